@@ -1,0 +1,269 @@
+r"""Kernel-density bounds on the information of a layer to which Gaussian noise is added.
+
+A deterministic layer T = f(X) has infinite I(X;T) when X is continuous, so one studies
+T + Z with Z ~ N(0, s^2 I). Its density is a mixture of Gaussians, one per sample, whose
+entropy has no closed form but two bounds from pairwise distances (Kolchinsky and
+Tracey, 2017), which Saxe et al. (2018) turned into an information plane:
+
+.. math::
+    -\frac1N \sum_i \log \frac1N \sum_j e^{-r_{ij}^2 / 8 s^2} \le I(X; T + Z) \le
+    -\frac1N \sum_i \log \frac1N \sum_j e^{-r_{ij}^2 / 2 s^2} .
+
+The pair sums are nearly all the work. Here they are taken over the upper triangle of
+square tiles; both kernels come from one exponential, since one is the fourth power of
+the other; a product with the class weights gives every class's sum at once; and pairs
+so far apart that they cannot move the result by a rounding error are left out, a whole
+tile at a time, after sorting the samples along their principal direction. Memory is
+O(num_samples * dim), whatever the number of pairs.
+"""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax.estimators.layers import (
+    LayerInformation,
+    LayerInformationBounds,
+    check_layer,
+    label_weights,
+)
+
+__all__ = ["layer_information"]
+
+_TILE = 256
+# Pairs are dropped when all of a sample's together stay below one rounding of float32.
+_NEGLIGIBLE = 2.0**-24
+# 2^f on [-1/2, 1/2] as 1 + f * polynomial(f): largest relative error 9.2e-8.
+_EXP2_COEFFICIENTS = (
+    0.6931469775373011,
+    0.24022242044016756,
+    0.05550733832514511,
+    0.00967151453603096,
+    0.001326470028665805,
+)
+
+
+def layer_information(
+    t: ArrayLike,
+    labels: ArrayLike,
+    *,
+    num_classes: int,
+    noise_variance: ArrayLike,
+) -> LayerInformationBounds:
+    r"""Bounds on I(X;T) and estimates of I(T;Y) for a layer with added noise, in nats.
+
+    ``i_xt`` of ``lower`` and ``upper`` bound :math:`I(X; T + Z)` for the empirical
+    distribution of the samples, each lying in [0, log num_samples]. ``i_ty`` is
+    :math:`H(T) - \sum_y p(y) H(T|y)` with the same bound for each entropy: a
+    difference of two bounds, which is not itself a bound and can leave [0, H(Y)].
+
+    Sums are in float32. On layers of ordinary scale the result is within 1e-4 bits of
+    float64; the error grows with the squared spread of the layer over the noise
+    variance, 1e-3 bits at 1,000 units of variance one and noise variance 1e-3, but
+    ``i_xt`` never exceeds log num_samples. Reverse-mode gradients are defined, with
+    respect to ``t`` and ``noise_variance``.
+
+    Args:
+      t: Activities, shape ``[num_samples, dim]``, floating.
+      labels: Integer classes, shape ``[num_samples]``, or p(y|x), floating, shape
+        ``[num_samples, num_classes]``. A class that no sample has adds nothing.
+      num_classes: Number of classes.
+      noise_variance: Variance s^2 of the noise, in the squared units of ``t``,
+        positive.
+
+    Returns:
+      Lower and upper estimates, each with fields of shape ``[]``. NaN if an activity
+      is not finite; zero if all activities are equal.
+
+    Raises:
+      ValueError: If shapes do not match, a label is out of range, or
+        ``noise_variance`` is not positive (values are checked outside of ``jit``).
+      TypeError: If ``t`` is not floating.
+
+    References:
+      Kolchinsky and Tracey, `Estimating mixture entropy with pairwise distances`,
+      Entropy, 2017. Saxe et al., `On the information bottleneck theory of deep
+      learning`, ICLR 2018.
+
+    Example:
+      >>> t = jnp.array([[-1.0], [-1.0], [1.0], [1.0]])
+      >>> bounds = layer_information(
+      ...     t, jnp.array([0, 0, 1, 1]), num_classes=2, noise_variance=1e-3
+      ... )
+      >>> print(f"{bounds.upper.i_xt:.4f} {bounds.upper.i_ty:.4f} nats")
+      0.6931 0.6931 nats
+    """
+    t, labels = check_layer(t, labels, num_classes)
+    concrete = not isinstance(noise_variance, jax.core.Tracer)
+    if jnp.ndim(noise_variance) != 0 or (concrete and not noise_variance > 0):
+        raise ValueError(
+            f"noise_variance must be one positive number, got {noise_variance}"
+        )
+    return _layer_information(t, labels, num_classes, noise_variance)
+
+
+@partial(jax.jit, static_argnames="num_classes")
+def _layer_information(
+    t: jax.Array, labels: jax.Array, num_classes: int, noise_variance: jax.Array
+) -> LayerInformationBounds:
+    num_samples = t.shape[0]
+    weights = label_weights(labels, num_classes, t.dtype)
+    points = t - jnp.mean(t, axis=0)
+    points = points / jnp.sqrt(8 * jnp.asarray(noise_variance, t.dtype))
+    finite = jnp.all(jnp.isfinite(points))
+    wide, narrow = _kernel_sums(jnp.where(finite, points, 0.0).T, weights)
+
+    class_size = jnp.sum(weights, axis=0)
+
+    def information(sums):
+        # A sample is its own neighbour at distance zero: no sum is truly below that.
+        total = jnp.maximum(jnp.sum(sums, axis=1), 1.0)
+        within = jnp.where(weights > 0, jnp.maximum(sums, weights), 1.0)
+        log_density = jnp.log(within) - jnp.log(
+            jnp.where(class_size > 0, class_size, 1)
+        )
+        i_xt = math.log(num_samples) - jnp.mean(jnp.log(total))
+        i_ty = i_xt + jnp.sum(weights * log_density) / num_samples
+        nan = jnp.asarray(jnp.nan, t.dtype)
+        return LayerInformation(
+            jnp.where(finite, jnp.maximum(i_xt, 0.0), nan), jnp.where(finite, i_ty, nan)
+        )
+
+    return LayerInformationBounds(lower=information(wide), upper=information(narrow))
+
+
+@jax.custom_vjp
+def _kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    r"""Sums of both kernels over all samples, per class, as if nothing were left out.
+
+    Args:
+      points: Scaled activities, so that the wide kernel is
+        :math:`\exp(-|a-b|^2)` and the narrow one its fourth power, ``[dim, num_samples]``.
+      weights: Weight of each sample in each class, ``[num_samples, num_classes]``.
+
+    Returns:
+      The wide and the narrow sums, each ``[num_samples, num_classes]``.
+    """
+    num_samples, num_classes = weights.shape
+    order, projection = _principal_order(points)
+    tile = min(_TILE, num_samples)
+    num_tiles = -(-num_samples // tile)
+    # Padding repeats the last sample with weight zero, which widens no tile.
+    padded = jnp.minimum(jnp.arange(num_tiles * tile), num_samples - 1)
+    order = order[padded]
+    is_sample = (jnp.arange(num_tiles * tile) < num_samples).astype(points.dtype)
+    points = points[:, order].reshape(-1, num_tiles, tile)
+    projection = projection[order].reshape(1, num_tiles, tile)
+    tile_weights = (weights[order] * is_sample[:, None]).reshape(num_tiles, tile, -1)
+
+    reach = math.log(num_samples / _NEGLIGIBLE)
+    near = (_box_gap(points) < reach) & (_box_gap(projection) < reach)
+    near = jnp.triu(near)
+    rows, columns = jnp.nonzero(near, size=num_tiles * (num_tiles + 1) // 2)
+
+    # |a - b|^2 as one product: [-2a, |a|^2, 1] . [b, 1, |b|^2].
+    square = jnp.sum(points**2, axis=0)[None]
+    one = jnp.ones_like(square)
+    left = jnp.moveaxis(jnp.concatenate([-2 * points, square, one]), 0, 2)
+    right = jnp.moveaxis(jnp.concatenate([points, one, square]), 0, 1)
+
+    def add_pair(n, sums):
+        i, j = rows[n], columns[n]
+        distance = jnp.matmul(left[i], right[j], precision=lax.Precision.HIGHEST)
+        wide = _exp_minus(jnp.maximum(distance, 0.0))
+        narrow = (wide * wide) * (wide * wide)
+        row = jnp.concatenate([wide @ tile_weights[j], narrow @ tile_weights[j]], 1)
+        column = jnp.concatenate(
+            [tile_weights[i].T @ wide, tile_weights[i].T @ narrow], 0
+        ).T
+        sums = sums.at[i].add(row)
+        return sums.at[j].add(jnp.where(i == j, 0.0, column))
+
+    sums = jnp.zeros((num_tiles, tile, 2 * num_classes), points.dtype)
+    sums = lax.fori_loop(0, jnp.sum(near), add_pair, sums)
+    sums = sums.reshape(num_tiles * tile, 2 * num_classes)[:num_samples]
+    sums = jnp.zeros_like(sums).at[order[:num_samples]].set(sums)
+    return sums[:, :num_classes], sums[:, num_classes:]
+
+
+def _kernel_sums_forward(points, weights):
+    return _kernel_sums(points, weights), (points, weights)
+
+
+def _kernel_sums_backward(residuals, cotangents):
+    points, weights = residuals
+    wide_bar, narrow_bar = cotangents
+
+    def one_row(row):
+        point, weight, wide_bar_i, narrow_bar_i = row
+        difference = point[:, None] - points
+        wide = jnp.exp(-jnp.sum(difference**2, axis=0))
+        narrow = wide**4
+        pull = wide * (weights @ wide_bar_i + wide_bar @ weight)
+        pull += 4 * narrow * (weights @ narrow_bar_i + narrow_bar @ weight)
+        return -2 * difference @ pull, wide @ wide_bar + narrow @ narrow_bar
+
+    rows = (points.T, weights, wide_bar, narrow_bar)
+    points_bar, weights_bar = lax.map(one_row, rows, batch_size=16)
+    return points_bar.T, weights_bar
+
+
+_kernel_sums.defvjp(_kernel_sums_forward, _kernel_sums_backward)
+
+
+def _principal_order(points: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Sort samples along (about) their principal direction.
+
+    A few power iterations suffice: any direction gives the same sums, a good one lets
+    more tiles be left out. One word holds a sample's place in its upper bits and the
+    sample's number in the lower ones, because sorting words is several times faster
+    than sorting pairs.
+    """
+    num_samples = points.shape[1]
+    farthest = points[:, jnp.argmax(jnp.sum(points**2, axis=0))]
+
+    def normalize(direction):
+        norm = jnp.sqrt(jnp.sum(direction**2))
+        return direction / jnp.where(norm > 0, norm, 1.0)
+
+    def iterate(_, direction):
+        return normalize(points @ (direction @ points))
+
+    direction = lax.fori_loop(0, 8, iterate, normalize(farthest))
+    projection = direction @ points
+    low, high = jnp.min(projection), jnp.max(projection)
+    place = (projection - low) / jnp.where(high > low, high - low, 1.0)
+    number_bits = max(1, (num_samples - 1).bit_length())
+    levels = 2 ** min(32 - number_bits, 24) - 1
+    words = (place * levels).astype(jnp.uint32) << number_bits
+    words = jnp.sort(words | jnp.arange(num_samples, dtype=jnp.uint32))
+    order = words & jnp.uint32(2**number_bits - 1)
+    return order.astype(jnp.int32), projection
+
+
+def _box_gap(points: jax.Array) -> jax.Array:
+    """Squared distance between tiles' bounding boxes, ``[num_tiles, num_tiles]``."""
+    low, high = jnp.min(points, axis=2), jnp.max(points, axis=2)
+    gap = jnp.maximum(low[:, :, None] - high[:, None, :], 0.0)
+    return jnp.sum(jnp.maximum(gap, jnp.swapaxes(gap, 1, 2)) ** 2, axis=0)
+
+
+def _exp_minus(u: jax.Array) -> jax.Array:
+    """exp(-u) for u >= 0: exactly 1 at 0, else within 1e-6, at a third of the cost."""
+    if u.dtype != jnp.float32:
+        return jnp.exp(-u)
+    exponent = jnp.maximum(-u * jnp.float32(math.log2(math.e)), -126.0)
+    integer = lax.round(exponent, lax.RoundingMethod.TO_NEAREST_EVEN)
+    fraction = exponent - integer
+    power = jnp.float32(_EXP2_COEFFICIENTS[-1])
+    for coefficient in _EXP2_COEFFICIENTS[-2::-1]:
+        power = power * fraction + jnp.float32(coefficient)
+    power = power * fraction + 1
+    # Add the integer to the exponent field of the result.
+    bits = lax.bitcast_convert_type(power, jnp.int32)
+    bits += integer.astype(jnp.int32) << 23
+    return lax.bitcast_convert_type(bits, jnp.float32)

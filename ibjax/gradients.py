@@ -1,0 +1,81 @@
+r"""How much the minibatch gradients of a layer agree.
+
+For the gradients :math:`g_1, \dots, g_B` of one layer's weights over the minibatches of
+an epoch, all taken at the same parameters,
+
+.. math::
+    \mathrm{mean} = \|\langle g_b \rangle\|, \qquad
+    \mathrm{std} = \|\mathrm{STD}(g_b)\|, \qquad
+    \mathrm{SNR} = \mathrm{mean} / \mathrm{std} .
+
+This is what Saxe et al. (2018) plot. The caption of Shwartz-Ziv and Tishby's Fig. 4
+divides both norms by the norm of the layer's weights, which leaves the SNR as it is.
+The latter's public program plots something else again, which is not offered here: it
+adds up layers 0 to l before taking roots, and its ratio has no unit that makes sense.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+__all__ = ["GradientStatistics", "minibatch_statistics"]
+
+
+class GradientStatistics(NamedTuple):
+    """Spread of one layer's gradient over minibatches.
+
+    Attributes:
+      mean_norm: Euclidean norm of the mean gradient, shape ``[]``.
+      std_norm: Euclidean norm of the elementwise standard deviation (ddof 0), shape
+        ``[]``.
+      snr: Their ratio, shape ``[]``; infinite where the gradients are all equal, NaN
+        where they are all zero.
+    """
+
+    mean_norm: jax.Array
+    std_norm: jax.Array
+    snr: jax.Array
+
+
+@jax.jit
+def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
+    """Mean, spread and signal-to-noise ratio of one layer's minibatch gradients.
+
+    Every batch has the same weight, a short last one too.
+
+    Args:
+      gradients: Gradients of one layer, shape ``[num_batches, ...]``.
+
+    Returns:
+      The statistics, each of shape ``[]``.
+
+    Raises:
+      ValueError: If ``gradients`` has no batch.
+
+    References:
+      Saxe et al., `On the information bottleneck theory of deep learning`, ICLR 2018,
+      app. I. Shwartz-Ziv and Tishby, `Opening the black box`, 2017, fig. 4.
+
+    Example:
+      >>> statistics = minibatch_statistics(jnp.array([[3.0, 4.0], [3.0, 2.0]]))
+      >>> print([f"{value:.3f}" for value in statistics])
+      ['4.243', '1.000', '4.243']
+    """
+    gradients = jnp.asarray(gradients)
+    if gradients.ndim == 0 or gradients.shape[0] == 0:
+        raise ValueError(
+            f"gradients must have shape [num_batches, ...], got {gradients.shape}"
+        )
+    mean_norm = _norm(jnp.mean(gradients, axis=0))
+    std_norm = _norm(gradients - jnp.mean(gradients, axis=0)) / jnp.sqrt(
+        jnp.asarray(gradients.shape[0], gradients.dtype)
+    )
+    return GradientStatistics(mean_norm, std_norm, mean_norm / std_norm)
+
+
+def _norm(x: jax.Array) -> jax.Array:
+    """Euclidean norm of a whole array, with gradient zero at zero."""
+    square = jnp.sum(x**2)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)

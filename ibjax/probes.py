@@ -1,0 +1,306 @@
+"""What is measured at a snapshot: pure functions of one network as it stands.
+
+A probe takes a :class:`Snapshot` and returns a dictionary of small arrays. It runs
+inside the compiled sweep, for every seed at every snapshot epoch, and sees the
+activities there and then; they are never stored. In the sweep's dataset a number
+becomes a variable over seed and epoch, an array with one entry per layer gains the dim
+``layer``, and a :class:`~ibjax.estimators.LayerInformation` of such arrays becomes one
+entry of the dim ``estimator`` in ``i_xt`` and ``i_ty``.
+
+Example:
+  >>> def saturation(snapshot):
+  ...     layers = snapshot.layers
+  ...     return {"saturation": jnp.stack([jnp.mean(jnp.abs(t) > 0.95) for t in layers])}
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax import training
+from ibjax.datasets.task import Task
+from ibjax.estimators import LayerInformation, binning, kde
+from ibjax.gradients import minibatch_statistics
+from ibjax.networks.network import Network, Params
+
+__all__ = [
+    "InformationProbe",
+    "Probe",
+    "Snapshot",
+    "bin_edges",
+    "bin_width",
+    "default_probes",
+    "gradients",
+    "kde_bounds",
+    "losses",
+    "take_snapshot",
+]
+
+
+class Snapshot(NamedTuple):
+    """One network as it stands at one epoch.
+
+    Attributes:
+      params: Its parameters.
+      layers: Activities of every layer for all inputs of the task, the last layer's
+        after the softmax, ``[num_samples, units]`` each.
+      logits: The last layer's before it, ``[num_samples, num_classes]``.
+      task: The task.
+      num_train: How many of the network's rows are for training.
+      rows: The network's order of rows, those for training first, ``[num_samples]``.
+      kernels: Weight array of every layer.
+      batch_gradients: Gradient of every layer's weights over the minibatches of one
+        epoch at these parameters, ``[num_batches, ...]`` each.
+    """
+
+    params: Params
+    layers: tuple[jax.Array, ...]
+    logits: jax.Array
+    task: Task
+    num_train: int
+    rows: jax.Array
+    kernels: tuple[jax.Array, ...]
+    batch_gradients: tuple[jax.Array, ...]
+
+
+Probe = Callable[[Snapshot], dict[str, Any]]
+"""A quantity to record: from a snapshot to named arrays."""
+
+
+class InformationProbe(NamedTuple):
+    """A probe that places the layers on the information plane.
+
+    Attributes:
+      measure: The probe itself.
+      labels: What each estimator it returns is, in words, by name.
+    """
+
+    measure: Probe
+    labels: dict[str, str]
+
+    def __call__(self, snapshot: Snapshot) -> dict[str, LayerInformation]:
+        """Measure one snapshot."""
+        return self.measure(snapshot)
+
+
+def take_snapshot(
+    params: Params,
+    rows: jax.Array,
+    batches: jax.Array,
+    task: Task,
+    network: Network,
+    config: training.TrainConfig,
+) -> Snapshot:
+    """The network as probes see it; what no probe looks at is not computed.
+
+    Args:
+      params: Parameters.
+      rows: The network's order of rows, from :func:`ibjax.training.split_rows`.
+      batches: Places of an epoch's batches, from :func:`ibjax.training.epoch_batches`.
+      task: The task.
+      network: The network.
+      config: How it is trained.
+
+    Returns:
+      The snapshot.
+    """
+    *hidden, logits = network.activations(params, task.x)
+    return Snapshot(
+        params=params,
+        layers=(*hidden, _softmax(logits)),
+        logits=logits,
+        task=task,
+        num_train=training.num_train_rows(task, config),
+        rows=rows,
+        kernels=network.kernels(params),
+        batch_gradients=training.batch_gradients(params, rows, batches, task, network),
+    )
+
+
+def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
+    """I(X;T) and I(T;Y) of every layer by bins with the given edges.
+
+    Args:
+      edges: See :func:`ibjax.estimators.binning.layer_information`.
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+    """
+    edges = jnp.asarray(edges)
+
+    def measure(snapshot):
+        return {
+            name: _for_each_layer(
+                lambda t, labels, num_classes: binning.layer_information(
+                    t, labels, num_classes=num_classes, edges=edges
+                ),
+                snapshot,
+            )
+        }
+
+    low, high = float(edges[0]), float(edges[-1])
+    label = f"{edges.shape[0]} bin edges from {low:g} to {high:g}"
+    return InformationProbe(measure, {name: label})
+
+
+def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
+    """I(X;T) and I(T;Y) of every layer by bins of one width, without limits.
+
+    Args:
+      width: See :func:`ibjax.estimators.binning.layer_information`.
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+    """
+
+    def measure(snapshot):
+        return {
+            name: _for_each_layer(
+                lambda t, labels, num_classes: binning.layer_information(
+                    t, labels, num_classes=num_classes, bin_width=width
+                ),
+                snapshot,
+            )
+        }
+
+    return InformationProbe(measure, {name: f"bins of width {width:g}"})
+
+
+def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
+    """Kernel-density bounds for every layer.
+
+    Layers of similar width are padded to one shape and measured one after another by
+    the same code, which compiles once and holds one layer's tiles at a time.
+
+    Args:
+      noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
+      name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
+
+    Returns:
+      The probe.
+    """
+
+    def measure(snapshot):
+        labels = _labels(snapshot.task)
+        groups: dict[int, list[int]] = {}
+        for number, t in enumerate(snapshot.layers):
+            groups.setdefault(_padded_width(t.shape[1]), []).append(number)
+        by_layer = [None] * len(snapshot.layers)
+        for width, numbers in groups.items():
+            padded = [_pad_units(snapshot.layers[number], width) for number in numbers]
+            bounds = lax.map(
+                lambda t: kde.layer_information(
+                    t,
+                    labels,
+                    num_classes=snapshot.task.num_classes,
+                    noise_variance=noise_variance,
+                ),
+                jnp.stack(padded),
+            )
+            for place, number in enumerate(numbers):
+                by_layer[number] = jax.tree.map(lambda b, place=place: b[place], bounds)
+        bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
+        return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
+
+    return InformationProbe(
+        measure,
+        {
+            f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
+            for bound in ("upper", "lower")
+        },
+    )
+
+
+def gradients(snapshot: Snapshot) -> dict[str, jax.Array]:
+    """Minibatch gradient statistics and weight norms, one entry per layer.
+
+    Mean, standard deviation and signal-to-noise ratio as
+    :func:`ibjax.gradients.minibatch_statistics` defines them, and both norms divided
+    by the weight norm, as in the caption of Shwartz-Ziv and Tishby's Fig. 4.
+
+    Args:
+      snapshot: The network.
+
+    Returns:
+      ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
+      ``gradient_mean_normalized`` and ``gradient_std_normalized``, ``[num_layers]``.
+    """
+    statistics = [minibatch_statistics(g) for g in snapshot.batch_gradients]
+    mean, std, snr = (jnp.stack(values) for values in zip(*statistics, strict=True))
+    norm = jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in snapshot.kernels])
+    return {
+        "gradient_mean": mean,
+        "gradient_std": std,
+        "gradient_snr": snr,
+        "weight_norm": norm,
+        "gradient_mean_normalized": mean / norm,
+        "gradient_std_normalized": std / norm,
+    }
+
+
+def losses(snapshot: Snapshot) -> dict[str, jax.Array]:
+    """Cross-entropy in nats and accuracy, on the training rows and on the others.
+
+    Accuracy counts the inputs whose most probable class is the label. Without rows to
+    test on, the test values are NaN.
+
+    Args:
+      snapshot: The network.
+
+    Returns:
+      ``train_loss``, ``test_loss``, ``train_accuracy`` and ``test_accuracy``, ``[]``.
+    """
+    task = snapshot.task
+    place = (
+        jnp.zeros(task.num_samples, jnp.int32)
+        .at[snapshot.rows]
+        .set(jnp.arange(task.num_samples, dtype=jnp.int32))
+    )
+    correct = jnp.argmax(snapshot.logits, axis=1) == task.labels
+    result = {}
+    for name, chosen in (
+        ("train", place < snapshot.num_train),
+        ("test", place >= snapshot.num_train),
+    ):
+        weights = chosen.astype(task.x.dtype)
+        result[f"{name}_loss"] = training.mean_loss(
+            snapshot.logits, task.p_y_given_x, weights
+        )
+        result[f"{name}_accuracy"] = jnp.sum(correct * weights) / jnp.sum(weights)
+    return result
+
+
+def default_probes() -> tuple[Probe, ...]:
+    """Binning by SZT's edges, KDE at noise variance 1e-3, gradients and losses."""
+    return (bin_edges(binning.SZT_EDGES), kde_bounds(1e-3), gradients, losses)
+
+
+def _labels(task: Task) -> jax.Array:
+    """Integer labels where they are certain for all inputs, else p(y|x)."""
+    return task.labels if task.hard else task.p_y_given_x
+
+
+def _for_each_layer(estimate, snapshot) -> LayerInformation:
+    labels, num_classes = _labels(snapshot.task), snapshot.task.num_classes
+    layers = [estimate(t, labels, num_classes) for t in snapshot.layers]
+    return jax.tree.map(lambda *values: jnp.stack(values), *layers)
+
+
+def _padded_width(width: int) -> int:
+    return 16 if width <= 16 else 2 ** math.ceil(math.log2(width))
+
+
+def _pad_units(t: jax.Array, width: int) -> jax.Array:
+    """Add units that are always zero; they carry no information."""
+    return jnp.pad(t, ((0, 0), (0, width - t.shape[1])))
+
+
+def _softmax(logits: jax.Array) -> jax.Array:
+    return jax.nn.softmax(logits.T, axis=0).T

@@ -1,0 +1,144 @@
+"""The labelled dataset of a sweep: write it whole or not at all, read it or say why."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+__all__ = [
+    "DATASET_FILE",
+    "ResultsError",
+    "merge",
+    "open_dataset",
+    "save_dataset",
+    "write_atomically",
+]
+
+DATASET_FILE = "results.nc"
+"""Name of the dataset's file in a sweep's directory."""
+
+_FILE_MODE = 0o644
+
+
+class ResultsError(Exception):
+    """A results file that cannot be used; the message says which and why."""
+
+
+def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write a dataset to one netCDF file; a crash leaves the old file or the new one.
+
+    Args:
+      dataset: The dataset.
+      path: File to write; its directory must exist.
+
+    Raises:
+      OSError: If it cannot be written, e.g. for want of space; the old file remains.
+    """
+    path = Path(path)
+    with _temporary_beside(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write a file; a crash leaves the old file or the new one.
+
+    Args:
+      path: File to write; its directory must exist.
+      content: What to write.
+
+    Raises:
+      OSError: If it cannot be written; the old file remains.
+    """
+    with _temporary_beside(Path(path)) as temporary:
+        temporary.write_bytes(content)
+
+
+def open_dataset(path: str | Path) -> xr.Dataset:
+    """Read a sweep's dataset into memory.
+
+    Args:
+      path: The netCDF file, or the directory of the sweep.
+
+    Returns:
+      The dataset.
+
+    Raises:
+      ResultsError: If there is none, or it is corrupt, or not of a sweep.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / DATASET_FILE
+    if not path.is_file():
+        raise ResultsError(f"no results in {path.parent}: {path.name} is missing")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+            dataset = dataset.load()
+    except Exception as error:  # Whatever HDF5 makes of damaged bytes.
+        raise ResultsError(
+            f"{path} is damaged or no netCDF file ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else 'no details'})"
+        ) from error
+    missing = {"i_xt", "i_ty"} - set(dataset.data_vars)
+    if missing or "configuration" not in dataset.attrs:
+        raise ResultsError(
+            f"{path} holds no sweep: i_xt, i_ty or configuration missing"
+        )
+    return dataset
+
+
+def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Join sweeps of one configuration over different seeds into one dataset.
+
+    Args:
+      datasets: Datasets whose ``configuration`` differs in the seeds only.
+
+    Returns:
+      One dataset, sorted by seed.
+
+    Raises:
+      ValueError: If configurations differ or a seed appears twice.
+    """
+    datasets = list(datasets)
+    if not datasets:
+        raise ValueError("datasets must hold at least one dataset, got none")
+    configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
+    for configuration in configurations:
+        configuration.pop("num_seeds", None)
+    for configuration in configurations[1:]:
+        if configuration != configurations[0]:
+            differing = [
+                name
+                for name in configurations[0] | configuration
+                if configurations[0].get(name) != configuration.get(name)
+            ]
+            raise ValueError(f"datasets differ in {', '.join(differing)}")
+    seeds = np.concatenate([d.seed.values for d in datasets])
+    if len(np.unique(seeds)) != len(seeds):
+        raise ValueError("datasets share seeds; each may appear once")
+    merged = xr.concat(datasets, "seed", data_vars="minimal", combine_attrs="override")
+    merged = merged.sortby("seed")
+    configuration = json.loads(datasets[0].attrs["configuration"])
+    configuration["num_seeds"] = len(seeds)
+    merged.attrs["configuration"] = json.dumps(configuration)
+    return merged
+
+
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of ``path`` if all goes well."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(_FILE_MODE)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

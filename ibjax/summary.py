@@ -1,0 +1,360 @@
+"""What a sweep found, in numbers: intervals over seeds, verdicts per layer.
+
+The module reads the dataset of a sweep and nothing else. It computes in nats, like
+the rest of the library, and writes bits: every key of the summary that ends in
+``_bits`` is in bits, and no other key is an information.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ibjax.statistics import TURNING_SNAPSHOTS, mean_interval, turning_epochs
+
+__all__ = [
+    "COMPRESSION_THRESHOLD_BITS",
+    "format_summary",
+    "summarize",
+]
+
+COMPRESSION_THRESHOLD_BITS = 0.1
+"""A layer that loses less than this of its I(X;T) is not said to compress."""
+
+_NATS_PER_BIT = math.log(2.0)
+
+
+def summarize(dataset: xr.Dataset) -> dict[str, Any]:
+    """Summary of a sweep, ready for JSON, informations in bits.
+
+    Per estimator and layer it holds the largest and the last I(X;T), the
+    compression, the epoch of the largest (the first, where several are) and the last
+    I(T;Y); per layer the epoch at which the gradient's signal-to-noise ratio falls
+    below one (:func:`ibjax.statistics.turning_epochs`); and the last losses and
+    accuracies. Compression is the largest I(X;T) over the recorded epochs less the
+    last one, seed by seed.
+
+    A verdict compares the 95 % Student t interval of the mean compression over
+    seeds with 0.1 bit: "compresses" if the whole interval is above, "does not
+    compress" if it is below, "undecided" if 0.1 bit lies inside or fewer than two
+    seeds count, "no data" if none does.
+
+    What a reader could get wrong:
+
+    * The largest value of a noisy curve is biased upward, and the compression with
+      it: it is never negative, and jitter alone makes it positive. So "does not
+      compress" is the stronger of the two verdicts.
+    * A verdict is about the estimate. Binned tanh units that saturate lose I(X;T)
+      in this sense although the network's map stays one to one.
+    * I(T;Y) under ``kde_upper`` and ``kde_lower`` is a difference of two bounds and
+      is itself no bound.
+    * Seeds without a finite value at the last recorded epoch, diverged or not run
+      yet, are left out of the compression altogether.
+
+    Args:
+      dataset: Dataset of a sweep with ``i_xt``, ``i_ty`` over ``(seed, epoch, layer,
+        estimator)`` in nats, and the losses, accuracies and gradient statistics.
+
+    Returns:
+      A dictionary of strings, numbers, lists and dictionaries; a number that does
+      not exist is ``None``. Intervals are ``{"mean", "low", "high", "num_seeds"}``.
+
+    Raises:
+      ValueError: If ``dataset`` lacks ``i_xt`` or ``i_ty``, or has no seed or epoch.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> summary = summarize(example_dataset(num_seeds=5))
+      >>> binning = summary["estimators"][0]
+      >>> [(layer["name"], layer["verdict"]) for layer in binning["layers"]][-1]
+      ('softmax 2', 'compresses')
+    """
+    for name in ("i_xt", "i_ty"):
+        if name not in dataset:
+            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    for dim in ("seed", "epoch"):
+        if dataset.sizes[dim] == 0:
+            raise ValueError(f"dataset must have at least one {dim}, got none")
+    epochs = dataset["epoch"].values
+    i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
+    i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
+    seeds = dataset["seed"].values
+    diverged = _diverged(dataset)
+    finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
+    estimators = []
+    for m, estimator in enumerate(dataset["estimator"].values.tolist()):
+        layers = [
+            _layer(dataset, index)
+            | _compression(epochs, i_xt[m, index], i_ty[m, index, :, -1])
+            for index in range(dataset.sizes["layer"])
+        ]
+        label = _coordinate(dataset, "estimator_label", m, estimator)
+        estimators.append({"estimator": estimator, "label": label, "layers": layers})
+    num_samples = int(dataset.attrs.get("num_samples", 0)) or None
+    return _plain(
+        {
+            "title": str(dataset.attrs.get("title", "")),
+            "task": str(dataset.attrs.get("task", "")),
+            "complete": bool(dataset.attrs.get("complete", True)),
+            "num_seeds": len(seeds),
+            "diverged_seeds": seeds[diverged].tolist(),
+            "unfinished_seeds": seeds[~diverged & ~finished].tolist(),
+            "epochs": {
+                "first": epochs[0],
+                "last": epochs[-1],
+                "num_recorded": len(epochs),
+            },
+            "num_samples": num_samples,
+            "ceilings": {
+                "h_y_bits": _to_bits(dataset.attrs.get("h_y", np.nan)),
+                "i_xy_bits": _to_bits(dataset.attrs.get("i_xy", np.nan)),
+                "log2_num_samples_bits": _to_bits(np.log(num_samples or np.nan)),
+            },
+            "training": _training(dataset),
+            "estimators": estimators,
+            "gradients": _gradients(dataset, ~diverged),
+            "compression_threshold_bits": COMPRESSION_THRESHOLD_BITS,
+            "notes": list(_NOTES),
+        }
+    )
+
+
+_NOTES = (
+    "Intervals are 95 % Student t intervals of the mean over seeds.",
+    "Compression is the largest recorded I(X;T) less the last, seed by seed. The "
+    "largest value of a noisy curve is biased upward, so compression is too.",
+    "The verdict compares the interval of the mean compression with 0.1 bit.",
+    "The SNR turns at the first snapshot where it is below one there and at the next "
+    "two, and at nine tenths or more of the snapshots from there on.",
+    "I(T;Y) by KDE is a difference of two bounds and is itself no bound.",
+)
+
+
+def format_summary(summary: dict[str, Any]) -> str:
+    """A summary as plain text for a terminal, informations in bits.
+
+    Args:
+      summary: What :func:`summarize` returns, or the same read back from JSON.
+
+    Returns:
+      Lines of at most 100 characters, without a newline at the end. ``+-`` is half
+      the width of a 95 % interval; a dash stands for a number that does not exist.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> text = format_summary(summarize(example_dataset(num_seeds=5)))
+      >>> print(text.splitlines()[0])
+      Synthetic example: 5 seeds, 4096 inputs, 60 snapshots, epochs 0 to 10000
+    """
+    epochs, training, ceilings = (
+        summary[key] for key in ("epochs", "training", "ceilings")
+    )
+    title = summary["title"] or summary["task"] or "sweep"
+    count = summary["num_seeds"]
+    lines = [
+        f"{title}: {count} seed{'s' if count != 1 else ''}, "
+        f"{_number(summary['num_samples'], 'd')} inputs, "
+        f"{epochs['num_recorded']} snapshots, "
+        f"epochs {epochs['first']} to {epochs['last']}",
+        f"Ceilings: H(Y) {_number(ceilings['h_y_bits'], '.3f')}, "
+        f"I(X;Y) {_number(ceilings['i_xy_bits'], '.3f')}, "
+        f"log2 N {_number(ceilings['log2_num_samples_bits'], '.2f')} bits",
+        f"Final loss: train {_plus_minus(training['train_loss_bits'], 3)}, "
+        f"test {_plus_minus(training['test_loss_bits'], 3)} bits",
+        f"Final accuracy: train {_plus_minus(training['train_accuracy'], 4)}, "
+        f"test {_plus_minus(training['test_accuracy'], 4)}",
+        f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
+    ]
+    if summary["unfinished_seeds"]:
+        lines.append(
+            f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
+        )
+    if not summary["complete"]:
+        lines.append("The sweep is not complete.")
+    for entry in summary["estimators"]:
+        no_bound = (
+            " (I(T;Y) here is no bound)" if entry["estimator"].startswith("kde") else ""
+        )
+        header = ("layer", "max I(X;T)", "final I(X;T)", "compression")
+        header += ("at epoch", "seeds", "final I(T;Y)", "verdict")
+        rows = [
+            (
+                f"{layer['layer']} {layer['name']}",
+                _plus_minus(layer["i_xt_max_bits"], 2),
+                _plus_minus(layer["i_xt_final_bits"], 2),
+                _plus_minus(layer["compression_bits"], 2),
+                _number(layer["epoch_of_max"]["median"], ".0f"),
+                f"{layer['num_seeds_compressing']}/{layer['num_seeds']}",
+                _plus_minus(layer["i_ty_final_bits"], 2),
+                layer["verdict"],
+            )
+            for layer in entry["layers"]
+        ]
+        lines += ["", f"{entry['estimator']}: {entry['label']}, in bits{no_bound}"]
+        lines += _table(header, rows)
+    rows = [
+        (
+            f"{layer['layer']} {layer['name']}",
+            _number(layer["turning_epoch"]["median"], ".0f"),
+            f"{layer['num_seeds_turning']}/{layer['num_seeds']}",
+            str(layer["num_seeds_below_from_start"]),
+        )
+        for layer in summary["gradients"]
+    ]
+    if rows:
+        lines += ["", "Gradient SNR falls below one for good"]
+        lines += _table(("layer", "at epoch", "seeds", "from the start"), rows)
+    return "\n".join(lines)
+
+
+def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
+    return dataset[name].transpose(*dims).values.astype(np.float64)
+
+
+def _to_bits(nats: float) -> float:
+    return float(nats) / _NATS_PER_BIT
+
+
+def _diverged(dataset: xr.Dataset) -> np.ndarray:
+    if "diverged" not in dataset:
+        return np.zeros(dataset.sizes["seed"], bool)
+    return dataset["diverged"].values.astype(bool)
+
+
+def _coordinate(dataset: xr.Dataset, name: str, index: int, default: Any) -> Any:
+    return dataset[name].values[index].item() if name in dataset.coords else default
+
+
+def _layer(dataset: xr.Dataset, index: int) -> dict[str, Any]:
+    number = int(dataset["layer"].values[index])
+    return {
+        "layer": number,
+        "name": _coordinate(dataset, "layer_name", index, f"layer {number}"),
+        "width": _coordinate(dataset, "layer_width", index, None),
+    }
+
+
+def _interval(values: np.ndarray) -> dict[str, Any]:
+    mean, low, high, count = mean_interval(values)
+    return {"mean": mean, "low": low, "high": high, "num_seeds": count}
+
+
+def _quartiles(values: np.ndarray) -> dict[str, Any]:
+    values = values[np.isfinite(values)]
+    low, median, high = (
+        np.quantile(values, (0.25, 0.5, 0.75)) if values.size else [np.nan] * 3
+    )
+    return {"median": median, "lower_quartile": low, "upper_quartile": high}
+
+
+def _compression(
+    epochs: np.ndarray, i_xt: np.ndarray, final_i_ty: np.ndarray
+) -> dict[str, Any]:
+    """One estimator and layer; ``i_xt`` in nats, ``[num_seeds, num_epochs]``."""
+    curves = i_xt[np.isfinite(i_xt[:, -1])] / _NATS_PER_BIT
+    curves = np.where(np.isfinite(curves), curves, -np.inf)
+    peak, final = np.max(curves, axis=1, initial=-np.inf), curves[:, -1]
+    compression = _interval(peak - final)
+    return {
+        "num_seeds": len(curves),
+        "i_xt_max_bits": _interval(peak),
+        "i_xt_final_bits": _interval(final),
+        "compression_bits": compression,
+        "epoch_of_max": _quartiles(epochs[np.argmax(curves, axis=1)].astype(float)),
+        "i_ty_final_bits": _interval(final_i_ty / _NATS_PER_BIT),
+        "num_seeds_compressing": np.sum(peak - final > COMPRESSION_THRESHOLD_BITS),
+        "verdict": _verdict(compression),
+    }
+
+
+def _verdict(compression: dict[str, Any]) -> str:
+    if compression["num_seeds"] == 0:
+        return "no data"
+    if compression["low"] > COMPRESSION_THRESHOLD_BITS:
+        return "compresses"
+    if compression["high"] < COMPRESSION_THRESHOLD_BITS:
+        return "does not compress"
+    return "undecided"
+
+
+def _training(dataset: xr.Dataset) -> dict[str, Any]:
+    training = {}
+    for name, unit in (("loss", _NATS_PER_BIT), ("accuracy", 1.0)):
+        for split in ("train", "test"):
+            variable = f"{split}_{name}"
+            final = np.full(dataset.sizes["seed"], np.nan)
+            if variable in dataset:
+                final = _values(dataset, variable, "seed", "epoch")[:, -1] / unit
+            key = f"{variable}_bits" if name == "loss" else variable
+            training[key] = _interval(final)
+    return training
+
+
+def _gradients(dataset: xr.Dataset, kept: np.ndarray) -> list[dict[str, Any]]:
+    if "gradient_snr" not in dataset:
+        return []
+    epochs = dataset["epoch"].values
+    ratio = _values(dataset, "gradient_snr", "layer", "seed", "epoch")[:, kept]
+    layers = []
+    for index, curves in enumerate(ratio):
+        known = np.sum(~np.isnan(curves), axis=1) >= TURNING_SNAPSHOTS
+        turning = turning_epochs(epochs, curves[known])
+        first = epochs[np.argmax(~np.isnan(curves[known]), axis=1)]
+        layers.append(
+            _layer(dataset, index)
+            | {
+                "num_seeds": np.sum(known),
+                "num_seeds_turning": np.sum(np.isfinite(turning)),
+                "num_seeds_below_from_start": np.sum(turning == first),
+                "turning_epoch": _quartiles(turning),
+            }
+        )
+    return layers
+
+
+def _plain(value: Any) -> Any:
+    """The same tree in JSON's types: NaN and infinities become ``None``."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def _number(value: float | None, spec: str) -> str:
+    return "-" if value is None else format(value, spec)
+
+
+def _plus_minus(interval: dict[str, Any], digits: int) -> str:
+    if interval["mean"] is None:
+        return "-"
+    mean = f"{interval['mean']:.{digits}f}"
+    if interval["high"] is None:
+        return mean
+    return f"{mean} +- {interval['high'] - interval['mean']:.{digits}f}"
+
+
+def _listing(seeds: list[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds) or "none"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    columns = list(zip(header, *rows, strict=True))
+    # Text on the left, numbers on the right.
+    padded = [
+        [
+            cell.ljust(max(map(len, column)))
+            if i == 0 or column[1][:1].isalpha()
+            else cell.rjust(max(map(len, column)))
+            for cell in column
+        ]
+        for i, column in enumerate(columns)
+    ]
+    return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]

@@ -1,0 +1,495 @@
+"""Many networks at once: seeds in blocks, over devices, measured as they train.
+
+Seeds are trained in blocks, which share every matrix product, and the blocks are spread
+over the devices. On a CPU a block is what fits the cache, on an accelerator it is all
+the device's seeds. A seed's key is folded from its number, so that seed 7 is the same
+network however many others run.
+
+The program that advances all seeds from one snapshot to the next, and measures them
+there, is compiled once and called once per snapshot; between two calls the state is
+saved, which is where an interrupted sweep goes on.
+"""
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ibjax import assembly, training
+from ibjax import probes as probes_module
+from ibjax.datasets.task import Task
+from ibjax.networks.network import Network
+from ibjax.probes import Probe
+from ibjax.results import (
+    DATASET_FILE,
+    ResultsError,
+    open_dataset,
+    save_dataset,
+    write_atomically,
+)
+
+__all__ = ["CHECKPOINT_FILE", "Progress", "seed_key", "snapshot_epochs", "sweep"]
+
+CHECKPOINT_FILE = "checkpoint.npz"
+"""Name of an unfinished sweep's file in its directory."""
+
+# Epochs whose shuffles are drawn at once, for all blocks of a device.
+_EPOCHS_PER_CHUNK = 16
+# Seeds of a block on a CPU, from the first to the last worth trying, best first.
+_CPU_BLOCK = 8
+_CPU_BLOCK_RANGE = range(4, 11)
+
+
+class Progress(NamedTuple):
+    """How far a sweep is.
+
+    Attributes:
+      epoch: Epochs done.
+      num_epochs: Epochs in all.
+      num_snapshots_done: Snapshots done.
+      num_snapshots: Snapshots in all.
+      seconds: Time the last step took; None before the first.
+      stage: What comes next: ``"compile"``, ``"run"`` or ``"done"``.
+    """
+
+    epoch: int
+    num_epochs: int
+    num_snapshots_done: int
+    num_snapshots: int
+    seconds: float | None
+    stage: str
+
+
+def sweep(
+    key: jax.Array,
+    task: Task,
+    network: Network,
+    config: training.TrainConfig,
+    *,
+    num_seeds: int,
+    snapshots: Sequence[int],
+    probes: Sequence[Probe] | None = None,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    block: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    description: dict[str, Any] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> xr.Dataset:
+    """Train many seeds and measure every layer at the snapshot epochs.
+
+    Args:
+      key: Typed key of the whole sweep; seed n trains with ``seed_key(key, n)``.
+      task: What to learn.
+      network: The network.
+      config: How to train it.
+      num_seeds: Number of networks.
+      snapshots: Increasing numbers of epochs after which to measure; 0 is the network
+        before any step, the last one ends the training.
+      probes: What to measure, :func:`ibjax.probes.default_probes` by default.
+      directory: Where to save; nothing is saved by default. Created if need be.
+      resume: Whether to go on with an unfinished run of the same configuration found
+        in ``directory`` (and to return a finished one as it is).
+      block: Seeds trained together on one device; chosen by default.
+      devices: Devices to use, all by default.
+      description: More to keep in the dataset's ``configuration``; a run is resumed
+        only if this is the same too.
+      on_progress: Called with a :class:`Progress` after every step.
+
+    Returns:
+      Dataset over ``seed``, ``epoch``, ``layer`` and ``estimator``; information in
+      nats. Seeds that diverged are NaN from there on and marked in ``diverged``.
+
+    Raises:
+      ValueError: If an argument is out of range.
+      ResultsError: If ``directory`` holds another run, or a damaged one.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> dataset = sweep(
+      ...     jax.random.key(0),
+      ...     datasets.szt(),
+      ...     networks.mlp([12, 3, 2]),
+      ...     training.TrainConfig(),
+      ...     num_seeds=2,
+      ...     snapshots=[0, 1],
+      ...     probes=[probes_module.losses],
+      ... )
+      >>> dict(dataset.train_loss.sizes)
+      {'seed': 2, 'epoch': 2}
+    """
+    if num_seeds < 1:
+        raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
+    snapshots = _check_snapshots(snapshots)
+    training.num_train_rows(task, config)  # Refuses what cannot be trained.
+    probes = probes_module.default_probes() if probes is None else tuple(probes)
+    layout = _lay_out(num_seeds, block, devices)
+    configuration = _configuration(
+        key, task, network, config, num_seeds, snapshots, probes, description
+    )
+    directory = None if directory is None else Path(directory)
+    done = _find_earlier(directory, configuration, resume)
+    if isinstance(done, xr.Dataset):
+        return done
+
+    report = on_progress or (lambda progress: None)
+
+    def progress(count, seconds, stage):
+        epoch = snapshots[count - 1] if count else 0
+        report(Progress(epoch, snapshots[-1], count, len(snapshots), seconds, stage))
+
+    records: list[dict[str, np.ndarray]] = [] if done is None else done.records
+    seconds_before = 0.0 if done is None else done.wall_seconds
+    started = time.perf_counter()
+    progress(len(records), None, "compile")
+    states, rows = _start(key, task, network, config, layout)
+    if done is not None:
+        states = _restore(states, done.leaves, layout)
+    advance = _compile(states, rows, task, network, config, probes, layout)
+    compile_seconds = time.perf_counter() - started
+
+    progress(len(records), None, "run")
+    for count in range(len(records), len(snapshots)):
+        step_started = time.perf_counter()
+        first = snapshots[count - 1] if count else 0
+        states, measured = advance(
+            states, rows, task, jnp.int32(first), jnp.int32(snapshots[count])
+        )
+        records.append(_first_seeds(measured, num_seeds))
+        if directory is not None:
+            wall = seconds_before + time.perf_counter() - started
+            leaves = jax.tree.leaves(_first_seeds(states, num_seeds))
+            _save_checkpoint(
+                directory, _Checkpoint(leaves, records, wall), configuration
+            )
+        seconds = time.perf_counter() - step_started
+        progress(count + 1, seconds, "run")
+
+    dataset = assembly.to_dataset(
+        records,
+        snapshots=snapshots,
+        probes=probes,
+        layer_names=network.layer_names,
+        layer_widths=_layer_widths(network, task),
+        diverged=_diverged(_first_seeds(states, num_seeds)),
+    )
+    dataset.attrs |= assembly.attributes(
+        task,
+        configuration,
+        devices=layout.devices,
+        wall_seconds=seconds_before + time.perf_counter() - started,
+        compile_seconds=compile_seconds,
+    )
+    if directory is not None:
+        save_dataset(dataset, directory / DATASET_FILE)
+        (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
+    progress(len(snapshots), None, "done")
+    return dataset
+
+
+def seed_key(key: jax.Array, seed: int) -> jax.Array:
+    """Key of one seed of a sweep.
+
+    Args:
+      key: Key of the sweep.
+      seed: Number of the seed.
+
+    Returns:
+      The key that :func:`ibjax.training.train` needs to train that very network.
+    """
+    return jax.random.fold_in(key, seed)
+
+
+def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...]:
+    """Epochs spread evenly on a log scale, from 0 to the last.
+
+    Args:
+      num_epochs: Last epoch.
+      num_snapshots: How many at most; rounding leaves fewer when epochs are few.
+
+    Returns:
+      Increasing epochs, the first 0 and the last ``num_epochs``.
+
+    Raises:
+      ValueError: If there are fewer than two snapshots or no epoch.
+
+    Example:
+      >>> snapshot_epochs(100, 7)
+      (0, 1, 2, 6, 16, 40, 100)
+    """
+    if num_epochs < 1:
+        raise ValueError(f"num_epochs must be at least 1, got {num_epochs}")
+    if num_snapshots < 2:
+        raise ValueError(f"num_snapshots must be at least 2, got {num_snapshots}")
+    if num_snapshots > num_epochs:
+        return tuple(range(num_epochs + 1))
+    # Rounding merges the first epochs; ask for more points until enough are left.
+    for points in range(num_snapshots - 1, 100 * num_snapshots):
+        epochs = np.unique(np.rint(np.geomspace(1, num_epochs, points)).astype(int))
+        if len(epochs) >= num_snapshots - 1:
+            break
+    return (0, *(int(epoch) for epoch in epochs))
+
+
+class _Layout(NamedTuple):
+    """Where seeds run: ``[num_blocks, block]`` of them, blocks spread over devices."""
+
+    devices: tuple[jax.Device, ...]
+    num_blocks: int
+    block: int
+    seeds_at_once: int
+    sharding: NamedSharding
+
+
+class _Checkpoint(NamedTuple):
+    leaves: list[np.ndarray]
+    records: list[dict[str, np.ndarray]]
+    wall_seconds: float
+
+
+def _check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
+    snapshots = tuple(int(epoch) for epoch in snapshots)
+    if not snapshots or snapshots[0] < 0 or np.any(np.diff(snapshots) <= 0):
+        raise ValueError(
+            f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"
+        )
+    return snapshots
+
+
+def _lay_out(num_seeds, block, devices) -> _Layout:
+    if block is not None and block < 1:
+        raise ValueError(f"block must be at least 1, got {block}")
+    devices = tuple(jax.devices() if devices is None else devices)[:num_seeds]
+    if not devices:
+        raise ValueError("devices must name at least one device, got none")
+    per_device = -(-num_seeds // len(devices))
+    on_cpu = devices[0].platform == "cpu"
+    if block is None and on_cpu:
+        block = min(
+            _CPU_BLOCK_RANGE,
+            key=lambda size: (-(-per_device // size) * size, abs(size - _CPU_BLOCK)),
+        )
+    block = min(block or per_device, per_device)
+    num_blocks = -(-per_device // block) * len(devices)
+    sharding = NamedSharding(
+        Mesh(np.array(devices), ("block",)), PartitionSpec("block")
+    )
+    return _Layout(devices, num_blocks, block, 1 if on_cpu else block, sharding)
+
+
+def _start(key, task, network, config, layout):
+    """All seeds before any step, and their orders of rows, ``[num_blocks, block]``."""
+
+    def one_seed(seed):
+        key_seed = seed_key(key, seed)
+        state = training.init_state(key_seed, network, config)
+        return state, training.split_rows(key_seed, task, config)
+
+    seeds = jnp.arange(layout.num_blocks * layout.block, dtype=jnp.int32)
+    seeds = seeds.reshape(layout.num_blocks, layout.block)
+    start = jax.jit(jax.vmap(jax.vmap(one_seed)), out_shardings=layout.sharding)
+    return start(seeds)
+
+
+def _compile(states, rows, task, network, config, probes, layout):
+    """The program that takes every seed from one snapshot to the next."""
+
+    def train_chunk(chunk, carry, rows, task, first, last):
+        states = carry
+        start = first + chunk * _EPOCHS_PER_CHUNK
+        epochs = start + jnp.arange(_EPOCHS_PER_CHUNK)
+        batches = lax.map(lambda e: training.epoch_batches(e, task, config), epochs)
+
+        def one_block(block):
+            def one_epoch(number, states):
+                run = partial(
+                    training.run_epoch, task=task, network=network, config=config
+                )
+                return jax.vmap(run, in_axes=(0, 0, None))(
+                    states, rows, batches[number]
+                )
+
+            states, rows = block
+            num_epochs = jnp.minimum(_EPOCHS_PER_CHUNK, last - start)
+            return lax.fori_loop(0, num_epochs, one_epoch, states)
+
+        return lax.map(one_block, (states, rows))
+
+    def measure(seed, batches, task):
+        params, rows = seed
+        snapshot = probes_module.take_snapshot(
+            params, rows, batches, task, network, config
+        )
+        measured: dict[str, Any] = {}
+        for probe in probes:
+            measured |= probe(snapshot)
+        return assembly.flatten_record(measured)
+
+    def advance(states, rows, task, first, last):
+        num_chunks = -(-(last - first) // _EPOCHS_PER_CHUNK)
+        train = partial(train_chunk, rows=rows, task=task, first=first, last=last)
+        states = lax.fori_loop(0, num_chunks, train, states)
+        seeds = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states.params, rows)
+        )
+        batches = training.epoch_batches(last, task, config)
+        measured = lax.map(
+            lambda seed: measure(seed, batches, task),
+            seeds,
+            batch_size=layout.seeds_at_once,
+        )
+        shape = rows.shape[:2]
+        return states, jax.tree.map(
+            lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured
+        )
+
+    by_block, everywhere = PartitionSpec("block"), PartitionSpec()
+    sharded = jax.shard_map(
+        advance,
+        mesh=layout.sharding.mesh,
+        in_specs=(by_block, by_block, everywhere, everywhere, everywhere),
+        out_specs=by_block,
+        check_vma=False,
+    )
+    return (
+        jax.jit(sharded).lower(states, rows, task, jnp.int32(0), jnp.int32(0)).compile()
+    )
+
+
+def _first_seeds(tree: Any, num_seeds: int) -> Any:
+    """Leaves ``[num_blocks, block, ...]`` as numpy arrays ``[num_seeds, ...]``."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:num_seeds], tree
+    )
+
+
+def _restore(states, leaves, layout):
+    """Put saved leaves in the place of fresh ones, whatever the layout was then."""
+    fresh, structure = jax.tree.flatten(states)
+    restored = []
+    for old, new in zip(leaves, fresh, strict=True):
+        filled = np.array(new).reshape(-1, *new.shape[2:])
+        filled[: len(old)] = old
+        restored.append(jax.device_put(filled.reshape(new.shape), layout.sharding))
+    return jax.tree.unflatten(structure, restored)
+
+
+def _layer_widths(network, task) -> list[int]:
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    layers = jax.eval_shape(network.activations, params, task.x)
+    return [layer.shape[1] for layer in layers]
+
+
+def _diverged(states) -> np.ndarray:
+    leaves = jax.tree.leaves(states.params)
+    finite = [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in leaves]
+    return ~np.all(finite, axis=0)
+
+
+def _configuration(
+    key, task, network, config, num_seeds, snapshots, probes, description
+) -> dict[str, Any]:
+    """All that decides the numbers, as JSON would return it."""
+    digest = hashlib.sha256()
+    for array in (task.x, task.labels, task.p_y_given_x):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    estimators = assembly.estimator_labels(probes)
+    configuration = {
+        **(description or {}),
+        **asdict(config),
+        "task": task.name,
+        "task_sha256": digest.hexdigest(),
+        "layers": list(network.layer_names),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "num_seeds": num_seeds,
+        "snapshots": list(snapshots),
+        "estimators": estimators,
+        "probes": [
+            getattr(probe, "__name__", type(probe).__name__) for probe in probes
+        ],
+    }
+    return json.loads(json.dumps(configuration))
+
+
+def _find_earlier(directory, configuration, resume) -> _Checkpoint | xr.Dataset | None:
+    """What the directory holds of this run; refuse another's."""
+    if directory is None:
+        return None
+    directory.mkdir(parents=True, exist_ok=True)
+    finished, unfinished = directory / DATASET_FILE, directory / CHECKPOINT_FILE
+    if finished.exists():
+        dataset = open_dataset(finished)
+        found, done = json.loads(dataset.attrs["configuration"]), dataset
+    elif unfinished.exists():
+        found, done = _load_checkpoint(unfinished)
+    else:
+        return None
+    names = [
+        name
+        for name in configuration | found
+        if configuration.get(name) != found.get(name)
+    ]
+    if names:
+        raise ResultsError(
+            f"{directory} holds another run, which differs in {', '.join(names)}; "
+            "choose another directory"
+        )
+    if not resume:
+        state = "the results" if finished.exists() else "an unfinished run"
+        raise ResultsError(
+            f"{directory} already holds {state} of this configuration; resume it, or "
+            "choose another directory"
+        )
+    return done
+
+
+def _save_checkpoint(directory, checkpoint, configuration) -> None:
+    arrays = {f"state_{n}": leaf for n, leaf in enumerate(checkpoint.leaves)}
+    for name in checkpoint.records[0]:
+        arrays[f"record_{name}"] = np.stack([r[name] for r in checkpoint.records])
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        configuration=json.dumps(configuration),
+        wall_seconds=checkpoint.wall_seconds,
+        **arrays,
+    )
+    write_atomically(directory / CHECKPOINT_FILE, buffer.getvalue())
+
+
+def _load_checkpoint(path: Path) -> tuple[dict[str, Any], _Checkpoint]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        configuration = json.loads(str(arrays.pop("configuration")))
+        wall_seconds = float(arrays.pop("wall_seconds"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultsError(
+            f"{path} is damaged ({type(error).__name__}); remove it to start afresh"
+        ) from error
+    leaves = [arrays[f"state_{n}"] for n in range(_count(arrays, "state_"))]
+    columns = {
+        name.removeprefix("record_"): column
+        for name, column in arrays.items()
+        if name.startswith("record_")
+    }
+    num_records = len(next(iter(columns.values())))
+    records = [{name: columns[name][n] for name in columns} for n in range(num_records)]
+    return configuration, _Checkpoint(leaves, records, wall_seconds)
+
+
+def _count(names, prefix: str) -> int:
+    return sum(name.startswith(prefix) for name in names)

@@ -1,0 +1,343 @@
+"""Train one network: one pure function of a key.
+
+The batches of a network come from two permutations. One, drawn from the network's own
+key, puts the rows of the task in a random order, of which the first are for training.
+The other, drawn anew for every epoch, shuffles the *places* in that order, and is the
+same for all networks of a sweep. A place holds a random row, so each network sees
+uniformly random batches, epoch after epoch; but the shuffle, which would cost more than
+the training itself, is paid for once for all of them.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from ibjax.datasets.task import Task
+from ibjax.networks.network import Network, Params
+
+__all__ = [
+    "OPTIMIZERS",
+    "SPLITS",
+    "TrainConfig",
+    "TrainState",
+    "batch_gradients",
+    "epoch_batches",
+    "init_state",
+    "mean_loss",
+    "num_train_rows",
+    "run_epoch",
+    "split_rows",
+    "train",
+]
+
+OPTIMIZERS = ("adam", "sgd", "momentum")
+"""Optimizers by name; ``momentum`` is SGD with momentum 0.9."""
+
+SPLITS = ("random", "ordered")
+"""How rows are split: at random for each network, or the first rows for training."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Attributes:
+      learning_rate: Step size.
+      optimizer: One of :data:`OPTIMIZERS`.
+      batch_size: Rows of a batch; None for the whole training set. The last batch of an
+        epoch is short when it does not come out even, and its loss is its own mean.
+      train_fraction: Part of the rows to train on, in (0, 1].
+      split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
+        as Shwartz-Ziv and Tishby's program does; there they are in counting order.
+      shuffle_seed: Seed of the epochs' shuffles, see the module's text.
+    """
+
+    learning_rate: float = 4e-4
+    optimizer: str = jax.tree.static(default="adam")
+    batch_size: int | None = jax.tree.static(default=512)
+    train_fraction: float = jax.tree.static(default=0.8)
+    split: str = jax.tree.static(default="random")
+    shuffle_seed: int = jax.tree.static(default=0)
+
+    def __post_init__(self):
+        """Refuse a configuration that cannot be trained."""
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got "
+                f"{self.optimizer!r}"
+            )
+        if self.split not in SPLITS:
+            raise ValueError(
+                f"split must be one of {', '.join(SPLITS)}, got {self.split!r}"
+            )
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if not 0 < self.train_fraction <= 1:
+            raise ValueError(
+                f"train_fraction must lie in (0, 1], got {self.train_fraction}"
+            )
+        if isinstance(self.learning_rate, (int, float)) and not (
+            0 < self.learning_rate < math.inf
+        ):
+            raise ValueError(
+                f"learning_rate must be one positive number, got {self.learning_rate}"
+            )
+
+
+class TrainState(NamedTuple):
+    """One network in training.
+
+    Attributes:
+      params: Parameters of the network.
+      optimizer_state: State of the optimizer, over the parameters as one flat vector.
+    """
+
+    params: Params
+    optimizer_state: Any
+
+
+def train(
+    key: jax.Array,
+    task: Task,
+    network: Network,
+    config: TrainConfig,
+    *,
+    num_epochs: int,
+) -> Params:
+    """Train one network from its initialization.
+
+    ``jax.vmap`` over ``key`` trains many.
+
+    Args:
+      key: Typed key; draws the initial weights and the order of the rows.
+      task: What to learn.
+      network: The network.
+      config: How to train it.
+      num_epochs: Passes over the training rows; may be traced.
+
+    Returns:
+      Parameters after the last epoch; not finite if training diverged.
+
+    Raises:
+      ValueError: If a batch is larger than the training set.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> network = networks.mlp([12, 4, 2])
+      >>> config = TrainConfig(learning_rate=1e-2)
+      >>> params = train(
+      ...     jax.random.key(0), datasets.szt(), network, config, num_epochs=30
+      ... )
+      >>> logits = network.activations(params, datasets.szt().x)[-1]
+      >>> print(bool((jnp.argmax(logits, 1) == datasets.szt().labels).mean() > 0.8))
+      True
+    """
+    rows = split_rows(key, task, config)
+
+    def one_epoch(epoch, state):
+        batches = epoch_batches(epoch, task, config)
+        return run_epoch(state, rows, batches, task, network, config)
+
+    state = init_state(key, network, config)
+    return lax.fori_loop(0, num_epochs, one_epoch, state).params
+
+
+def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainState:
+    """The network before any step.
+
+    Args:
+      key: Key of the network.
+      network: The network.
+      config: How it will be trained.
+
+    Returns:
+      Initial parameters and optimizer state.
+    """
+    key_params, _ = jax.random.split(key)
+    params = network.init(key_params)
+    return TrainState(params, _optimizer(config).init(params))
+
+
+def num_train_rows(task: Task, config: TrainConfig) -> int:
+    """Number of rows trained on, rounded to the nearest; refuses an empty batch.
+
+    Args:
+      task: The task.
+      config: How to train.
+
+    Returns:
+      The number of rows.
+
+    Raises:
+      ValueError: If it is zero, or smaller than a batch.
+    """
+    num_rows = round(config.train_fraction * task.num_samples)
+    if num_rows == 0:
+        raise ValueError(
+            f"train_fraction {config.train_fraction} of {task.num_samples} inputs leaves "
+            "nothing to train on"
+        )
+    if config.batch_size is not None and config.batch_size > num_rows:
+        raise ValueError(
+            f"batch_size must be at most the training set's {num_rows} rows, got "
+            f"{config.batch_size}; leave it None for full batch"
+        )
+    return num_rows
+
+
+def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Row numbers in this network's order: first those to train on, then the others.
+
+    Args:
+      key: Key of the network.
+      task: The task.
+      config: Says how to split.
+
+    Returns:
+      A permutation of the rows, shape ``[num_samples]``, int32.
+    """
+    num_rows = num_train_rows(task, config)
+    _, key_rows = jax.random.split(key)
+    rows = jnp.arange(task.num_samples, dtype=jnp.int32)
+    if config.split == "random":
+        return jax.random.permutation(key_rows, rows)
+    train_rows = jax.random.permutation(key_rows, rows[:num_rows])
+    return jnp.concatenate([train_rows, rows[num_rows:]])
+
+
+def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Places in a network's order of rows that make up each batch of an epoch.
+
+    Args:
+      epoch: Number of the epoch.
+      task: The task.
+      config: Says how large batches are.
+
+    Returns:
+      Places, shape ``[num_batches, batch_size]``, int32; -1 fills up a short batch.
+    """
+    num_rows = num_train_rows(task, config)
+    batch_size = config.batch_size or num_rows
+    num_batches = -(-num_rows // batch_size)
+    if num_batches == 1:
+        return jnp.arange(num_rows, dtype=jnp.int32)[None]
+    key = jax.random.fold_in(jax.random.key(config.shuffle_seed), epoch)
+    # Random bits above, the place below: sorting the words shuffles the places. Few
+    # pairs of words share their random bits, and those keep their order.
+    place_bits = (num_rows - 1).bit_length()
+    mask = jnp.uint32(2**place_bits - 1)
+    words = jax.random.bits(key, (num_rows,), jnp.uint32) & ~mask
+    words = jnp.sort(words | jnp.arange(num_rows, dtype=jnp.uint32))
+    places = (words & mask).astype(jnp.int32)
+    filled = jnp.full(num_batches * batch_size - num_rows, -1, jnp.int32)
+    return jnp.concatenate([places, filled]).reshape(num_batches, batch_size)
+
+
+def run_epoch(
+    state: TrainState,
+    rows: jax.Array,
+    batches: jax.Array,
+    task: Task,
+    network: Network,
+    config: TrainConfig,
+) -> TrainState:
+    """One pass over the training rows.
+
+    Args:
+      state: The network so far.
+      rows: Its order of rows, from :func:`split_rows`.
+      batches: Places of the epoch's batches, from :func:`epoch_batches`.
+      task: The task.
+      network: The network.
+      config: How to train.
+
+    Returns:
+      The network after one step per batch.
+    """
+    optimizer = _optimizer(config)
+
+    def step(state, places):
+        gradients = _batch_gradient(state.params, rows, places, task, network)
+        updates, optimizer_state = optimizer.update(
+            gradients, state.optimizer_state, state.params
+        )
+        return TrainState(
+            optax.apply_updates(state.params, updates), optimizer_state
+        ), None
+
+    return lax.scan(step, state, batches)[0]
+
+
+def batch_gradients(
+    params: Params,
+    rows: jax.Array,
+    batches: jax.Array,
+    task: Task,
+    network: Network,
+) -> tuple[jax.Array, ...]:
+    """Gradients of the weights over each batch of an epoch, at the same parameters.
+
+    Args:
+      params: Parameters.
+      rows: The network's order of rows.
+      batches: Places of the epoch's batches.
+      task: The task.
+      network: The network.
+
+    Returns:
+      For every layer the gradient of its weight array, ``[num_batches, ...]``; biases
+      are left out.
+    """
+
+    def one_batch(_, places):
+        gradients = _batch_gradient(params, rows, places, task, network)
+        return None, network.kernels(gradients)
+
+    return lax.scan(one_batch, None, batches)[1]
+
+
+def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
+    """Weighted mean cross-entropy, in nats.
+
+    Args:
+      logits: Shape ``[num_samples, num_classes]``.
+      targets: Distribution of the label, shape ``[num_samples, num_classes]``.
+      weights: Weight of every sample, shape ``[num_samples]``.
+
+    Returns:
+      Mean loss, shape ``[]``.
+    """
+    # With the samples in the last axis, as the networks keep them: in the other
+    # layout these few lines cost a CPU more than a whole layer.
+    logits, targets = logits.T, targets.T
+    logits = logits - lax.stop_gradient(jnp.max(logits, axis=0))
+    log_normalizer = jnp.log(jnp.sum(jnp.exp(logits), axis=0))
+    losses = log_normalizer - jnp.sum(targets * logits, axis=0)
+    return jnp.sum(losses * weights) / jnp.sum(weights)
+
+
+def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
+    if config.optimizer == "adam":
+        optimizer = optax.adam(config.learning_rate)
+    else:
+        momentum = 0.9 if config.optimizer == "momentum" else None
+        optimizer = optax.sgd(config.learning_rate, momentum=momentum)
+    return optax.flatten(optimizer)
+
+
+def _batch_gradient(params, rows, places, task, network):
+    weights = (places >= 0).astype(task.x.dtype)
+    batch_rows = rows[jnp.maximum(places, 0)]
+    x = task.inputs(batch_rows).T
+    targets = task.targets(batch_rows).T
+
+    def loss(params):
+        return mean_loss(network.activations(params, x)[-1], targets, weights)
+
+    return jax.grad(loss)(params)
