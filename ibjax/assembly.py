@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-import platform
+import platform as platform_module
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,13 @@ from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation
 from ibjax.probes import InformationProbe, Probe
 
-__all__ = ["attributes", "estimator_labels", "flatten_record", "to_dataset"]
+__all__ = [
+    "attributes",
+    "describe_devices",
+    "estimator_labels",
+    "flatten_record",
+    "to_dataset",
+]
 
 _DESCRIPTIONS = {
     "i_xt": ("I(X;T)", "nats"),
@@ -111,18 +117,16 @@ def to_dataset(
             "seed": np.arange(len(diverged)),
             "epoch": np.asarray(snapshots),
             "layer": np.arange(1, num_layers + 1),
-            "layer_name": ("layer", np.asarray(layer_names, dtype=object)),
+            "layer_name": ("layer", np.asarray(layer_names)),
             "layer_width": ("layer", list(layer_widths)),
         },
     )
     if estimators:
         dataset = dataset.assign_coords(
-            estimator=np.asarray(estimators, dtype=object),
+            estimator=np.asarray(estimators),
             estimator_label=(
                 "estimator",
-                np.asarray(
-                    [labels.get(name, name) for name in estimators], dtype=object
-                ),
+                np.asarray([labels.get(name, name) for name in estimators]),
             ),
         )
     for name in dataset.data_vars:
@@ -149,8 +153,7 @@ def attributes(
         versions["ibjax"] = importlib.metadata.version("ibjax")
     except importlib.metadata.PackageNotFoundError:  # Used from a source tree.
         versions["ibjax"] = "unknown"
-    versions["python"] = platform.python_version()
-    kind = devices[0].device_kind
+    versions["python"] = platform_module.python_version()
     return {
         "title": f"ibjax sweep of {configuration['num_seeds']} networks on {task.name}",
         "task": task.name,
@@ -159,9 +162,27 @@ def attributes(
         "i_xy": float(task.i_xy),
         "configuration": json.dumps(configuration),
         "versions": json.dumps(versions),
-        "devices": f"{len(devices)} x {devices[0].platform} ({kind})",
+        "devices": describe_devices(devices),
         "wall_seconds": wall_seconds,
         "compile_seconds": compile_seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "complete": 1,
     }
+
+
+def describe_devices(devices: Sequence[jax.Device]) -> str:
+    """Devices in words.
+
+    Args:
+      devices: Devices of one kind.
+
+    Returns:
+      How many of which.
+
+    Example:
+      >>> describe_devices(jax.devices("cpu")[:1])
+      '1 x cpu'
+    """
+    kind, platform = devices[0].device_kind, devices[0].platform
+    name = platform if kind == platform else f"{platform} ({kind})"
+    return f"{len(devices)} x {name}"

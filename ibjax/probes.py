@@ -9,8 +9,8 @@ entry of the dim ``estimator`` in ``i_xt`` and ``i_ty``.
 
 Example:
   >>> def saturation(snapshot):
-  ...     layers = snapshot.layers
-  ...     return {"saturation": jnp.stack([jnp.mean(jnp.abs(t) > 0.95) for t in layers])}
+  ...     shares = [jnp.mean(jnp.abs(t) > 0.95) for t in snapshot.layers]
+  ...     return {"saturation": jnp.stack(shares)}
 """
 
 import math
@@ -191,10 +191,11 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
         labels = _labels(snapshot.task)
         groups: dict[int, list[int]] = {}
         for number, t in enumerate(snapshot.layers):
-            groups.setdefault(_padded_width(t.shape[1]), []).append(number)
+            groups.setdefault(_size_class(t.shape[1]), []).append(number)
         by_layer = [None] * len(snapshot.layers)
-        for width, numbers in groups.items():
-            padded = [_pad_units(snapshot.layers[number], width) for number in numbers]
+        for numbers in groups.values():
+            layers = [snapshot.layers[number] for number in numbers]
+            width = max(t.shape[1] for t in layers)
             bounds = lax.map(
                 lambda t: kde.layer_information(
                     t,
@@ -202,7 +203,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
                     num_classes=snapshot.task.num_classes,
                     noise_variance=noise_variance,
                 ),
-                jnp.stack(padded),
+                jnp.stack([_pad_units(t, width) for t in layers]),
             )
             for place, number in enumerate(numbers):
                 by_layer[number] = jax.tree.map(lambda b, place=place: b[place], bounds)
@@ -293,8 +294,9 @@ def _for_each_layer(estimate, snapshot) -> LayerInformation:
     return jax.tree.map(lambda *values: jnp.stack(values), *layers)
 
 
-def _padded_width(width: int) -> int:
-    return 16 if width <= 16 else 2 ** math.ceil(math.log2(width))
+def _size_class(width: int) -> int:
+    """Layers of one class are padded to the widest of them."""
+    return max(4, math.ceil(math.log2(width)))
 
 
 def _pad_units(t: jax.Array, width: int) -> jax.Array:

@@ -74,7 +74,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
     if path.is_dir():
         path = path / DATASET_FILE
     if not path.is_file():
-        raise ResultsError(f"no results in {path.parent}: {path.name} is missing")
+        raise ResultsError(f"no results: {path} does not exist")
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset = dataset.load()

@@ -136,6 +136,9 @@ _NOTES = (
 def format_summary(summary: dict[str, Any]) -> str:
     """A summary as plain text for a terminal, informations in bits.
 
+    ``seeds`` counts those whose compression exceeds 0.1 bit; ``I(T;Y)`` is the last
+    value's mean. The dictionary holds more, e.g. the quartiles of the epochs.
+
     Args:
       summary: What :func:`summarize` returns, or the same read back from JSON.
 
@@ -179,7 +182,7 @@ def format_summary(summary: dict[str, Any]) -> str:
             " (I(T;Y) here is no bound)" if entry["estimator"].startswith("kde") else ""
         )
         header = ("layer", "max I(X;T)", "final I(X;T)", "compression")
-        header += ("at epoch", "seeds", "final I(T;Y)", "verdict")
+        header += ("at epoch", "seeds", "I(T;Y)", "verdict")
         rows = [
             (
                 f"{layer['layer']} {layer['name']}",
@@ -188,7 +191,7 @@ def format_summary(summary: dict[str, Any]) -> str:
                 _plus_minus(layer["compression_bits"], 2),
                 _number(layer["epoch_of_max"]["median"], ".0f"),
                 f"{layer['num_seeds_compressing']}/{layer['num_seeds']}",
-                _plus_minus(layer["i_ty_final_bits"], 2),
+                _number(layer["i_ty_final_bits"]["mean"], ".2f"),
                 layer["verdict"],
             )
             for layer in entry["layers"]
@@ -225,7 +228,11 @@ def _diverged(dataset: xr.Dataset) -> np.ndarray:
 
 
 def _coordinate(dataset: xr.Dataset, name: str, index: int, default: Any) -> Any:
-    return dataset[name].values[index].item() if name in dataset.coords else default
+    return (
+        np.asarray(dataset[name].values[index]).item()
+        if name in dataset.coords
+        else default
+    )
 
 
 def _layer(dataset: xr.Dataset, index: int) -> dict[str, Any]:

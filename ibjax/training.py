@@ -180,8 +180,8 @@ def num_train_rows(task: Task, config: TrainConfig) -> int:
     num_rows = round(config.train_fraction * task.num_samples)
     if num_rows == 0:
         raise ValueError(
-            f"train_fraction {config.train_fraction} of {task.num_samples} inputs leaves "
-            "nothing to train on"
+            f"train_fraction {config.train_fraction} of {task.num_samples} inputs "
+            "leaves nothing to train on"
         )
     if config.batch_size is not None and config.batch_size > num_rows:
         raise ValueError(

@@ -65,7 +65,10 @@ class Task:
 
     def targets(self, rows: jax.Array) -> jax.Array:
         """p(y|x) of some rows, shape ``[num_classes, num_rows]``, feature-major."""
-        return self.p_y_given_x.T[:, rows]
+        if not self.hard:
+            return self.p_y_given_x.T[:, rows]
+        classes = jnp.arange(self.num_classes)[:, None]
+        return (self.labels[rows] == classes).astype(self.p_y_given_x.dtype)
 
     def inputs(self, rows: jax.Array) -> jax.Array:
         """Inputs of some rows, shape ``[num_inputs, num_rows]``, feature-major."""

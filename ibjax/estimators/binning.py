@@ -28,7 +28,7 @@ __all__ = ["SZT_EDGES", "layer_information"]
 SZT_EDGES = np.linspace(-1, 1, 30, dtype=np.float32)
 """The 30 edges of Shwartz-Ziv and Tishby's program: 29 bins and the value 1 itself."""
 
-_WORD_BITS = 32
+_FEW_EDGES = 64
 # Numbers below 2^31 leave room for the rounding of a sum of logarithms.
 _SAFE_BITS = 31.0
 
@@ -109,25 +109,28 @@ def _check_edges(edges: ArrayLike) -> jax.Array:
     return edges
 
 
+# Below, activities are [dim, num_samples]: loops run along the samples.
+
+
 @partial(jax.jit, static_argnames="num_classes")
 def _by_edges(t, labels, edges, num_classes):
-    num_bins = edges.shape[0]
-    if num_bins <= 64:
+    dim, num_bins = t.shape[1], edges.shape[0]
+    if num_bins <= _FEW_EDGES:
         # One comparison per edge, all in one loop over the activities.
-        bins = sum((t >= edges[k]).astype(jnp.uint32) for k in range(1, num_bins))
-        bins = jnp.zeros(t.shape, jnp.uint32) + bins
+        bins = jnp.zeros(t.T.shape, jnp.uint32)
+        for k in range(1, num_bins):
+            bins += (t.T >= edges[k]).astype(jnp.uint32)
     else:
-        bins = jnp.searchsorted(edges, t, side="right").astype(jnp.int32) - 1
+        bins = jnp.searchsorted(edges, t.T, side="right").astype(jnp.int32) - 1
         bins = jnp.maximum(bins, 0).astype(jnp.uint32)
     class_bits = math.log2(num_classes) if labels.ndim == 1 else 0.0
     units_per_word = max(1, int(_SAFE_BITS / math.log2(max(num_bins, 2))))
-    dim = t.shape[1]
     if dim * math.log2(num_bins) + class_bits <= _SAFE_BITS:
         words = [_mixed_radix(bins, [num_bins] * dim)]
-    elif dim <= 2 * units_per_word - 1:
+    elif units_per_word < dim <= 2 * units_per_word:
         words = [
-            _mixed_radix(part, [num_bins] * part.shape[1])
-            for part in (bins[:, :units_per_word], bins[:, units_per_word:])
+            _mixed_radix(part, [num_bins] * len(part))
+            for part in (bins[:units_per_word], bins[units_per_word:])
         ]
     else:
         words = _hash_words(bins)
@@ -136,40 +139,38 @@ def _by_edges(t, labels, edges, num_classes):
 
 @partial(jax.jit, static_argnames="num_classes")
 def _by_width(t, labels, bin_width, num_classes):
-    bins = jnp.floor(t / jnp.asarray(bin_width, t.dtype))
-    bins = bins - jnp.min(bins, axis=0)
-    spans = jnp.max(bins, axis=0) + 1
+    bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype))
+    bins = bins - jnp.min(bins, axis=1, keepdims=True)
+    spans = jnp.max(bins, axis=1) + 1
     class_bits = math.log2(num_classes) if labels.ndim == 1 else 0.0
     fits = jnp.sum(jnp.log2(spans)) + class_bits <= _SAFE_BITS
-    bins = bins.astype(jnp.uint32)
+    bins, spans = bins.astype(jnp.uint32), spans.astype(jnp.uint32)
     information = lax.cond(
         fits,
-        lambda: _count(
-            [_mixed_radix(bins, spans.astype(jnp.uint32))], labels, num_classes
-        ),
+        lambda: _count([_mixed_radix(bins, spans)], labels, num_classes),
         lambda: _count(_hash_words(bins), labels, num_classes),
     )
     return _finite_or_nan(t, information)
 
 
 def _mixed_radix(bins, spans):
-    """One word per row: the number whose digits are the row's bins."""
-    word = bins[:, 0]
-    for unit in range(1, bins.shape[1]):
-        word = word * jnp.uint32(spans[unit]) + bins[:, unit]
+    """One word per sample: the number whose digits are the sample's bins."""
+    word = bins[0]
+    for unit in range(1, len(bins)):
+        word = word * jnp.uint32(spans[unit]) + bins[unit]
     return word
 
 
 def _hash_words(bins):
-    """Two words per row, together a 64-bit hash (multiply, add, mix, twice over)."""
+    """Two words per sample, together a 64-bit hash (mix, multiply, twice over)."""
 
     def hash_word(seed, multiplier):
-        def absorb(word, column):
-            word = (word ^ column) * jnp.uint32(multiplier)
+        def absorb(word, unit):
+            word = (word ^ unit) * jnp.uint32(multiplier)
             return word ^ (word >> 15), None
 
-        word = jnp.full(bins.shape[:1], seed, jnp.uint32)
-        word, _ = lax.scan(absorb, word, bins.T)
+        word = jnp.full(bins.shape[1:], seed, jnp.uint32)
+        word, _ = lax.scan(absorb, word, bins)
         word = (word ^ (word >> 16)) * jnp.uint32(0x7FEB352D)
         word = (word ^ (word >> 15)) * jnp.uint32(0x846CA68B)
         return word ^ (word >> 16)

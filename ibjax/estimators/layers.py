@@ -69,7 +69,8 @@ def check_layer(
             f"labels must have shape {list(shape)} to match t, got {labels.shape}"
         )
     if hard and not isinstance(labels, jax.core.Tracer):
-        smallest, largest = np.min(labels), np.max(labels)
+        values = np.asarray(labels)  # Concrete, even where jnp would trace.
+        smallest, largest = np.min(values), np.max(values)
         if smallest < 0 or largest >= num_classes:
             raise ValueError(
                 f"labels must lie in [0, {num_classes}), got values from {smallest} "

@@ -77,8 +77,8 @@ def from_flax(
     num_kernels = len(_kernels(shapes))
     if num_kernels != len(layers):
         raise ValueError(
-            f"module must have one weight array per layer it returns, got {num_kernels} "
-            f"arrays for {len(layers)} layers"
+            "module must have one weight array per layer it returns, got "
+            f"{num_kernels} arrays for {len(layers)} layers"
         )
     return Network(
         init=init,

@@ -1,0 +1,298 @@
+"""The information plane: I(X;T) against I(T;Y), averaged and seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ibjax.plots.labels import label_points
+from ibjax.plots.style import (
+    EPOCH_COLORMAP,
+    choose_estimator,
+    epoch_norm,
+    epoch_ticks,
+    format_epoch,
+    information_bits,
+    layer_colors,
+    layer_names,
+    paper_style,
+)
+from ibjax.statistics import mean_interval
+
+__all__ = [
+    "information_plane",
+    "plane_axes",
+    "plane_ceilings",
+    "plane_limits",
+    "snapshots",
+]
+
+
+def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
+    """Information plane in bits, mean over seeds, one path per layer.
+
+    Points are coloured by epoch, the broad line under them and the label at the last
+    epoch by layer. Dotted lines mark what I(X;T) and I(T;Y) cannot exceed: log2 of
+    the number of inputs and I(X;Y). Under a KDE estimator I(T;Y) is a difference of
+    two bounds, itself no bound, and may cross the line.
+
+    Args:
+      dataset: Dataset of a sweep.
+      estimator: Name of an estimator; ``binning``, or the first, by default.
+
+    Returns:
+      Figure, 4.6 x 3.5 inches.
+
+    Raises:
+      ValueError: If the dataset does not hold ``estimator``.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> information_plane(example_dataset()).axes[0].get_ylabel()
+      '$I(T;Y)$ (bits)'
+    """
+    estimator, label = choose_estimator(dataset, estimator)
+    i_xt = mean_interval(information_bits(dataset, "i_xt", estimator)).mean
+    i_ty = mean_interval(information_bits(dataset, "i_ty", estimator)).mean
+    epochs = dataset["epoch"].values
+    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    norm = epoch_norm(epochs)
+    num_seeds = dataset.sizes["seed"]
+    with paper_style():
+        figure = Figure(figsize=(4.6, 3.5), layout="constrained")
+        axes = figure.subplots()
+        plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
+        axes.set_title(
+            f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else f"{label}",
+            loc="left",
+        )
+        for index, color in enumerate(colors):
+            path = i_xt[:, index], i_ty[:, index]
+            axes.plot(
+                *path,
+                color=color,
+                alpha=0.4,
+                linewidth=6.0,
+                solid_capstyle="round",
+                solid_joinstyle="round",
+                zorder=2,
+            )
+            axes.scatter(
+                *path, c=epochs, norm=norm, cmap=EPOCH_COLORMAP, s=7, lw=0, zorder=3
+            )
+        bar = figure.colorbar(
+            ScalarMappable(norm, EPOCH_COLORMAP), ax=axes, aspect=30, pad=0.02
+        )
+        bar.ax.yaxis.set_major_locator(FixedLocator(epoch_ticks(norm.vmax)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+        bar.set_label("epoch")
+        bar.outline.set_visible(False)
+        # The label sits at each layer's last finite point.
+        ends = np.full((len(names), 2), np.nan)
+        for index in range(len(names)):
+            path = np.stack([i_xt[:, index], i_ty[:, index]], axis=1)
+            path = path[np.isfinite(path).all(axis=1)]
+            if len(path):
+                ends[index] = path[-1]
+        drawn = np.stack([_dense(i_xt).ravel(), _dense(i_ty).ravel()], axis=1)
+        label_points(
+            axes,
+            ends,
+            names,
+            colors,
+            avoid=np.concatenate([drawn, _marks(axes, dataset)]),
+        )
+    return figure
+
+
+def snapshots(
+    dataset: xr.Dataset,
+    *,
+    epochs: Sequence[float] = (0, 400, 9000),
+    estimator: str | None = None,
+) -> Figure:
+    """Information plane at a few epochs, every seed a point, in bits.
+
+    Args:
+      dataset: Dataset of a sweep.
+      epochs: Epochs to show, one panel each. The nearest recorded epoch is used and
+        named above the panel; two requests for the same one share a panel.
+      estimator: Name of an estimator; ``binning``, or the first, by default.
+
+    Returns:
+      Figure, 7 inches wide for three panels.
+
+    Raises:
+      ValueError: If the dataset does not hold ``estimator``, or ``epochs`` is empty
+        or holds a number that is negative or not finite.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> figure = snapshots(example_dataset(), epochs=(0, 10000))
+      >>> [axes.get_title() for axes in figure.axes]
+      ['epoch 0', 'epoch 10000']
+    """
+    wanted = np.asarray(epochs, float).reshape(-1)
+    if not len(wanted) or not np.all(np.isfinite(wanted) & (wanted >= 0)):
+        raise ValueError(f"epochs must be one or more numbers >= 0, got {epochs!r}")
+    estimator, label = choose_estimator(dataset, estimator)
+    i_xt = information_bits(dataset, "i_xt", estimator)
+    i_ty = information_bits(dataset, "i_ty", estimator)
+    recorded = dataset["epoch"].values
+    shown: dict[int, float] = {}
+    for epoch in wanted:
+        shown.setdefault(int(np.argmin(np.abs(recorded - epoch))), epoch)
+    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    with paper_style():
+        width = 7.0 if len(shown) >= 3 else 1.2 + 2.3 * len(shown)
+        figure = Figure(figsize=(width, 2.7), layout="constrained")
+        panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)
+        limits = plane_limits(dataset, i_xt, i_ty)
+        for number, (axes, (index, epoch)) in enumerate(
+            zip(panels[0], shown.items(), strict=True)
+        ):
+            plane_axes(axes, dataset, limits, y_label=number == 0)
+            nearest = "" if recorded[index] == epoch else f" (near {epoch:g})"
+            axes.set_title(f"epoch {recorded[index]}{nearest}")
+            for layer, (name, color) in enumerate(zip(names, colors, strict=True)):
+                axes.scatter(
+                    i_xt[:, index, layer],
+                    i_ty[:, index, layer],
+                    s=9,
+                    color=color,
+                    alpha=0.75,
+                    linewidths=0,
+                    label=name,
+                )
+        handles, texts = panels[0, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, texts, loc="outside right center", title="layer", markerscale=1.6
+        )
+        num_seeds = dataset.sizes["seed"]
+        figure.suptitle(
+            f"{label}; {num_seeds} seeds" if num_seeds > 1 else label,
+            x=0.01,
+            ha="left",
+        )
+    return figure
+
+
+def plane_limits(
+    dataset: xr.Dataset, i_xt: np.ndarray, i_ty: np.ndarray
+) -> tuple[float, float]:
+    """Upper ends of the two axes of an information plane, in bits.
+
+    Args:
+      dataset: Dataset of a sweep, for its ceilings.
+      i_xt: Everything to be drawn of I(X;T), in bits, any shape.
+      i_ty: The same of I(T;Y).
+
+    Returns:
+      Ends of the horizontal and the vertical axis; the ceilings lie within.
+
+    Example:
+      >>> dataset = xr.Dataset(attrs={"num_samples": 4096, "i_xy": 0.69})
+      >>> x_end, y_end = plane_limits(dataset, np.array([3.0]), np.array([0.4]))
+      >>> print(f"{x_end:.2f} {y_end:.2f}")
+      12.60 1.13
+    """
+    log2_num_samples, i_xy = plane_ceilings(dataset)
+    ends = []
+    for values, ceiling in ((i_xt, log2_num_samples), (i_ty, i_xy)):
+        known = np.append(values.ravel(), ceiling)
+        known = known[np.isfinite(known)]
+        ends.append(max(float(np.max(known, initial=0.0)), 1e-3))
+    return 1.05 * ends[0], 1.14 * ends[1]
+
+
+def plane_axes(
+    axes: Axes,
+    dataset: xr.Dataset,
+    limits: tuple[float, float],
+    *,
+    y_label: bool = True,
+) -> None:
+    """Sets up axes as an information plane in bits, with its ceilings.
+
+    Args:
+      axes: Axes to set up, in place.
+      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
+      limits: Ends of the axes in bits, from :func:`plane_limits`.
+      y_label: Whether to label the vertical axis.
+
+    Example:
+      >>> axes = Figure().subplots()
+      >>> plane_axes(axes, xr.Dataset(attrs={"num_samples": 4096}), (12.6, 1.05))
+      >>> axes.get_xlabel()
+      '$I(X;T)$ (bits)'
+    """
+    log2_num_samples, i_xy = plane_ceilings(dataset)
+    axes.set_xlim(-0.02 * limits[0], limits[0])
+    axes.set_ylim(-0.02 * limits[1], limits[1])
+    axes.set_xlabel("$I(X;T)$ (bits)")
+    if y_label:
+        axes.set_ylabel("$I(T;Y)$ (bits)")
+    line = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 2)), "zorder": 1}
+    text = {"color": "0.35", "fontsize": 7, "textcoords": "offset points"}
+    if np.isfinite(log2_num_samples):
+        axes.axvline(log2_num_samples, **line)
+        axes.annotate(
+            r"$\log_2 N$",
+            (log2_num_samples, 0.0),
+            (-2, 2),
+            ha="right",
+            va="bottom",
+            **text,
+        )
+    if np.isfinite(i_xy):
+        axes.axhline(i_xy, **line)
+        axes.annotate("$I(X;Y)$", (0.0, i_xy), (2, 2), ha="left", va="bottom", **text)
+
+
+def plane_ceilings(dataset: xr.Dataset) -> tuple[float, float]:
+    """What I(X;T) and I(T;Y) cannot exceed: log2 of the number of inputs and I(X;Y).
+
+    Args:
+      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
+
+    Returns:
+      The two ceilings in bits, NaN where unknown.
+
+    Example:
+      >>> plane_ceilings(xr.Dataset(attrs={"num_samples": 4096}))
+      (12.0, nan)
+    """
+    num_samples = float(dataset.attrs.get("num_samples", 0)) or np.nan
+    i_xy = float(dataset.attrs.get("i_xy", np.nan)) / math.log(2.0)
+    return math.log2(num_samples), i_xy
+
+
+def _marks(axes: Axes, dataset: xr.Dataset) -> np.ndarray:
+    """Points on the lines of the ceilings and on the name of the upper one."""
+    log2_num_samples, i_xy = plane_ceilings(dataset)
+    x = np.linspace(0.0, axes.get_xlim()[1], 20)
+    y = np.linspace(0.0, axes.get_ylim()[1], 20)
+    name_x, name_y = np.meshgrid(0.1 * x, i_xy + 0.06 * y)
+    return np.concatenate(
+        [
+            np.stack([x, np.full_like(x, i_xy)], axis=1),
+            np.stack([np.full_like(y, log2_num_samples), y], axis=1),
+            np.stack([name_x.ravel(), name_y.ravel()], axis=1),
+        ]
+    )
+
+
+def _dense(path: np.ndarray) -> np.ndarray:
+    """Points along the paths, ``[num_epochs, num_layers]``, nine per segment."""
+    if len(path) < 2:
+        return path
+    weights = np.linspace(0.0, 1.0, 9)[:, None, None]
+    return (1.0 - weights) * path[:-1] + weights * path[1:]
