@@ -72,6 +72,7 @@ def to_dataset(
     records: Sequence[dict[str, np.ndarray]],
     *,
     snapshots: Sequence[int],
+    first_seed: int,
     probes: Sequence[Probe],
     layer_names: Sequence[str],
     layer_widths: Sequence[int],
@@ -82,6 +83,7 @@ def to_dataset(
     Args:
       records: For every snapshot flat arrays by name, ``[num_seeds, ...]`` each.
       snapshots: Their epochs.
+      first_seed: Number of the first seed.
       probes: The probes that made them.
       layer_names: A name for every layer.
       layer_widths: Number of units of every layer.
@@ -114,7 +116,7 @@ def to_dataset(
     dataset = xr.Dataset(
         variables,
         coords={
-            "seed": np.arange(len(diverged)),
+            "seed": first_seed + np.arange(len(diverged)),
             "epoch": np.asarray(snapshots),
             "layer": np.arange(1, num_layers + 1),
             "layer_name": ("layer", np.asarray(layer_names)),

@@ -275,10 +275,13 @@ def _chosen_devices(number: int | None) -> list[jax.Device]:
 
 def _write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None:
     page = plots.report(dataset, directory)
-    console.print(format_summary(summarize(dataset)), markup=False)
-    console.print(
-        f"results: {directory / results.DATASET_FILE}\nreport:  {page}", markup=False
-    )
+    summary = summarize(dataset)
+    shown, *others = [entry["estimator"] for entry in summary["estimators"]]
+    text = format_summary(summary, estimator=shown)
+    if others:
+        text += f"\n\n{', '.join(others)}: in the report and in summary.json"
+    text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
+    console.print(text, markup=False)
 
 
 def _num_cores() -> int:

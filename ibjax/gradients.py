@@ -14,6 +14,7 @@ The latter's public program plots something else again, which is not offered her
 adds up layers 0 to l before taking roots, and its ratio has no unit that makes sense.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -68,10 +69,11 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"
         )
-    mean_norm = _norm(jnp.mean(gradients, axis=0))
-    std_norm = _norm(gradients - jnp.mean(gradients, axis=0)) / jnp.sqrt(
-        jnp.asarray(gradients.shape[0], gradients.dtype)
-    )
+    # Relative to the first batch, so that equal gradients have no spread at all.
+    difference = gradients - gradients[:1]
+    mean = jnp.mean(difference, axis=0, keepdims=True)
+    mean_norm = _norm(gradients[:1] + mean)
+    std_norm = _norm(difference - mean) / math.sqrt(gradients.shape[0])
     return GradientStatistics(mean_norm, std_norm, mean_norm / std_norm)
 
 

@@ -108,7 +108,8 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
         raise ValueError("datasets must hold at least one dataset, got none")
     configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
     for configuration in configurations:
-        configuration.pop("num_seeds", None)
+        for name in ("num_seeds", "first_seed"):
+            configuration.pop(name, None)
     for configuration in configurations[1:]:
         if configuration != configurations[0]:
             differing = [
@@ -123,7 +124,7 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     merged = xr.concat(datasets, "seed", data_vars="minimal", combine_attrs="override")
     merged = merged.sortby("seed")
     configuration = json.loads(datasets[0].attrs["configuration"])
-    configuration["num_seeds"] = len(seeds)
+    configuration |= {"num_seeds": len(seeds), "first_seed": int(seeds.min())}
     merged.attrs["configuration"] = json.dumps(configuration)
     return merged
 

@@ -133,7 +133,7 @@ _NOTES = (
 )
 
 
-def format_summary(summary: dict[str, Any]) -> str:
+def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A summary as plain text for a terminal, informations in bits.
 
     ``seeds`` counts those whose compression exceeds 0.1 bit; ``I(T;Y)`` is the last
@@ -141,6 +141,7 @@ def format_summary(summary: dict[str, Any]) -> str:
 
     Args:
       summary: What :func:`summarize` returns, or the same read back from JSON.
+      estimator: The one estimator to show; all by default.
 
     Returns:
       Lines of at most 100 characters, without a newline at the end. ``+-`` is half
@@ -178,6 +179,8 @@ def format_summary(summary: dict[str, Any]) -> str:
     if not summary["complete"]:
         lines.append("The sweep is not complete.")
     for entry in summary["estimators"]:
+        if estimator not in (None, entry["estimator"]):
+            continue
         no_bound = (
             " (I(T;Y) here is no bound)" if entry["estimator"].startswith("kde") else ""
         )

@@ -85,6 +85,7 @@ def sweep(
     num_seeds: int,
     snapshots: Sequence[int],
     probes: Sequence[Probe] | None = None,
+    first_seed: int = 0,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -103,6 +104,8 @@ def sweep(
       snapshots: Increasing numbers of epochs after which to measure; 0 is the network
         before any step, the last one ends the training.
       probes: What to measure, :func:`ibjax.probes.default_probes` by default.
+      first_seed: Number of the first seed, to train some here and others elsewhere and
+        join them with :func:`ibjax.results.merge`.
       directory: Where to save; nothing is saved by default. Created if need be.
       resume: Whether to go on with an unfinished run of the same configuration found
         in ``directory`` (and to return a finished one as it is).
@@ -137,13 +140,16 @@ def sweep(
     """
     if num_seeds < 1:
         raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
+    if first_seed < 0:
+        raise ValueError(f"first_seed must not be negative, got {first_seed}")
     snapshots = _check_snapshots(snapshots)
     training.num_train_rows(task, config)  # Refuses what cannot be trained.
     probes = probes_module.default_probes() if probes is None else tuple(probes)
     layout = _lay_out(num_seeds, block, devices)
     configuration = _configuration(
-        key, task, network, config, num_seeds, snapshots, probes, description
+        key, task, network, config, snapshots, probes, description
     )
+    configuration |= {"num_seeds": num_seeds, "first_seed": first_seed}
     directory = None if directory is None else Path(directory)
     done = _find_earlier(directory, configuration, resume)
     if isinstance(done, xr.Dataset):
@@ -159,7 +165,7 @@ def sweep(
     seconds_before = 0.0 if done is None else done.wall_seconds
     started = time.perf_counter()
     progress(len(records), None, "compile")
-    states, rows = _start(key, task, network, config, layout)
+    states, rows = _start(key, task, network, config, first_seed, layout)
     if done is not None:
         states = _restore(states, done.leaves, layout)
     advance = _compile(states, rows, task, network, config, probes, layout)
@@ -185,6 +191,7 @@ def sweep(
     dataset = assembly.to_dataset(
         records,
         snapshots=snapshots,
+        first_seed=first_seed,
         probes=probes,
         layer_names=network.layer_names,
         layer_widths=_layer_widths(network, task),
@@ -232,7 +239,7 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
 
     Example:
       >>> snapshot_epochs(100, 7)
-      (0, 1, 2, 6, 16, 40, 100)
+      (0, 1, 3, 6, 16, 40, 100)
     """
     if num_epochs < 1:
         raise ValueError(f"num_epochs must be at least 1, got {num_epochs}")
@@ -291,7 +298,7 @@ def _lay_out(num_seeds, block, devices) -> _Layout:
     return _Layout(devices, num_blocks, block, 1 if on_cpu else block, sharding)
 
 
-def _start(key, task, network, config, layout):
+def _start(key, task, network, config, first_seed, layout):
     """All seeds before any step, and their orders of rows, ``[num_blocks, block]``."""
 
     def one_seed(seed):
@@ -300,7 +307,7 @@ def _start(key, task, network, config, layout):
         return state, training.split_rows(key_seed, task, config)
 
     seeds = jnp.arange(layout.num_blocks * layout.block, dtype=jnp.int32)
-    seeds = seeds.reshape(layout.num_blocks, layout.block)
+    seeds = (first_seed + seeds).reshape(layout.num_blocks, layout.block)
     start = jax.jit(jax.vmap(jax.vmap(one_seed)), out_shardings=layout.sharding)
     return start(seeds)
 
@@ -401,7 +408,7 @@ def _diverged(states) -> np.ndarray:
 
 
 def _configuration(
-    key, task, network, config, num_seeds, snapshots, probes, description
+    key, task, network, config, snapshots, probes, description
 ) -> dict[str, Any]:
     """All that decides the numbers, as JSON would return it."""
     digest = hashlib.sha256()
@@ -415,7 +422,6 @@ def _configuration(
         "task_sha256": digest.hexdigest(),
         "layers": list(network.layer_names),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "num_seeds": num_seeds,
         "snapshots": list(snapshots),
         "estimators": estimators,
         "probes": [

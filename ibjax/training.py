@@ -9,6 +9,7 @@ the training itself, is paid for once for all of them.
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ class TrainConfig:
             raise ValueError(
                 f"train_fraction must lie in (0, 1], got {self.train_fraction}"
             )
-        if isinstance(self.learning_rate, (int, float)) and not (
+        if isinstance(self.learning_rate, numbers.Real) and not (
             0 < self.learning_rate < math.inf
         ):
             raise ValueError(
@@ -316,7 +317,7 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.
     logits, targets = logits.T, targets.T
-    logits = logits - lax.stop_gradient(jnp.max(logits, axis=0))
+    logits = logits - lax.stop_gradient(jnp.max(logits, axis=0, keepdims=True))
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits), axis=0))
     losses = log_normalizer - jnp.sum(targets * logits, axis=0)
     return jnp.sum(losses * weights) / jnp.sum(weights)

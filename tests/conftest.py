@@ -8,6 +8,7 @@ import pytest
 
 # Before any backend starts: two devices, so that sharding is really tested.
 jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.fixture

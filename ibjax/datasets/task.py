@@ -68,14 +68,14 @@ class Task:
         if not self.hard:
             return self.p_y_given_x.T[:, rows]
         classes = jnp.arange(self.num_classes)[:, None]
-        return (self.labels[rows] == classes).astype(self.p_y_given_x.dtype)
+        return (self.labels[rows][None] == classes).astype(self.p_y_given_x.dtype)
 
     def inputs(self, rows: jax.Array) -> jax.Array:
         """Inputs of some rows, shape ``[num_inputs, num_rows]``, feature-major."""
         if self.packed_x is None:
             return self.x.T[:, rows]
         shifts = jnp.arange(self.num_inputs, dtype=jnp.uint32)[:, None]
-        return ((self.packed_x[rows] >> shifts) & 1).astype(self.x.dtype)
+        return ((self.packed_x[rows][None] >> shifts) & 1).astype(self.x.dtype)
 
 
 def make_task(

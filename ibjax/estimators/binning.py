@@ -50,7 +50,7 @@ def layer_information(
 
     The plug-in entropy of N samples cannot exceed log N, and is biased low by about
     (number of occupied rows - 1) / 2N. Rows are counted exactly: with ``bin_width``,
-    or with more than ``64 / log2(num_edges)`` units, rows too long for a word are told
+    or with more units than two words of 31 bits hold, rows too long for a word are told
     apart by a 64-bit hash, which takes two of 4,096 rows for equal with probability
     5e-13. With p(y|x) for labels, I(T;Y) is that of the table p(t, y).
 
@@ -144,11 +144,11 @@ def _by_width(t, labels, bin_width, num_classes):
     spans = jnp.max(bins, axis=1) + 1
     class_bits = math.log2(num_classes) if labels.ndim == 1 else 0.0
     fits = jnp.sum(jnp.log2(spans)) + class_bits <= _SAFE_BITS
-    bins, spans = bins.astype(jnp.uint32), spans.astype(jnp.uint32)
+    digits, spans = bins.astype(jnp.uint32), spans.astype(jnp.uint32)
     information = lax.cond(
         fits,
-        lambda: _count([_mixed_radix(bins, spans)], labels, num_classes),
-        lambda: _count(_hash_words(bins), labels, num_classes),
+        lambda: _count([_mixed_radix(digits, spans)], labels, num_classes),
+        lambda: _count(_hash_words(_float_bits(bins)), labels, num_classes),
     )
     return _finite_or_nan(t, information)
 
@@ -159,6 +159,11 @@ def _mixed_radix(bins, spans):
     for unit in range(1, len(bins)):
         word = word * jnp.uint32(spans[unit]) + bins[unit]
     return word
+
+
+def _float_bits(x):
+    """One word per number, different for different numbers of float32."""
+    return lax.bitcast_convert_type(x.astype(jnp.float32) + 0.0, jnp.uint32)
 
 
 def _hash_words(bins):
@@ -197,7 +202,7 @@ def _count(words, labels, num_classes):
     h_ty = _entropy_of_runs(joint_keys)
     class_size = jnp.zeros(num_classes, jnp.float32).at[labels].add(1.0)
     h_y = math.log(num_samples) - jnp.sum(_n_log_n(class_size)) / num_samples
-    return LayerInformation(h_t, jnp.maximum(h_t + h_y - h_ty, 0.0))
+    return _information(h_t, h_y, h_ty)
 
 
 def _count_soft(words, weights, num_classes):
@@ -211,7 +216,13 @@ def _count_soft(words, weights, num_classes):
     h_t = math.log(num_samples) - jnp.sum(_n_log_n(total)) / num_samples
     h_y = math.log(num_samples) - jnp.sum(_n_log_n(jnp.sum(joint, 0))) / num_samples
     h_ty = math.log(num_samples) - jnp.sum(_n_log_n(joint)) / num_samples
-    return LayerInformation(h_t, jnp.maximum(h_t + h_y - h_ty, 0.0))
+    return _information(h_t, h_y, h_ty)
+
+
+def _information(h_t, h_y, h_ty):
+    """From entropies whose rounding can leave zero information just below it."""
+    i_ty = jnp.maximum(h_t + h_y - h_ty, 0.0)
+    return LayerInformation(jnp.maximum(h_t, 0.0), i_ty)
 
 
 def _run_starts(keys):

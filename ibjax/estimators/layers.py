@@ -40,7 +40,8 @@ def check_layer(
     """Refuse a layer and labels that do not belong together.
 
     Args:
-      t: Activities, shape ``[num_samples, dim]``, floating.
+      t: Activities, shape ``[num_samples, dim]``, floating; half precision is
+        converted to float32.
       labels: Class of every sample, integers in ``[0, num_classes)``, shape
         ``[num_samples]``; or p(y|x) of every sample, floating, shape
         ``[num_samples, num_classes]``.
@@ -58,6 +59,8 @@ def check_layer(
         raise ValueError(f"t must have shape [num_samples, dim], got {t.shape}")
     if not jnp.issubdtype(t.dtype, jnp.floating):
         raise TypeError(f"t must be floating, got {t.dtype}")
+    if t.dtype.itemsize < 4:
+        t = t.astype(jnp.float32)
     if num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     hard = jnp.issubdtype(labels.dtype, jnp.integer)

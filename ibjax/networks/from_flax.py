@@ -1,6 +1,5 @@
 """Any flax module whose call returns its layers' activities, as a network."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,8 @@ def from_flax(
     """A network from a linen module, or from a function that makes an nnx module.
 
     The module's call must return a tuple of every layer's activities, the class logits
-    last, and have as many weight arrays of rank two or more as layers.
+    last, and use as many weight arrays of rank two or more as it has layers, in the
+    order of the layers.
 
     Args:
       module: A linen module, or a function from ``nnx.Rngs`` to an nnx module (e.g.
@@ -74,7 +74,8 @@ def from_flax(
 
     shapes = jax.eval_shape(init, jax.random.key(0))
     layers = jax.eval_shape(activations, shapes, example_input)
-    num_kernels = len(_kernels(shapes))
+    kernel_places = _kernel_places(activations, shapes, example_input)
+    num_kernels = len(kernel_places)
     if num_kernels != len(layers):
         raise ValueError(
             "module must have one weight array per layer it returns, got "
@@ -83,7 +84,9 @@ def from_flax(
     return Network(
         init=init,
         activations=activations,
-        kernels=_kernels,
+        kernels=lambda params: tuple(
+            jax.tree.leaves(params)[place] for place in kernel_places
+        ),
         layer_names=tuple(
             f"layer {number} ({layer.shape[1]})"
             for number, layer in enumerate(layers, start=1)
@@ -91,13 +94,12 @@ def from_flax(
     )
 
 
-def _kernels(params: Any) -> tuple[jax.Array, ...]:
-    """Arrays of rank two or more, ``Dense_2`` before ``Dense_10``."""
-
-    def natural(path):
-        parts = re.split(r"(\d+)", jax.tree_util.keystr(path))
-        return [int(part) if part.isdigit() else part for part in parts]
-
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    kernels = [(path, leaf) for path, leaf in leaves if leaf.ndim >= 2]
-    return tuple(leaf for _, leaf in sorted(kernels, key=lambda item: natural(item[0])))
+def _kernel_places(
+    activations: Callable, params: Any, example_input: jax.Array
+) -> list[int]:
+    """Which leaves of rank two or more the call uses, in the order it uses them."""
+    leaves = jax.tree.leaves(params)
+    program = jax.make_jaxpr(activations)(params, example_input).jaxpr
+    place = {id(var): n for n, var in enumerate(program.invars[: len(leaves)])}
+    used = [place[id(v)] for e in program.eqns for v in e.invars if id(v) in place]
+    return [n for n in dict.fromkeys(used) if leaves[n].ndim >= 2]

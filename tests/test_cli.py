@@ -1,0 +1,149 @@
+"""The command: one experiment end to end, and one clear line for bad input."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ibjax import cli, results
+
+TINY = ["--seeds", "2", "--epochs", "3", "--snapshots", "3", "--estimators", "binning"]
+
+
+def ibjax(*arguments):
+    """The command in a process of its own, as a user runs it."""
+    return subprocess.run(
+        [sys.executable, "-c", "from ibjax.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cli") / "run"
+    return directory, ibjax("sweep", "szt", *TINY, "--output", str(directory))
+
+
+def test_sweep_leaves_results_figures_and_summary(run):
+    directory, done = run
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in directory.iterdir()}
+    assert {"results.nc", "summary.json", "report.html", "animation.gif"} <= names
+    assert (directory / "figures" / "information_plane.pdf").stat().st_size > 1000
+    dataset = results.open_dataset(directory)
+    assert list(dataset.epoch.values) == [0, 1, 3]
+    assert json.loads(dataset.attrs["configuration"])["hidden"] == [10, 7, 5, 4, 3]
+    # What is about to happen, how far it is, and where the results are.
+    for words in ("2 networks 12-10-7-5-4-3-2 (tanh)", "devices:", str(directory)):
+        assert words in done.stdout
+    assert "I(X;T)" in done.stdout and "report.html" in done.stdout
+
+
+def test_report_rebuilds_from_the_results_alone(run, tmp_path):
+    directory, _ = run
+    (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())
+    cli.main(["report", str(tmp_path)])
+    first = json.loads((directory / "summary.json").read_text())
+    assert json.loads((tmp_path / "summary.json").read_text()) == first
+
+
+def test_finished_run_is_not_overwritten(run):
+    directory, _ = run
+    before = (directory / "results.nc").read_bytes()
+    again = ibjax("sweep", "szt", *TINY, "--output", str(directory))
+    assert again.returncode == 2
+    assert "already holds the results" in again.stderr
+    other = ibjax(
+        "sweep", "szt", *TINY, "--key", "1", "--output", str(directory), "--resume"
+    )
+    assert other.returncode == 2
+    assert "another run, which differs in key" in other.stderr
+    assert len(other.stderr.strip().splitlines()) == 1
+    assert (directory / "results.nc").read_bytes() == before
+
+
+def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
+    (tmp_path / "some.gz").touch()
+    monkeypatch.setenv("IBJAX_DATA", str(tmp_path))
+    cli.main(["info"])
+    printed = capsys.readouterr().out
+    for words in ("jax", "python", "x cpu", f"{tmp_path}: some.gz"):
+        assert words in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch-size", "4000"], "batch_size must be at most the training set"),
+        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        (["--train-fraction", "0"], "train_fraction must lie in"),
+        (["--learning-rate", "-1"], "learning_rate must be one positive number"),
+        (["--noise-variance", "-1"], "noise-variance must be one positive number"),
+        (["--bin-width", "nan"], "bin-width must be one positive number"),
+        (["--num-bins", "1"], "num-bins must be at least 2"),
+        (["--seeds", "0"], "num_seeds must be at least 1"),
+        (["--epochs", "0"], "num_epochs must be at least 1"),
+        (["--hidden", "4", "0"], "widths must be two or more positive numbers"),
+        (["--sharpness", "-2"], "sharpness must be one positive number"),
+        (["--devices", "99"], "devices must lie in"),
+        (["--block", "0"], "block must be at least 1"),
+        (["--activation", "sine"], "sine"),
+        (["--batch-size", "half"], "half"),
+        (["--no-such-option"], "no-such-option"),
+    ],
+)
+def test_bad_options_end_with_two_and_say_why(options, message, capsys, tmp_path):
+    arguments = ["sweep", "szt", *options, "--output", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(arguments)
+    assert exit_info.value.code == 2
+    printed = capsys.readouterr()
+    assert message in printed.err + printed.out
+    assert not (tmp_path / "run" / "results.nc").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no netCDF", None])
+def test_damaged_results_end_with_two(content, run, capsys, tmp_path):
+    whole = (run[0] / "results.nc").read_bytes()
+    content = whole[: len(whole) // 2] if content is None else content
+    (tmp_path / "results.nc").write_bytes(content)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["report", str(tmp_path)])
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert "results.nc is damaged" in error
+    assert len(error.strip().splitlines()) == 1
+    assert (tmp_path / "results.nc").read_bytes() == content
+
+
+def test_no_space_ends_with_two_and_keeps_what_was_there(
+    run, capsys, tmp_path, monkeypatch
+):
+    (tmp_path / "results.nc").write_bytes((run[0] / "results.nc").read_bytes())
+    (tmp_path / "summary.json").write_text("old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["report", str(tmp_path)])
+    assert exit_info.value.code == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "summary.json").read_text() == "old"
+
+
+def test_time_left_is_fitted_to_epochs_and_snapshots():
+    from rich.console import Console
+
+    from ibjax.sweep import Progress
+
+    bar = cli._ProgressBar(Console(quiet=True))
+    # An epoch costs 0.1 s and a snapshot 2 s.
+    for count, (epoch, step) in enumerate([(1, 1), (3, 2), (10, 7)], start=1):
+        bar.update(Progress(epoch, 110, count, 5, 0.1 * step + 2, "run"))
+    left = bar._seconds_left(Progress(10, 110, 3, 5, None, "run"))
+    np.testing.assert_allclose(left, 100 * 0.1 + 2 * 2, rtol=1e-6)
