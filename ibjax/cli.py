@@ -32,6 +32,7 @@ _FULL = {"seeds": 50, "epochs": 10_000, "snapshots": 100}
 _QUICK = {"seeds": 10, "epochs": 3_000, "snapshots": 30}
 # With it the soft labels have the paper's p(y=1) and I(X;Y).
 _SOFT_THRESHOLD = 7.632
+_EPOCHS_TO_TELL = 16
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
@@ -334,10 +335,11 @@ class _ProgressBar:
         if progress.seconds is not None:
             self._steps.append((progress.epoch - self._epoch, progress.seconds))
             self._epoch = progress.epoch
-        left = self._seconds_left(progress)
+        left, known = self._time_left(progress) if self._steps else (0.0, False)
         spent = sum(seconds for _, seconds in self._steps)
         state = f"epoch {progress.epoch} of {progress.num_epochs}"
-        text = f"{math.ceil(left)} s left" if self._steps else ""
+        text = f"{'' if known else 'over '}{math.ceil(left)} s left"
+        text = text if self._steps else ""
         finished = progress.stage == "done"
         self._bar.update(
             self._task,
@@ -351,17 +353,18 @@ class _ProgressBar:
         if not self._console.is_terminal and text and done % every == 0:
             self._console.print(f"{state}, {text}")
 
-    def _seconds_left(self, progress: SweepProgress) -> float:
-        """From the cost of an epoch and of a snapshot, fitted to the steps so far."""
-        if not self._steps:
-            return 0.0
-        epochs, seconds = np.array(self._steps, float).T
-        design = np.stack([epochs, np.ones_like(epochs)], axis=1)
-        cost = np.linalg.lstsq(design, seconds)[0]
-        if np.any(cost < 0) or not epochs.any():
-            cost = np.array([0.0, seconds.mean()])
-        remaining = (
-            progress.num_epochs - progress.epoch,
-            progress.num_snapshots - progress.num_snapshots_done,
-        )
-        return float(cost @ remaining)
+    def _time_left(self, progress: SweepProgress) -> tuple[float, bool]:
+        """Seconds left, and whether the cost of an epoch is in them yet.
+
+        One snapshot costs what many epochs cost, so that only steps of many epochs
+        tell what an epoch costs; log-spaced snapshots begin with steps of one.
+        """
+        long = [step for step in self._steps if step[0] >= _EPOCHS_TO_TELL]
+        short = [step for step in self._steps if step[0] < _EPOCHS_TO_TELL]
+        snapshot_cost = float(np.median([seconds for _, seconds in short or long]))
+        epochs, seconds = np.sum(long or [(1, snapshot_cost)], axis=0)
+        epoch_cost = max(0.0, (seconds - snapshot_cost * max(1, len(long))) / epochs)
+        epochs_left = progress.num_epochs - progress.epoch
+        snapshots_left = progress.num_snapshots - progress.num_snapshots_done
+        left = epochs_left * epoch_cost + snapshots_left * snapshot_cost
+        return left, bool(long) or epochs_left < _EPOCHS_TO_TELL

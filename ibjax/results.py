@@ -44,18 +44,29 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
         dataset.to_netcdf(temporary, engine="h5netcdf")
 
 
-def write_atomically(path: str | Path, content: bytes) -> None:
+def write_atomically(path: str | Path, content: bytes | str) -> Path:
     """Write a file; a crash leaves the old file or the new one.
 
     Args:
-      path: File to write; its directory must exist.
-      content: What to write.
+      path: File to write; missing directories are made.
+      content: Bytes, or text to be encoded as UTF-8.
+
+    Returns:
+      The path.
 
     Raises:
       OSError: If it cannot be written; the old file remains.
+
+    Example:
+      >>> with tempfile.TemporaryDirectory() as directory:
+      ...     write_atomically(Path(directory) / "new" / "note.txt", "text").read_text()
+      'text'
     """
-    with _temporary_beside(Path(path)) as temporary:
-        temporary.write_bytes(content)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary_beside(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 def open_dataset(path: str | Path) -> xr.Dataset:

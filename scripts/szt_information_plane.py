@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 
 import ibjax
 from ibjax import claims, plots, results
-from ibjax.plots.files import write_file
+from ibjax.results import write_atomically
 from ibjax.sweep import Progress
 
 FIGURE_EPOCHS = (0, 400, 9000)
@@ -127,8 +127,8 @@ def write(dataset: xr.Dataset, output: Path) -> None:
         "claims": claims.claims_json(found),
     }
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    write_file(output / "claims.json", text + "\n")
-    write_file(output / "claims.md", table)
+    write_atomically(output / "claims.json", text + "\n")
+    write_atomically(output / "claims.md", table)
     print(table)
     print(f"Written to {output}", file=sys.stderr)
 

@@ -142,8 +142,11 @@ def test_time_left_is_fitted_to_epochs_and_snapshots():
     from ibjax.sweep import Progress
 
     bar = cli._ProgressBar(Console(quiet=True))
-    # An epoch costs 0.1 s and a snapshot 2 s.
-    for count, (epoch, step) in enumerate([(1, 1), (3, 2), (10, 7)], start=1):
-        bar.update(Progress(epoch, 110, count, 5, 0.1 * step + 2, "run"))
-    left = bar._seconds_left(Progress(10, 110, 3, 5, None, "run"))
-    np.testing.assert_allclose(left, 100 * 0.1 + 2 * 2, rtol=1e-6)
+    # An epoch costs 0.1 s and a snapshot 2 s; the first steps cannot tell them apart.
+    bar.update(Progress(0, 110, 1, 5, 2.0, "run"))
+    left, known = bar._time_left(Progress(0, 110, 1, 5, None, "run"))
+    assert not known and left == 4 * 2
+    bar.update(Progress(50, 110, 2, 5, 0.1 * 50 + 2, "run"))
+    left, known = bar._time_left(Progress(50, 110, 2, 5, None, "run"))
+    assert known
+    np.testing.assert_allclose(left, 60 * 0.1 + 3 * 2, rtol=1e-6)

@@ -14,7 +14,7 @@ from PIL import Image
 from ibjax import plots
 from ibjax.plots import animation, labels, reporting, style
 from ibjax.plots.example import example_dataset
-from ibjax.plots.files import write_file
+from ibjax.results import write_atomically
 
 I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
 
@@ -312,13 +312,13 @@ def test_report_tells_the_caveats_and_the_configuration(report_directory):
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = write_file(tmp_path / "note.txt", "old")
+    path = write_atomically(tmp_path / "note.txt", "old")
 
     def refuse(*_):
         raise OSError("no")
 
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(OSError, match="no"):
-        write_file(path, "new")
+        write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["note.txt"]

@@ -14,7 +14,6 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ibjax.plots.files import write_file
 from ibjax.plots.plane import plane_axes, plane_ceilings, plane_limits
 from ibjax.plots.player import player_page
 from ibjax.plots.style import (
@@ -24,6 +23,7 @@ from ibjax.plots.style import (
     layer_names,
     paper_style,
 )
+from ibjax.results import write_atomically
 from ibjax.statistics import mean_interval
 
 __all__ = ["animation_gif", "animation_html", "player_data"]
@@ -171,7 +171,7 @@ def animation_gif(
             axes.draw_artist(clock)
             pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
             images.append(Image.fromarray(pixels))
-    return write_file(path, _encode_gif(images, colors))
+    return write_atomically(path, _encode_gif(images, colors))
 
 
 def _encode_gif(images: list[Image.Image], colors: list[str]) -> bytes:

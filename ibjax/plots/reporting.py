@@ -18,10 +18,10 @@ from ibjax.plots.curves import (
     information_curves,
     training_curves,
 )
-from ibjax.plots.files import write_file
 from ibjax.plots.page import PageFigure, report_page
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.player import player_fragment, player_page
+from ibjax.results import write_atomically
 from ibjax.summary import summarize
 
 __all__ = ["report"]
@@ -119,18 +119,20 @@ def report(
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         png = _encode(figure, "png")
-        write_file(directory / "figures" / f"{name}.png", png)
+        write_atomically(directory / "figures" / f"{name}.png", png)
         if pdf:
-            write_file(directory / "figures" / f"{name}.pdf", _encode(figure, "pdf"))
+            write_atomically(
+                directory / "figures" / f"{name}.pdf", _encode(figure, "pdf")
+            )
         figures.append(PageFigure(title, caption, png, figure.get_figwidth()))
-    write_file(directory / "animation.html", player_page(data))
+    write_atomically(directory / "animation.html", player_page(data))
     animation_gif(dataset, directory / "animation.gif", estimator=estimator)
     content = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
-    write_file(directory / "summary.json", content + "\n")
+    write_atomically(directory / "summary.json", content + "\n")
     page = report_page(
         summary, figures, player_fragment(data), attributes=dict(dataset.attrs)
     )
-    return write_file(directory / "report.html", page)
+    return write_atomically(directory / "report.html", page)
 
 
 def _encode(figure: Figure, kind: str) -> bytes:

@@ -1,0 +1,100 @@
+"""A claim, the number that decides it, and how both are written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["Claim", "claims_json", "claims_markdown"]
+
+
+class Claim(NamedTuple):
+    """A claim, the number that decides it, and the verdict.
+
+    Attributes:
+      claim: The claim, in the words of a statement that is true or false.
+      quantity: What was measured to decide it, with its unit.
+      criterion: What the whole interval has to satisfy, e.g. ``"above 0.1"``.
+      value: The number.
+      low: Lower end of its 95 % interval; NaN with too few seeds for one.
+      high: Upper end of its 95 % interval; NaN with too few seeds for one.
+      verdict: ``"holds"``, ``"does not hold"`` or ``"undecided"``.
+      num_seeds: Seeds the number comes from.
+      num_left_out: The other seeds: diverged, or without the quantity.
+    """
+
+    claim: str
+    quantity: str
+    criterion: str
+    value: float
+    low: float
+    high: float
+    verdict: str
+    num_seeds: int
+    num_left_out: int
+
+
+def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """Claims as dictionaries in JSON's types.
+
+    Args:
+      claims: The claims.
+
+    Returns:
+      One dictionary per claim; NaN becomes ``None`` and an infinity ``"inf"``.
+
+    Example:
+      >>> nan = float("nan")
+      >>> claim = Claim("c", "q", "above 1", nan, nan, nan, "undecided", 0, 2)
+      >>> claims_json([claim])[0]["value"] is None
+      True
+    """
+    return [{k: _plain(v) for k, v in c._asdict().items()} for c in claims]
+
+
+def claims_markdown(claims: Sequence[Claim]) -> str:
+    """Claims as a Markdown table, with a note on how to read it.
+
+    Args:
+      claims: The claims.
+
+    Returns:
+      The table and the note, with a newline at the end. A dash stands for a number
+      that does not exist.
+
+    Example:
+      >>> claim = Claim("It is so", "x, bits", "above 1", 2.0, 1.5, 2.5, "holds", 9, 1)
+      >>> print(claims_markdown([claim]).splitlines()[2])
+      | It is so | x, bits: 2.00 [1.50, 2.50], n = 9 (1 left out) | above 1 | holds |
+    """
+    rows = ["| claim | number that decides it | holds if | verdict |"]
+    rows.append("| --- | --- | --- | --- |")
+    for c in claims:
+        left_out = f" ({c.num_left_out} left out)" if c.num_left_out else ""
+        value, low, high = (_number(number) for number in (c.value, c.low, c.high))
+        number = f"{c.quantity}: {value} [{low}, {high}], n = {c.num_seeds}{left_out}"
+        rows.append(f"| {c.claim} | {number} | {c.criterion} | {c.verdict} |")
+    return "\n".join([*rows, "", _NOTE, ""])
+
+
+_NOTE = (
+    "In brackets 95 % intervals over seeds, each by itself, not corrected for their "
+    "number; n is the number of seeds, and those left out diverged or lack the "
+    "quantity. A claim holds if the whole interval meets the criterion, does not hold "
+    "if none of it does, and is undecided otherwise or with too few seeds for an "
+    "interval."
+)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    # Two decimals, or two significant digits where that would leave fewer.
+    return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
