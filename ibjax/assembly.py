@@ -168,7 +168,6 @@ def attributes(
         "wall_seconds": wall_seconds,
         "compile_seconds": compile_seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "complete": 1,
     }
 
 

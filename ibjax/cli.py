@@ -169,6 +169,7 @@ def _sweep(
         batch_size=None if options.batch_size == "full" else options.batch_size,
         train_fraction=options.train_fraction,
         split=options.split,
+        shuffle_seed=options.key,
     )
     chosen_probes = _chosen_probes(options)
     devices = _chosen_devices(options.devices)
@@ -216,6 +217,10 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
       directory: The sweep's output directory.
     """
     dataset = results.open_dataset(directory)
+    if "i_xt" not in dataset:
+        raise ResultsError(
+            f"{directory} has no I(X;T): no estimator was among its probes"
+        )
     _write_report(dataset, directory, Console(highlight=False, soft_wrap=True))
 
 

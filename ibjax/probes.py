@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -78,10 +79,12 @@ class InformationProbe(NamedTuple):
     Attributes:
       measure: The probe itself.
       labels: What each estimator it returns is, in words, by name.
+      parameters: Its parameters exactly; a saved sweep is resumed only with the same.
     """
 
     measure: Probe
     labels: dict[str, str]
+    parameters: dict[str, Any]
 
     def __call__(self, snapshot: Snapshot) -> dict[str, LayerInformation]:
         """Measure one snapshot."""
@@ -146,7 +149,8 @@ def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
 
     low, high = float(edges[0]), float(edges[-1])
     label = f"{edges.shape[0]} bin edges from {low:g} to {high:g}"
-    return InformationProbe(measure, {name: label})
+    parameters = {"edges": np.asarray(edges).tolist()}
+    return InformationProbe(measure, {name: label}, parameters)
 
 
 def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
@@ -170,7 +174,8 @@ def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
             )
         }
 
-    return InformationProbe(measure, {name: f"bins of width {width:g}"})
+    label = f"bins of width {width:g}"
+    return InformationProbe(measure, {name: label}, {"bin_width": float(width)})
 
 
 def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
@@ -216,6 +221,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
             f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
             for bound in ("upper", "lower")
         },
+        {"noise_variance": float(noise_variance)},
     )
 
 

@@ -94,11 +94,10 @@ def open_dataset(path: str | Path) -> xr.Dataset:
             f"{path} is damaged or no netCDF file ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else 'no details'})"
         ) from error
-    missing = {"i_xt", "i_ty"} - set(dataset.data_vars)
-    if missing or "configuration" not in dataset.attrs:
-        raise ResultsError(
-            f"{path} holds no sweep: i_xt, i_ty or configuration missing"
-        )
+    if not {"seed", "epoch"} <= set(dataset.dims):
+        raise ResultsError(f"{path} holds no sweep: dim seed or epoch missing")
+    if "configuration" not in dataset.attrs:
+        raise ResultsError(f"{path} holds no sweep: configuration missing")
     return dataset
 
 
@@ -135,6 +134,10 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     merged = xr.concat(datasets, "seed", data_vars="minimal", combine_attrs="override")
     merged = merged.sortby("seed")
     configuration = json.loads(datasets[0].attrs["configuration"])
+    for name in ("wall_seconds", "compile_seconds"):
+        merged.attrs[name] = sum(dataset.attrs.get(name, 0.0) for dataset in datasets)
+    if "title" in merged.attrs:
+        merged.attrs["title"] = f"ibjax sweep of {len(seeds)} networks, merged"
     configuration |= {"num_seeds": len(seeds), "first_seed": int(seeds.min())}
     merged.attrs["configuration"] = json.dumps(configuration)
     return merged

@@ -35,7 +35,7 @@ from ibjax import assembly, training
 from ibjax import probes as probes_module
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
-from ibjax.probes import Probe
+from ibjax.probes import InformationProbe, Probe
 from ibjax.results import (
     DATASET_FILE,
     ResultsError,
@@ -49,6 +49,8 @@ __all__ = ["CHECKPOINT_FILE", "Progress", "seed_key", "snapshot_epochs", "sweep"
 CHECKPOINT_FILE = "checkpoint.npz"
 """Name of an unfinished sweep's file in its directory."""
 
+# Names that the dataset has anyway.
+_RESERVED_NAMES = {"diverged", "i_xt", "i_ty", "seed", "epoch", "layer", "estimator"}
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
 _EPOCHS_PER_CHUNK = 16
 # Seeds of a block on a CPU. Blocks of 5 to 9 are about equally fast; always the same
@@ -96,14 +98,16 @@ def sweep(
     """Train many seeds and measure every layer at the snapshot epochs.
 
     Args:
-      key: Typed key of the whole sweep; seed n trains with ``seed_key(key, n)``.
+      key: Typed key of the whole sweep; seed n trains with ``seed_key(key, n)``. The
+        shuffles of the epochs come from ``config.shuffle_seed``.
       task: What to learn.
       network: The network.
       config: How to train it.
       num_seeds: Number of networks.
       snapshots: Increasing numbers of epochs after which to measure; 0 is the network
         before any step, the last one ends the training.
-      probes: What to measure, :func:`ibjax.probes.default_probes` by default.
+      probes: What to measure, :func:`ibjax.probes.default_probes` by default. A
+        resumed run compares functions of your own by name only.
       first_seed: Number of the first seed, to train some here and others elsewhere and
         join them with :func:`ibjax.results.merge`.
       directory: Where to save; nothing is saved by default. Created if need be.
@@ -143,6 +147,8 @@ def sweep(
     if first_seed < 0:
         raise ValueError(f"first_seed must not be negative, got {first_seed}")
     snapshots = _check_snapshots(snapshots)
+    if probes is not None and not probes:
+        raise ValueError("probes must name at least one probe, got none")
     training.num_train_rows(task, config)  # Refuses what cannot be trained.
     probes = probes_module.default_probes() if probes is None else tuple(probes)
     layout = _lay_out(num_seeds, block, devices)
@@ -343,8 +349,21 @@ def _compile(states, rows, task, network, config, probes, layout):
         )
         measured: dict[str, Any] = {}
         for probe in probes:
-            measured |= probe(snapshot)
-        return assembly.flatten_record(measured)
+            found = probe(snapshot)
+            taken = (measured.keys() | _RESERVED_NAMES) & found.keys()
+            if taken:
+                raise ValueError(
+                    f"probes must return names of their own, got {sorted(taken)} twice"
+                )
+            measured |= found
+        # A diverged network has no accuracy, though its NaN have an argmax.
+        finite = _all_finite(params)
+        return {
+            name: jnp.where(finite, value, jnp.nan)
+            if jnp.issubdtype(value.dtype, jnp.floating)
+            else value
+            for name, value in assembly.flatten_record(measured).items()
+        }
 
     def advance(states, rows, task, first, last):
         num_chunks = -(-(last - first) // _EPOCHS_PER_CHUNK)
@@ -401,10 +420,13 @@ def _layer_widths(network, task) -> list[int]:
     return [layer.shape[1] for layer in layers]
 
 
+def _all_finite(params) -> jax.Array:
+    leaves = jax.tree.leaves(params)
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
 def _diverged(states) -> np.ndarray:
-    leaves = jax.tree.leaves(states.params)
-    finite = [np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1) for leaf in leaves]
-    return ~np.all(finite, axis=0)
+    return ~np.asarray(jax.vmap(_all_finite)(states.params))
 
 
 def _configuration(
@@ -418,14 +440,18 @@ def _configuration(
     configuration = {
         **(description or {}),
         **asdict(config),
+        "learning_rate": float(config.learning_rate),
         "task": task.name,
         "task_sha256": digest.hexdigest(),
-        "layers": list(network.layer_names),
+        "network": network.description,
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "snapshots": list(snapshots),
         "estimators": estimators,
         "probes": [
-            getattr(probe, "__name__", type(probe).__name__) for probe in probes
+            probe.parameters
+            if isinstance(probe, InformationProbe)
+            else getattr(probe, "__name__", type(probe).__name__)
+            for probe in probes
         ],
     }
     return json.loads(json.dumps(configuration))
@@ -483,11 +509,11 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Any], _Checkpoint]:
             arrays = dict(file)
         configuration = json.loads(str(arrays.pop("configuration")))
         wall_seconds = float(arrays.pop("wall_seconds"))
+        leaves = [arrays[f"state_{n}"] for n in range(_count(arrays, "state_"))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultsError(
             f"{path} is damaged ({type(error).__name__}); remove it to start afresh"
         ) from error
-    leaves = [arrays[f"state_{n}"] for n in range(_count(arrays, "state_"))]
     columns = {
         name.removeprefix("record_"): column
         for name, column in arrays.items()

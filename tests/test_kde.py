@@ -330,3 +330,10 @@ def test_layers_and_labels_are_checked():
         layer_information(np.zeros((1, 1), int), [0], num_classes=1, noise_variance=1)
     with pytest.raises(ValueError, match=r"labels must lie in \[0, 1\)"):
         layer_information(np.zeros((1, 1)), [1], num_classes=1, noise_variance=1)
+
+
+def test_an_overflow_shows_as_nan():
+    t = np.where(np.arange(8)[:, None] % 2, -1e25, 1e25).astype(np.float32)
+    labels = np.arange(8) % 2
+    found = layer_information(t, labels, num_classes=2, noise_variance=VARIANCE)
+    assert np.isnan(found.upper.i_xt) and np.isnan(found.lower.i_xt)

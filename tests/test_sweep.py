@@ -158,7 +158,8 @@ def test_diverging_seed_does_not_touch_the_others(task, config):
     mixed = run(task, network, config, num_seeds=6, probes=LIGHT)
     diverged = mixed.diverged.values
     assert 0 < diverged.sum() < 6
-    assert np.isnan(mixed.i_xt.sel(seed=diverged, layer=1)).all()
+    assert np.isnan(mixed.i_xt.sel(seed=diverged)).all()
+    assert np.isnan(mixed.test_accuracy.sel(seed=diverged)).all()
     np.testing.assert_array_equal(
         mixed.i_xt.sel(seed=~diverged), healthy.i_xt.sel(seed=~diverged)
     )
@@ -332,6 +333,23 @@ def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
 def test_bad_options_are_refused(task, network, config, options, message):
     with pytest.raises(ValueError, match=message):
         run(task, network, config, **options)
+
+
+def test_probes_of_one_name_are_refused(task, network, config):
+    with pytest.raises(ValueError, match="names of their own"):
+        run(task, network, config, probes=[probes.losses, probes.losses])
+    with pytest.raises(ValueError, match="probes must name at least one"):
+        run(task, network, config, probes=[])
+
+
+def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_path):
+    options = {"probes": [probes.losses], "directory": tmp_path, "num_seeds": 1}
+    run(task, networks.mlp((12, 2)), config, **options)
+    other = networks.mlp((12, 2), init="fan-out")
+    with pytest.raises(ResultsError, match="differs in network"):
+        run(task, other, config, **options, resume=True)
+    again = run(task, networks.mlp((12, 2)), config, **options, resume=True)
+    assert again.sizes["seed"] == 1
 
 
 def test_batch_larger_than_the_training_set_is_refused(task, network):

@@ -127,10 +127,10 @@ def _by_edges(t, labels, edges, num_classes):
     units_per_word = max(1, int(_SAFE_BITS / math.log2(max(num_bins, 2))))
     if dim * math.log2(num_bins) + class_bits <= _SAFE_BITS:
         words = [_mixed_radix(bins, [num_bins] * dim)]
-    elif units_per_word < dim <= 2 * units_per_word:
+    elif 2 <= dim <= 2 * units_per_word:
         words = [
             _mixed_radix(part, [num_bins] * len(part))
-            for part in (bins[:units_per_word], bins[units_per_word:])
+            for part in (bins[: dim // 2], bins[dim // 2 :])
         ]
     else:
         words = _hash_words(bins)

@@ -36,6 +36,8 @@ __all__ = ["layer_information"]
 
 _TILE = 256
 _FEWEST_COLUMNS = 4
+# Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
+_EXACT = lax.Precision.HIGHEST
 _LOG2_E = math.log2(math.e)
 # Pairs are left out when all of a sample's together cannot change its sum by more than
 # this part: 1e-5 bits of information, a tenth of what rounding is allowed.
@@ -80,7 +82,8 @@ def layer_information(
 
     Returns:
       Lower and upper estimates, each with fields of shape ``[]``. NaN if an activity
-      is not finite; zero if all activities are equal.
+      is not finite, or its square over the noise variance not; zero if all activities
+      are equal.
 
     Raises:
       ValueError: If shapes do not match, a label is out of range, or
@@ -118,7 +121,8 @@ def _layer_information(
     points = t - jnp.mean(t, axis=0, keepdims=True)
     # In these units the wide kernel exp(-r^2 / 8 s^2) is a power of two.
     points = points * jnp.sqrt(_LOG2_E / (8 * jnp.asarray(noise_variance, t.dtype)))
-    finite = jnp.all(jnp.isfinite(points))
+    # Not finite either if a squared distance could overflow.
+    finite = jnp.isfinite(4 * points.shape[1] * jnp.max(jnp.abs(points)) ** 2)
     wide, narrow = _kernel_sums(jnp.where(finite, points, 0.0).T, weights)
 
     class_size = jnp.sum(weights, axis=0)
@@ -177,7 +181,7 @@ def _kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.
     right = jnp.moveaxis(points, 0, 1)
 
     def product(i, j):
-        return jnp.matmul(left[i], right[j], precision=lax.Precision.HIGHEST)
+        return jnp.matmul(left[i], right[j], precision=_EXACT)
 
     # |a|^2 from the very products it is taken from in |a|^2 + |b|^2 - 2ab: equal points
     # are then at distance zero, to the last bit, however far they are from the mean.
@@ -185,7 +189,8 @@ def _kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.
 
     def pair_sums(kernel, i, j):
         """Sums of a pair of tiles along its rows and, transposed, its columns."""
-        row, column = kernel @ tile_weights[j], transposed_weights[i] @ kernel
+        row = jnp.matmul(kernel, tile_weights[j], precision=_EXACT)
+        column = jnp.matmul(transposed_weights[i], kernel, precision=_EXACT)
         return row, jnp.where(i == j, 0.0, column)
 
     def add_pair(n, sums):

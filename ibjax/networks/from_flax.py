@@ -91,6 +91,7 @@ def from_flax(
             f"layer {number} ({layer.shape[1]})"
             for number, layer in enumerate(layers, start=1)
         ),
+        description=f"{module!r} on {list(example_input.shape)}",
     )
 
 

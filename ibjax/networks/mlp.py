@@ -90,6 +90,7 @@ def mlp(
         kernels=lambda params: tuple(w for w, _ in params),
         layer_names=tuple(f"{activation} {width}" for width in widths[1:-1])
         + (f"softmax {widths[-1]}",),
+        description=f"mlp {'-'.join(map(str, widths))}, {activation}, init {init}",
     )
 
 

@@ -22,9 +22,12 @@ class Network(NamedTuple):
       kernels: ``kernels(params)``: the weight array of every layer, without biases, as
         many as there are layers, in their order.
       layer_names: A short name of every layer, e.g. ``("tanh 10", "softmax 2")``.
+      description: All that tells this network from others, in words; a saved sweep is
+        resumed only with a network of the same description.
     """
 
     init: Callable[[jax.Array], Params]
     activations: Callable[[Params, jax.Array], tuple[jax.Array, ...]]
     kernels: Callable[[Params], tuple[jax.Array, ...]]
     layer_names: tuple[str, ...]
+    description: str
