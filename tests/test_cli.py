@@ -60,7 +60,7 @@ def test_finished_run_is_not_overwritten(run):
         "sweep", "szt", *TINY, "--key", "1", "--output", str(directory), "--resume"
     )
     assert other.returncode == 2
-    assert "another run, which differs in key" in other.stderr
+    assert "another run, which differs in shuffle_seed, key" in other.stderr
     assert len(other.stderr.strip().splitlines()) == 1
     assert (directory / "results.nc").read_bytes() == before
 
