@@ -1,8 +1,8 @@
 """What does an information curve cost?
 
-Shwartz-Ziv and Tishby's soft table at 100 betas, without and with 16 restarts at each,
-and a random 256 x 16 table at six betas. Everything in float64; a curve that the dual
-problem shows not to be optimal is not timed.
+Shwartz-Ziv and Tishby's soft table at 100 betas, without and with 16 restarts at each.
+Everything in float64; a curve that the dual problem shows not to be optimal is not
+timed.
 
     python benchmarks/information_curve.py --output curve.json
 """
@@ -21,11 +21,6 @@ def soft_table() -> np.ndarray:
     log_odds = 54.5 * (scores().astype(np.float64) - 7.632)
     p_one = 1 / (1 + np.exp(-log_odds))
     return np.stack([1 - p_one, p_one], axis=1) / len(p_one)
-
-
-def random_table() -> np.ndarray:
-    """Returns a random p(x, y) of unequal rows, ``[256, 16]``."""
-    return np.random.default_rng(0).dirichlet(np.full(4096, 0.3)).reshape(256, 16)
 
 
 def run_ours(p_xy: np.ndarray, betas: np.ndarray, repeats: int, restarts: int) -> dict:
@@ -58,11 +53,9 @@ def main() -> None:
     """Runs the cases and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     many = np.geomspace(1, 100, 100)
-    few = np.linspace(2, 12, 6)
     cases = {
         "szt": lambda args: run_ours(soft_table(), many, args.repeats, 0),
         "szt-restarts": lambda args: run_ours(soft_table(), many, args.repeats, 16),
-        "random": lambda args: run_ours(random_table(), few, args.repeats, 0),
     }
     harness.add_arguments(parser, list(cases), repeats=3)
     args = parser.parse_args()
@@ -70,7 +63,6 @@ def main() -> None:
     labels = {
         "szt": "ibjax, SZT's table, 100 betas",
         "szt-restarts": "ibjax, SZT's table, 100 betas x 16 restarts",
-        "random": "ibjax, 256 x 16, 6 betas",
     }
     rows = []
     for name, result in results.items():

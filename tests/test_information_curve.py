@@ -265,6 +265,12 @@ def test_restarts_are_never_worse(table, curve):
     assert restarted.p_t_given_x.shape == curve.p_t_given_x.shape
 
 
+def test_critical_betas_can_be_left_out(two_bits):
+    without = _curve(TWO_BITS, BETAS, find_critical_betas=False)
+    assert without.critical_beta.shape == (0,)
+    np.testing.assert_array_equal(without.objective, two_bits.objective)
+
+
 def test_fewer_clusters_than_the_optimum_has(two_bits):
     # All of two clusters or more, so that there is no transition to look for.
     betas = np.array([1.3, 1.5, 1.7, 1.9, 2.2, 2.5, 2.81, 3, 4, 6, 20, 100])

@@ -6,9 +6,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from ibjax import plots
-from ibjax.bottleneck import InformationCurve, critical_beta, information_curve
+from ibjax.bottleneck import (
+    InformationCurve,
+    branches,
+    critical_beta,
+    information_curve,
+)
 from ibjax.claims import bifurcations as claims
-from ibjax.plots import bottleneck
+from ibjax.plots.bifurcations import _relatives
 
 I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
 P_XY = np.array([[0.30, 0.02], [0.10, 0.18], [0.05, 0.35]])
@@ -133,7 +138,7 @@ def test_curve_of_one_point(curve):
 
 
 def test_transitions_lie_on_the_curve(curve):
-    first, second = bottleneck.transitions(_shuffled(curve))
+    first, second = branches.transitions(_shuffled(curve))
     assert (first.before, first.after, second.before, second.after) == (1, 2, 2, 3)
     assert (first.i_xt, first.i_ty) == (0.0, 0.0)
     place = np.searchsorted(curve.beta, second.beta)
@@ -147,7 +152,7 @@ def test_parabola_has_the_tangent_it_is_asked_for():
     # y = x - x^2 / 2 has the slope 1 - x.
     x = np.array([0.2, 0.6])
     ends = np.stack([x, x - x**2 / 2], axis=1)
-    found = bottleneck._parabola(ends, 1 / (1 - x), 1 / (1 - 0.5))
+    found = branches._parabola(ends, 1 / (1 - x), 1 / (1 - 0.5))
     np.testing.assert_allclose(found, [0.5, 0.375])
 
 
@@ -155,7 +160,7 @@ def test_decoders_join_what_is_the_same():
     encoder = np.array(
         [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0, 0, 1 - 1e-9, 1e-9]]
     )
-    weights, rows = bottleneck.decoders(P_XY, encoder)
+    weights, rows = branches.decoders(P_XY, encoder)
     np.testing.assert_allclose(weights, [0.68, 0.32], atol=1e-8)
     np.testing.assert_allclose(rows, [[0.15 / 0.68, 0.53 / 0.68], [0.9375, 0.0625]])
 
@@ -163,7 +168,7 @@ def test_decoders_join_what_is_the_same():
 def test_relatives_join_children_and_the_childless():
     before = np.array([[0.5, 0.5], [0.1, 0.9]])
     after = np.array([[0.6, 0.4], [0.4, 0.6], [0.55, 0.45]])
-    pairs = bottleneck._relatives(before, after)
+    pairs = _relatives(before, after)
     assert pairs == [(0, 0), (1, 0), (1, 1), (2, 0)]
 
 

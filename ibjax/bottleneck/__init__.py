@@ -18,6 +18,7 @@ from ibjax.bottleneck.bounds import (
     information_chain,
     worst_case_curve,
 )
+from ibjax.bottleneck.branches import Transition, decoders, transitions
 from ibjax.bottleneck.curve import InformationCurve, critical_beta, information_curve
 from ibjax.bottleneck.layers import LayerOptimality, layer_optimality, map_optimality
 from ibjax.bottleneck.squared import squared_bottleneck
@@ -26,12 +27,14 @@ __all__ = [
     "BottleneckSolution",
     "InformationCurve",
     "LayerOptimality",
+    "Transition",
     "best_of_restarts",
     "blahut_arimoto",
     "bounds",
     "channel",
     "complexity_gap",
     "critical_beta",
+    "decoders",
     "finite_sample_bounds",
     "gaussian",
     "generalization_gap",
@@ -41,5 +44,6 @@ __all__ = [
     "map_optimality",
     "optimality_gap",
     "squared_bottleneck",
+    "transitions",
     "worst_case_curve",
 ]

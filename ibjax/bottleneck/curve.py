@@ -30,7 +30,13 @@ from ibjax.bottleneck.blahut_arimoto import (
 )
 from ibjax.bottleneck.tables import check_joint
 
-__all__ = ["InformationCurve", "critical_beta", "information_curve"]
+__all__ = [
+    "LEAST_DISTANCE",
+    "LEAST_WEIGHT",
+    "InformationCurve",
+    "critical_beta",
+    "information_curve",
+]
 
 # Share of the perturbation in the next start: small beside every cluster that matters.
 _PERTURBATION = 1e-3
@@ -39,8 +45,8 @@ _TOLERATED_GAP = 10.0
 _EXTENSIONS = 10
 _RESTART_STEPS = 300
 # Clusters lighter than this are not counted, nor those of one decoder twice.
-_LEAST_WEIGHT = 1e-6
-_LEAST_DISTANCE = 1e-3
+LEAST_WEIGHT = 1e-6
+LEAST_DISTANCE = 1e-3
 # Halvings of the interval in which a critical beta lies, and steps for each. Closer to
 # it than these steps resolve, the halves are too much alike to tell.
 _BISECTIONS = 12
@@ -65,7 +71,7 @@ class InformationCurve(NamedTuple):
       critical_beta: Betas at which ``num_clusters`` changes, increasing, shape
         ``[num_transitions]``, found to about 0.3 %, below which the clusters on both
         sides are too much alike. One is reported between neighbouring betas of
-        different numbers: the highest.
+        different numbers: the highest. Empty if not asked for.
     """
 
     beta: np.ndarray
@@ -89,6 +95,7 @@ def information_curve(
     num_t: int | None = None,
     max_steps: int = MAX_STEPS,
     tol: float | None = None,
+    find_critical_betas: bool = True,
 ) -> InformationCurve:
     """The information curve of a joint table, a point for every beta.
 
@@ -115,6 +122,9 @@ def information_curve(
         need a ``key``.
       max_steps: Steps at most of each iteration.
       tol: See :func:`ibjax.bottleneck.blahut_arimoto`.
+      find_critical_betas: Whether to look for them, between neighbouring betas of
+        different numbers of clusters. On a table of hundreds of inputs that takes
+        longer than the points.
 
     Returns:
       The curve, as numpy arrays.
@@ -161,7 +171,9 @@ def information_curve(
     points = _trace(
         key, merged, betas[order], num_t=num_t, num_restarts=num_restarts, **options
     )
-    critical = _find_transitions(merged, betas[order], points, **options)
+    critical = np.zeros(0, betas.dtype)
+    if find_critical_betas:
+        critical = _find_transitions(merged, betas[order], points, **options)
     encoders = _expand(p_xy, points.clusters, betas[order])
     back = np.argsort(order, kind="stable")
     in_order = {
@@ -365,8 +377,8 @@ def _twins(clusters):
     """Which clusters are of some weight, and the first that each of them repeats."""
     decoder = jnp.exp(clusters.log_decoder)
     apart = jnp.sum(jnp.abs(decoder[:, None, :] - decoder[None, :, :]), axis=2) / 2
-    counts = clusters.log_weight > jnp.log(_LEAST_WEIGHT)
-    repeats = (apart < _LEAST_DISTANCE) & counts[None, :] & counts[:, None]
+    counts = clusters.log_weight > jnp.log(LEAST_WEIGHT)
+    repeats = (apart < LEAST_DISTANCE) & counts[None, :] & counts[:, None]
     number = jnp.arange(len(counts))
     return counts, jnp.where(counts, jnp.argmax(repeats, axis=1), number)
 

@@ -13,7 +13,8 @@ shows itself.
 """
 
 from ibjax.plots.animation import animation_gif, animation_html
-from ibjax.plots.bottleneck import bifurcations, information_curve
+from ibjax.plots.bifurcations import bifurcations
+from ibjax.plots.bottleneck import information_curve
 from ibjax.plots.curves import (
     estimator_comparison,
     gradients,
