@@ -1,0 +1,386 @@
+r"""Distances to the nearest neighbours and counts within a radius, for many samples.
+
+A nearest-neighbour estimator asks two things of every sample: how far away its k-th
+nearest neighbour is, and how many samples lie closer than that in some of the
+coordinates. Both are answered here exactly, from plain differences of coordinates,
+which lose nothing however far the samples are from the origin.
+
+Samples are a vector's lanes: a block of them meets a chunk of others, a few at a time,
+in one fused loop that keeps each sample's k smallest distances. Samples are put in an
+order in which neighbours come together, so that a block can pass over the chunks whose
+bounding box is too far away to matter. Along one coordinate no pairs are needed: the
+samples are sorted, and two binary searches count. No matrix of pairs is held.
+
+**Separation.** Distances are only ever compared, so they are kept as *separations*: the
+distance itself for the Chebyshev norm, its square for the Euclidean one. Spaces have
+a norm each, and the separation in several of them together is the largest.
+
+**Ties.** Differences and largest differences are computed without any freedom, so a
+Chebyshev distance is the same number wherever it is needed, and "closer than the k-th
+neighbour" excludes that neighbour. A sum of squares may round differently from one
+compiled loop to the next; there, separations that agree to a few units in the last
+place count as equal.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.estimators.neighbours_arrangement import (
+    Arrangement,
+    arrange,
+    block_sizes,
+)
+
+__all__ = [
+    "METRICS",
+    "Arrangement",
+    "arrange",
+    "count_within",
+    "nearest_separations",
+    "rectangle",
+]
+
+METRICS = ("chebyshev", "euclidean")
+
+# Above this number of neighbours a sort of the chunk is cheaper than comparisons.
+_FEW_NEIGHBOURS = 6
+# Sums of squares this close to each other, relatively, are equal: each of them is
+# known to about one unit in the last place per coordinate, or better.
+_ULPS = 8
+
+
+# Below, every comparison is a select, which is one instruction: jnp.minimum has to care
+# for NaN, of which there are none but for padding that meets padding.
+
+
+def _smaller(a, b):
+    return jnp.where(a < b, a, b)
+
+
+def _larger(a, b):
+    return jnp.where(a < b, b, a)
+
+
+def _separation(differences, metric):
+    """Separation from the differences along the coordinates of one space."""
+    if metric == "chebyshev":
+        total = jnp.abs(differences[0])
+        for difference in differences[1:]:
+            total = _larger(total, jnp.abs(difference))
+        return total
+    total = differences[0] * differences[0]
+    for difference in differences[1:]:
+        total = total + difference * difference
+    return total
+
+
+def _separations(rows, columns, dims, metric):
+    """Separation in every space; rows and columns are lists of coordinates."""
+    differences = [row - column for row, column in zip(rows, columns, strict=True)]
+    result = []
+    for dim in dims:
+        result.append(_separation(differences[:dim], metric))
+        differences = differences[dim:]
+    return result
+
+
+def _largest(values):
+    total = values[0]
+    for value in values[1:]:
+        total = _larger(total, value)
+    return total
+
+
+def _tied(separation, metric):
+    """The largest separation that counts as equal to this one."""
+    if metric == "chebyshev":
+        return separation
+    return separation * (1 + _ULPS * jnp.finfo(separation.dtype).eps)
+
+
+def _below(separation, metric):
+    """The smallest separation that counts as equal to this one."""
+    if metric == "chebyshev":
+        return separation
+    return separation * (1 - _ULPS * jnp.finfo(separation.dtype).eps)
+
+
+def _box(points):
+    """Corners of the bounding box of a block, without padding, each ``[dim]``."""
+    low = jnp.min(points, axis=1)
+    high = jnp.max(jnp.where(points < jnp.inf, points, -jnp.inf), axis=1)
+    return low, high
+
+
+def _box_separations(arrangement, rows, dims, metric):
+    """Least and greatest separation of a block and every chunk, ``[num_chunks]``."""
+    low, high = _box(rows)
+    gap = jnp.maximum(
+        jnp.maximum(arrangement.low - high[:, None], low[:, None] - arrangement.high),
+        0.0,
+    )
+    reach = jnp.maximum(
+        arrangement.high - low[:, None], high[:, None] - arrangement.low
+    )
+    zero = [jnp.zeros((), gap.dtype)] * len(gap)
+    nearest = _largest(_separations(list(gap), zero, dims, metric))
+    farthest = _largest(_separations(list(reach), zero, dims, metric))
+    return _below(nearest, metric), _tied(farthest, metric)
+
+
+def _columns(points, start, count):
+    """Coordinates of consecutive samples as scalars: a list per sample."""
+    part = lax.dynamic_slice(points, (0, start), (points.shape[0], count))
+    return [[part[a, q] for a in range(len(part))] for q in range(count)]
+
+
+def _insert(smallest, value):
+    """Keep the smallest values, in order, of those and one more."""
+    kept = []
+    for other in smallest[:-1]:
+        kept.append(_smaller(value, other))
+        value = _larger(value, other)
+    return (*kept, _smaller(value, smallest[-1]))
+
+
+def _over_chunks(visit, state, chosen):
+    """Fold ``visit(chunk, state)`` over the chunks chosen, ``[num_chunks]``."""
+    num_chunks = len(chosen)
+    place = jnp.cumsum(chosen)
+    chunks = jnp.zeros(num_chunks, jnp.int32)
+    chunks = chunks.at[jnp.where(chosen, place - 1, num_chunks)].set(
+        jnp.arange(num_chunks, dtype=jnp.int32), mode="drop"
+    )
+    return lax.fori_loop(0, place[-1], lambda n, state: visit(chunks[n], state), state)
+
+
+def nearest_separations(
+    arrangement: Arrangement,
+    num_samples: int,
+    *,
+    dims: tuple[int, ...],
+    metric: str,
+    k: int,
+) -> jax.Array:
+    """Separations of every sample's k nearest neighbours, itself excluded.
+
+    Args:
+      arrangement: The samples.
+      num_samples: Their number, more than ``k``.
+      dims: Coordinates of each space.
+      metric: Norm inside each space, ``"chebyshev"`` or ``"euclidean"``.
+      k: Number of neighbours.
+
+    Returns:
+      Separations in increasing order, ``[k, num_samples]``.
+    """
+    points = arrangement.points
+    dim, num_padded = points.shape
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    few = k <= _FEW_NEIGHBOURS
+
+    def visit(rows, start, count, smallest):
+        if few:
+            for column in _columns(points, start, count):
+                separations = _separations(rows, column, dims, metric)
+                smallest = _insert(smallest, _largest(separations))
+            return smallest
+        part = lax.dynamic_slice(points, (0, start), (dim, count))
+        separations = _separations(
+            [row[:, None] for row in rows], [c[None] for c in part], dims, metric
+        )
+        values = jnp.concatenate([smallest, _largest(separations)], axis=1)
+        return -lax.top_k(-values, smallest.shape[1])[0]
+
+    def one_block(b):
+        start = b * block
+        block_points = lax.dynamic_slice(points, (0, start), (dim, block))
+        rows = list(block_points)
+        is_sample = rows[0] < jnp.inf
+
+        # The block itself first. A sample is its own neighbour, at separation zero.
+        empty = jnp.full((block,), jnp.inf, points.dtype)
+        own = (empty,) * (k + 1) if few else jnp.stack([empty] * (k + 1), axis=1)
+        width = min(4, chunk) if few and num_blocks > 1 else chunk
+        own = lax.fori_loop(
+            0,
+            block // width,
+            lambda n, own: visit(rows, start + n * width, width, own),
+            own,
+        )
+        smallest = own[1:] if few else own[:, 1:]
+        if num_blocks == 1:
+            return jnp.stack(smallest) if few else smallest.T
+
+        farthest = smallest[-1] if few else smallest[:, -1]
+        bound = jnp.max(jnp.where(is_sample, farthest, 0.0))
+        gap, _ = _box_separations(arrangement, block_points, dims, metric)
+        others = jnp.arange(num_padded // chunk) // (block // chunk) != b
+        smallest = _over_chunks(
+            lambda c, smallest: visit(rows, c * chunk, chunk, smallest),
+            smallest,
+            others & (gap <= bound),
+        )
+        return jnp.stack(smallest) if few else smallest.T
+
+    smallest = lax.map(one_block, jnp.arange(num_blocks))
+    smallest = jnp.moveaxis(smallest, 0, 1).reshape(k, num_padded)
+    return _restore(arrangement, smallest, num_samples)
+
+
+def _restore(arrangement, values, num_samples):
+    """Values in the order of the samples, ``[..., num_samples]``."""
+    nothing = jnp.zeros((*values.shape[:-1], num_samples), values.dtype)
+    return nothing.at[..., arrangement.order].set(values, mode="drop")
+
+
+def _by_block(arrangement, values, num_blocks):
+    """Values of the samples in the order of the blocks, zero for padding."""
+    return jnp.pad(values, (0, 1))[arrangement.order].reshape(num_blocks, -1)
+
+
+def rectangle(
+    arrangement: Arrangement,
+    radius: jax.Array,
+    *,
+    dims: tuple[int, ...],
+    metric: str,
+) -> jax.Array:
+    """Largest separation in each space among the samples within a radius of each.
+
+    Args:
+      arrangement: The samples.
+      radius: Separation of every sample up to which, inclusive, others are its
+        neighbours, ``[num_samples]``.
+      dims: Coordinates of each space.
+      metric: Norm inside each space.
+
+    Returns:
+      Separations, ``[num_spaces, num_samples]``.
+    """
+    num_samples = len(radius)
+    points = arrangement.points
+    dim, num_padded = points.shape
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    radius = _tied(radius, metric)
+
+    def one_block(args):
+        b, radius = args
+        block_points = lax.dynamic_slice(points, (0, b * block), (dim, block))
+        rows = list(block_points)
+
+        def visit(c, sides):
+            for column in _columns(points, c * chunk, chunk):
+                separations = _separations(rows, column, dims, metric)
+                inside = _largest(separations) <= radius
+                sides = tuple(
+                    _larger(side, jnp.where(inside, separation, 0.0))
+                    for side, separation in zip(sides, separations, strict=True)
+                )
+            return sides
+
+        sides = (jnp.zeros((block,), points.dtype),) * len(dims)
+        if num_blocks == 1:
+            sides = lax.fori_loop(0, block // chunk, visit, sides)
+        else:
+            gap, _ = _box_separations(arrangement, block_points, dims, metric)
+            sides = _over_chunks(visit, sides, gap <= jnp.max(radius))
+        return jnp.stack(sides)
+
+    by_block = _by_block(arrangement, radius, num_blocks)
+    sides = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    sides = jnp.moveaxis(sides, 0, 1).reshape(len(dims), num_padded)
+    return _restore(arrangement, sides, num_samples)
+
+
+def count_within(
+    spaces: tuple[jax.Array, ...],
+    radius: jax.Array,
+    *,
+    metric: str,
+    inclusive: bool = False,
+) -> jax.Array:
+    """Number of samples closer to every sample than its radius, itself counted.
+
+    Args:
+      spaces: Coordinates in each space, each ``[dim, num_samples]``, finite.
+      radius: Separation up to which to count, ``[num_samples]``.
+      metric: Norm inside each space.
+      inclusive: Whether separations equal to the radius count.
+
+    Returns:
+      Counts, int32, ``[num_samples]``; at least 1.
+    """
+    radius = _tied(radius, metric) if inclusive else _below(radius, metric)
+    if len(spaces) == 1 and len(spaces[0]) == 1:
+        counts = _count_on_line(spaces[0][0], radius, metric, inclusive)
+    else:
+        counts = _count_pairs(spaces, radius, metric, inclusive)
+    return jnp.maximum(counts, 1)
+
+
+def _count_on_line(x, radius, metric, inclusive):
+    """Count along one coordinate, where the differences from a sample are sorted."""
+    num_samples = len(x)
+    ordered = jnp.sort(x)
+    num_steps = num_samples.bit_length()
+
+    def is_close(difference):
+        # Differences on the other side are negative, and close.
+        separation = _separation([jnp.maximum(difference, 0.0)], metric)
+        beside = separation <= radius if inclusive else separation < radius
+        return beside | (difference < 0)
+
+    def first(condition):
+        """Number of sorted samples before the first one that meets the condition."""
+
+        def step(_, state):
+            low, high = state
+            middle = (low + high) // 2
+            met = condition(ordered[jnp.minimum(middle, num_samples - 1)])
+            met = met | (middle >= num_samples)
+            return jnp.where(met, low, middle + 1), jnp.where(met, middle, high)
+
+        start = jnp.zeros((num_samples,), jnp.int32)
+        return lax.fori_loop(0, num_steps, step, (start, start + num_samples))[0]
+
+    before = first(lambda value: is_close(x - value))
+    until = first(lambda value: ~is_close(value - x))
+    return until - before
+
+
+def _count_pairs(spaces, radius, metric, inclusive):
+    num_samples = len(radius)
+    dims = tuple(len(space) for space in spaces)
+    arrangement = arrange(spaces)
+    points = arrangement.points
+    dim = len(points)
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    num_in_chunk = jnp.sum(arrangement.order.reshape(-1, chunk) < num_samples, axis=1)
+
+    def one_block(args):
+        b, radius = args
+        block_points = lax.dynamic_slice(points, (0, b * block), (dim, block))
+        rows = list(block_points)
+        is_sample = rows[0] < jnp.inf
+
+        def visit(c, counts):
+            for column in _columns(points, c * chunk, chunk):
+                separation = _largest(_separations(rows, column, dims, metric))
+                met = separation <= radius if inclusive else separation < radius
+                counts = counts + met.astype(jnp.int32)
+            return counts
+
+        if num_blocks == 1:
+            counts = jnp.zeros((block,), jnp.int32)
+            return lax.fori_loop(0, block // chunk, visit, counts)
+        gap, reach = _box_separations(arrangement, block_points, dims, metric)
+        all_met = reach < jnp.min(jnp.where(is_sample, radius, jnp.inf))
+        visited = (gap <= jnp.max(radius)) & ~all_met
+        counts = jnp.sum(jnp.where(all_met, num_in_chunk, 0)).astype(jnp.int32)
+        return _over_chunks(visit, jnp.full((block,), counts), visited)
+
+    by_block = _by_block(arrangement, radius, num_blocks)
+    counts = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    return _restore(arrangement, counts.reshape(-1), num_samples)
