@@ -1,0 +1,154 @@
+r"""Critics: flax modules that score pairs of samples.
+
+Every critic scores all pairs of two sets of samples when it is called, and given pairs
+with ``pairs``. A separable critic, :math:`T(x, y) = g(x) \cdot h(y)`, runs its two
+networks once per sample and then takes a matrix product: all pairs of a batch cost
+little more than the batch. A joint one runs a network on every pair, which costs as
+many times more as there are pairs per sample, and can be the better fit where the log
+of the density ratio is far from a sum of few products.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen
+
+__all__ = [
+    "GaussianConditional",
+    "JointCritic",
+    "SeparableCritic",
+    "initial_params",
+]
+
+LARGEST_LOG_VARIANCE = 10.0
+
+
+class JointCritic(linen.Module):
+    """One network of both samples, with rectified units.
+
+    Attributes:
+      hidden: Number of units of every hidden layer, at least one layer.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+
+    def setup(self) -> None:
+        """Make the layers."""
+        first, *others = self.hidden
+        # A layer of x and y side by side is a sum of two, each needed once per sample.
+        self.x_layer = linen.Dense(first)
+        self.y_layer = linen.Dense(first, use_bias=False)
+        self.layers = [linen.Dense(units) for units in others]
+        self.last = linen.Dense(1)
+
+    def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Scores of all pairs: ``[n, dim_x]``, ``[m, dim_y]`` to ``[n, m]``."""
+        return self.pairs(x[:, None], y[None])
+
+    def pairs(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Scores of ``x[..., dim_x]`` with ``y[..., dim_y]``; the rest broadcasts."""
+        hidden = linen.relu(self.x_layer(x) + self.y_layer(y))
+        for layer in self.layers:
+            hidden = linen.relu(layer(hidden))
+        return self.last(hidden)[..., 0]
+
+
+class SeparableCritic(linen.Module):
+    """The inner product of a network of x and a network of y, with rectified units.
+
+    Attributes:
+      hidden: Number of units of every hidden layer of each of the networks.
+      embedding: Number of outputs of each.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    embedding: int = 32
+
+    def setup(self) -> None:
+        """Make the layers."""
+        self.x_network = _layers(self.hidden, self.embedding)
+        self.y_network = _layers(self.hidden, self.embedding)
+
+    def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Scores of all pairs: ``[n, dim_x]``, ``[m, dim_y]`` to ``[n, m]``."""
+        return self.x_network(x) @ self.y_network(y).T
+
+    def pairs(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Scores of ``x[..., dim_x]`` with ``y[..., dim_y]``; the rest broadcasts."""
+        return jnp.sum(self.x_network(x) * self.y_network(y), axis=-1)
+
+
+class GaussianConditional(linen.Module):
+    r"""The log of a Gaussian q(y|x) of independent coordinates, for CLUB.
+
+    A network of x, with rectified units, gives the mean and the logarithm of the
+    variance of every coordinate of y. The latter is :math:`c \tanh(a / c)` of the
+    network's output a, so that it stays within c = 10 and nothing overflows: of a y
+    with variance one, at most a part :math:`1 - e^{-10}` is then explained.
+
+    Attributes:
+      hidden: Number of units of every hidden layer.
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+
+    @linen.compact
+    def pairs(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Log-density of ``y[..., dim_y]`` given ``x[..., dim_x]``, in nats."""
+        hidden = x
+        for units in self.hidden:
+            hidden = linen.relu(linen.Dense(units)(hidden))
+        mean = linen.Dense(y.shape[-1], name="mean")(hidden)
+        output = linen.Dense(y.shape[-1], name="log_variance")(hidden)
+        log_variance = LARGEST_LOG_VARIANCE * jnp.tanh(output / LARGEST_LOG_VARIANCE)
+        square = (y - mean) ** 2 * jnp.exp(-log_variance)
+        return -0.5 * jnp.sum(square + log_variance + jnp.log(2 * jnp.pi), axis=-1)
+
+    def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Of all pairs: ``[n, dim_x]``, ``[m, dim_y]`` to ``[n, m]``."""
+        return self.pairs(x[:, None], y[None])
+
+
+def initial_params(
+    critic: linen.Module, key: jax.Array, x: jax.Array, y: jax.Array
+) -> Any:
+    """Parameters of a critic before training.
+
+    Weights of the critics above are uniform with variance one over the number of a
+    layer's inputs, and biases zero. They come from one flat draw: to compile a draw for
+    each layer takes longer than to compile all the rest of a fit. Any other module
+    draws its own.
+
+    Args:
+      critic: A flax module called with two sets of samples.
+      key: A typed key.
+      x: Samples of the first variable, ``[n, dim_x]``; only the shape is used.
+      y: Samples of the second, ``[n, dim_y]``.
+
+    Returns:
+      The variables that ``critic.apply`` takes.
+    """
+    if type(critic) not in (GaussianConditional, JointCritic, SeparableCritic):
+        return critic.init(key, x, y)
+    shapes, structure = jax.tree.flatten(jax.eval_shape(critic.init, key, x, y))
+    weights = [math.prod(leaf.shape) if leaf.ndim > 1 else 0 for leaf in shapes]
+    flat = jax.random.uniform(key, (sum(weights),), x.dtype, minval=-1.0, maxval=1.0)
+    leaves, start = [], 0
+    for leaf, size in zip(shapes, weights, strict=True):
+        if size:
+            scale = math.sqrt(3 / leaf.shape[0])
+            leaves.append(scale * flat[start : start + size].reshape(leaf.shape))
+        else:
+            leaves.append(jnp.zeros(leaf.shape, x.dtype))
+        start += size
+    return jax.tree.unflatten(structure, leaves)
+
+
+def _layers(hidden: Sequence[int], num_outputs: int) -> linen.Sequential:
+    layers = []
+    for units in hidden:
+        layers += [linen.Dense(units), linen.relu]
+    return linen.Sequential([*layers, linen.Dense(num_outputs)])
