@@ -1,6 +1,18 @@
-"""Tasks: inputs, labels and, where it is known, the true p(y|x)."""
+"""Tasks: inputs, labels and, where it is known, the truth about them."""
 
+from ibjax.datasets import image_pairs, known_information
+from ibjax.datasets.image_pairs import ImagePairs
+from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Task, make_task
 
-__all__ = ["Task", "make_task", "szt"]
+__all__ = [
+    "ImagePairs",
+    "KnownInformation",
+    "Task",
+    "image_pairs",
+    "known_information",
+    "make_task",
+    "standard_tasks",
+    "szt",
+]
