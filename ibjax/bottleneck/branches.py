@@ -87,6 +87,7 @@ def transitions(curve: InformationCurve) -> list[Transition]:
       ValueError: If the curve has fewer than two points.
 
     Example:
+      >>> from ibjax.bottleneck import information_curve
       >>> noisy_bit = np.array([[0.45, 0.05], [0.05, 0.45]])
       >>> [found] = transitions(information_curve(noisy_bit, [1.0, 1.5, 2.0, 4.0]))
       >>> print(f"{found.before} to {found.after} at {found.beta:.2f}")

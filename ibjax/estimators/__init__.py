@@ -1,6 +1,37 @@
-"""Estimators of a layer's information, as pure functions of plain arrays, in nats."""
+"""Estimators of information, as pure functions of plain arrays, in nats."""
 
-from ibjax.estimators import binning, kde
+from ibjax.estimators import (
+    binning,
+    compression,
+    density,
+    discrete,
+    gaussian,
+    kde,
+    knn,
+    partitions,
+    propagation,
+    resampling,
+    variational,
+    whitening,
+)
+from ibjax.estimators.choice import InformationEstimate, mutual_information
 from ibjax.estimators.layers import LayerInformation, LayerInformationBounds
 
-__all__ = ["LayerInformation", "LayerInformationBounds", "binning", "kde"]
+__all__ = [
+    "InformationEstimate",
+    "LayerInformation",
+    "LayerInformationBounds",
+    "binning",
+    "compression",
+    "density",
+    "discrete",
+    "gaussian",
+    "kde",
+    "knn",
+    "mutual_information",
+    "partitions",
+    "propagation",
+    "resampling",
+    "variational",
+    "whitening",
+]

@@ -3,5 +3,14 @@
 from ibjax.networks.from_flax import from_flax
 from ibjax.networks.mlp import ACTIVATIONS, INITIALIZERS, mlp
 from ibjax.networks.network import Network
+from ibjax.networks.noisy import NoisyNetwork, noisy
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "Network", "from_flax", "mlp"]
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "Network",
+    "NoisyNetwork",
+    "from_flax",
+    "mlp",
+    "noisy",
+]

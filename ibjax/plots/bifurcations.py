@@ -84,6 +84,7 @@ def bifurcations(
       classification, regression, and related optimization problems`, 1998.
 
     Example:
+      >>> from ibjax.plots.bottleneck import example_curve
       >>> figure = bifurcations(*example_curve())
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['$p(y=1\\,|\\,t)$', '$I(T;Y)$ (bits)']

@@ -1,0 +1,123 @@
+"""What makes an estimate of information doubtful, in words."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special, stats
+
+from ibjax.estimators import knn
+
+__all__ = ["default_weighted_neighbours", "doubts"]
+
+# Information within so much of what the samples can show is not to be trusted.
+_MARGIN = 1.0
+_HIGH_DIM = 10
+_REPEATED_PART = 0.01
+_LARGE_WEIGHTS = 20.0
+# Directions whose standard deviation is within so many roundings of none.
+_ROUNDINGS = 8
+_NEED_DENSITY = ("kl", "wkl", "wkl-butakov", "kde-ml", "kde-ls")
+
+
+def doubts(
+    method: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    value: float,
+    cap: float,
+    options: dict,
+) -> Iterator[str]:
+    """Reasons to doubt a value, one sentence each.
+
+    Args:
+      method: Name of the method that ran.
+      x: A continuous variable, ``[num_samples, dim]``, or labels, ``[num_samples]``.
+      y: The other variable.
+      value: The estimate in nats.
+      cap: What the method cannot exceed, in nats, or infinity.
+      options: Options the method got.
+
+    Yields:
+      The sentences.
+    """
+    num_samples = len(x)
+    continuous = [a for a in (x, y) if a.ndim == 2]
+    labels = [a for a in (x, y) if a.ndim == 1]
+    if not math.isfinite(value):
+        yield _why_not_finite(method)
+    if not labels:
+        name = "the log of the critic's batch"
+        if cap == math.inf:
+            cap, name = (
+                math.log(num_samples),
+                "log N, beyond which N samples cannot tell",
+            )
+        if method in ("ksg", "ksg2"):
+            k = options.get("k", 3)
+            cap = float(special.digamma(num_samples) - special.digamma(k))
+            name = "psi(N) - psi(k), the most that KSG shows of distinct samples"
+        if value > cap - _MARGIN:
+            yield f"the value is within {_MARGIN:g} nat of {name}: {cap:.2f} nats"
+    for label in labels:
+        entropy = float(stats.entropy(np.bincount(label)))
+        # Above it by more than float32 rounds.
+        if value > entropy + 1e-4:
+            yield f"the value is above the entropy of the label, {entropy:.4f} nats"
+    if not continuous:
+        return
+    joint = np.concatenate(continuous, axis=1)
+    yield from _shape_doubts(joint, method in _NEED_DENSITY)
+    if method in ("wkl", "wkl-butakov"):
+        kind = "butakov" if method == "wkl-butakov" else "bsy"
+        k = options.get("k", default_weighted_neighbours(x, y))
+        norm = knn.weight_norm(k, joint.shape[1], kind)
+        if norm > _LARGE_WEIGHTS:
+            yield (
+                f"the absolute weights of the neighbours add up to {norm:.0f} and "
+                f"magnify errors as much: raise k above {k}"
+            )
+
+
+def default_weighted_neighbours(x: np.ndarray, y: np.ndarray) -> int:
+    """Neighbours for weighted entropies: N^(1/3), but several times the dimension."""
+    dim = sum(a.shape[1] for a in (x, y) if a.ndim == 2)
+    return min(max(round(len(x) ** (1 / 3)), 4 * dim), len(x) // 3)
+
+
+def _shape_doubts(joint, needs_density):
+    num_samples, dim = joint.shape
+    if dim > _HIGH_DIM:
+        yield (
+            f"{dim} dimensions are many, where estimates are mostly too small: "
+            "compress the variables first"
+        )
+    repeated = num_samples - len(np.unique(joint, axis=0))
+    if repeated > _REPEATED_PART * num_samples:
+        yield (
+            f"{repeated} of {num_samples} samples repeat another one, as those of "
+            "continuous variables do not"
+        )
+    if num_samples <= dim:
+        yield f"{num_samples} samples are no more than the {dim} dimensions"
+        return
+    joint = joint.astype(np.float64)
+    standard = (joint - joint.mean(axis=0)) / joint.std(axis=0)
+    eigenvalues = np.linalg.eigvalsh(standard.T @ standard)
+    # Variances are squares; of float32 samples, whatever the dtype here.
+    nothing = (_ROUNDINGS * np.finfo(np.float32).eps) ** 2
+    rank = int(np.sum(eigenvalues > nothing * eigenvalues[-1]))
+    if rank < dim:
+        meaning = ", so that they have no density" if needs_density else ""
+        yield (
+            f"x and y together lie in {rank} of {dim} dimensions{meaning}: if one "
+            "determines the other, their information is infinite"
+        )
+
+
+def _why_not_finite(method):
+    if method in ("kl", "wkl", "wkl-butakov"):
+        return "the value is not finite: repeated samples have no differential entropy"
+    if method in ("infonce", "dv", "mine", "nwj", "smile", "club"):
+        return "the value is not finite: training diverged; lower learning_rate"
+    return "the value is not finite"

@@ -1,0 +1,93 @@
+"""Sums over the components of a mixture of equal Gaussians, a tile at a time.
+
+Densities are relative to that of the component a draw comes from, as logarithms, and
+from differences of centres: nothing cancels, however far the centres are from zero.
+"""
+
+from functools import partial
+
+import jax.numpy as jnp
+from jax import lax
+
+__all__ = ["columns_of", "log_ratio", "log_sums"]
+
+_COLUMNS = 1024
+# A product of fewer columns takes a CPU longer.
+_FEWEST_COLUMNS = 4
+_EXACT = lax.Precision.HIGHEST
+
+
+def columns_of(centres, weights):
+    """All centres in blocks, with weights that pad with zeros.
+
+    Args:
+      centres: In units of the noise, ``[num_samples, num_replicas, dim]``.
+      weights: Of the samples in every sum but the first, which is that of all,
+        ``[num_samples, num_sums]``.
+
+    Returns:
+      Centres, ``[blocks, dim, width]``, and weights, ``[blocks, width, sums]``.
+    """
+    num_samples, num_replicas, dim = centres.shape
+    num_centres = num_samples * num_replicas
+    width = min(_COLUMNS, num_centres)
+    num_blocks = -(-num_centres // width)
+    # Padding repeats the last centre with weight zero.
+    padded = jnp.minimum(jnp.arange(num_blocks * width), num_centres - 1)
+    is_centre = (jnp.arange(num_blocks * width) < num_centres).astype(centres.dtype)
+    of_all = jnp.ones((num_samples, 1), centres.dtype)
+    weights = jnp.concatenate([of_all, weights], axis=1)
+    missing = max(0, _FEWEST_COLUMNS - weights.shape[1])
+    weights = jnp.pad(weights, ((0, 0), (0, missing)))
+    weights = weights[padded // num_replicas] * is_centre[:, None]
+    columns = centres.reshape(-1, dim)[padded].reshape(num_blocks, width, dim)
+    return jnp.swapaxes(columns, 1, 2), weights.reshape(num_blocks, width, -1)
+
+
+def log_ratio(centre, z, others):
+    """Log density of other Gaussians relative to a draw's own; last axis is summed."""
+    difference = others - centre
+    return jnp.sum(difference * (z - 0.5 * difference), axis=-1)
+
+
+def log_sums(centre, z, columns, column_weights):
+    """Logarithms of the weighted sums of relative densities over all columns.
+
+    Args:
+      centre: Centres the draws come from, ``[rows, dim]``, in units of the noise.
+      z: The draws, ``[rows, dim]``.
+      columns: All centres, ``[blocks, dim, width]``.
+      column_weights: Their weights, ``[blocks, width, sums]``.
+
+    Returns:
+      Of the first sum, ``[rows]``, and of the others, ``[rows, sums - 1]``.
+    """
+
+    # A loop over the units holds one tile; unrolled, XLA computes all of it twice, for
+    # the maximum and for the exponential.
+    def add_unit(column, unit, exponent):
+        difference = column[unit][None, :] - centre[:, unit][:, None]
+        return exponent + difference * (z[:, unit][:, None] - 0.5 * difference)
+
+    def add_block(state, block):
+        largest, sums = state
+        column, weight = block
+        exponent = lax.fori_loop(
+            0,
+            centre.shape[1],
+            partial(add_unit, column),
+            jnp.zeros((len(centre), column.shape[1]), centre.dtype),
+        )
+        new = jnp.maximum(largest, jnp.max(exponent, axis=1))
+        kernel = jnp.exp(exponent - new[:, None])
+        added = jnp.matmul(kernel, weight, precision=_EXACT)
+        return (new, sums * jnp.exp(largest - new)[:, None] + added), None
+
+    # Relative to its own centre a draw's density is one, so no maximum is below zero.
+    start = (
+        jnp.zeros(len(centre), centre.dtype),
+        jnp.zeros((len(centre), column_weights.shape[2]), centre.dtype),
+    )
+    (largest, sums), _ = lax.scan(add_block, start, (columns, column_weights))
+    total = jnp.log(sums) + largest[:, None]
+    return total[:, 0], total[:, 1:]
