@@ -73,7 +73,15 @@ def test_tanh_layers(noise_variance):
 
 
 # Below one tile of 256, one, two and three tiles; more units than samples in a tile.
-@pytest.mark.parametrize("num_samples, dim", [(40, 3), (256, 10), (512, 2), (700, 300)])
+@pytest.mark.parametrize(
+    "num_samples, dim",
+    [
+        (40, 3),
+        pytest.param(256, 10, marks=pytest.mark.slow),
+        pytest.param(512, 2, marks=pytest.mark.slow),
+        (700, 300),
+    ],
+)
 def test_any_number_of_samples(num_samples, dim):
     t, labels = _tanh_layer(num_samples, dim, scale=0.3), _labels(num_samples)
     found = _found(t, labels)
@@ -132,7 +140,7 @@ def test_two_far_clusters_share_one_bit():
 
 # Short and long beside the kernel, and too long to be worth a grid.
 @pytest.mark.parametrize("length", [0.01, 0.3, 1.5, 6.0])
-@pytest.mark.parametrize("dim", [1, 2, 10])
+@pytest.mark.parametrize("dim", [1, 2, pytest.param(10, marks=pytest.mark.slow)])
 def test_samples_on_a_line(length, dim):
     rng = np.random.default_rng(7)
     direction = rng.normal(size=dim)
