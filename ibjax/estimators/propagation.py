@@ -110,7 +110,8 @@ def mixture_entropy(
     The draws are stratified by centre, so the standard error is that of the draws
     around given centres, :math:`\sqrt{\sum_i v_i / m} / n` with the variance
     :math:`v_i` of the m draws around centre i. It says nothing of how h(S + Z) would
-    change with other samples of S.
+    change with other samples of S. It is itself too small where centres hardly overlap:
+    what counts are rare draws then, and few draws have none of them.
 
     Memory is O(num_centres (dim + num_draws)), time
     O(num_centres^2 num_draws dim).
