@@ -268,6 +268,7 @@ def test_the_curve_without_beta(x64):
     np.testing.assert_allclose(of_i_xt(np.array([50, np.inf])), i_xy, rtol=EXACT)
 
 
+@pytest.mark.slow
 def test_the_slope_is_one_over_beta(x64):
     covariances = _with_correlations([0.8, 0.5])
     betas = np.array([1.7, 3.9, 4.1, 50.0])

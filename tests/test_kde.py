@@ -331,6 +331,7 @@ def test_many_networks_are_as_many_single_ones():
         np.testing.assert_allclose(one, _found(t, LABELS), atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_the_noise_variance_may_be_traced():
     t = _tanh_layer()
     variances = np.array([1e-3, 0.1], np.float32)
@@ -345,6 +346,7 @@ def test_the_noise_variance_may_be_traced():
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_pairs():
     num_samples, dim = 20_000, 10
     estimate = jax.jit(
