@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 # Most of the tests' time is compilation. Many compile the same programs: workers and
-# runs share them. And they compile with fewer optimisations than users do; as they do,
-# with `XLA_FLAGS= pytest`. JAX reads all this when it is imported.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+# runs share them. And they compile without the optimisations that users get; as they
+# do, with `XLA_FLAGS= pytest`. JAX reads all this when it is imported.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 _CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

@@ -161,7 +161,6 @@ def test_class_information_is_that_of_the_classes():
     assert abs(float(estimate.value) - expected) < 3 * ABSOLUTE
 
 
-@pytest.mark.slow
 def test_batch_with_degenerate_members():
     x = _samples("normal")
     copies = np.tile(x[: NUM_SAMPLES // 2], (2, 1))

@@ -77,8 +77,8 @@ def test_tanh_layers(noise_variance):
     "num_samples, dim",
     [
         (40, 3),
-        pytest.param(256, 10, marks=pytest.mark.slow),
-        pytest.param(512, 2, marks=pytest.mark.slow),
+        (256, 10),
+        (512, 2),
         (700, 300),
     ],
 )
@@ -140,7 +140,7 @@ def test_two_far_clusters_share_one_bit():
 
 # Short and long beside the kernel, and too long to be worth a grid.
 @pytest.mark.parametrize("length", [0.01, 0.3, 1.5, 6.0])
-@pytest.mark.parametrize("dim", [1, 2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dim", [1, 2, 10])
 def test_samples_on_a_line(length, dim):
     rng = np.random.default_rng(7)
     direction = rng.normal(size=dim)
@@ -331,7 +331,6 @@ def test_many_networks_are_as_many_single_ones():
         np.testing.assert_allclose(one, _found(t, LABELS), atol=ROUNDING)
 
 
-@pytest.mark.slow
 def test_the_noise_variance_may_be_traced():
     t = _tanh_layer()
     variances = np.array([1e-3, 0.1], np.float32)
@@ -346,7 +345,6 @@ def test_the_noise_variance_may_be_traced():
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_pairs():
     num_samples, dim = 20_000, 10
     estimate = jax.jit(

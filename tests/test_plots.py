@@ -263,7 +263,6 @@ def test_gif_opens_and_moves(dataset, tmp_path):
         plots.animation_gif(dataset, path, max_frames=0)
 
 
-@pytest.mark.slow
 def test_gif_of_a_sweep_is_small(tmp_path):
     path = plots.animation_gif(example_dataset(num_seeds=50), tmp_path / "plane.gif")
     assert path.stat().st_size < 2_000_000
@@ -284,7 +283,6 @@ def test_report_writes_everything(report_directory):
     assert summary["num_seeds"] == 4
 
 
-@pytest.mark.slow
 def test_report_writes_figures_for_a_paper(dataset, tmp_path, monkeypatch):
     one = {"training_curves": (plots.training_curves, "Training", "Loss.")}
     monkeypatch.setattr(reporting, "_FIGURES", one)

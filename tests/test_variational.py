@@ -121,7 +121,6 @@ def test_keys_matter(lanes):
     assert lanes["same"].value != lanes["other key"].value
 
 
-@pytest.mark.slow
 def test_a_fit_alone_is_the_same_as_in_a_batch(lanes):
     found = fit(jax.random.key(1), *_pair())
     # The same steps with sums in another order; what 300 steps make of that is a small
