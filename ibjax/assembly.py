@@ -166,9 +166,9 @@ def attributes(
     return {
         "title": f"ibjax sweep of {configuration['num_seeds']} networks on {task.name}",
         "task": task.name,
-        "num_samples": task.num_samples,
-        "h_y": float(task.h_y),
-        "i_xy": float(task.i_xy),
+        "num_samples": task.measured.num_samples,
+        "h_y": float(task.measured.h_y),
+        "i_xy": float(task.measured.i_xy),
         "configuration": json.dumps(configuration),
         "versions": json.dumps(versions),
         "devices": describe_devices(devices),

@@ -15,13 +15,15 @@ adds up layers 0 to l before taking roots, and its ratio has no unit that makes 
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
-__all__ = ["GradientStatistics", "minibatch_statistics"]
+__all__ = ["GradientStatistics", "minibatch_statistics", "streamed_statistics"]
 
 
 class GradientStatistics(NamedTuple):
@@ -75,6 +77,58 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
     mean_norm = _norm(gradients[:1] + mean)
     std_norm = _norm(difference - mean) / math.sqrt(gradients.shape[0])
     return GradientStatistics(mean_norm, std_norm, mean_norm / std_norm)
+
+
+def streamed_statistics(
+    gradient: Callable[[Any], tuple[jax.Array, ...]], batches: Any
+) -> tuple[GradientStatistics, ...]:
+    """The same of several layers, with one batch's gradients in memory at a time.
+
+    Mean and spread are updated batch by batch (Welford's recursion), which differs
+    from :func:`minibatch_statistics` by rounding.
+
+    Args:
+      gradient: From one batch to the gradients of every layer.
+      batches: Batches, a pytree of arrays ``[num_batches, ...]``.
+
+    Returns:
+      The statistics of every layer, each of shape ``[]``.
+
+    Raises:
+      ValueError: If there is no batch.
+
+    Example:
+      >>> batches = jnp.array([[3.0, 4.0], [3.0, 2.0]])
+      >>> (statistics,) = streamed_statistics(lambda batch: (2 * batch,), batches)
+      >>> print([f"{value:.3f}" for value in statistics])
+      ['8.485', '2.000', '4.243']
+    """
+    num_batches = len(jax.tree.leaves(batches)[0])
+    if num_batches == 0:
+        raise ValueError("batches must hold at least one batch, got none")
+    shapes = jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def one_batch(carry, batch):
+        count, means, squares = carry
+        found = gradient(batch)
+        new_means = jax.tree.map(lambda m, g: m + (g - m) / count, means, found)
+        squares = jax.tree.map(
+            lambda s, g, old, new: s + (g - old) * (g - new),
+            squares,
+            found,
+            means,
+            new_means,
+        )
+        return (count + 1, new_means, squares), None
+
+    (_, means, squares), _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
+    statistics = []
+    for mean, square in zip(means, squares, strict=True):
+        mean_norm = _norm(mean)
+        std_norm = jnp.sqrt(jnp.sum(square) / num_batches)
+        statistics.append(GradientStatistics(mean_norm, std_norm, mean_norm / std_norm))
+    return tuple(statistics)
 
 
 def _norm(x: jax.Array) -> jax.Array:

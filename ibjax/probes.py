@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 from ibjax import bottleneck, training
 from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation, binning, kde
-from ibjax.gradients import minibatch_statistics
+from ibjax.gradients import GradientStatistics
 from ibjax.networks.network import Network, Params
 
 __all__ = [
@@ -47,6 +47,8 @@ __all__ = [
 
 # Trade-offs from where nothing is worth telling to where all is, 20 a decade.
 _BETAS = np.geomspace(0.1, 1000, 81)
+# Inputs whose activities are held at once where not all of them are measured.
+_ROWS_AT_ONCE = 1024
 
 
 class Snapshot(NamedTuple):
@@ -54,25 +56,31 @@ class Snapshot(NamedTuple):
 
     Attributes:
       params: Its parameters.
-      layers: Activities of every layer for all inputs of the task, the last layer's
-        after the softmax, ``[num_samples, units]`` each.
-      logits: The last layer's before it, ``[num_samples, num_classes]``.
+      layers: Activities of every layer for the measured inputs of the task, the last
+        layer's after the softmax, ``[num_measured, units]`` each.
+      logits: The last layer's before it for all inputs of the task,
+        ``[num_samples, num_classes]``.
       task: The task.
+      measured: The inputs that ``layers`` are the activities for: the task's last ones
+        if it has ``num_measured``, all of them otherwise.
       num_train: How many of the network's rows are for training.
       rows: The network's order of rows, those for training first, ``[num_samples]``.
       kernels: Weight array of every layer.
       batch_gradients: Gradient of every layer's weights over the minibatches of one
         epoch at these parameters, ``[num_batches, ...]`` each.
+      gradient_statistics: Their mean and spread for every layer, without holding them.
     """
 
     params: Params
     layers: tuple[jax.Array, ...]
     logits: jax.Array
     task: Task
+    measured: Task
     num_train: int
     rows: jax.Array
     kernels: tuple[jax.Array, ...]
     batch_gradients: tuple[jax.Array, ...]
+    gradient_statistics: tuple[GradientStatistics, ...]
 
 
 Probe = Callable[[Snapshot], dict[str, Any]]
@@ -137,16 +145,24 @@ def take_snapshot(
     Returns:
       The snapshot.
     """
-    *hidden, logits = network.activations(params, task.x)
+    measured = task.measured
+    *hidden, logits = network.activations(params, measured.x)
+    layers = (*hidden, _softmax(logits))
+    if measured is not task:
+        logits = _all_logits(params, task, network)
     return Snapshot(
         params=params,
-        layers=(*hidden, _softmax(logits)),
+        layers=layers,
         logits=logits,
         task=task,
+        measured=measured,
         num_train=training.num_train_rows(task, config),
         rows=rows,
         kernels=network.kernels(params),
         batch_gradients=training.batch_gradients(params, rows, batches, task, network),
+        gradient_statistics=training.gradient_statistics(
+            params, rows, batches, task, network
+        ),
     )
 
 
@@ -218,7 +234,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
     """
 
     def measure(snapshot):
-        labels = _labels(snapshot.task)
+        labels = _labels(snapshot.measured)
         groups: dict[int, list[int]] = {}
         for number, t in enumerate(snapshot.layers):
             groups.setdefault(_size_class(t.shape[1]), []).append(number)
@@ -230,7 +246,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
                 lambda t: kde.layer_information(
                     t,
                     labels,
-                    num_classes=snapshot.task.num_classes,
+                    num_classes=snapshot.measured.num_classes,
                     noise_variance=noise_variance,
                 ),
                 jnp.stack([_pad_units(t, width) for t in layers]),
@@ -269,6 +285,7 @@ def optimality(
       The probe.
     """
     edges, betas = jnp.asarray(edges), np.asarray(betas)
+    task = task.measured
     rows, row_of_input = np.unique(
         np.asarray(task.p_y_given_x), axis=0, return_inverse=True
     )
@@ -312,8 +329,8 @@ def gradients(snapshot: Snapshot) -> dict[str, jax.Array]:
       ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
       ``gradient_mean_normalized`` and ``gradient_std_normalized``, ``[num_layers]``.
     """
-    statistics = [minibatch_statistics(g) for g in snapshot.batch_gradients]
-    mean, std, snr = (jnp.stack(values) for values in zip(*statistics, strict=True))
+    statistics = zip(*snapshot.gradient_statistics, strict=True)
+    mean, std, snr = (jnp.stack(values) for values in statistics)
     norm = jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in snapshot.kernels])
     return {
         "gradient_mean": mean,
@@ -379,7 +396,7 @@ def _labels(task: Task) -> jax.Array:
 
 
 def _for_each_layer(estimate, snapshot) -> LayerInformation:
-    labels, num_classes = _labels(snapshot.task), snapshot.task.num_classes
+    labels, num_classes = _labels(snapshot.measured), snapshot.measured.num_classes
     layers = [estimate(t, labels, num_classes) for t in snapshot.layers]
     return jax.tree.map(lambda *values: jnp.stack(values), *layers)
 
@@ -392,6 +409,17 @@ def _size_class(width: int) -> int:
 def _pad_units(t: jax.Array, width: int) -> jax.Array:
     """Add units that are always zero; they carry no information."""
     return jnp.pad(t, ((0, 0), (0, width - t.shape[1])))
+
+
+def _all_logits(params: Params, task: Task, network: Network) -> jax.Array:
+    """Logits of all inputs, a part of them at a time."""
+    num_parts = -(-task.num_samples // _ROWS_AT_ONCE)
+    rows = jnp.arange(num_parts * _ROWS_AT_ONCE).reshape(num_parts, _ROWS_AT_ONCE)
+    logits = lax.map(
+        lambda part: network.activations(params, task.inputs(part).T)[-1],
+        jnp.minimum(rows, task.num_samples - 1),
+    )
+    return logits.reshape(-1, logits.shape[-1])[: task.num_samples]
 
 
 def _softmax(logits: jax.Array) -> jax.Array:

@@ -18,7 +18,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,10 +25,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax import assembly, training
+from ibjax import assembly, program, training
 from ibjax import probes as probes_module
 from ibjax.checkpoint import (
     CHECKPOINT_FILE,
@@ -40,19 +37,10 @@ from ibjax.checkpoint import (
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes import InformationProbe, LastProbe, Probe
+from ibjax.program import seed_key
 from ibjax.results import DATASET_FILE, save_dataset
 
 __all__ = ["Progress", "seed_key", "snapshot_epochs", "sweep"]
-
-# Names that the dataset has anyway.
-_RESERVED_NAMES = {"diverged", "i_xt", "i_ty", "seed", "epoch", "layer", "estimator"}
-# Epochs whose shuffles are drawn at once, for all blocks of a device.
-_EPOCHS_PER_CHUNK = 16
-# Seeds of a block on a CPU. Blocks of 5 to 9 are about equally fast; always the same
-# size, because products over blocks of another size round differently.
-_CPU_BLOCK = 5
-# Where the processor has vectors of 512 bits XLA does not use them unless asked.
-_CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 
 
 class Progress(NamedTuple):
@@ -148,7 +136,7 @@ def sweep(
         raise ValueError("probes must name at least one probe, got none")
     training.num_train_rows(task, config)  # Refuses what cannot be trained.
     probes = probes_module.default_probes() if probes is None else tuple(probes)
-    layout = _lay_out(num_seeds, block, devices)
+    layout = program.lay_out(num_seeds, block, devices)
     configuration = _configuration(
         key, task, network, config, snapshots, probes, description
     )
@@ -168,11 +156,11 @@ def sweep(
     seconds_before = 0.0 if done is None else done.wall_seconds
     started = time.perf_counter()
     progress(len(records), None, "compile")
-    states, rows = _start(key, task, network, config, first_seed, layout)
+    states, orders = program.start(key, task, network, config, first_seed, layout)
     if done is not None:
-        states = _restore(states, done.leaves, layout)
-    advance = _compile(
-        states, rows, task, network, config, probes, snapshots[-1], layout
+        states = program.restore(states, done.leaves, layout)
+    advance = program.compile_program(
+        states, orders, task, network, config, probes, layout
     )
     compile_seconds = time.perf_counter() - started
 
@@ -180,13 +168,13 @@ def sweep(
     for count in range(len(records), len(snapshots)):
         step_started = time.perf_counter()
         first = snapshots[count - 1] if count else 0
-        states, measured = advance(
-            states, rows, task, jnp.int32(first), jnp.int32(snapshots[count])
-        )
-        records.append(_first_seeds(measured, num_seeds))
+        epochs = jnp.int32(first), jnp.int32(snapshots[count])
+        is_last = jnp.bool(count == len(snapshots) - 1)
+        states, measured = advance(states, orders, task, config, *epochs, is_last)
+        records.append(program.first_seeds(measured, num_seeds))
         if directory is not None:
             wall = seconds_before + time.perf_counter() - started
-            leaves = jax.tree.leaves(_first_seeds(states, num_seeds))
+            leaves = jax.tree.leaves(program.first_seeds(states, num_seeds))
             save_checkpoint(directory, Checkpoint(leaves, records, wall), configuration)
         seconds = time.perf_counter() - step_started
         progress(count + 1, seconds, "run")
@@ -198,7 +186,7 @@ def sweep(
         probes=probes,
         layer_names=network.layer_names,
         layer_widths=_layer_widths(network, task),
-        diverged=_diverged(_first_seeds(states, num_seeds)),
+        diverged=program.diverged(program.first_seeds(states, num_seeds)),
     )
     dataset.attrs |= assembly.attributes(
         task,
@@ -212,19 +200,6 @@ def sweep(
         (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
     progress(len(snapshots), None, "done")
     return dataset
-
-
-def seed_key(key: jax.Array, seed: int) -> jax.Array:
-    """Key of one seed of a sweep.
-
-    Args:
-      key: Key of the sweep.
-      seed: Number of the seed.
-
-    Returns:
-      The key that :func:`ibjax.training.train` needs to train that very network.
-    """
-    return jax.random.fold_in(key, seed)
 
 
 def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...]:
@@ -258,16 +233,6 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
     return (0, *(int(epoch) for epoch in epochs))
 
 
-class _Layout(NamedTuple):
-    """Where seeds run: ``[num_blocks, block]`` of them, blocks spread over devices."""
-
-    devices: tuple[jax.Device, ...]
-    num_blocks: int
-    block: int
-    seeds_at_once: int
-    sharding: NamedSharding
-
-
 def _check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
     snapshots = tuple(int(epoch) for epoch in snapshots)
     if not snapshots or snapshots[0] < 0 or np.any(np.diff(snapshots) <= 0):
@@ -277,155 +242,10 @@ def _check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
     return snapshots
 
 
-def _lay_out(num_seeds, block, devices) -> _Layout:
-    if block is not None and block < 1:
-        raise ValueError(f"block must be at least 1, got {block}")
-    devices = tuple(jax.devices() if devices is None else devices)
-    if not devices:
-        raise ValueError("devices must name at least one device, got none")
-    on_cpu = devices[0].platform == "cpu"
-    if block is None:
-        block = _CPU_BLOCK if on_cpu else -(-num_seeds // len(devices))
-    num_blocks = -(-num_seeds // block)
-    devices = devices[:num_blocks]
-    num_blocks = -(-num_blocks // len(devices)) * len(devices)
-    sharding = NamedSharding(
-        Mesh(np.array(devices), ("block",)), PartitionSpec("block")
-    )
-    return _Layout(devices, num_blocks, block, 1 if on_cpu else block, sharding)
-
-
-def _start(key, task, network, config, first_seed, layout):
-    """All seeds before any step, and their orders of rows, ``[num_blocks, block]``."""
-
-    def one_seed(seed):
-        key_seed = seed_key(key, seed)
-        state = training.init_state(key_seed, network, config)
-        return state, training.split_rows(key_seed, task, config)
-
-    seeds = jnp.arange(layout.num_blocks * layout.block, dtype=jnp.int32)
-    seeds = (first_seed + seeds).reshape(layout.num_blocks, layout.block)
-    start = jax.jit(jax.vmap(jax.vmap(one_seed)), out_shardings=layout.sharding)
-    return start(seeds)
-
-
-def _compile(states, rows, task, network, config, probes, last_epoch, layout):
-    """The program that takes every seed from one snapshot to the next."""
-
-    def train_chunk(chunk, carry, rows, task, first, last):
-        states = carry
-        start = first + chunk * _EPOCHS_PER_CHUNK
-        epochs = start + jnp.arange(_EPOCHS_PER_CHUNK)
-        batches = lax.map(lambda e: training.epoch_batches(e, task, config), epochs)
-
-        def one_block(block):
-            def one_epoch(number, states):
-                run = partial(
-                    training.run_epoch, task=task, network=network, config=config
-                )
-                return jax.vmap(run, in_axes=(0, 0, None))(
-                    states, rows, batches[number]
-                )
-
-            states, rows = block
-            num_epochs = jnp.minimum(_EPOCHS_PER_CHUNK, last - start)
-            return lax.fori_loop(0, num_epochs, one_epoch, states)
-
-        return lax.map(one_block, (states, rows))
-
-    def measure(seed, batches, task, epoch):
-        params, rows = seed
-        snapshot = probes_module.take_snapshot(
-            params, rows, batches, task, network, config
-        )
-        measured: dict[str, Any] = {}
-        for probe in probes:
-            found = _run_probe(probe, snapshot, epoch == last_epoch)
-            taken = (measured.keys() | _RESERVED_NAMES) & found.keys()
-            if taken:
-                raise ValueError(
-                    f"probes must return names of their own, got {sorted(taken)} twice"
-                )
-            measured |= found
-        # A diverged network has no accuracy, though its NaN have an argmax.
-        finite = _all_finite(params)
-        return {
-            name: jnp.where(finite, value, jnp.nan)
-            if jnp.issubdtype(value.dtype, jnp.floating)
-            else value
-            for name, value in assembly.flatten_record(measured).items()
-        }
-
-    def advance(states, rows, task, first, last):
-        num_chunks = -(-(last - first) // _EPOCHS_PER_CHUNK)
-        train = partial(train_chunk, rows=rows, task=task, first=first, last=last)
-        states = lax.fori_loop(0, num_chunks, train, states)
-        seeds = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states.params, rows)
-        )
-        batches = training.epoch_batches(last, task, config)
-        measured = lax.map(
-            lambda seed: measure(seed, batches, task, last),
-            seeds,
-            batch_size=None if layout.seeds_at_once == 1 else layout.seeds_at_once,
-        )
-        shape = rows.shape[:2]
-        return states, jax.tree.map(
-            lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured
-        )
-
-    by_block, everywhere = PartitionSpec("block"), PartitionSpec()
-    sharded = jax.shard_map(
-        advance,
-        mesh=layout.sharding.mesh,
-        in_specs=(by_block, by_block, everywhere, everywhere, everywhere),
-        out_specs=by_block,
-        check_vma=False,
-    )
-    lowered = jax.jit(sharded).lower(states, rows, task, jnp.int32(0), jnp.int32(0))
-    on_cpu = layout.devices[0].platform == "cpu"
-    return lowered.compile(_CPU_OPTIONS if on_cpu else None)
-
-
-def _run_probe(probe, snapshot, is_last):
-    if not isinstance(probe, LastProbe):
-        return probe(snapshot)
-    shapes = jax.eval_shape(lambda: probe(snapshot))
-    nothing = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), shapes)
-    return lax.cond(is_last, lambda: probe(snapshot), lambda: nothing)
-
-
-def _first_seeds(tree: Any, num_seeds: int) -> Any:
-    """Leaves ``[num_blocks, block, ...]`` as numpy arrays ``[num_seeds, ...]``."""
-    return jax.tree.map(
-        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:num_seeds], tree
-    )
-
-
-def _restore(states, leaves, layout):
-    """Put saved leaves in the place of fresh ones, whatever the layout was then."""
-    fresh, structure = jax.tree.flatten(states)
-    restored = []
-    for old, new in zip(leaves, fresh, strict=True):
-        filled = np.array(new).reshape(-1, *new.shape[2:])
-        filled[: len(old)] = old
-        restored.append(jax.device_put(filled.reshape(new.shape), layout.sharding))
-    return jax.tree.unflatten(structure, restored)
-
-
 def _layer_widths(network, task) -> list[int]:
     params = jax.eval_shape(network.init, jax.random.key(0))
-    layers = jax.eval_shape(network.activations, params, task.x)
+    layers = jax.eval_shape(network.activations, params, task.measured.x)
     return [layer.shape[1] for layer in layers]
-
-
-def _all_finite(params) -> jax.Array:
-    leaves = jax.tree.leaves(params)
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
-
-
-def _diverged(states) -> np.ndarray:
-    return ~np.asarray(jax.vmap(_all_finite)(states.params))
 
 
 def _configuration(
@@ -442,6 +262,7 @@ def _configuration(
         "learning_rate": float(config.learning_rate),
         "task": task.name,
         "task_sha256": digest.hexdigest(),
+        "num_measured": task.num_measured,
         "network": network.description,
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "snapshots": list(snapshots),

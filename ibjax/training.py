@@ -11,6 +11,7 @@ the training itself, is paid for once for all of them.
 import math
 import numbers
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ import optax
 from jax import lax
 
 from ibjax.datasets.task import Task
+from ibjax.gradients import GradientStatistics, streamed_statistics
 from ibjax.networks.network import Network, Params
 
 __all__ = [
@@ -28,16 +30,19 @@ __all__ = [
     "TrainState",
     "batch_gradients",
     "epoch_batches",
+    "gradient_statistics",
     "init_state",
     "mean_loss",
+    "noise_key",
     "num_train_rows",
+    "orthonormality",
     "run_epoch",
     "split_rows",
     "train",
 ]
 
-OPTIMIZERS = ("adam", "sgd", "momentum")
-"""Optimizers by name; ``momentum`` is SGD with momentum 0.9."""
+OPTIMIZERS = ("adam", "sgd", "momentum", "adadelta")
+"""Optimizers by name; momentum is 0.9, Adadelta's decay 0.95 and epsilon 1e-7."""
 
 SPLITS = ("random", "ordered")
 """How rows are split: at random for each network, or the first rows for training."""
@@ -57,6 +62,7 @@ class TrainConfig:
       split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
         as Shwartz-Ziv and Tishby's program does; there they are in counting order.
       shuffle_seed: Seed of the epochs' shuffles, see the module's text.
+      orthonormal: Weight of the penalty :func:`orthonormality`, added to the loss.
     """
 
     learning_rate: float = 4e-4
@@ -65,6 +71,7 @@ class TrainConfig:
     train_fraction: float = jax.tree.static(default=0.8)
     split: str = jax.tree.static(default="random")
     shuffle_seed: int = jax.tree.static(default=0)
+    orthonormal: float = jax.tree.static(default=0.0)
 
     def __post_init__(self):
         """Refuse a configuration that cannot be trained."""
@@ -88,6 +95,10 @@ class TrainConfig:
         ):
             raise ValueError(
                 f"learning_rate must be one positive number, got {self.learning_rate}"
+            )
+        if not 0 <= self.orthonormal < math.inf:
+            raise ValueError(
+                f"orthonormal must be a number from 0 on, got {self.orthonormal}"
             )
 
 
@@ -143,7 +154,8 @@ def train(
 
     def one_epoch(epoch, state):
         batches = epoch_batches(epoch, task, config)
-        return run_epoch(state, rows, batches, task, network, config)
+        draws = None if network.noisy_activations is None else noise_key(key, epoch)
+        return run_epoch(state, rows, batches, task, network, config, key=draws)
 
     state = init_state(key, network, config)
     return lax.fori_loop(0, num_epochs, one_epoch, state).params
@@ -190,6 +202,21 @@ def num_train_rows(task: Task, config: TrainConfig) -> int:
             f"{config.batch_size}; leave it None for full batch"
         )
     return num_rows
+
+
+def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
+    """Key of a noisy network's noise in one epoch.
+
+    Args:
+      key: Key of the network.
+      epoch: Number of the epoch.
+
+    Returns:
+      The key that :func:`run_epoch` takes.
+    """
+    _, key_rows = jax.random.split(key)
+    # The rows' key is used once as it is; what is folded from it is new.
+    return jax.random.fold_in(key_rows, epoch)
 
 
 def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
@@ -247,6 +274,8 @@ def run_epoch(
     task: Task,
     network: Network,
     config: TrainConfig,
+    *,
+    key: jax.Array | None = None,
 ) -> TrainState:
     """One pass over the training rows.
 
@@ -257,15 +286,35 @@ def run_epoch(
       task: The task.
       network: The network.
       config: How to train.
+      key: Draws the noise of a noisy network, see :func:`noise_key`; others need none.
 
     Returns:
       The network after one step per batch.
+
+    Raises:
+      ValueError: If a noisy network is given no key.
     """
     optimizer = _optimizer(config)
+    noisy = network.noisy_activations is not None
+    if noisy and key is None:
+        raise ValueError("key must be given to train a network with noise, got None")
 
-    def step(state, batch_rows):
+    penalty = None
+    if config.orthonormal:
+
+        def penalty(params):
+            return config.orthonormal * orthonormality(params, network)
+
+    def step(state, batch):
+        batch_rows, number = batch
         weights = jnp.ones(batch_rows.shape, task.x.dtype)
-        gradients = _gradient(state.params, batch_rows, weights, task, network)
+        activations = network.activations
+        if noisy:
+            draws = jax.random.fold_in(key, number)
+            activations = partial(network.noisy_activations, draws)
+        gradients = _gradient(
+            state.params, batch_rows, weights, task, activations, penalty
+        )
         updates, optimizer_state = optimizer.update(
             gradients, state.optimizer_state, state.params
         )
@@ -275,9 +324,10 @@ def run_epoch(
 
     # A short batch is a step of its own: filled up, it would cost a full one.
     num_full, num_left = divmod(num_train_rows(task, config), batches.shape[1])
-    state, _ = lax.scan(step, state, rows[batches[:num_full]])
+    numbers = jnp.arange(num_full)
+    state, _ = lax.scan(step, state, (rows[batches[:num_full]], numbers))
     if num_left:
-        state, _ = step(state, rows[batches[num_full, :num_left]])
+        state, _ = step(state, (rows[batches[num_full, :num_left]], num_full))
     return state
 
 
@@ -303,12 +353,63 @@ def batch_gradients(
     """
 
     def one_batch(_, places):
-        weights = (places >= 0).astype(task.x.dtype)
-        batch_rows = rows[jnp.maximum(places, 0)]
-        gradients = _gradient(params, batch_rows, weights, task, network)
-        return None, network.kernels(gradients)
+        return None, _kernel_gradients(params, rows, places, task, network)
 
     return lax.scan(one_batch, None, batches)[1]
+
+
+def gradient_statistics(
+    params: Params,
+    rows: jax.Array,
+    batches: jax.Array,
+    task: Task,
+    network: Network,
+) -> tuple[GradientStatistics, ...]:
+    """Mean and spread of those gradients, of which one batch's are held at a time.
+
+    Args:
+      params: Parameters.
+      rows: The network's order of rows.
+      batches: Places of the epoch's batches.
+      task: The task.
+      network: The network.
+
+    Returns:
+      For every layer the statistics of its weights' gradients.
+    """
+    return streamed_statistics(
+        lambda places: _kernel_gradients(params, rows, places, task, network), batches
+    )
+
+
+def orthonormality(params: Params, network: Network) -> jax.Array:
+    r"""How far weight arrays are from orthonormal rows or columns.
+
+    :math:`\sum_l \|G_l - I\|_F^2`, where :math:`G_l` is the smaller of
+    :math:`W_l W_l^T` and :math:`W_l^T W_l`: zero is within reach then, whether a layer
+    widens or narrows.
+
+    Args:
+      params: Parameters of the network.
+      network: The network; all its weight arrays must be matrices.
+
+    Returns:
+      The sum, shape ``[]``.
+
+    References:
+      Goldfeld et al., `Estimating information flow in deep neural networks`, ICML 2019.
+
+    Example:
+      >>> from ibjax import networks
+      >>> params = ((2 * jnp.eye(2, 3), jnp.zeros(2)),)
+      >>> print(orthonormality(params, networks.mlp([3, 2])))
+      18.0
+    """
+    total = jnp.zeros(())
+    for w in network.kernels(params):
+        gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+        total += jnp.sum((gram - jnp.eye(len(gram), dtype=w.dtype)) ** 2)
+    return total
 
 
 def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
@@ -334,17 +435,28 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
 def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
     if config.optimizer == "adam":
         optimizer = optax.adam(config.learning_rate)
+    elif config.optimizer == "adadelta":
+        # Keras's constants.
+        optimizer = optax.adadelta(config.learning_rate, rho=0.95, eps=1e-7)
     else:
         momentum = 0.9 if config.optimizer == "momentum" else None
         optimizer = optax.sgd(config.learning_rate, momentum=momentum)
     return optax.flatten(optimizer)
 
 
-def _gradient(params, batch_rows, weights, task, network):
+def _kernel_gradients(params, rows, places, task, network):
+    weights = (places >= 0).astype(task.x.dtype)
+    batch_rows = rows[jnp.maximum(places, 0)]
+    gradients = _gradient(params, batch_rows, weights, task, network.activations)
+    return network.kernels(gradients)
+
+
+def _gradient(params, batch_rows, weights, task, activations, penalty=None):
     x = task.inputs(batch_rows).T
     targets = task.targets(batch_rows).T
 
     def loss(params):
-        return mean_loss(network.activations(params, x)[-1], targets, weights)
+        value = mean_loss(activations(params, x)[-1], targets, weights)
+        return value if penalty is None else value + penalty(params)
 
     return jax.grad(loss)(params)

@@ -249,3 +249,22 @@ def test_make_task_refuses(arguments, error, match):
     task = {"x": np.zeros((3, 1)), "labels": [0, 1, 1]} | arguments
     with pytest.raises(error, match=match):
         datasets.make_task(**task)
+
+
+def test_measured_inputs_are_the_last():
+    p = np.array([[0.2, 0.8], [1.0, 0.0], [0.4, 0.6]], np.float32)
+    task = datasets.make_task(np.eye(3), [1, 0, 1], p_y_given_x=p, num_measured=2)
+    measured = task.measured
+    np.testing.assert_array_equal(measured.x, np.eye(3)[1:])
+    np.testing.assert_array_equal(measured.labels, [0, 1])
+    np.testing.assert_array_equal(measured.p_y_given_x, p[1:])
+    np.testing.assert_array_equal(measured.inputs(np.array([1])), [[0], [0], [1]])
+    assert measured.measured is measured and measured.name == task.name
+    whole = datasets.make_task(np.eye(3), [1, 0, 1])
+    assert whole.measured is whole
+
+
+@pytest.mark.parametrize("num_measured", [0, 4])
+def test_more_measured_than_there_are_is_refused(num_measured):
+    with pytest.raises(ValueError, match=r"num_measured must lie in \[1, 3\]"):
+        datasets.make_task(np.eye(3), [1, 0, 1], num_measured=num_measured)

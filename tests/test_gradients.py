@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ibjax.gradients import minibatch_statistics
+from ibjax.gradients import minibatch_statistics, streamed_statistics
 
 
 def _by_numpy(gradients):
@@ -73,3 +73,26 @@ def test_derivatives_are_finite_where_a_norm_is_zero():
 def test_no_batch_is_refused(gradients):
     with pytest.raises(ValueError, match=r"gradients must have shape \[num_batches"):
         minibatch_statistics(gradients)
+
+
+def test_streamed_statistics_agree_with_numpy():
+    rng = np.random.default_rng(2)
+    first = rng.normal(0.3, 1.0, (13, 5, 4)).astype(np.float32)
+    second = rng.normal(-2.0, 0.1, (13, 7)).astype(np.float32)
+    found = streamed_statistics(lambda batch: batch, (first, second))
+    for statistics, gradients in zip(found, (first, second), strict=True):
+        np.testing.assert_allclose(statistics, _by_numpy(gradients), rtol=1e-5)
+
+
+def test_streamed_statistics_of_equal_gradients():
+    gradient = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    batches = np.broadcast_to(gradient, (7, 3, 4))
+    (found,) = streamed_statistics(lambda batch: (batch,), batches)
+    np.testing.assert_allclose(found.mean_norm, np.linalg.norm(gradient), rtol=1e-6)
+    assert found.std_norm == 0
+    assert found.snr == np.inf
+
+
+def test_streamed_statistics_need_a_batch():
+    with pytest.raises(ValueError, match="at least one batch"):
+        streamed_statistics(lambda batch: (batch,), np.zeros((0, 3)))

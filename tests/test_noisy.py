@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ibjax import TrainConfig, datasets, sweep, training
 from ibjax.networks import mlp, noisy
+from ibjax.probes import losses
+from ibjax.sweep import seed_key
 
 WIDTHS = (12, 6, 5, 3)
 X = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
@@ -90,3 +93,49 @@ def test_a_key_is_one_draw(key):
 def test_refuses(widths, options, message):
     with pytest.raises(ValueError, match=message):
         noisy(widths, **options)
+
+
+def test_a_sweep_trains_with_noise(key):
+    """One full-batch step is that of the gradient with the network's own draw."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3)).astype(np.float32)
+    task = datasets.make_task(x, (x[:, 0] > 0).astype(np.int32))
+    network = noisy((3, 2, 2), noise_std=0.5).network
+    config = TrainConfig(
+        learning_rate=0.1, optimizer="sgd", batch_size=None, train_fraction=1.0
+    )
+    key_seed = seed_key(key, 0)
+    draws = jax.random.fold_in(training.noise_key(key_seed, 0), 0)
+    rows = training.split_rows(key_seed, task, config)
+    params = training.init_state(key_seed, network, config).params
+
+    def loss(params, activations):
+        logits = activations(params, task.x[rows])[-1]
+        return training.mean_loss(logits, task.p_y_given_x[rows], jnp.ones(40))
+
+    def step(activations):
+        gradient = jax.grad(loss)(params, activations)
+        return jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
+
+    expected = step(lambda params, x: network.noisy_activations(draws, params, x))
+    without = step(network.activations)
+    found = training.train(key_seed, task, network, config, num_epochs=1)
+    for one, other, third in zip(
+        *map(jax.tree.leaves, (found, expected, without)), strict=True
+    ):
+        # Sums of 40 terms in another order; the noise moves them over ten times as far.
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        assert np.max(np.abs(np.asarray(other) - np.asarray(third))) > 1e-5
+    dataset = sweep(
+        key, task, network, config, num_seeds=1, snapshots=[1], probes=[losses]
+    )
+    whole = loss(found, network.activations)
+    np.testing.assert_allclose(dataset.train_loss.item(), whole, rtol=1e-5)
+
+
+def test_noise_without_a_key_is_refused(key):
+    task = datasets.make_task(np.zeros((4, 3)), [0, 1, 0, 1])
+    network = noisy((3, 2, 2), noise_std=0.5).network
+    config = TrainConfig(batch_size=None)
+    with pytest.raises(ValueError, match="key must be given"):
+        training.run_epoch(None, jnp.arange(4), None, task, network, config)

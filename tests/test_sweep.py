@@ -1,5 +1,6 @@
 """Sweeps: what a seed's numbers depend on, what survives a crash, what is refused."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax import datasets, networks, probes, results, sweep, training
+from ibjax import datasets, networks, probes, program, results, sweep, training
 from ibjax.checkpoint import CHECKPOINT_FILE
 from ibjax.estimators import binning, kde
 from ibjax.results import ResultsError, open_dataset
@@ -175,6 +176,45 @@ def test_user_probe_becomes_a_variable(task, network, config):
     assert dataset.saturation.dims == ("seed", "epoch", "layer")
     assert dataset.bias.dims == ("seed", "epoch", "bias_0")
     assert "i_xt" not in dataset
+
+
+def test_layers_are_measured_on_the_last_inputs(config):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1500, 3)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(np.int32)
+    whole = datasets.make_task(x, labels)
+    part = datasets.make_task(x, labels, num_measured=200)
+    network = networks.mlp((3, 2, 2))
+    options = {"num_seeds": 1, "snapshots": [1], "probes": LIGHT}
+    found = run(part, network, config, **options)
+    assert found.attrs["num_samples"] == 200
+    # Trained alike, on all rows alike; logits part by part round differently.
+    expected = run(whole, network, config, **options)
+    for name in ("train_loss", "test_loss", "test_accuracy"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+    params = training.train(
+        seed_key(jax.random.key(3), 0), whole, network, config, num_epochs=1
+    )
+    *hidden, logits = network.activations(params, x[-200:])
+    for layer, t in enumerate((*hidden, jax.nn.softmax(logits))):
+        information = binning.layer_information(
+            t, labels[-200:], num_classes=2, edges=binning.SZT_EDGES
+        )
+        at = {"seed": 0, "epoch": 0, "layer": layer, "estimator": 0}
+        np.testing.assert_allclose(found.i_xt.isel(at), information.i_xt, rtol=1e-6)
+        np.testing.assert_allclose(found.i_ty.isel(at), information.i_ty, rtol=1e-6)
+
+
+def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config):
+    def compiled(config, probes=LIGHT):
+        layout = program.lay_out(1, None, jax.devices()[:1])
+        seeds = program.start(jax.random.key(3), task, network, config, 0, layout)
+        return program.compile_program(*seeds, task, network, config, probes, layout)
+
+    first = compiled(config)
+    other = dataclasses.replace(config, learning_rate=1e-3)
+    assert compiled(other) is first
+    assert compiled(config, probes=LIGHT[1:]) is not first
 
 
 def test_soft_labels_reach_training_and_estimators(network, config):

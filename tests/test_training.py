@@ -128,7 +128,9 @@ def _numpy_gradient(params, x, targets):
     return (delta1.T @ x, delta1.sum(0)), (delta2.T @ hidden, delta2.sum(0))
 
 
-def _numpy_epoch(params, rows, batches, task, optimizer, learning_rate):
+def _numpy_epoch(
+    params, rows, batches, task, optimizer, learning_rate, orthonormal=0.0
+):
     """One epoch by the optimizers' textbook formulas, in float64."""
     params = [np.asarray(p, np.float64) for p in jax.tree.leaves(params)]
     x, targets = np.asarray(task.x, np.float64), np.asarray(task.p_y_given_x)
@@ -139,8 +141,15 @@ def _numpy_epoch(params, rows, batches, task, optimizer, learning_rate):
         layers = ((params[0], params[1]), (params[2], params[3]))
         gradients = _numpy_gradient(layers, x[chosen], targets[chosen])
         for n, g in enumerate(jax.tree.leaves(gradients)):
+            if orthonormal and g.ndim == 2:  # Both arrays narrow.
+                w = params[n]
+                g = g + orthonormal * 4 * (w @ w.T - np.eye(len(w))) @ w
             if optimizer == "sgd":
                 change = g
+            elif optimizer == "adadelta":
+                first[n] = 0.95 * first[n] + 0.05 * g**2
+                change = g * np.sqrt((second[n] + 1e-7) / (first[n] + 1e-7))
+                second[n] = 0.95 * second[n] + 0.05 * change**2
             elif optimizer == "momentum":
                 first[n] = change = 0.9 * first[n] + g
             else:
@@ -154,12 +163,21 @@ def _numpy_epoch(params, rows, batches, task, optimizer, learning_rate):
 
 
 @pytest.mark.parametrize(
-    "optimizer, soft",
-    [("sgd", False), ("momentum", False), ("adam", False), ("sgd", True)],
+    "optimizer, soft, orthonormal",
+    [
+        ("sgd", False, 0.0),
+        ("momentum", False, 0.0),
+        ("adam", False, 0.0),
+        ("adadelta", False, 0.0),
+        ("sgd", True, 0.0),
+        ("sgd", False, 0.03),
+    ],
 )
-def test_an_epoch_is_that_of_numpy(optimizer, soft, key):
-    network = networks.mlp((3, 4, 2))
-    config = TrainConfig(learning_rate=0.1, optimizer=optimizer, **TINY)
+def test_an_epoch_is_that_of_numpy(optimizer, soft, orthonormal, key):
+    network = networks.mlp((3, 3, 2))
+    config = TrainConfig(
+        learning_rate=0.1, optimizer=optimizer, orthonormal=orthonormal, **TINY
+    )
     # In float64, since Adam turns the rounding of a small gradient into a large step.
     with jax.enable_x64(True):
         task = _tiny_task(soft)
@@ -174,7 +192,7 @@ def test_an_epoch_is_that_of_numpy(optimizer, soft, key):
         assert np.asarray(batches)[-1].tolist()[1:] == [-1, -1]
         found = training.run_epoch(state, rows, batches, task, network, config)
         expected = _numpy_epoch(
-            state.params, np.asarray(rows), batches, task, optimizer, 0.1
+            state.params, np.asarray(rows), batches, task, optimizer, 0.1, orthonormal
         )
         for one, other in zip(jax.tree.leaves(found.params), expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)

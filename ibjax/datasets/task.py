@@ -29,6 +29,8 @@ class Task:
         one read. None otherwise.
       hard: Whether ``p_y_given_x`` is the one-hot form of ``labels``.
       name: Short name of the task.
+      num_measured: How many of the inputs, the last ones, layers are measured on; all
+        of them by default.
     """
 
     x: jax.Array
@@ -37,6 +39,23 @@ class Task:
     packed_x: jax.Array | None = None
     hard: bool = jax.tree.static(default=True)
     name: str = jax.tree.static(default="task")
+    num_measured: int | None = jax.tree.static(default=None)
+
+    @property
+    def measured(self) -> "Task":
+        """The inputs that layers are measured on, as a task."""
+        if self.num_measured is None:
+            return self
+        last = slice(self.num_samples - self.num_measured, None)
+        packed_x = None if self.packed_x is None else self.packed_x[last]
+        return Task(
+            x=self.x[last],
+            labels=self.labels[last],
+            p_y_given_x=self.p_y_given_x[last],
+            packed_x=packed_x,
+            hard=self.hard,
+            name=self.name,
+        )
 
     @property
     def num_samples(self) -> int:
@@ -73,7 +92,7 @@ class Task:
     def inputs(self, rows: jax.Array) -> jax.Array:
         """Inputs of some rows, shape ``[num_inputs, num_rows]``, feature-major."""
         if self.packed_x is None:
-            return self.x.T[:, rows]
+            return self.x[rows].T
         shifts = jnp.arange(self.num_inputs, dtype=jnp.uint32)[:, None]
         return ((self.packed_x[rows][None] >> shifts) & 1).astype(self.x.dtype)
 
@@ -85,6 +104,7 @@ def make_task(
     num_classes: int | None = None,
     p_y_given_x: ArrayLike | None = None,
     name: str = "task",
+    num_measured: int | None = None,
 ) -> Task:
     """Build a task from arrays, and refuse ones that do not fit together.
 
@@ -95,13 +115,16 @@ def make_task(
       p_y_given_x: Distribution of the label, shape ``[num_samples, num_classes]``;
         one-hot rows from ``labels`` by default.
       name: Short name of the task.
+      num_measured: How many of the inputs, the last ones, layers are measured on; all
+        of them by default. A large training set is not measured along.
 
     Returns:
       The task.
 
     Raises:
       ValueError: If a shape is wrong, an input not finite, a label out of range or a
-        row of ``p_y_given_x`` no distribution.
+        row of ``p_y_given_x`` no distribution, or there are fewer inputs than
+        ``num_measured``.
       TypeError: If ``labels`` are not integers.
 
     Example:
@@ -136,6 +159,11 @@ def make_task(
     row_sums = p_y_given_x.sum(axis=1)
     if p_y_given_x.min() < 0 or not np.allclose(row_sums, 1, rtol=0, atol=1e-5):
         raise ValueError("p_y_given_x must be non-negative with rows that sum to one")
+    if num_measured is not None and not 1 <= num_measured <= len(x):
+        raise ValueError(
+            f"num_measured must lie in [1, {len(x)}], the number of inputs, got "
+            f"{num_measured}"
+        )
     return Task(
         x=jnp.asarray(x),
         labels=jnp.asarray(labels, jnp.int32),
@@ -143,6 +171,7 @@ def make_task(
         packed_x=_pack(x),
         hard=bool(np.array_equal(p_y_given_x, np.eye(num_classes)[labels])),
         name=name,
+        num_measured=num_measured,
     )
 
 

@@ -24,6 +24,9 @@ class Network(NamedTuple):
       layer_names: A short name of every layer, e.g. ``("tanh 10", "softmax 2")``.
       description: All that tells this network from others, in words; a saved sweep is
         resumed only with a network of the same description.
+      noisy_activations: ``noisy_activations(key, params, x)``: the activities with one
+        draw of the network's own noise, in which it is trained; None for a network
+        without noise.
     """
 
     init: Callable[[jax.Array], Params]
@@ -31,3 +34,6 @@ class Network(NamedTuple):
     kernels: Callable[[Params], tuple[jax.Array, ...]]
     layer_names: tuple[str, ...]
     description: str
+    noisy_activations: (
+        Callable[[jax.Array, Params, jax.Array], tuple[jax.Array, ...]] | None
+    ) = None

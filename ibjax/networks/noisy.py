@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ibjax.networks.mlp import ACTIVATIONS, mlp
-from ibjax.networks.network import Params
+from ibjax.networks.network import Network, Params
 
 __all__ = ["NoisyNetwork", "noisy"]
 
@@ -39,6 +39,8 @@ class NoisyNetwork(NamedTuple):
       noise_std: Standard deviation of every hidden layer's noise.
       layer_names: A short name of every layer.
       description: All that tells this network from others, in words.
+      network: The network as :func:`ibjax.sweep` trains it, with its noise; what is
+        measured are its activities without noise.
     """
 
     init: Callable[[jax.Array], Params]
@@ -48,6 +50,7 @@ class NoisyNetwork(NamedTuple):
     noise_std: tuple[float, ...]
     layer_names: tuple[str, ...]
     description: str
+    network: Network
 
 
 def noisy(
@@ -125,6 +128,7 @@ def noisy(
             start = stop
         return (*layers, layer(params, num_hidden, t))
 
+    description = f"{base.description}, noise {stds.tolist()}"
     return NoisyNetwork(
         init=base.init,
         layer=layer,
@@ -132,5 +136,6 @@ def noisy(
         kernels=base.kernels,
         noise_std=tuple(stds.tolist()),
         layer_names=base.layer_names,
-        description=f"{base.description}, noise {stds.tolist()}",
+        description=description,
+        network=base._replace(description=description, noisy_activations=activations),
     )
