@@ -25,7 +25,7 @@ from jax.typing import ArrayLike
 
 from ibjax import bottleneck, training
 from ibjax.datasets.task import Task
-from ibjax.estimators import LayerInformation, binning, kde
+from ibjax.estimators import LayerInformation, binning, kde, knn
 from ibjax.gradients import GradientStatistics
 from ibjax.networks.network import Network, Params
 
@@ -40,6 +40,7 @@ __all__ = [
     "gradients",
     "kde_bounds",
     "losses",
+    "nearest_neighbours",
     "optimality",
     "take_snapshot",
 ]
@@ -263,6 +264,47 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
             for bound in ("upper", "lower")
         },
         {"noise_variance": float(noise_variance)},
+    )
+
+
+def nearest_neighbours(
+    noise_variance: float, *, k: int = 2, name: str = "knn"
+) -> InformationProbe:
+    """I(X;T+Z) and I(T+Z;Y) of every layer by nearest neighbours, for Gaussian Z.
+
+    The noise Z, the same draw at every snapshot, makes I(X;T+Z) finite: it is the
+    entropy of T + Z (Kozachenko-Leonenko) less that of Z, which is known. Labels must
+    be certain. It takes far longer than the other probes.
+
+    Args:
+      noise_variance: Variance of Z, in squared units of activity.
+      k: Number of the neighbour; 2 in Saxe et al. (2018).
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If the variance is not positive.
+    """
+    if not 0 < noise_variance < math.inf:
+        raise ValueError(
+            f"noise_variance must be one positive number, got {noise_variance}"
+        )
+    entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
+
+    def estimate(t, labels, num_classes):
+        noise = jax.random.normal(jax.random.key(0), t.shape, t.dtype)
+        noisy = t + math.sqrt(noise_variance) * noise
+        i_xt = knn.entropy(noisy, k=k) - t.shape[1] * entropy_of_noise
+        i_ty = knn.class_information(noisy, labels, num_classes=num_classes, k=k)
+        return LayerInformation(i_xt, i_ty)
+
+    label = f"neighbour {k} of samples with noise of variance {noise_variance:g}"
+    return InformationProbe(
+        lambda snapshot: {name: _for_each_layer(estimate, snapshot)},
+        {name: label},
+        {"noise_variance": float(noise_variance), "k": k},
     )
 
 

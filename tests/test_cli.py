@@ -42,6 +42,20 @@ def test_sweep_leaves_results_figures_and_summary(run):
     assert "I(X;T)" in done.stdout and "report.html" in done.stdout
 
 
+def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path):
+    directory = tmp_path / "grid"
+    options = ["--hidden", "3", "--train-fraction", "0.05", "0.5", *TINY]
+    cli.main(["sweep", "training-size", *options, "--output", str(directory)])
+    printed = capsys.readouterr().out
+    assert "2 cells: train_fraction 0.05, 0.5" in printed
+    assert "50 % to train on" in printed and "report.html" in printed
+    dataset = results.open_dataset(directory)
+    assert dataset.train_fraction.values.tolist() == [0.05, 0.5]
+    cell = results.open_dataset(directory / "train_fraction=0.5")
+    np.testing.assert_array_equal(cell.i_xt, dataset.i_xt.sel(train_fraction=0.5))
+    assert "train_fraction" in (directory / "report.html").read_text()
+
+
 def test_report_rebuilds_from_the_results_alone(run, tmp_path):
     directory, _ = run
     (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())
@@ -87,6 +101,8 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
         (["--seeds", "0"], "num_seeds must be at least 1"),
         (["--epochs", "0"], "num_epochs must be at least 1"),
         (["--hidden", "4", "0"], "widths must be two or more positive numbers"),
+        (["--hidden", "4-x"], "hidden must be numbers of units"),
+        (["--activation", "relu", "relu"], "activation must name each value once"),
         (["--sharpness", "-2"], "sharpness must be one positive number"),
         (["--devices", "99"], "devices must lie in"),
         (["--block", "0"], "block must be at least 1"),
@@ -134,19 +150,3 @@ def test_no_space_ends_with_two_and_keeps_what_was_there(
     assert exit_info.value.code == 2
     assert "No space left on device" in capsys.readouterr().err
     assert (tmp_path / "summary.json").read_text() == "old"
-
-
-def test_time_left_is_fitted_to_epochs_and_snapshots():
-    from rich.console import Console
-
-    from ibjax.sweep import Progress
-
-    bar = cli._ProgressBar(Console(quiet=True))
-    # An epoch costs 0.1 s and a snapshot 2 s; the first steps cannot tell them apart.
-    bar.update(Progress(0, 110, 1, 5, 2.0, "run"))
-    left, known = bar._time_left(Progress(0, 110, 1, 5, None, "run"))
-    assert not known and left == 4 * 2
-    bar.update(Progress(50, 110, 2, 5, 0.1 * 50 + 2, "run"))
-    left, known = bar._time_left(Progress(50, 110, 2, 5, None, "run"))
-    assert known
-    np.testing.assert_allclose(left, 60 * 0.1 + 3 * 2, rtol=1e-6)

@@ -21,9 +21,10 @@ from ibjax.plots.curves import (
     information_curves,
     training_curves,
 )
+from ibjax.plots.grid import grid_compression, grid_planes
 from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
-from ibjax.plots.reporting import report
+from ibjax.plots.reporting import report, save_figure
 
 __all__ = [
     "animation_gif",
@@ -31,11 +32,14 @@ __all__ = [
     "bifurcations",
     "estimator_comparison",
     "gradients",
+    "grid_compression",
+    "grid_planes",
     "information_curve",
     "information_curves",
     "information_plane",
     "optimality",
     "report",
+    "save_figure",
     "snapshots",
     "training_curves",
 ]

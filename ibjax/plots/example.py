@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["example_dataset"]
+from ibjax.grid import combine
+
+__all__ = ["example_dataset", "example_grid"]
 
 _WIDTHS = (10, 7, 5, 4, 3, 2)
 _ESTIMATORS = {
@@ -135,6 +138,28 @@ def example_dataset(
             "wall_seconds": 0.0,
             "compile_seconds": 0.0,
         },
+    )
+
+
+def example_grid(**options: Any) -> xr.Dataset:
+    """A grid of two such datasets: ``tanh`` compresses, ``relu`` does not.
+
+    Args:
+      **options: Of :func:`example_dataset`.
+
+    Returns:
+      Dataset with the dim ``activation`` in front.
+
+    Example:
+      >>> dataset = example_grid(num_seeds=3)
+      >>> dataset["activation"].values.tolist()
+      ['tanh', 'relu']
+    """
+    options = {"estimators": ("binning", "kde_upper")} | options
+    places = [{"activation": "tanh"}, {"activation": "relu"}]
+    return combine(
+        places,
+        [example_dataset(compresses=n == 0, seed=n, **options) for n in range(2)],
     )
 
 

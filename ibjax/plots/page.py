@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-__all__ = ["PageFigure", "report_page"]
+from ibjax.plots.html import (
+    PageFigure,
+    document,
+    escaped,
+    facts_html,
+    figure_html,
+    parsed,
+    run_facts,
+    table_html,
+)
 
+__all__ = ["report_page"]
 
-class PageFigure(NamedTuple):
-    """A figure of the report.
-
-    Attributes:
-      title: Heading above it.
-      caption: What it shows; also its text for readers who cannot see it.
-      png: The image's bytes.
-      width_inches: Width at which its fonts have their nominal size.
-    """
-
-    title: str
-    caption: str
-    png: bytes
-    width_inches: float
-
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: #222;
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; background: #fff; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }
-h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
-.lead { color: #555; margin-top: 0; }
-.warning { border-left: 4px solid #D55E00; padding: .2rem .8rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #ddd; }
-th { font-weight: 600; border-bottom: 1px solid #888; white-space: normal;
-  vertical-align: bottom; }
-th:first-child, td:first-child, .text { text-align: left; }
-.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-.facts th { border-bottom: 1px solid #ddd; vertical-align: top; }
-figure { margin: 1rem 0 2rem; }
-figure img { max-width: 100%; height: auto; }
-figcaption { color: #444; font-size: 13px; max-width: 46rem; }
-"""
 
 _CAVEATS = (
     (
@@ -122,7 +92,7 @@ def report_page(
       >>> "<h1>Synthetic example</h1>" in page
       True
     """
-    title = _text(summary["title"] or summary["task"] or "Sweep")
+    title = escaped(summary["title"] or summary["task"] or "Sweep")
     parts = [
         f"<h1>{title}</h1>\n<p class='lead'>{_lead(summary)}</p>\n",
         _warnings(summary),
@@ -136,7 +106,7 @@ def report_page(
         "<h2>Information plane over the epochs</h2>\n",
         player,
         "<h2>Figures</h2>\n",
-        *(_figure(figure) for figure in figures),
+        *(figure_html(figure) for figure in figures),
         "<h2>What the numbers assume</h2>\n",
         *(
             f"<p><strong>{name}.</strong> "
@@ -144,21 +114,16 @@ def report_page(
             for name, text in _CAVEATS
         ),
         "<h2>Configuration</h2>\n",
-        _facts(_parse(attributes.get("configuration"))),
+        facts_html(parsed(attributes.get("configuration"))),
         "<h2>Versions and machine</h2>\n",
-        _facts(_parse(attributes.get("versions")) | _run(attributes)),
+        facts_html(parsed(attributes.get("versions")) | run_facts(attributes)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style></head>\n"
-        f"<body>\n{''.join(parts)}</body></html>\n"
-    )
+    return document(title, "".join(parts))
 
 
 def _lead(summary: dict[str, Any]) -> str:
     epochs, count = summary["epochs"], summary["num_seeds"]
-    return _text(
+    return escaped(
         f"{count} seed{'s' if count != 1 else ''}, "
         f"{summary['num_samples'] or 'unknown number of'} inputs, "
         f"{epochs['num_recorded']} snapshots from epoch {epochs['first']} to "
@@ -175,7 +140,7 @@ def _warnings(summary: dict[str, Any]) -> str:
         if summary[key]:
             seeds = ", ".join(str(seed) for seed in summary[key])
             lines.append(f"{text}, left out of the summary: {seeds}.")
-    return "".join(f"<p class='warning'>{_text(line)}</p>\n" for line in lines)
+    return "".join(f"<p class='warning'>{escaped(line)}</p>\n" for line in lines)
 
 
 def _overview(summary: dict[str, Any]) -> str:
@@ -195,8 +160,8 @@ def _overview(summary: dict[str, Any]) -> str:
         )
         if ceilings[key] is not None
     ]
-    return _table(["", "train", "test"], rows) + (
-        f"<p>Ceilings: {_text(', '.join(known))}.</p>\n" if known else ""
+    return table_html(["", "train", "test"], rows) + (
+        f"<p>Ceilings: {escaped(', '.join(known))}.</p>\n" if known else ""
     )
 
 
@@ -220,7 +185,7 @@ def _estimator(entry: dict[str, Any], summary: dict[str, Any]) -> str:
     note = ""
     if entry["estimator"].startswith("kde"):
         note = "<p>I(T;Y) here is a difference of two bounds and itself no bound.</p>\n"
-    return f"<h3>{_text(entry['label'])}</h3>\n{note}{_table(header, rows)}"
+    return f"<h3>{escaped(entry['label'])}</h3>\n{note}{table_html(header, rows)}"
 
 
 def _turning(summary: dict[str, Any]) -> str:
@@ -238,7 +203,7 @@ def _turning(summary: dict[str, Any]) -> str:
     header = ["layer", "epoch (quartiles)", "seeds", "below one from the start"]
     return (
         "<h3>Where the gradient's signal-to-noise ratio falls below one</h3>\n"
-        + _table(header, rows)
+        + table_html(header, rows)
     )
 
 
@@ -258,7 +223,7 @@ def _optimality(summary: dict[str, Any]) -> str:
     header = ["layer", "I(T;Y) missing", "I(X;T) in excess", "beta", "divergence"]
     return (
         "<h3>Trained layers against the optimal curve, binning (bits)</h3>\n"
-        + _table(header, rows)
+        + table_html(header, rows)
         + "<p>Missing: what the best representation of the same I(X;T) knows of Y "
         "beyond the layer. In excess: what the layer keeps of X beyond the least that "
         "allows its I(T;Y). Beta and divergence: of the closest optimal encoder of the "
@@ -273,69 +238,8 @@ def _data_processing(summary: dict[str, Any]) -> str:
     return (
         "<h3>Data processing</h3>\n<p>A later layer cannot know more than the one it "
         "reads; its estimate can.</p>\n"
-        f"<div class='scroll'><pre>{_text(text)}</pre></div>\n"
+        f"<div class='scroll'><pre>{escaped(text)}</pre></div>\n"
     )
-
-
-def _figure(figure: PageFigure) -> str:
-    data = base64.b64encode(figure.png).decode()
-    caption = _text(figure.caption)
-    # The sizes of fonts are for print; on a screen everything is a little larger.
-    width = round(figure.width_inches * 120)
-    return (
-        f"<figure><h3>{_text(figure.title)}</h3>\n"
-        f'<img width="{width}" alt="{caption}" src="data:image/png;base64,{data}">\n'
-        f"<figcaption>{caption}</figcaption></figure>\n"
-    )
-
-
-def _run(attributes: dict[str, Any]) -> dict[str, Any]:
-    names = {
-        "devices": "devices",
-        "created": "created",
-        "wall_seconds": "wall time (s)",
-        "compile_seconds": "compile time (s)",
-    }
-    return {names[key]: attributes[key] for key in names if key in attributes}
-
-
-def _parse(text: Any) -> dict[str, Any]:
-    """A JSON object in text as a dictionary; anything else is shown as it is."""
-    if text is None:
-        return {}
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError):
-        value = text
-    return value if isinstance(value, dict) else {"": value}
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    rows = []
-    for key, value in facts.items():
-        if isinstance(value, float):
-            value = f"{value:.6g}"
-        shown = value if isinstance(value, str) else json.dumps(value, default=str)
-        rows.append(f"<tr><th>{_text(key)}</th><td>{_text(shown)}</td></tr>")
-    return f"<table class='facts'>{''.join(rows)}</table>\n" if rows else "<p>-</p>\n"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    classes = [" class='text'" if name == "verdict" else "" for name in header]
-    head = "".join(
-        f"<th{kind}>{_text(name)}</th>"
-        for name, kind in zip(header, classes, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{kind}>{_text(cell)}</td>"
-            for cell, kind in zip(row, classes, strict=True)
-        )
-        + "</tr>\n"
-        for row in rows
-    )
-    return f"<div class='scroll'><table><tr>{head}</tr>\n{body}</table></div>\n"
 
 
 def _quantile(value: float | None) -> str:
@@ -359,7 +263,3 @@ def _spread(quartiles: dict[str, Any]) -> str:
         f"{quartiles['median']:.0f} ({quartiles['lower_quartile']:.0f} to "
         f"{quartiles['upper_quartile']:.0f})"
     )
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))

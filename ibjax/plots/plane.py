@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -27,10 +29,12 @@ from ibjax.plots.style import (
 from ibjax.statistics import mean_interval
 
 __all__ = [
+    "epoch_bar",
     "information_plane",
     "plane_axes",
     "plane_ceilings",
     "plane_limits",
+    "plane_paths",
     "snapshots",
 ]
 
@@ -73,28 +77,8 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
             f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else f"{label}",
             loc="left",
         )
-        for index, color in enumerate(colors):
-            path = i_xt[:, index], i_ty[:, index]
-            axes.plot(
-                *path,
-                color=color,
-                alpha=0.4,
-                linewidth=6.0,
-                solid_capstyle="round",
-                solid_joinstyle="round",
-                zorder=2,
-            )
-            axes.scatter(
-                *path, c=epochs, norm=norm, cmap=EPOCH_COLORMAP, s=7, lw=0, zorder=3
-            )
-        bar = figure.colorbar(
-            ScalarMappable(norm, EPOCH_COLORMAP), ax=axes, aspect=30, pad=0.02
-        )
-        bar.ax.yaxis.set_major_locator(FixedLocator(epoch_ticks(norm.vmax)))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
-        bar.set_label("epoch")
-        bar.outline.set_visible(False)
+        plane_paths(axes, i_xt, i_ty, epochs, colors)
+        epoch_bar(figure, axes, norm)
         # The label sits at each layer's last finite point.
         ends = np.full((len(names), 2), np.nan)
         for index in range(len(names)):
@@ -183,6 +167,80 @@ def snapshots(
             ha="left",
         )
     return figure
+
+
+def plane_paths(
+    axes: Axes,
+    i_xt: np.ndarray,
+    i_ty: np.ndarray,
+    epochs: np.ndarray,
+    colors: Sequence[str],
+    *,
+    width: float = 6.0,
+) -> None:
+    """Draws one path per layer: points coloured by epoch on a line of the layer.
+
+    Args:
+      axes: Axes to draw into.
+      i_xt: I(X;T) in bits, ``[num_epochs, num_layers]``.
+      i_ty: I(T;Y) in bits, likewise.
+      epochs: Recorded epochs, ``[num_epochs]``.
+      colors: A colour for every layer.
+      width: Width of the lines, in points.
+
+    Example:
+      >>> axes = Figure().subplots()
+      >>> plane_paths(axes, np.ones((2, 1)), np.ones((2, 1)), np.arange(2), ["black"])
+      >>> len(axes.lines)
+      1
+    """
+    for index, color in enumerate(colors):
+        path = i_xt[:, index], i_ty[:, index]
+        axes.plot(
+            *path,
+            color=color,
+            alpha=0.4,
+            linewidth=width,
+            solid_capstyle="round",
+            solid_joinstyle="round",
+            zorder=2,
+        )
+        axes.scatter(
+            *path,
+            c=epochs,
+            norm=epoch_norm(epochs),
+            cmap=EPOCH_COLORMAP,
+            s=7,
+            lw=0,
+            zorder=3,
+        )
+
+
+def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> Colorbar:
+    """Adds the colour bar of the epochs.
+
+    Args:
+      figure: Figure to add it to.
+      axes: Axes to take the room from.
+      norm: Colour norm of the epochs, :func:`ibjax.plots.style.epoch_norm`.
+
+    Returns:
+      The bar.
+
+    Example:
+      >>> figure = Figure()
+      >>> epoch_bar(figure, figure.subplots(), epoch_norm([0, 10])).ax.get_ylabel()
+      'epoch'
+    """
+    bar = figure.colorbar(
+        ScalarMappable(norm, EPOCH_COLORMAP), ax=axes, aspect=30, pad=0.02
+    )
+    bar.ax.yaxis.set_major_locator(FixedLocator(epoch_ticks(norm.vmax)))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+    bar.set_label("epoch")
+    bar.outline.set_visible(False)
+    return bar
 
 
 def plane_limits(

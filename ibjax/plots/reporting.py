@@ -11,6 +11,7 @@ import matplotlib
 import xarray as xr
 from matplotlib.figure import Figure
 
+from ibjax.grid_summary import summarize_grid
 from ibjax.plots.animation import animation_gif, player_data
 from ibjax.plots.curves import (
     estimator_comparison,
@@ -18,14 +19,18 @@ from ibjax.plots.curves import (
     information_curves,
     training_curves,
 )
+from ibjax.plots.grid import grid_compression, grid_planes
+from ibjax.plots.grid_page import grid_page
+from ibjax.plots.html import PageFigure
 from ibjax.plots.optimality import optimality
-from ibjax.plots.page import PageFigure, report_page
+from ibjax.plots.page import report_page
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.player import player_fragment, player_page
+from ibjax.plots.style import choose_estimator
 from ibjax.results import write_atomically
 from ibjax.summary import summarize
 
-__all__ = ["report"]
+__all__ = ["report", "save_figure"]
 
 _BAND = "Bands are 95 % intervals of the mean over seeds."
 _FIGURES = {
@@ -103,7 +108,8 @@ def report(
     100 snapshots, most of it matplotlib's.
 
     Args:
-      dataset: Dataset of a sweep.
+      dataset: Dataset of a sweep, or of a grid of sweeps, of which the planes and the
+        compression of all cells are drawn, without animations.
       directory: Where to write; made if missing.
       estimator: Estimator of the figures that show one; ``binning``, or the first,
         by default.
@@ -125,6 +131,8 @@ def report(
       report.html 7
     """
     directory = Path(directory)
+    if "grid" in json.loads(dataset.attrs["configuration"]):
+        return _report_grid(dataset, directory, estimator=estimator, pdf=pdf)
     summary = summarize(dataset)
     data = player_data(dataset, estimator=estimator)
     figures = []
@@ -133,24 +141,82 @@ def report(
             continue
         takes_one = draw in (information_plane, snapshots, information_curves)
         figure = draw(dataset, estimator=estimator) if takes_one else draw(dataset)
-        # Both files share one layout, which takes as long as drawing.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        png = _encode(figure, "png")
-        write_atomically(directory / "figures" / f"{name}.png", png)
-        if pdf:
-            write_atomically(
-                directory / "figures" / f"{name}.pdf", _encode(figure, "pdf")
-            )
+        png = save_figure(figure, directory / "figures" / name, pdf=pdf)
         figures.append(PageFigure(title, caption, png, figure.get_figwidth()))
     write_atomically(directory / "animation.html", player_page(data))
     animation_gif(dataset, directory / "animation.gif", estimator=estimator)
-    content = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
-    write_atomically(directory / "summary.json", content + "\n")
+    _save_summary(summary, directory)
     page = report_page(
         summary, figures, player_fragment(data), attributes=dict(dataset.attrs)
     )
     return write_atomically(directory / "report.html", page)
+
+
+def save_figure(
+    figure: Figure, path: str | os.PathLike[str], *, pdf: bool = True
+) -> bytes:
+    """Writes a figure as PNG and PDF, each file whole or not at all.
+
+    Args:
+      figure: The figure; its layout is fixed by this.
+      path: Where to write, without the suffix.
+      pdf: Whether to write the PDF too.
+
+    Returns:
+      The PNG's bytes, the same for the same figure.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as directory:
+      ...     png = save_figure(Figure(), Path(directory) / "empty")
+      ...     print(sorted(path.name for path in Path(directory).iterdir()))
+      ['empty.pdf', 'empty.png']
+    """
+    path = Path(path)
+    # Both files share one layout, which takes as long as drawing.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    png = _encode(figure, "png")
+    write_atomically(path.with_name(f"{path.name}.png"), png)
+    if pdf:
+        write_atomically(path.with_name(f"{path.name}.pdf"), _encode(figure, "pdf"))
+    return png
+
+
+def _report_grid(dataset, directory, *, estimator, pdf) -> Path:
+    """A grid's figures, summary and page."""
+    summary = summarize_grid(dataset)
+    estimator, label = choose_estimator(dataset, estimator)
+    planes = grid_planes(dataset, estimator=estimator)
+    compression = grid_compression(dataset)
+    figures = []
+    for name, title, caption, figure in (
+        (
+            "planes",
+            "Information planes",
+            f"{label}. Mean over seeds, one path per layer, points coloured by epoch.",
+            planes,
+        ),
+        (
+            "compression",
+            "Compression",
+            "The largest I(X;T) less the last, mean over seeds, by every estimator. "
+            "Bold: by more than 0.1 bit with the whole 95 % interval.",
+            compression,
+        ),
+    ):
+        png = save_figure(figure, directory / "figures" / name, pdf=pdf)
+        figures.append(PageFigure(title, caption, png, figure.get_figwidth()))
+    _save_summary(summary, directory)
+    page = grid_page(
+        summary, figures, estimator=estimator, attributes=dict(dataset.attrs)
+    )
+    return write_atomically(directory / "report.html", page)
+
+
+def _save_summary(summary, directory) -> None:
+    content = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(directory / "summary.json", content + "\n")
 
 
 def _encode(figure: Figure, kind: str) -> bytes:

@@ -1,0 +1,277 @@
+"""A grid of sweeps: every combination of some choices, in one labelled dataset.
+
+Each cell of the grid is a sweep of its own, over the same seeds, in a directory of its
+own; an interrupted grid goes on where it was. What differs between the cells becomes a
+dim of the dataset: ``dataset.sel(activation="relu", batch_size=512)`` is one cell.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from ibjax.datasets.task import Task
+from ibjax.networks.network import Network
+from ibjax.probes import Probe
+from ibjax.results import DATASET_FILE, ResultsError, save_dataset
+from ibjax.sweep import Progress, sweep
+from ibjax.training import TrainConfig
+
+__all__ = ["Cell", "cell_name", "cells_of", "combine", "sweep_grid"]
+
+
+class Cell(NamedTuple):
+    """One sweep of a grid.
+
+    Attributes:
+      place: Its coordinate on every axis of the grid, by the axis' name.
+      task: What to learn.
+      network: The network.
+      config: How to train it.
+      snapshots: Epochs at which to measure.
+      probes: What to measure, or a function that returns it, called when it is the
+        cell's turn.
+      description: More to keep in the dataset's ``configuration``.
+    """
+
+    place: dict[str, float | str]
+    task: Task
+    network: Network
+    config: TrainConfig
+    snapshots: Sequence[int]
+    probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
+    description: dict[str, Any]
+
+
+def sweep_grid(
+    key: jax.Array,
+    cells: Sequence[Cell],
+    *,
+    num_seeds: int,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    block: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[int, Progress], None] | None = None,
+) -> xr.Dataset:
+    """Sweep every cell of a grid.
+
+    Cells that differ in numbers only, such as the learning rate, share one compiled
+    program when they follow each other.
+
+    Args:
+      key: Key of every sweep: seed n starts alike in all cells of one network.
+      cells: The cells. Their places must be all combinations of their coordinates;
+        a single cell without a place is a plain sweep.
+      num_seeds: Networks of every cell.
+      directory: Where to save; nothing is saved by default. Each cell has a directory
+        of its own in it, see :func:`cell_name`.
+      resume: Whether to go on with an unfinished run of the same cells.
+      block: See :func:`ibjax.sweep`.
+      devices: See :func:`ibjax.sweep`.
+      on_progress: Called with the number of the cell and a
+        :class:`ibjax.sweep.Progress` after every step.
+
+    Returns:
+      Dataset over the axes of the grid and those of :func:`ibjax.sweep`. Cells with
+      fewer layers than others are NaN in the layers they lack.
+
+    Raises:
+      ValueError: If the cells are no grid, or an argument is out of range.
+      ResultsError: If ``directory`` holds another run, or a damaged one.
+
+    Example:
+      >>> from ibjax import datasets, networks, probes
+      >>> def cell(rate):
+      ...     return Cell(
+      ...         place={"learning_rate": rate},
+      ...         task=datasets.szt(),
+      ...         network=network,
+      ...         config=TrainConfig(learning_rate=rate),
+      ...         snapshots=[0, 1],
+      ...         probes=[probes.losses],
+      ...         description={},
+      ...     )
+      >>> network = networks.mlp([12, 3, 2])
+      >>> cells = [cell(rate) for rate in (1e-3, 1e-2)]
+      >>> dataset = sweep_grid(jax.random.key(0), cells, num_seeds=2)
+      >>> dict(dataset.train_loss.sizes)
+      {'learning_rate': 2, 'seed': 2, 'epoch': 2}
+    """
+    _check_places([cell.place for cell in cells])
+    directory = None if directory is None else Path(directory)
+    whole = None
+    if directory is not None and cells[0].place:
+        whole = directory / DATASET_FILE
+        if whole.exists() and not resume:
+            raise ResultsError(
+                f"{directory} already holds results; resume them, or choose another "
+                "directory"
+            )
+    datasets = []
+    for number, cell in enumerate(cells):
+        probes = cell.probes() if callable(cell.probes) else cell.probes
+
+        def report(progress, number=number):
+            if on_progress is not None:
+                on_progress(number, progress)
+
+        datasets.append(
+            sweep(
+                key,
+                cell.task,
+                cell.network,
+                cell.config,
+                num_seeds=num_seeds,
+                snapshots=cell.snapshots,
+                probes=probes,
+                directory=directory and directory / cell_name(cell.place),
+                resume=resume,
+                block=block,
+                devices=devices,
+                description=cell.description,
+                on_progress=report,
+            )
+        )
+    if not cells[0].place:
+        return datasets[0]
+    dataset = combine([cell.place for cell in cells], datasets)
+    if whole is not None:
+        save_dataset(dataset, whole)
+    return dataset
+
+
+def cell_name(place: dict[str, float | str]) -> str:
+    """Name of a cell's directory.
+
+    Args:
+      place: Its coordinates.
+
+    Returns:
+      The name; empty for the only cell of a plain sweep.
+
+    Example:
+      >>> cell_name({"activation": "relu", "batch_size": 512})
+      'activation=relu,batch_size=512'
+    """
+    return ",".join(f"{axis}={value}" for axis, value in place.items())
+
+
+def combine(
+    places: Sequence[dict[str, float | str]], datasets: Sequence[xr.Dataset]
+) -> xr.Dataset:
+    """Put the datasets of a grid's cells together.
+
+    Args:
+      places: Their coordinates, all combinations of those on every axis.
+      datasets: A dataset for each.
+
+    Returns:
+      One dataset whose first dims are the grid's axes. ``configuration`` holds what is
+      common to all cells, the axes under ``grid`` and what differs under ``cells``.
+
+    Raises:
+      ValueError: If the places are no grid.
+    """
+    _check_places(places)
+    axes = _axes(places)
+    layers = sorted({int(n) for dataset in datasets for n in dataset["layer"].values})
+    by_place = {}
+    for place, dataset in zip(places, datasets, strict=True):
+        dataset = dataset.reindex(
+            layer=layers, fill_value={"layer_name": "", "layer_width": 0}
+        )
+        # As data, so that they may differ between the cells.
+        dataset = dataset.reset_coords(["layer_name", "layer_width"])
+        by_place[tuple(place.values())] = dataset.drop_attrs(deep=False)
+
+    def nested(chosen, axes_left):
+        if not axes_left:
+            return by_place[chosen]
+        first, *rest = axes_left
+        parts = [nested((*chosen, value), rest) for value in axes[first]]
+        index = xr.DataArray(_coordinate(axes[first]), dims=first, name=first)
+        return xr.concat(
+            parts,
+            dim=index,
+            data_vars="all",
+            coords="minimal",
+            compat="override",
+            join="outer",
+            combine_attrs="override",
+        )
+
+    whole = nested((), list(axes)).set_coords(["layer_name", "layer_width"])
+    configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
+    common = {
+        name: value
+        for name, value in configurations[0].items()
+        if all(name in c and c[name] == value for c in configurations)
+    }
+    differing = [
+        {name: value for name, value in c.items() if name not in common}
+        for c in configurations
+    ]
+    common |= {"grid": axes, "cells": differing}
+    whole.attrs = datasets[0].attrs | {
+        "title": f"ibjax sweeps over {', '.join(axes)}",
+        "configuration": json.dumps(common),
+        "wall_seconds": sum(d.attrs["wall_seconds"] for d in datasets),
+        "compile_seconds": sum(d.attrs["compile_seconds"] for d in datasets),
+    }
+    return whole
+
+
+def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Dataset]]:
+    """The cells of a grid's dataset, each as a sweep's dataset of its own.
+
+    Args:
+      dataset: Dataset of :func:`sweep_grid`, or of one sweep.
+
+    Returns:
+      Pairs of a place and its dataset, in the order of the grid; layers that the cell
+      lacks are left out. A plain sweep has one cell, whose place is empty.
+    """
+    configuration = json.loads(dataset.attrs["configuration"])
+    axes = configuration.get("grid", {})
+    if not axes:
+        return [({}, dataset)]
+    found = []
+    for values, own in zip(
+        itertools.product(*axes.values()), configuration["cells"], strict=True
+    ):
+        place = dict(zip(axes, values, strict=True))
+        cell = dataset.sel(place)
+        cell = cell.isel(layer=np.flatnonzero(cell["layer_width"].values > 0))
+        shared = {k: v for k, v in configuration.items() if k not in ("grid", "cells")}
+        cell.attrs = dataset.attrs | {"configuration": json.dumps(shared | own)}
+        found.append((place, cell.drop_vars(list(axes))))
+    return found
+
+
+def _check_places(places) -> None:
+    if not places:
+        raise ValueError("cells must hold at least one cell, got none")
+    names = {tuple(place) for place in places}
+    expected = list(itertools.product(*_axes(places).values()))
+    if len(names) > 1 or [tuple(place.values()) for place in places] != expected:
+        raise ValueError(
+            "the cells' places must be all combinations of their coordinates, in "
+            f"order, got {places}"
+        )
+
+
+def _axes(places) -> dict[str, list[float | str]]:
+    return {
+        axis: list(dict.fromkeys(place.get(axis) for place in places))
+        for axis in places[0]
+    }
+
+
+def _coordinate(values: list[float | str]) -> np.ndarray:
+    return np.asarray(values)

@@ -1,0 +1,192 @@
+"""Figures of a grid of sweeps: its planes side by side, and what compresses where."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ibjax.claims.intervals import compression_interval
+from ibjax.grid import cells_of
+from ibjax.grid_summary import place_text
+from ibjax.plots.plane import epoch_bar, plane_axes, plane_limits, plane_paths
+from ibjax.plots.style import (
+    choose_estimator,
+    epoch_norm,
+    information_bits,
+    layer_colors,
+    paper_style,
+)
+from ibjax.statistics import mean_interval
+
+__all__ = ["grid_compression", "grid_planes"]
+
+_MAX_COLUMNS = 4
+
+
+def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
+    """Information planes of all cells, in bits, mean over seeds, one path per layer.
+
+    Args:
+      dataset: Dataset of a grid of sweeps.
+      estimator: Name of an estimator; ``binning``, or the first, by default.
+
+    Returns:
+      Figure with a panel per cell, up to four in a row, 7 inches wide for three or
+      more; panels share their axes.
+
+    Raises:
+      ValueError: If the dataset does not hold ``estimator``.
+
+    Example:
+      >>> from ibjax.plots.example import example_grid
+      >>> [axes.get_title() for axes in grid_planes(example_grid()).axes[:2]]
+      ['tanh', 'relu']
+    """
+    estimator, label = choose_estimator(dataset, estimator)
+    cells = cells_of(dataset)
+    paths = []
+    for _, cell in cells:
+        i_xt, i_ty = (
+            mean_interval(information_bits(cell, name, estimator)).mean
+            for name in ("i_xt", "i_ty")
+        )
+        paths.append((cell["epoch"].values, i_xt, i_ty))
+    num_layers = max(i_xt.shape[1] for _, i_xt, _ in paths)
+    colors = layer_colors(num_layers)
+    norm = epoch_norm(dataset["epoch"].values)
+    limits = plane_limits(
+        dataset, *(np.concatenate([p[n].ravel() for p in paths]) for n in (1, 2))
+    )
+    num_columns = _num_columns(dataset, len(cells))
+    num_rows = -(-len(cells) // num_columns)
+    with paper_style():
+        width = 1.4 + 1.9 * num_columns if num_columns < 3 else 7.0
+        height = 0.9 + (width - 1.2) / num_columns * 0.85 * num_rows
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = figure.subplots(
+            num_rows, num_columns, sharex=True, sharey=True, squeeze=False
+        )
+        for panel in panels.ravel()[len(cells) :]:
+            panel.remove()
+        for number, ((place, cell), (epochs, i_xt, i_ty)) in enumerate(
+            zip(cells, paths, strict=True)
+        ):
+            axes = panels.ravel()[number]
+            plane_axes(axes, cell, limits, y_label=number % num_columns == 0)
+            if number + num_columns < len(cells):
+                axes.set_xlabel("")
+            axes.set_title(place_text(place))
+            plane_paths(axes, i_xt, i_ty, epochs, colors[: i_xt.shape[1]], width=4.0)
+        epoch_bar(figure, list(panels.ravel()[: len(cells)]), norm)
+        handles = [
+            Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
+        ]
+        texts = [str(layer) for layer in range(1, num_layers + 1)]
+        figure.legend(
+            handles,
+            texts,
+            title="layer",
+            loc="outside lower center",
+            ncols=num_layers,
+            handlelength=1.2,
+        )
+        num_seeds = dataset.sizes["seed"]
+        figure.suptitle(
+            f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label,
+            x=0.01,
+            ha="left",
+        )
+    return figure
+
+
+def grid_compression(dataset: xr.Dataset) -> Figure:
+    """How far I(X;T) falls from its maximum to the end, in bits, by cell and layer.
+
+    Each number is the mean over seeds; bold ones fall by more than 0.1 bit with the
+    whole cautious interval of :func:`ibjax.claims.intervals.compression_interval`.
+
+    Args:
+      dataset: Dataset of a grid of sweeps.
+
+    Returns:
+      Figure with a panel per estimator, 7 inches wide for two or more.
+
+    Example:
+      >>> from ibjax.plots.example import example_grid
+      >>> len(grid_compression(example_grid()).axes)
+      3
+    """
+    cells = cells_of(dataset)
+    names = dataset["estimator"].values.tolist()
+    num_layers = max(cell.sizes["layer"] for _, cell in cells)
+    mean = np.full((len(names), len(cells), num_layers), np.nan)
+    low = np.full_like(mean, np.nan)
+    for column, (_, cell) in enumerate(cells):
+        for row, name in enumerate(names):
+            bits = information_bits(cell, "i_xt", name)
+            for layer in range(bits.shape[2]):
+                interval = compression_interval(bits[:, :, layer])
+                mean[row, column, layer] = interval.mean
+                low[row, column, layer] = interval.low
+    num_columns = min(2, len(names))
+    num_rows = -(-len(names) // num_columns)
+    with paper_style():
+        width = 4.0 if num_columns == 1 else 7.0
+        height = 0.8 + num_rows * (0.55 + 0.2 * len(cells))
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = figure.subplots(
+            num_rows, num_columns, sharex=True, sharey=True, squeeze=False
+        )
+        for panel in panels.ravel()[len(names) :]:
+            panel.remove()
+        largest = max(1.0, float(np.nanmax(mean, initial=0.0)))
+        for number, name in enumerate(names):
+            axes = panels.ravel()[number]
+            image = axes.imshow(
+                mean[number], cmap="cividis_r", vmin=0.0, vmax=largest, aspect="auto"
+            )
+            _write_numbers(axes, mean[number], low[number], largest)
+            axes.set_title(choose_estimator(dataset, name)[1])
+            axes.set_xticks(range(num_layers), range(1, num_layers + 1))
+            axes.set_yticks(
+                range(len(cells)), [place_text(place) for place, _ in cells]
+            )
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+            if number + num_columns >= len(names):
+                axes.set_xlabel("layer")
+        bar = figure.colorbar(image, ax=list(panels.ravel()[: len(names)]), pad=0.02)
+        bar.set_label("fall of $I(X;T)$ (bits)")
+        bar.outline.set_visible(False)
+    return figure
+
+
+def _num_columns(dataset: xr.Dataset, num_cells: int) -> int:
+    """Columns such that a row holds the cells of one value of the first axes."""
+    sizes = list(dataset.sizes.values())[: len(cells_of(dataset)[0][0])]
+    in_row = 1
+    for size in reversed(sizes):
+        if in_row * size > _MAX_COLUMNS:
+            break
+        in_row *= size
+    if in_row == 1:
+        in_row = min(3, num_cells)
+    return in_row
+
+
+def _write_numbers(axes, mean, low, largest) -> None:
+    for row, column in np.argwhere(np.isfinite(mean)):
+        value = mean[row, column]
+        certain = low[row, column] > 0.1
+        axes.text(
+            column,
+            row,
+            f"{value:.2f}" if value < 10 else f"{value:.1f}",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color="white" if value > 0.55 * largest else "black",
+            fontweight="bold" if certain else "normal",
+        )
