@@ -138,7 +138,7 @@ def take_snapshot(
     Args:
       params: Parameters.
       rows: The network's order of rows, from :func:`ibjax.training.split_rows`.
-      batches: Places of an epoch's batches, from :func:`ibjax.training.epoch_batches`.
+      batches: Places of batches, from :func:`ibjax.training.measured_batches`.
       task: The task.
       network: The network.
       config: How it is trained.

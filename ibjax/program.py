@@ -254,7 +254,7 @@ def _advance(
     seeds = jax.tree.map(
         lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states.params, orders.rows)
     )
-    batches = training.epoch_batches(last, task, config)
+    batches = training.measured_batches(last, task, config)
 
     def measure(seed):
         snapshot = take_snapshot(*seed, batches, task, network, config)

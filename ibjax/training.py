@@ -10,7 +10,7 @@ the training itself, is paid for once for all of them.
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ __all__ = [
     "gradient_statistics",
     "init_state",
     "mean_loss",
+    "measured_batches",
     "noise_key",
     "num_train_rows",
     "orthonormality",
@@ -62,6 +63,8 @@ class TrainConfig:
       split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
         as Shwartz-Ziv and Tishby's program does; there they are in counting order.
       shuffle_seed: Seed of the epochs' shuffles, see the module's text.
+      measured_batch_size: Rows of the batches whose gradients are compared at a
+        snapshot where training takes the full batch, which has nothing to compare.
       orthonormal: Weight of the penalty :func:`orthonormality`, added to the loss.
     """
 
@@ -71,6 +74,7 @@ class TrainConfig:
     train_fraction: float = jax.tree.static(default=0.8)
     split: str = jax.tree.static(default="random")
     shuffle_seed: int = jax.tree.static(default=0)
+    measured_batch_size: int = jax.tree.static(default=512)
     orthonormal: float = jax.tree.static(default=0.0)
 
     def __post_init__(self):
@@ -84,8 +88,10 @@ class TrainConfig:
             raise ValueError(
                 f"split must be one of {', '.join(SPLITS)}, got {self.split!r}"
             )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        for name in ("batch_size", "measured_batch_size"):
+            rows = getattr(self, name)
+            if rows is not None and rows < 1:
+                raise ValueError(f"{name} must be at least 1, got {rows}")
         if not 0 < self.train_fraction <= 1:
             raise ValueError(
                 f"train_fraction must lie in (0, 1], got {self.train_fraction}"
@@ -265,6 +271,24 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
     places = (words & mask).astype(jnp.int32)
     filled = jnp.full(num_batches * batch_size - num_rows, -1, jnp.int32)
     return jnp.concatenate([places, filled]).reshape(num_batches, batch_size)
+
+
+def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Places of the batches whose gradients are compared at a snapshot.
+
+    Args:
+      epoch: Number of the epoch.
+      task: The task.
+      config: How the network is trained.
+
+    Returns:
+      Those of :func:`epoch_batches`, or, where training takes the full batch, of
+      ``config.measured_batch_size`` rows.
+    """
+    if config.batch_size is None:
+        batch_size = min(config.measured_batch_size, num_train_rows(task, config))
+        config = replace(config, batch_size=batch_size)
+    return epoch_batches(epoch, task, config)
 
 
 def run_epoch(

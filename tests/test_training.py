@@ -87,6 +87,17 @@ def test_full_batch():
     np.testing.assert_array_equal(batches, np.arange(6)[None])
 
 
+def test_gradients_of_full_batch_training_are_compared_over_batches(szt):
+    full = TrainConfig(batch_size=None, measured_batch_size=1000)
+    found = training.measured_batches(3, szt, full)
+    expected = training.epoch_batches(3, szt, TrainConfig(batch_size=1000))
+    np.testing.assert_array_equal(found, expected)
+    few = TrainConfig(batch_size=None, train_fraction=0.05)
+    assert training.measured_batches(0, szt, few).shape == (1, 205)
+    own = training.measured_batches(3, szt, TrainConfig(measured_batch_size=7))
+    np.testing.assert_array_equal(own, training.epoch_batches(3, szt, TrainConfig()))
+
+
 def test_batches_that_come_out_even():
     config = TrainConfig(batch_size=4, train_fraction=1.0)
     batches = training.epoch_batches(0, _task(12), config)
@@ -348,6 +359,7 @@ def test_mean_loss_of_huge_logits_is_finite():
     [
         ({"optimizer": "lion"}, "optimizer must be one of adam, sgd, momentum"),
         ({"split": "half"}, "split must be one of random, ordered, got 'half'"),
+        ({"measured_batch_size": 0}, "measured_batch_size must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"train_fraction": 0.0}, r"train_fraction must lie in \(0, 1\], got 0.0"),
         ({"train_fraction": 1.1}, r"train_fraction must lie in \(0, 1\], got 1.1"),
