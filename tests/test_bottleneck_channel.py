@@ -152,7 +152,6 @@ def test_gradient_of_the_capacity(x64):
     np.testing.assert_allclose(slope(lost, 0.0), exact, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_capacity_in_float32_and_in_batches():
     rng = np.random.default_rng(1)
     channels = rng.dirichlet(np.ones(3), (5, 3)).astype(np.float32)
@@ -334,7 +333,6 @@ def test_stopped_early_a_point_is_still_bounded(x64):
         _check_point(found, p_x, _hamming(2))
 
 
-@pytest.mark.slow
 def test_rate_distortion_in_float32_and_in_batches():
     p_x = np.array([0.7, 0.3], np.float32)
     hamming = _hamming(2).astype(np.float32)

@@ -121,7 +121,6 @@ def test_fits_under_jit_and_vmap(curve, model):
     assert np.all(np.isfinite(losses)) and np.all(np.abs(codes) <= 1)
 
 
-@pytest.mark.slow
 def test_bernoulli_loss_of_images():
     rng = np.random.default_rng(3)
     place = rng.integers(0, 4, size=64)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from ibjax import cli, curve_command
+from ibjax import cli, curve_command, curve_output
 from ibjax.bottleneck import InformationCurve, information_curve
 from ibjax.curve_command import read_table
 
@@ -52,7 +52,7 @@ def solved(monkeypatch):
         )
 
     monkeypatch.setattr(curve_command, "information_curve", solve)
-    monkeypatch.setattr(curve_command, "_encode", lambda figure, kind: b"")
+    monkeypatch.setattr(curve_output, "_encode", lambda figure, kind: b"")
     return asked
 
 

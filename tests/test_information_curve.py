@@ -259,7 +259,6 @@ def test_every_point_is_certified(curve, two_bits, symmetric):
         assert np.all(points.gap >= -ABSOLUTE * (1 + points.beta))
 
 
-@pytest.mark.slow
 def test_restarts_are_never_worse(table, curve):
     restarted = _curve(table, curve.beta, key=jax.random.key(0), num_restarts=4)
     assert np.all(restarted.objective <= curve.objective + ABSOLUTE * (1 + curve.beta))

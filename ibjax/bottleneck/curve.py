@@ -9,7 +9,6 @@ with a small weight and the solution found anew. Where a solution from elsewhere
 curve, or a random restart, does better, it is the start instead.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,15 +18,14 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
+from ibjax.bottleneck.annealing import trace
 from ibjax.bottleneck.blahut_arimoto import (
     MAX_STEPS,
     default_tol,
-    gap_of,
-    information_of,
     merge_where_known,
-    one_cluster_per_input,
-    random_encoder,
 )
+from ibjax.bottleneck.clusters import LEAST_DISTANCE, LEAST_WEIGHT
+from ibjax.bottleneck.critical_betas import critical_beta, find_transitions
 from ibjax.bottleneck.tables import check_joint
 
 __all__ = [
@@ -37,20 +35,6 @@ __all__ = [
     "critical_beta",
     "information_curve",
 ]
-
-# Share of the perturbation in the next start: small beside every cluster that matters.
-_PERTURBATION = 1e-3
-# In units of the clusters' tolerance; a larger gap is worth another cluster.
-_TOLERATED_GAP = 10.0
-_EXTENSIONS = 10
-_RESTART_STEPS = 300
-# Clusters lighter than this are not counted, nor those of one decoder twice.
-LEAST_WEIGHT = 1e-6
-LEAST_DISTANCE = 1e-3
-# Halvings of the interval in which a critical beta lies, and steps for each. Closer to
-# it than these steps resolve, the halves are too much alike to tell.
-_BISECTIONS = 12
-_BISECTION_STEPS = 1_000
 
 
 class InformationCurve(NamedTuple):
@@ -168,12 +152,12 @@ def information_curve(
         "tol": default_tol(p_xy.dtype) if tol is None else tol,
     }
     order = np.argsort(-betas, kind="stable")
-    points = _trace(
+    points = trace(
         key, merged, betas[order], num_t=num_t, num_restarts=num_restarts, **options
     )
     critical = np.zeros(0, betas.dtype)
     if find_critical_betas:
-        critical = _find_transitions(merged, betas[order], points, **options)
+        critical = find_transitions(merged, betas[order], points, **options)
     encoders = _expand(p_xy, points.clusters, betas[order])
     back = np.argsort(order, kind="stable")
     in_order = {
@@ -187,262 +171,6 @@ def information_curve(
         critical_beta=critical,
         **in_order,
     )
-
-
-def critical_beta(p_xy: ArrayLike) -> jax.Array:
-    r"""Beta from which on telling inputs apart pays, however little, shape ``[]``.
-
-    The trivial representation is a local optimum up to :math:`\beta = 1 / \sigma_2^2`,
-    with :math:`\sigma_2` the second singular value of :math:`p(x,y) / \sqrt{p(x)p(y)}`:
-    the maximal correlation of X and Y. A rare cluster whose decoder is far from p(y)
-    can pay from a smaller beta on: the curve then leaves the origin before, by a
-    cluster that appears far away with no weight instead of by one that divides. The
-    first beta of all is the least ratio of :math:`D(q_X \| p_X)` to
-    :math:`D(q_Y \| p_Y)` over the distributions q of X (Anantharam et al. 2013), never
-    above this one.
-
-    Args:
-      p_xy: Joint probabilities, shape ``[num_x, num_y]``.
-
-    Returns:
-      The critical beta; infinite if X and Y are independent.
-
-    Raises:
-      ValueError: If the table is no distribution.
-      TypeError: If ``p_xy`` is not floating.
-
-    References:
-      Wu, Fischer, Chuang and Tegmark, `Learnability for the information bottleneck`,
-      2019. Wu and Fischer, `Phase transitions for the information bottleneck in
-      representation learning`, 2020.
-
-    Example:
-      >>> noisy_bit = jnp.array([[0.45, 0.05], [0.05, 0.45]])
-      >>> print(f"{critical_beta(noisy_bit):.4f}")
-      1.5625
-    """
-    p_xy = check_joint(p_xy)
-    p_x, p_y = jnp.sum(p_xy, axis=1), jnp.sum(p_xy, axis=0)
-    scale = jnp.sqrt(p_x)[:, None] * jnp.sqrt(p_y)[None, :]
-    possible = scale > 0
-    # Without the first pair of singular vectors, sqrt(p(x)) and sqrt(p(y)).
-    correlation = jnp.where(possible, p_xy / jnp.where(possible, scale, 1), 0) - scale
-    largest = jnp.linalg.svd(correlation, compute_uv=False)[0]
-    eps = jnp.finfo(p_xy.dtype).eps * np.sqrt(p_xy.size)
-    return jnp.where(largest > eps, 1 / largest**2, jnp.inf)
-
-
-class _Points(NamedTuple):
-    clusters: iteration.Clusters
-    i_xt: jax.Array
-    i_ty: jax.Array
-    objective: jax.Array
-    gap: jax.Array
-    num_clusters: jax.Array
-    num_steps: jax.Array
-    converged: jax.Array
-
-
-@partial(jax.jit, static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
-def _trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
-    """Points at decreasing betas."""
-    source = iteration.make_source(p_xy)
-
-    def solve(clusters, beta):
-        return _solve_and_extend(source, clusters, beta, max_steps=max_steps, tol=tol)
-
-    def best_restart(args):
-        key, beta = args
-
-        def one_start(key):
-            encoder = random_encoder(key, len(source.p_x), num_t, source.p_x.dtype)
-            start = iteration.clusters_of(source, encoder)
-            steps = min(max_steps, _RESTART_STEPS)
-            return _solve(source, start, beta, max_steps=steps, tol=tol)
-
-        points = jax.vmap(one_start)(jax.random.split(key, num_restarts))
-        return _take(points, jnp.argmin(points.objective))
-
-    restarted = None
-    if num_restarts:
-        keys = jax.random.split(key, len(betas))
-        restarted = lax.map(best_restart, (keys, betas))
-    if num_t < len(source.p_x):
-        first = _take(restarted.clusters, 0)
-    else:
-        first = _pad(one_cluster_per_input(p_xy), num_t)
-
-    def one_pass(starts, annealing):
-        def one_beta(clusters, step):
-            start, beta = step
-            start = jax.tree.map(partial(jnp.where, annealing), clusters, start)
-            point = solve(start, beta)
-            return point.clusters, point
-
-        _, points = lax.scan(one_beta, first, (starts, betas))
-        pool = points
-        if restarted is not None:
-            pool = jax.tree.map(lambda *f: jnp.concatenate(f), points, restarted)
-        return _take(pool.clusters, _best_at_each(betas, pool)), points
-
-    # First each from the one before, then each from the best of all.
-    starts = jax.tree.map(lambda f: jnp.broadcast_to(f, betas.shape + f.shape), first)
-    _, passes = lax.scan(one_pass, starts, jnp.array([True, False]))
-    return _take(passes, 1)
-
-
-def _solve_and_extend(source, clusters, beta, *, max_steps, tol):
-    """The point reached from some clusters, and those that turn out to be missing."""
-    solve = partial(_solve, source, beta=beta, max_steps=max_steps, tol=tol)
-
-    def extend(carry):
-        start, best, _, rounds = carry
-        point = solve(start)
-        gap, missing = gap_of(source, point.clusters, beta, point.objective)
-        point = point._replace(gap=gap)
-        better = point.objective <= best.objective
-        best = jax.tree.map(partial(jnp.where, better), point, best)
-        more = better & (gap > _TOLERATED_GAP * tol)
-        return _with(point.clusters, missing), best, more, rounds + 1
-
-    def extensible(carry):
-        _, _, more, rounds = carry
-        return more & (rounds < _EXTENSIONS)
-
-    shapes = jax.eval_shape(solve, clusters)
-    none = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
-    none = none._replace(objective=jnp.full_like(none.objective, jnp.inf))
-    start = clusters, none, jnp.bool_(True), jnp.int32(0)
-    _, point, _, _ = lax.while_loop(extensible, extend, start)
-    return point
-
-
-def _pad(clusters, num_t):
-    """With clusters of no weight, up to a number."""
-    missing = num_t - len(clusters.log_weight)
-    return iteration.Clusters(
-        jnp.pad(clusters.log_weight, (0, missing), constant_values=iteration.NOTHING),
-        jnp.pad(clusters.log_decoder, ((0, missing), (0, 0)), mode="edge"),
-    )
-
-
-def _take(tree, places):
-    return jax.tree.map(lambda field: field[places], tree)
-
-
-def _solve(source, clusters, beta, *, max_steps, tol):
-    """The point that is reached from some clusters."""
-    one = jnp.ones((), source.p_x.dtype)
-    fixed = iteration.iterate(source, clusters, beta, one, max_steps=max_steps, tol=tol)
-    encoder = iteration.best_encoder(source, fixed.clusters, beta, one)
-    i_xt, i_ty = information_of(source, encoder)
-    return _Points(
-        clusters=fixed.clusters,
-        i_xt=i_xt,
-        i_ty=i_ty,
-        objective=i_xt - beta * i_ty,
-        gap=jnp.asarray(jnp.nan, source.p_x.dtype),
-        num_clusters=_count(fixed.clusters),
-        num_steps=fixed.num_steps,
-        converged=fixed.converged,
-    )
-
-
-def _best_at_each(betas, points):
-    """Which of some points has the least objective at every beta."""
-    objectives = points.i_xt[None, :] - betas[:, None] * points.i_ty[None, :]
-    return jnp.argmin(objectives, axis=1)
-
-
-def _with(clusters, log_decoder):
-    """Clusters with one more in the place of the least needed."""
-    num_t = len(clusters.log_weight)
-    clusters = _compact(clusters, num_t)
-    added = iteration.Clusters(
-        jnp.where(jnp.arange(num_t) == num_t - 1, 0.0, iteration.NOTHING).astype(
-            clusters.log_weight.dtype
-        ),
-        jnp.broadcast_to(log_decoder, clusters.log_decoder.shape),
-    )
-    return iteration.mix(clusters, added, _PERTURBATION)
-
-
-def _count(clusters):
-    """Clusters of some weight whose decoder no earlier one has."""
-    counts, twin = _twins(clusters)
-    return jnp.sum(counts & (twin == jnp.arange(len(twin))))
-
-
-def _twins(clusters):
-    """Which clusters are of some weight, and the first that each of them repeats."""
-    decoder = jnp.exp(clusters.log_decoder)
-    apart = jnp.sum(jnp.abs(decoder[:, None, :] - decoder[None, :, :]), axis=2) / 2
-    counts = clusters.log_weight > jnp.log(LEAST_WEIGHT)
-    repeats = (apart < LEAST_DISTANCE) & counts[None, :] & counts[:, None]
-    number = jnp.arange(len(counts))
-    return counts, jnp.where(counts, jnp.argmax(repeats, axis=1), number)
-
-
-def _compact(clusters, num_t):
-    """The heaviest clusters, each with the weight of those that repeat it."""
-    _, twin = _twins(clusters)
-    same = jax.nn.one_hot(twin, len(twin), dtype=clusters.log_weight.dtype)
-    weight = same.T @ jnp.exp(clusters.log_weight)
-    heaviest = jnp.argsort(-weight)[:num_t]
-    weight = weight[heaviest] / jnp.sum(weight[heaviest])
-    return iteration.Clusters(
-        iteration.log_or_nothing(weight), clusters.log_decoder[heaviest]
-    )
-
-
-def _find_transitions(p_xy, betas, points, *, max_steps, tol):
-    """Betas at which the number of clusters changes, from points at decreasing ones."""
-    counts = np.asarray(points.num_clusters)
-    places = np.flatnonzero(np.diff(counts) != 0)
-    if not len(places):
-        return np.zeros(0, betas.dtype)
-
-    high, low = _take(points, places), _take(points, places + 1)
-    intervals = (high.clusters, low.clusters, betas[places], betas[places + 1])
-    found = _bisect(
-        p_xy,
-        intervals,
-        high.num_clusters,
-        num_t=int(counts.max()),
-        max_steps=min(max_steps, _BISECTION_STEPS),
-        tol=tol,
-    )
-    return np.sort(np.asarray(found))
-
-
-@partial(jax.jit, static_argnames=("num_t", "max_steps", "tol"))
-def _bisect(p_xy, intervals, counts, *, num_t, max_steps, tol):
-    """Halve intervals of beta around a change of the number of clusters."""
-    source = iteration.make_source(p_xy)
-
-    def halve(_, carry):
-        (above, below, high, low), count = carry
-        middle = (high + low) / 2
-        # From both sides: a transition with a jump leaves either of them behind.
-        points = jax.vmap(
-            lambda start: _solve(source, start, middle, max_steps=max_steps, tol=tol)
-        )(jax.tree.map(lambda *sides: jnp.stack(sides), above, below))
-        best = _take(points, jnp.argmin(points.objective))
-        interval = jax.tree.map(
-            partial(jnp.where, best.num_clusters == count),
-            (best.clusters, below, middle, low),
-            (above, best.clusters, high, middle),
-        )
-        return interval, count
-
-    def one(args):
-        (above, below, *bounds), count = args
-        sides = (_compact(clusters, num_t) for clusters in (above, below))
-        start = (*sides, *bounds), count
-        (*_, high, low), _ = lax.fori_loop(0, _BISECTIONS, halve, start)
-        return (high + low) / 2
-
-    return lax.map(one, (intervals, counts))
 
 
 @jax.jit

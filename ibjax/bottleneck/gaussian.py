@@ -44,13 +44,11 @@ from jax.typing import ArrayLike
 from ibjax.bottleneck.covariances import (
     Canonical,
     canonical_analysis,
-    check_covariance,
     check_covariances,
-    check_definite,
-    check_matrix,
-    covariances_exist,
-    matmul,
-    whiten,
+)
+from ibjax.bottleneck.noisy_linear import (
+    LinearInformation,
+    linear_projection_information,
 )
 
 __all__ = [
@@ -84,18 +82,6 @@ class GaussianSolution(NamedTuple):
     i_ty: jax.Array
     lambdas: jax.Array
     num_active: jax.Array
-
-
-class LinearInformation(NamedTuple):
-    """What a noisy linear layer keeps of its input, and what it knows of Y.
-
-    Attributes:
-      i_xt: I(X;T) in nats, shape ``[]``.
-      i_ty: I(T;Y) in nats, shape ``[]``.
-    """
-
-    i_xt: jax.Array
-    i_ty: jax.Array
 
 
 def mutual_information(
@@ -278,69 +264,6 @@ def i_ty_of_i_xt(
     return _i_ty_of_i_xt(canonical_analysis(*covariances), i_xt)
 
 
-def linear_projection_information(
-    cov_x: ArrayLike,
-    cov_y: ArrayLike,
-    cov_xy: ArrayLike,
-    projection: ArrayLike,
-    noise_cov: ArrayLike,
-) -> LinearInformation:
-    r"""What T = A X + Z carries for any A and any Gaussian noise Z, in nats.
-
-    .. math::
-        I(X;T) = \tfrac12 \log \frac{|A \Sigma_x A^T + \Sigma_z|}{|\Sigma_z|}, \qquad
-        I(T;Y) = \tfrac12 \log \frac{|A \Sigma_x A^T + \Sigma_z|}
-                                    {|A \Sigma_{x|y} A^T + \Sigma_z|} .
-
-    The layers of a deep linear network are such T, with A the product of the weights
-    so far. Without noise I(X;T) is infinite, but
-    ``mutual_information(A @ cov_x @ A.T, cov_y, A @ cov_xy)`` is still I(T;Y).
-    Here X may be degenerate too. The error is a few roundings of the determinants'
-    logarithms, larger by the condition number of ``noise_cov``.
-
-    Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive semi-definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
-      projection: A, shape ``[dt, dx]``.
-      noise_cov: Covariance of Z, shape ``[dt, dt]``, positive definite.
-
-    Returns:
-      I(X;T) and I(T;Y) in nats. NaN under ``jit`` if ``noise_cov`` is not positive
-      definite.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, if no variables have
-        these covariances or ``noise_cov`` is not positive definite.
-      TypeError: If an argument is not floating.
-
-    Example:
-      >>> information = linear_projection_information(
-      ...     [[1.0]], [[1.0]], [[0.8]], projection=[[2.0]], noise_cov=[[1.0]]
-      ... )
-      >>> print(f"{information.i_xt:.4f} {information.i_ty:.4f} nats")
-      0.8047 0.3587 nats
-    """
-    covariances = check_covariances(cov_x, cov_y, cov_xy, definite=False)
-    cov_x = covariances[0]
-    projection = check_matrix("projection", projection)
-    if projection.shape[1] != cov_x.shape[0]:
-        raise ValueError(
-            f"projection must have shape [dt, {cov_x.shape[0]}] to match cov_x, got "
-            f"{projection.shape}"
-        )
-    noise_cov = check_covariance("noise_cov", noise_cov)
-    if noise_cov.shape[0] != projection.shape[0]:
-        raise ValueError(
-            "noise_cov must have one row per row of projection, "
-            f"{projection.shape[0]}, got shape {noise_cov.shape}"
-        )
-    check_definite("noise_cov", noise_cov)
-    dtype = jnp.result_type(cov_x, projection, noise_cov)
-    arrays = (*covariances, projection, noise_cov)
-    return _linear_projection_information(*(array.astype(dtype) for array in arrays))
-
-
 @jax.jit
 def _mutual_information(canonical: Canonical) -> jax.Array:
     total = jnp.sum(_scalar_i_ty(canonical, jnp.ones_like(canonical.rho)))
@@ -377,27 +300,6 @@ def _i_ty_of_i_xt(canonical: Canonical, i_xt: jax.Array) -> jax.Array:
     i_ty = jnp.sum(_scalar_i_ty(canonical, kept))
     i_ty = jnp.where(jnp.any(lambdas == 0), i_xt, i_ty)
     return jnp.where(canonical.valid & (i_xt >= 0), i_ty, jnp.nan)
-
-
-@jax.jit
-def _linear_projection_information(cov_x, cov_y, cov_xy, projection, noise_cov):
-    noise_whitening, noise_definite = whiten(noise_cov)
-    y_whitening, _ = whiten(cov_y)
-    whitened = matmul(noise_whitening, projection)
-    along_y = matmul(matmul(whitened, cov_xy), y_whitening.T)
-    total = matmul(matmul(whitened, cov_x), whitened.T)
-
-    signals = jnp.stack([total, total - matmul(along_y, along_y.T)])
-    roots = jnp.linalg.cholesky(
-        jnp.eye(total.shape[0], dtype=total.dtype)[None] + signals
-    )
-    # Half a determinant's logarithm is that of its root's diagonal.
-    i_xt, left = jnp.sum(jnp.log(jnp.diagonal(roots, axis1=1, axis2=2)), axis=1)
-    i_ty = i_xt - left
-    valid = covariances_exist(cov_x, cov_y, cov_xy) & noise_definite
-    return LinearInformation(
-        jnp.where(valid, i_xt, jnp.nan), jnp.where(valid, i_ty, jnp.nan)
-    )
 
 
 @jax.jit

@@ -9,6 +9,7 @@ from jax.scipy.special import digamma
 from scipy import special
 
 from ibjax.estimators import neighbours
+from ibjax.estimators.samples import check_samples
 
 __all__ = [
     "check_labels",
@@ -25,30 +26,17 @@ __all__ = [
 
 def check_together(*, vary: bool = False, **variables):
     """Refuse variables that are not samples of continuous quantities taken together."""
-    arrays = {}
-    for name, values in variables.items():
-        array = jnp.asarray(values)
-        if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
-            raise ValueError(
-                f"{name} must have shape [num_samples, dim], got {array.shape}"
-            )
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise TypeError(
-                f"{name} must be floating, got {array.dtype}; integers are labels: see "
-                "ross, or convert them if they are samples of a continuous variable"
-            )
-        arrays[name] = array
-        if isinstance(array, jax.core.Tracer):
-            continue
-        concrete = np.asarray(array)
-        if not np.all(np.isfinite(concrete)):
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
-        if vary and not np.all(np.any(concrete != concrete[:1], axis=0)):
-            column = int(np.argmin(np.any(concrete != concrete[:1], axis=0)))
-            raise ValueError(
-                f"{name} must vary in every column to have a density, but column "
-                f"{column} is constant"
-            )
+    hint = (
+        "integers are labels: see ross, or convert them if they are samples of a "
+        "continuous variable"
+    )
+    arrays = {
+        name: check_samples(name, values, fewest=1, hint=hint)
+        for name, values in variables.items()
+    }
+    if vary:
+        for name, array in arrays.items():
+            _check_varies(name, array)
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"variables must have equally many samples, got {lengths}")
@@ -158,3 +146,15 @@ def mean_of(values):
     width = 2 ** (size.bit_length() // 2)
     values = jnp.pad(values, (0, -size % width)).reshape(-1, width)
     return jnp.sum(jnp.sum(values, axis=0)) / size
+
+
+def _check_varies(name, array):
+    if isinstance(array, jax.core.Tracer):
+        return
+    concrete = np.asarray(array)
+    varies = np.any(concrete != concrete[:1], axis=0)
+    if not np.all(varies):
+        raise ValueError(
+            f"{name} must vary in every column to have a density, but column "
+            f"{np.argmin(varies)} is constant"
+        )

@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from ibjax.networks.initialization import uniform_params
+
 __all__ = [
     "AutoencoderModules",
     "ConvolutionalDecoder",
@@ -206,10 +208,8 @@ def initial_params(
 ) -> tuple[Any, Any]:
     """Parameters of an encoder and a decoder before training.
 
-    Weights of the modules above are uniform with variance one over the number of a
-    layer's inputs, and biases zero. They come from one flat draw, because compiling a
-    draw for every layer takes longer than compiling all the rest of the training. Other
-    modules draw their own.
+    Those of the modules above are from
+    :func:`ibjax.networks.initialization.uniform_params`; other modules draw their own.
 
     Args:
       modules: Encoder and decoder.
@@ -234,18 +234,8 @@ def initial_params(
     ours = (ConvolutionalDecoder, ConvolutionalEncoder, DenseDecoder, DenseEncoder)
     if any(type(module) not in ours for module in modules):
         return init(key)
-    leaves, structure = jax.tree.flatten(jax.eval_shape(init, jax.random.key(0)))
-    sizes = [math.prod(leaf.shape) if leaf.ndim > 1 else 0 for leaf in leaves]
-    flat = jax.random.uniform(key, (sum(sizes),), x.dtype, minval=-1.0, maxval=1.0)
-    params, start = [], 0
-    for leaf, size in zip(leaves, sizes, strict=True):
-        if size:
-            scale = math.sqrt(3 / leaf.shape[0])
-            params.append(scale * flat[start : start + size].reshape(leaf.shape))
-        else:
-            params.append(jnp.zeros(leaf.shape, x.dtype))
-        start += size
-    return jax.tree.unflatten(structure, params)
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    return uniform_params(shapes, key, x.dtype)
 
 
 def _check_positive(**numbers: tuple[int, ...]) -> None:

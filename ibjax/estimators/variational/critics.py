@@ -8,13 +8,14 @@ many times more as there are pairs per sample, and can be the better fit where t
 of the density ratio is far from a sum of few products.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen
+
+from ibjax.networks.initialization import uniform_params
 
 __all__ = [
     "GaussianConditional",
@@ -117,10 +118,9 @@ def initial_params(
 ) -> Any:
     """Parameters of a critic before training.
 
-    Weights of the critics above are uniform with variance one over the number of a
-    layer's inputs, and biases zero. They come from one flat draw: to compile a draw for
-    each layer takes longer than to compile all the rest of a fit. Any other module
-    draws its own.
+    Those of the critics above are from
+    :func:`ibjax.networks.initialization.uniform_params`; any other module draws its
+    own.
 
     Args:
       critic: A flax module called with two sets of samples.
@@ -133,18 +133,8 @@ def initial_params(
     """
     if type(critic) not in (GaussianConditional, JointCritic, SeparableCritic):
         return critic.init(key, x, y)
-    shapes, structure = jax.tree.flatten(jax.eval_shape(critic.init, key, x, y))
-    weights = [math.prod(leaf.shape) if leaf.ndim > 1 else 0 for leaf in shapes]
-    flat = jax.random.uniform(key, (sum(weights),), x.dtype, minval=-1.0, maxval=1.0)
-    leaves, start = [], 0
-    for leaf, size in zip(shapes, weights, strict=True):
-        if size:
-            scale = math.sqrt(3 / leaf.shape[0])
-            leaves.append(scale * flat[start : start + size].reshape(leaf.shape))
-        else:
-            leaves.append(jnp.zeros(leaf.shape, x.dtype))
-        start += size
-    return jax.tree.unflatten(structure, leaves)
+    shapes = jax.eval_shape(critic.init, key, x, y)
+    return uniform_params(shapes, key, x.dtype)
 
 
 def _layers(hidden: Sequence[int], num_outputs: int) -> linen.Sequential:

@@ -1,0 +1,140 @@
+"""Points of the information curve: each solved from the clusters of another."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.bottleneck import iteration
+from ibjax.bottleneck.blahut_arimoto import (
+    gap_of,
+    information_of,
+    one_cluster_per_input,
+    random_encoder,
+)
+from ibjax.bottleneck.clusters import count, pad, with_one_more
+
+__all__ = ["Points", "solve_from", "take", "trace"]
+
+# In units of the clusters' tolerance; a larger gap is worth another cluster.
+_TOLERATED_GAP = 10.0
+_EXTENSIONS = 10
+_RESTART_STEPS = 300
+
+
+class Points(NamedTuple):
+    """One solution, or with a leading axis several; as in ``InformationCurve``."""
+
+    clusters: iteration.Clusters
+    i_xt: jax.Array
+    i_ty: jax.Array
+    objective: jax.Array
+    gap: jax.Array
+    num_clusters: jax.Array
+    num_steps: jax.Array
+    converged: jax.Array
+
+
+@partial(jax.jit, static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
+def trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
+    """Points at decreasing betas."""
+    source = iteration.make_source(p_xy)
+
+    def solve(clusters, beta):
+        return _solve_and_extend(source, clusters, beta, max_steps=max_steps, tol=tol)
+
+    def best_restart(args):
+        key, beta = args
+
+        def one_start(key):
+            encoder = random_encoder(key, len(source.p_x), num_t, source.p_x.dtype)
+            start = iteration.clusters_of(source, encoder)
+            steps = min(max_steps, _RESTART_STEPS)
+            return solve_from(source, start, beta, max_steps=steps, tol=tol)
+
+        points = jax.vmap(one_start)(jax.random.split(key, num_restarts))
+        return take(points, jnp.argmin(points.objective))
+
+    restarted = None
+    if num_restarts:
+        keys = jax.random.split(key, len(betas))
+        restarted = lax.map(best_restart, (keys, betas))
+    if num_t < len(source.p_x):
+        first = take(restarted.clusters, 0)
+    else:
+        first = pad(one_cluster_per_input(p_xy), num_t)
+
+    def one_pass(starts, annealing):
+        def one_beta(clusters, step):
+            start, beta = step
+            start = jax.tree.map(partial(jnp.where, annealing), clusters, start)
+            point = solve(start, beta)
+            return point.clusters, point
+
+        _, points = lax.scan(one_beta, first, (starts, betas))
+        pool = points
+        if restarted is not None:
+            pool = jax.tree.map(lambda *f: jnp.concatenate(f), points, restarted)
+        return take(pool.clusters, _best_at_each(betas, pool)), points
+
+    # First each from the one before, then each from the best of all.
+    starts = jax.tree.map(lambda f: jnp.broadcast_to(f, betas.shape + f.shape), first)
+    _, passes = lax.scan(one_pass, starts, jnp.array([True, False]))
+    return take(passes, 1)
+
+
+def solve_from(source, clusters, beta, *, max_steps, tol):
+    """The point that is reached from some clusters."""
+    one = jnp.ones((), source.p_x.dtype)
+    fixed = iteration.iterate(source, clusters, beta, one, max_steps=max_steps, tol=tol)
+    encoder = iteration.best_encoder(source, fixed.clusters, beta, one)
+    i_xt, i_ty = information_of(source, encoder)
+    return Points(
+        clusters=fixed.clusters,
+        i_xt=i_xt,
+        i_ty=i_ty,
+        objective=i_xt - beta * i_ty,
+        gap=jnp.asarray(jnp.nan, source.p_x.dtype),
+        num_clusters=count(fixed.clusters),
+        num_steps=fixed.num_steps,
+        converged=fixed.converged,
+    )
+
+
+def take(tree, places):
+    """Some places of the leading axis of every field."""
+    return jax.tree.map(lambda field: field[places], tree)
+
+
+def _solve_and_extend(source, clusters, beta, *, max_steps, tol):
+    """The point reached from some clusters, and those that turn out to be missing."""
+    solve = partial(solve_from, source, beta=beta, max_steps=max_steps, tol=tol)
+
+    def extend(carry):
+        start, best, _, rounds = carry
+        point = solve(start)
+        gap, missing = gap_of(source, point.clusters, beta, point.objective)
+        point = point._replace(gap=gap)
+        better = point.objective <= best.objective
+        best = jax.tree.map(partial(jnp.where, better), point, best)
+        more = better & (gap > _TOLERATED_GAP * tol)
+        return with_one_more(point.clusters, missing), best, more, rounds + 1
+
+    def extensible(carry):
+        _, _, more, rounds = carry
+        return more & (rounds < _EXTENSIONS)
+
+    shapes = jax.eval_shape(solve, clusters)
+    none = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
+    none = none._replace(objective=jnp.full_like(none.objective, jnp.inf))
+    start = clusters, none, jnp.bool_(True), jnp.int32(0)
+    _, point, _, _ = lax.while_loop(extensible, extend, start)
+    return point
+
+
+def _best_at_each(betas, points):
+    """Which of some points has the least objective at every beta."""
+    objectives = points.i_xt[None, :] - betas[:, None] * points.i_ty[None, :]
+    return jnp.argmin(objectives, axis=1)
