@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-__all__ = ["TURNING_SNAPSHOTS", "MeanInterval", "mean_interval", "turning_epochs"]
+__all__ = [
+    "TURNING_SNAPSHOTS",
+    "MeanInterval",
+    "loss_kinks",
+    "mean_interval",
+    "turning_epochs",
+]
 
 TURNING_SNAPSHOTS = 3
 """Snapshots in a row below one that :func:`turning_epochs` asks for."""
@@ -124,3 +130,47 @@ def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
                 turning[index] = epochs[known][start]
                 break
     return turning
+
+
+def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
+    """Epoch at which the loss bends, on two logarithmic axes.
+
+    Of all pairs of straight lines that meet at a snapshot, the one nearest to the
+    logarithm of the loss in the mean square over the snapshots from epoch 1 on. Every
+    curve has one, sharp or not.
+
+    Args:
+      epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
+      loss: Shape ``[num_epochs]`` or with axes in front, ``[..., num_epochs]``.
+
+    Returns:
+      Epochs, float64, shape ``[...]``; NaN where the loss is not positive and finite
+      throughout, or has fewer than five snapshots from epoch 1 on.
+
+    Raises:
+      ValueError: If the last axis of ``loss`` is not ``num_epochs`` long.
+
+    Example:
+      >>> epochs = [1, 2, 4, 8, 16, 32, 64]
+      >>> print(loss_kinks(epochs, [1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125]))
+      8.0
+    """
+    epochs, loss = np.asarray(epochs, np.float64), np.asarray(loss, np.float64)
+    if epochs.ndim != 1 or loss.shape[-1:] != epochs.shape:
+        raise ValueError(
+            "loss must have shape [..., num_epochs] with num_epochs = "
+            f"{epochs.shape}, got {loss.shape}"
+        )
+    shown = epochs >= 1
+    epochs, loss = epochs[shown], loss[..., shown]
+    if len(epochs) < 5:
+        return np.full(loss.shape[:-1], np.nan)
+    good = (np.isfinite(loss) & (loss > 0)).all(axis=-1)
+    y = np.log(np.where(good[..., None], loss, 1.0))
+    x = np.log(epochs)
+    errors = []
+    for bend in x[1:-1]:
+        lines = np.stack([np.ones_like(x), x, np.maximum(x - bend, 0.0)])
+        basis = np.linalg.qr(lines.T)[0]
+        errors.append(np.sum((y - y @ basis @ basis.T) ** 2, axis=-1))
+    return np.where(good, epochs[1:-1][np.argmin(errors, axis=0)], np.nan)

@@ -1,11 +1,12 @@
 """The command's part for sweeps: set-ups with their options, runs and reports."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Any, Union
 
 import jax
 import tyro
@@ -21,7 +22,7 @@ from ibjax.setups import PRESETS, SztSetup, szt_cells
 from ibjax.summary import format_summary, summarize
 from ibjax.sweep import snapshot_epochs
 
-__all__ = ["SweepOptions", "sweep", "write_report"]
+__all__ = ["SweepOptions", "run_cells", "sweep", "write_report"]
 
 
 def _automatic(text: str, default: str = "automatic"):
@@ -106,35 +107,48 @@ def sweep(setup: tyro.conf.OmitArgPrefixes[_Options]) -> None:
     )
     console.print(_announcement(setup, cells, seeds), markup=False)
     console.print(f"devices: {describe_devices(devices)}; output: {setup.output}")
-    bar = None
-    current = -1
-
-    def show(number, progress):
-        nonlocal bar, current
-        if number != current:
-            if bar is not None:
-                bar.__exit__(None, None, None)
-            place = place_text(cells[number].place)
-            label = f"{number + 1} of {len(cells)}, {place}" if place else ""
-            bar, current = ProgressBar(console, label).__enter__(), number
-        bar.update(progress)
-
-    try:
-        dataset = sweep_grid(
-            jax.random.key(setup.key),
-            cells,
-            num_seeds=seeds,
-            directory=setup.output,
-            resume=setup.resume,
-            block=setup.block,
-            devices=devices,
-            on_progress=show,
-        )
-    finally:
-        if bar is not None:
-            bar.__exit__(None, None, None)
+    dataset = run_cells(
+        cells,
+        console,
+        num_seeds=seeds,
+        key=setup.key,
+        directory=setup.output,
+        resume=setup.resume,
+        block=setup.block,
+        devices=devices,
+    )
     write_report(dataset, setup.output, console)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
+
+
+def run_cells(
+    cells: Sequence[Cell], console: Console, *, key: int = 0, **options: Any
+) -> xr.Dataset:
+    """Sweep the cells of a grid, showing how far it is.
+
+    Args:
+      cells: The cells.
+      console: Where to show it.
+      key: Seed of all random numbers.
+      **options: Of :func:`ibjax.grid.sweep_grid`.
+
+    Returns:
+      The grid's dataset.
+    """
+    with contextlib.ExitStack() as shown:
+        bar, current = None, -1
+
+        def show(number, progress):
+            nonlocal bar, current
+            if number != current:
+                shown.close()
+                place = place_text(cells[number].place)
+                label = f"{number + 1} of {len(cells)}, {place}" if place else ""
+                bar = shown.enter_context(ProgressBar(console, label))
+                current = number
+            bar.update(progress)
+
+        return sweep_grid(jax.random.key(key), cells, on_progress=show, **options)
 
 
 def write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None:

@@ -6,31 +6,57 @@ not hold if none of it does, and is undecided otherwise. Informations come in as
 a :class:`Claim` gives them in bits and says so.
 """
 
+from ibjax.claims.activations import activation_claims
+from ibjax.claims.batches import SAME_BITS, batch_claims, transition_epochs
 from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
+from ibjax.claims.depth import (
+    REACHED_BITS,
+    compression_times,
+    depth_claims,
+    width_claims,
+)
 from ibjax.claims.ib_limit import CLOSE_BITS, ib_limit_claims
 from ibjax.claims.intervals import (
     Estimate,
     compression_interval,
     compression_onsets,
     fraction_interval,
+    mean_estimate,
     median_interval,
+    rank_correlation,
     spread_ratio,
 )
 from ibjax.claims.szt import COINCIDENCE_FACTOR, szt_claims
+from ibjax.claims.training_size import LOST_BITS, training_size_claims
+from ibjax.claims.writing import conditions, write_claims
 
 __all__ = [
     "CLOSE_BITS",
     "COINCIDENCE_FACTOR",
+    "LOST_BITS",
+    "REACHED_BITS",
+    "SAME_BITS",
     "Claim",
     "Estimate",
+    "activation_claims",
+    "batch_claims",
     "claims_json",
     "claims_markdown",
     "compression_interval",
     "compression_onsets",
+    "compression_times",
+    "conditions",
     "decide",
+    "depth_claims",
     "fraction_interval",
     "ib_limit_claims",
+    "mean_estimate",
     "median_interval",
+    "rank_correlation",
     "spread_ratio",
     "szt_claims",
+    "training_size_claims",
+    "transition_epochs",
+    "width_claims",
+    "write_claims",
 ]

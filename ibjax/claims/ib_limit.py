@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.intervals import Estimate, median_interval
+from ibjax.claims.intervals import mean_estimate, median_interval
 from ibjax.optimality import curve_distance
-from ibjax.statistics import mean_interval
 
 __all__ = ["CLOSE_BITS", "ib_limit_claims"]
 
@@ -76,13 +75,11 @@ def ib_limit_claims(dataset: xr.Dataset, *, estimator: str = "binning") -> list[
         ),
     ):
         for index, layer in enumerate(layers):
-            mean, low, high, count = mean_interval(values[:, index] / _NATS_PER_BIT)
-            estimate = Estimate(float(mean), float(low), float(high), int(count))
             claims.append(
                 decide(
                     claim.format(layer),
                     quantity,
-                    estimate,
+                    mean_estimate(values[:, index] / _NATS_PER_BIT),
                     num_seeds=num_seeds,
                     below=CLOSE_BITS,
                 )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import special, stats
 
 from ibjax.statistics import MeanInterval, mean_interval
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
@@ -17,7 +17,9 @@ __all__ = [
     "compression_interval",
     "compression_onsets",
     "fraction_interval",
+    "mean_estimate",
     "median_interval",
+    "rank_correlation",
     "spread_ratio",
 ]
 
@@ -120,6 +122,24 @@ def compression_onsets(
     return np.where(finite & (last < len(epochs) - 1), epochs[last], np.nan)
 
 
+def mean_estimate(values: ArrayLike) -> Estimate:
+    """Mean over seeds and its Student t interval, as an estimate.
+
+    Args:
+      values: Shape ``[num_seeds]``; values that are not finite are left out.
+
+    Returns:
+      The estimate.
+
+    Example:
+      >>> estimate = mean_estimate([1.0, 2.0, 3.0])
+      >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+      2.00 [-0.48, 4.48]
+    """
+    mean, low, high, count = mean_interval(np.asarray(values, np.float64).reshape(-1))
+    return Estimate(float(mean), float(low), float(high), int(count))
+
+
 def median_interval(values: ArrayLike) -> Estimate:
     """Median and 95 % interval between order statistics.
 
@@ -180,6 +200,51 @@ def fraction_interval(true: ArrayLike) -> Estimate:
     if successes < count:
         high = float(special.betaincinv(successes + 1, count - successes, 0.975))
     return Estimate(successes / count, low, high, count)
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """Spearman's rank correlation over seeds and its 95 % interval.
+
+    The interval is Fisher's, with the standard error of Bonett and Wright for ranks.
+
+    Args:
+      first: Values, shape ``[num_seeds]``.
+      second: Other values of the same seeds. Seeds with a NaN are left out,
+        infinities are not.
+
+    Returns:
+      The estimate. NaN where all values are alike or with fewer than two seeds; the
+      interval with fewer than five.
+
+    Raises:
+      ValueError: If the shapes differ or are not of rank 1.
+
+    References:
+      Bonett and Wright, `Psychometrika` 65, 2000.
+
+    Example:
+      >>> estimate = rank_correlation([1, 2, 3, 4, 5, 6], [1, 2, 3, 5, 4, 9])
+      >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+      0.94 [0.38, 1.00]
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(
+            "first and second must have one shape [num_seeds], got "
+            f"{first.shape} and {second.shape}"
+        )
+    kept = ~(np.isnan(first) | np.isnan(second))
+    ranks = [stats.rankdata(values[kept]) for values in (first, second)]
+    count = int(np.sum(kept))
+    if count < 2 or any(np.ptp(r) == 0.0 for r in ranks):
+        return Estimate(math.nan, math.nan, math.nan, count)
+    value = float(np.corrcoef(*ranks)[0, 1])
+    if count < 5:
+        return Estimate(value, math.nan, math.nan, count)
+    half = special.ndtri(0.975) * math.sqrt((1 + value**2 / 2) / (count - 3))
+    centre = np.arctanh(np.clip(value, -1.0, 1.0) * (1 - 1e-12))
+    low, high = np.tanh([centre - half, centre + half]).tolist()
+    return Estimate(value, low, high, count)
 
 
 def spread_ratio(first: ArrayLike, last: ArrayLike) -> Estimate:

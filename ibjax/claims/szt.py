@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
+from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import (
-    THRESHOLD_NATS,
     Estimate,
-    compression_interval,
     compression_onsets,
     fraction_interval,
+    mean_estimate,
     median_interval,
     spread_ratio,
 )
-from ibjax.statistics import (
-    TURNING_SNAPSHOTS,
-    MeanInterval,
-    mean_interval,
-    turning_epochs,
-)
+from ibjax.statistics import mean_interval
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["COINCIDENCE_FACTOR", "szt_claims"]
@@ -30,7 +23,6 @@ __all__ = ["COINCIDENCE_FACTOR", "szt_claims"]
 COINCIDENCE_FACTOR = 2.0
 """Two epochs coincide if neither is more than this many times the other."""
 
-_NATS_PER_BIT = math.log(2.0)
 # Compression that starts later than this part of the epochs takes no "most" of them.
 _FITTING_FRACTION = 0.1
 
@@ -93,23 +85,13 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
       >>> print(claims[0].claim, claims[0].verdict, sep=": ")
       1. Fitting raises I(T;Y) of the last hidden layer, 5 (tanh 3): holds
     """
-    for name in ("i_xt", "i_ty"):
-        if name not in dataset:
-            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
-    for dim in ("seed", "epoch"):
-        if dataset.sizes[dim] == 0:
-            raise ValueError(f"dataset must have at least one {dim}, got none")
     num_layers = dataset.sizes["layer"]
     if num_layers < 2:
         raise ValueError(
             f"dataset must hold a hidden layer and the output, got {num_layers} layer"
         )
+    curves = Curves(dataset, estimator)
     names = dataset["estimator"].values.tolist()
-    if estimator is None:
-        estimator = "binning" if "binning" in names else names[0]
-    if estimator not in names:
-        raise ValueError(f"estimator must be one of {names}, got {estimator!r}")
-    curves = _Curves(dataset, estimator)
     hidden = range(num_layers - 1)
     near = list(hidden[:2][: num_layers - 2])
     deep = [layer for layer in hidden[-2:] if layer not in near]
@@ -120,55 +102,13 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
     if "gradient_snr" in dataset:
         claims += [claim(curves, n) for n in hidden for claim in (_drift, _diffusion)]
         claims += [_coincidence(curves, layer) for layer in deep]
-    others = [name for name in names if name.startswith("kde") and name != estimator]
-    claims += [_agreement(curves, _Curves(dataset, name)) for name in others]
+    others = [n for n in names if n.startswith("kde") and n != curves.estimator]
+    claims += [_agreement(curves, Curves(dataset, name)) for name in others]
     claims += [_convergence(curves, symbol) for symbol in ("I(X;T)", "I(T;Y)")]
     return claims
 
 
-class _Curves:
-    """What the claims read of a dataset, seed first, and which seeds count."""
-
-    def __init__(self, dataset: xr.Dataset, estimator: str):
-        dims = ("layer", "seed", "epoch")
-        chosen = dataset.sel(estimator=estimator)
-        self.estimator = estimator
-        self.epochs = dataset["epoch"].values.astype(np.float64)
-        self.i_xt = chosen["i_xt"].transpose(*dims).values.astype(np.float64)
-        self.i_ty = chosen["i_ty"].transpose(*dims).values.astype(np.float64)
-        self.num_seeds = dataset.sizes["seed"]
-        self.numbers = dataset["layer"].values.tolist()
-        self.layer_names = (
-            dataset["layer_name"].values.tolist() if "layer_name" in dataset else None
-        )
-        diverged = np.zeros(self.num_seeds, bool)
-        if "diverged" in dataset:
-            diverged = dataset["diverged"].values.astype(bool)
-        self.not_diverged = ~diverged
-        finite = np.isfinite(self.i_xt) & np.isfinite(self.i_ty)
-        # Whether a layer's curves are whole, [num_layers, num_seeds].
-        self.kept = finite.all(axis=2) & ~diverged
-        self.snr = None
-        if "gradient_snr" in dataset:
-            snr = dataset["gradient_snr"].transpose(*dims).values.astype(np.float64)
-            self.snr = np.where(diverged[None, :, None], np.nan, snr)
-
-    def name(self, layer: int) -> str:
-        number = self.numbers[layer]
-        return f"{number} ({self.layer_names[layer]})" if self.layer_names else number
-
-    def turning(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
-        """Turning epochs ``[num_seeds]``, and of which seeds they can be known."""
-        snr = self.snr[layer]
-        known = np.sum(~np.isnan(snr), axis=1) >= TURNING_SNAPSHOTS
-        return turning_epochs(self.epochs, snr), known & self.not_diverged
-
-    def compresses(self) -> np.ndarray:
-        """Whether a layer loses 0.1 bit, ``[num_layers, num_seeds]``."""
-        return np.max(self.i_xt, axis=2) - self.i_xt[:, :, -1] > THRESHOLD_NATS
-
-
-def _fitting(curves: _Curves, layer: int) -> Claim:
+def _fitting(curves: Curves, layer: int) -> Claim:
     kept = curves.kept[layer]
     i_xt, i_ty = curves.i_xt[layer, kept], curves.i_ty[layer, kept]
     peak = np.argmax(i_xt, axis=1)
@@ -177,32 +117,32 @@ def _fitting(curves: _Curves, layer: int) -> Claim:
         curves,
         f"1. Fitting raises I(T;Y) of the last hidden layer, {curves.name(layer)}",
         "I(T;Y) at the epoch of the largest I(X;T) less that at the first, bits",
-        _estimate(mean_interval(rise / _NATS_PER_BIT)),
+        mean_estimate(rise / NATS_PER_BIT),
         above=COMPRESSION_THRESHOLD_BITS,
     )
 
 
-def _compresses(curves: _Curves, layer: int) -> Claim:
+def _compresses(curves: Curves, layer: int) -> Claim:
     return _claim(
         curves,
         f"2. After fitting, layer {curves.name(layer)} compresses",
         "largest I(X;T) less the last, bits",
-        _compression_bits(curves, layer),
+        curves.compression_bits(layer),
         above=COMPRESSION_THRESHOLD_BITS,
     )
 
 
-def _keeps(curves: _Curves, layer: int) -> Claim:
+def _keeps(curves: Curves, layer: int) -> Claim:
     return _claim(
         curves,
         f"3. Layer {curves.name(layer)}, near the input, does not compress",
         "largest I(X;T) less the last, bits",
-        _compression_bits(curves, layer),
+        curves.compression_bits(layer),
         below=COMPRESSION_THRESHOLD_BITS,
     )
 
 
-def _mostly_compression(curves: _Curves, layer: int) -> Claim:
+def _mostly_compression(curves: Curves, layer: int) -> Claim:
     kept = curves.kept[layer]
     peak = curves.epochs[np.argmax(curves.i_xt[layer], axis=1)]
     with np.errstate(invalid="ignore"):
@@ -217,7 +157,7 @@ def _mostly_compression(curves: _Curves, layer: int) -> Claim:
     )
 
 
-def _drift(curves: _Curves, layer: int) -> Claim:
+def _drift(curves: Curves, layer: int) -> Claim:
     first = curves.snr[layer, :, 0]
     logs = mean_interval(np.log(np.where(first > 0, first, np.nan)))
     return _claim(
@@ -229,7 +169,7 @@ def _drift(curves: _Curves, layer: int) -> Claim:
     )
 
 
-def _diffusion(curves: _Curves, layer: int) -> Claim:
+def _diffusion(curves: Curves, layer: int) -> Claim:
     turning, known = curves.turning(layer)
     return _claim(
         curves,
@@ -241,7 +181,7 @@ def _diffusion(curves: _Curves, layer: int) -> Claim:
     )
 
 
-def _coincidence(curves: _Curves, layer: int) -> Claim:
+def _coincidence(curves: Curves, layer: int) -> Claim:
     turning, known = curves.turning(layer)
     onset = compression_onsets(curves.epochs, curves.i_xt[layer])
     known = known & curves.kept[layer]
@@ -261,7 +201,7 @@ def _coincidence(curves: _Curves, layer: int) -> Claim:
     )
 
 
-def _agreement(curves: _Curves, others: _Curves) -> Claim:
+def _agreement(curves: Curves, others: Curves) -> Claim:
     kept = (curves.kept & others.kept).all(axis=0)
     same = (curves.compresses() == others.compresses()).all(axis=0)
     return _claim(
@@ -275,7 +215,7 @@ def _agreement(curves: _Curves, others: _Curves) -> Claim:
     )
 
 
-def _convergence(curves: _Curves, symbol: str) -> Claim:
+def _convergence(curves: Curves, symbol: str) -> Claim:
     values = {"I(X;T)": curves.i_xt, "I(T;Y)": curves.i_ty}[symbol][-1]
     values = values[curves.kept[-1]]
     return _claim(
@@ -287,17 +227,7 @@ def _convergence(curves: _Curves, symbol: str) -> Claim:
     )
 
 
-def _compression_bits(curves: _Curves, layer: int) -> Estimate:
-    bits = curves.i_xt[layer, curves.kept[layer]] / _NATS_PER_BIT
-    return _estimate(compression_interval(bits))
-
-
-def _estimate(interval: MeanInterval) -> Estimate:
-    mean, low, high, count = interval
-    return Estimate(float(mean), float(low), float(high), int(count))
-
-
 def _claim(
-    curves: _Curves, claim: str, quantity: str, estimate: Estimate, **limits: float
+    curves: Curves, claim: str, quantity: str, estimate: Estimate, **limits: float
 ) -> Claim:
     return decide(claim, quantity, estimate, num_seeds=curves.num_seeds, **limits)

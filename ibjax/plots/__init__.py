@@ -25,6 +25,7 @@ from ibjax.plots.grid import grid_compression, grid_planes
 from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.reporting import report, save_figure
+from ibjax.plots.transitions import transitions
 
 __all__ = [
     "animation_gif",
@@ -42,4 +43,5 @@ __all__ = [
     "save_figure",
     "snapshots",
     "training_curves",
+    "transitions",
 ]

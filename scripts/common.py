@@ -1,0 +1,135 @@
+"""What the scripts share: options, runs of presets, and what they leave behind."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import jax
+import xarray as xr
+from matplotlib.figure import Figure
+from rich.console import Console
+
+import ibjax
+from ibjax import claims, plots, results
+from ibjax.grid import Cell
+from ibjax.setups import PRESETS, szt_cells
+from ibjax.sweep_command import run_cells
+
+__all__ = ["options", "preset_dataset", "sweep_cells", "write"]
+
+
+def options(description: str, output: str) -> argparse.ArgumentParser:
+    """Options that all scripts have.
+
+    Args:
+      description: The script's own text.
+      output: Default of the directory to write to.
+
+    Returns:
+      The parser, to which a script adds its own.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a small run, to try it")
+    parser.add_argument("--seeds", type=int, help="networks")
+    parser.add_argument("--epochs", type=int, help="epochs")
+    parser.add_argument(
+        "--output", type=Path, default=Path(output), help="directory to write to"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the sweeps in the output"
+    )
+    parser.add_argument(
+        "--from",
+        dest="results",
+        type=Path,
+        metavar="DIR",
+        help="use the finished sweeps in this directory instead of training",
+    )
+    return parser
+
+
+def preset_dataset(
+    name: str, args: argparse.Namespace, *, also: Iterable[int] = ()
+) -> xr.Dataset:
+    """The dataset of a preset: from ``--from``, or trained.
+
+    Args:
+      name: Name of the preset, and of the sweeps' directory in the output.
+      args: Parsed options.
+      also: Epochs to measure at besides those spread over the logarithm.
+
+    Returns:
+      The dataset.
+    """
+    if args.results is not None:
+        return read(args.results, name)
+    preset = PRESETS[name]
+    scale = preset.quick if args.quick else preset.full
+    num_seeds, num_epochs = args.seeds or scale.seeds, args.epochs or scale.epochs
+    epochs = set(ibjax.snapshot_epochs(num_epochs, scale.snapshots))
+    epochs |= {epoch for epoch in also if epoch <= num_epochs}
+    use_all_cores()
+    cells = szt_cells(preset.setup, num_seeds=num_seeds, snapshots=sorted(epochs))
+    return sweep_cells(cells, args.output / name, num_seeds, resume=args.resume)
+
+
+def read(directory: Path, name: str) -> xr.Dataset:
+    """Finished sweeps: ``name`` in the directory, or the directory itself."""
+    inner = directory / name
+    try:
+        return results.open_dataset(inner if inner.is_dir() else directory)
+    except results.ResultsError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def sweep_cells(
+    cells: Sequence[Cell], directory: Path, num_seeds: int, *, resume: bool
+) -> xr.Dataset:
+    """Run a grid with its progress shown on the standard error."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        return run_cells(
+            cells, console, num_seeds=num_seeds, directory=directory, resume=resume
+        )
+    except (results.ResultsError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def use_all_cores() -> None:
+    """Make every core a device, before JAX starts."""
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+
+
+def write(
+    output: Path,
+    found: Sequence[claims.Claim],
+    figures: dict[str, Figure],
+    *,
+    title: str,
+    datasets: Sequence[xr.Dataset],
+) -> None:
+    """Write figures and claims, and print the table.
+
+    Args:
+      output: Directory to write to.
+      found: The claims.
+      figures: Figures by name.
+      title: What the claims are about.
+      datasets: What they were made from.
+    """
+    for name, figure in figures.items():
+        plots.save_figure(figure, output / name)
+    table = claims.write_claims(
+        output,
+        found,
+        title=title,
+        command=shlex.join(["python", *sys.argv]),
+        conditions=[claims.conditions(dataset) for dataset in datasets],
+    )
+    print(table)
+    print(f"Written to {output}", file=sys.stderr)
