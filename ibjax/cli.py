@@ -14,6 +14,7 @@ from rich.console import Console
 from ibjax import results
 from ibjax.assembly import describe_devices
 from ibjax.curve_command import curve
+from ibjax.datasets.locations import data_directories
 from ibjax.results import ResultsError
 from ibjax.sweep_command import sweep, write_report
 
@@ -74,7 +75,7 @@ def _info() -> None:
         print(f"{name:<10}{importlib.metadata.version(name)}")
     print(f"{'python':<10}{platform.python_version()}")
     print(f"{'devices':<10}{describe_devices(jax.devices())}")
-    for directory in _data_directories():
+    for directory in data_directories():
         found = "no such directory"
         if directory.is_dir():
             names = sorted(path.name for path in directory.iterdir())
@@ -86,14 +87,6 @@ def _num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _data_directories() -> list[Path]:
-    """Where data is looked for: ``$IBJAX_DATA`` and the cache."""
-    directories = [Path.home() / ".cache" / "ibjax"]
-    if os.environ.get("IBJAX_DATA"):
-        directories.insert(0, Path(os.environ["IBJAX_DATA"]))
-    return directories
 
 
 def _one_line(error: Exception) -> str:

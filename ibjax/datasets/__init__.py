@@ -1,8 +1,10 @@
 """Tasks: inputs, labels and, where it is known, the truth about them."""
 
 from ibjax.datasets import image_pairs, known_information
+from ibjax.datasets.digits import digits
 from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
+from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Task, make_task
 
@@ -10,9 +12,12 @@ __all__ = [
     "ImagePairs",
     "KnownInformation",
     "Task",
+    "digits",
+    "download_mnist",
     "image_pairs",
     "known_information",
     "make_task",
+    "mnist",
     "standard_tasks",
     "szt",
 ]
