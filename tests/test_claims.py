@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from ibjax.claims import (
     Claim,
@@ -15,6 +16,7 @@ from ibjax.claims import (
     compression_onsets,
     fraction_interval,
     median_interval,
+    rank_correlation,
     spread_ratio,
     szt_claims,
 )
@@ -266,7 +268,6 @@ def test_onsets():
 
 @pytest.mark.parametrize("count", [6, 12, 50])
 def test_median_interval_agrees_with_binomial_quantiles(count):
-    stats = pytest.importorskip("scipy.stats")
     estimate = median_interval(np.arange(count)[::-1])
     # Drop k at each end: the coverage is what the binomial leaves between.
     dropped = int(estimate.low)
@@ -284,7 +285,6 @@ def test_median_interval_takes_infinities_and_leaves_out_nan():
 
 
 def test_fraction_interval_agrees_with_scipy():
-    stats = pytest.importorskip("scipy.stats")
     for successes in (0, 3, 10):
         found = fraction_interval(np.arange(10) < successes)
         expected = stats.binomtest(successes, 10).proportion_ci(method="exact")
@@ -324,3 +324,32 @@ def test_json_and_markdown():
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     line = "| A | x, bits: 0.012 [-, inf], n = 3 | above 1 | undecided |"
     assert claims_markdown(claims).splitlines()[2] == line
+
+
+def test_rank_correlation_is_scipys():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=40).round(1)  # With ties.
+    second = first + rng.normal(size=40)
+    second[3] = np.nan
+    found = rank_correlation(first, second)
+    kept = ~np.isnan(second)
+    expected = stats.spearmanr(first[kept], second[kept]).statistic
+    np.testing.assert_allclose(found.value, expected, rtol=1e-12)
+    assert found.low < found.value < found.high and found.count == 39
+
+
+def test_rank_correlation_covers_no_dependence():
+    rng = np.random.default_rng(1)
+    pairs = rng.normal(size=(400, 2, 15))
+    covered = [e.low < 0 < e.high for e in (rank_correlation(*pair) for pair in pairs)]
+    # 95 % nominal; three standard errors of 400 trials are 3.3 %.
+    assert abs(np.mean(covered) - 0.95) < 0.033
+
+
+def test_rank_correlation_without_an_order():
+    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]).value)
+    assert np.isnan(rank_correlation([1.0], [2.0]).value)
+    found = rank_correlation([1, 2, np.inf], [1, 2, 3])
+    assert found.value == pytest.approx(1.0) and np.isnan(found.low)
+    with pytest.raises(ValueError, match="must have one shape"):
+        rank_correlation([1, 2], [1, 2, 3])

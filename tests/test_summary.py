@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from ibjax.plots.example import example_dataset
-from ibjax.statistics import mean_interval, turning_epochs
+from ibjax.statistics import loss_kinks, mean_interval, turning_epochs
 from ibjax.summary import format_summary, summarize
 
 BIT = math.log(2.0)
@@ -248,3 +248,25 @@ def test_rejects_a_dataset_without_informations():
 def test_rejects_an_empty_dataset():
     with pytest.raises(ValueError, match="at least one seed"):
         summarize(_dataset(np.ones((2, 2))).isel(seed=slice(0)))
+
+
+def test_loss_kinks_are_where_two_lines_meet():
+    epochs = np.array([0, 1, 3, 10, 30, 100, 300])
+    bends = np.array([3, 10, 30, 100])
+    log = np.log(np.maximum(epochs, 1))
+    slopes = np.where(log > np.log(bends)[:, None], log - np.log(bends)[:, None], 0)
+    loss = 0.7 * np.exp(-0.1 * log - 1.5 * slopes)
+    np.testing.assert_array_equal(loss_kinks(epochs, loss), bends)
+    # The loss at epoch 0 has no place on a logarithmic axis.
+    loss[:, 0] = 100.0
+    np.testing.assert_array_equal(loss_kinks(epochs, loss), bends)
+
+
+def test_a_loss_that_is_not_positive_has_no_kink():
+    epochs = [1, 2, 4, 8, 16, 32]
+    loss = np.ones((3, 6))
+    loss[1, 4], loss[2, 2] = np.nan, 0.0
+    assert np.isfinite(loss_kinks(epochs, loss)).tolist() == [True, False, False]
+    assert np.isnan(loss_kinks([0, 1, 2, 4, 8], np.ones(5)))
+    with pytest.raises(ValueError, match="loss must have shape"):
+        loss_kinks([1, 2, 3], np.ones(2))
