@@ -26,7 +26,8 @@ def depth_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     """What Shwartz-Ziv and Tishby (2017) say of Fig. 5, against sweeps over depths.
 
     1. A network with one more hidden layer reaches 0.8 bits of I(T;Y) in its output
-       in fewer epochs; networks that never do count as taking forever.
+       in fewer epochs, interpolated between snapshots; networks that never do count
+       as taking forever.
     2. In the deepest network each layer that compresses takes fewer epochs for it than
        the one before (:func:`compression_times`).
 
@@ -146,9 +147,15 @@ def _cells(dataset: xr.Dataset, estimator: str | None) -> list[tuple[str, Curves
 
 
 def _epochs_to_learn(curves: Curves) -> np.ndarray:
-    """First epoch with enough I(T;Y) in the output; inf for never, NaN if diverged."""
-    reached = curves.i_ty[-1] >= REACHED_BITS * NATS_PER_BIT
-    epochs = np.where(
-        reached.any(axis=1), curves.epochs[np.argmax(reached, axis=1)], np.inf
-    )
+    """Epoch at which the output's I(T;Y) first suffices, interpolated; inf for never.
+
+    NaN for networks that diverged.
+    """
+    level = REACHED_BITS * NATS_PER_BIT
+    epochs = np.full(curves.num_seeds, np.inf)
+    for seed, i_ty in enumerate(curves.i_ty[-1]):
+        reached = np.flatnonzero(i_ty >= level)
+        if len(reached):
+            ends = slice(max(reached[0] - 1, 0), reached[0] + 1)
+            epochs[seed] = np.interp(level, i_ty[ends], curves.epochs[ends])
     return np.where(curves.kept[-1], epochs, np.nan)
