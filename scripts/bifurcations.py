@@ -27,7 +27,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 
 from ibjax import measures, plots
 from ibjax.bottleneck import InformationCurve, critical_beta, information_curve
@@ -68,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
             curve, branches = solve(p_xy, args.betas, BRANCHES[name])
             claims = bifurcations.bifurcation_claims(p_xy, curve, branches)
             figure = plots.bifurcations(p_xy, curve, branches, scale=SCALES[name])
-            save_figure(figure, args.output / f"bifurcations_{name}")
+            plots.save_figure(figure, args.output / f"bifurcations_{name}")
             table = bifurcations.curve_claims_markdown(claims)
             text += f"## {name}\n\n{table}\n"
             content["tables"][name] = {
@@ -146,11 +145,6 @@ def numbers(curve: InformationCurve) -> dict[str, Any]:
         "num_not_converged": int((~curve.converged).sum()),
         "critical_beta": curve.critical_beta.tolist(),
     }
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    for suffix in (".png", ".pdf"):
-        figure.savefig(path.with_name(path.name + suffix), dpi=200)
 
 
 def to_json(content: dict[str, Any]) -> str:

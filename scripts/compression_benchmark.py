@@ -38,15 +38,13 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from ibjax import claims
-from ibjax.claims.intervals import Estimate
+from ibjax import claims, plots
 from ibjax.datasets import image_pairs
 from ibjax.estimators import compression, density, knn, variational
 from ibjax.estimators.variational.critics import SeparableCritic
 from ibjax.estimators.whitening import whiten
 from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results import write_atomically
-from ibjax.statistics import mean_interval
 
 # The best published at 10 nats, from 10,000 pairs of latent numbers of the same
 # marginals (tables of the program of Butakov et al., correlated uniform variables).
@@ -307,15 +305,11 @@ def write(content: dict[str, Any], output: Path) -> None:
     write_atomically(output / "estimates.json", _json(content))
     for size in sorted({row["size"] for row in rows if row["size"] is not None}):
         figure = draw(rows, size)
-        for suffix in (".png", ".pdf"):
-            figure.savefig(output / f"compression_{size}{suffix}", dpi=200)
+        plots.save_figure(figure, output / f"compression_{size}")
     found = decide_claims(rows, content["configuration"]["seeds"])
-    table = claims.claims_markdown(found)
     conditions = {k: v for k, v in content.items() if k != "estimates"}
-    conditions["claims"] = claims.claims_json(found)
-    write_atomically(output / "claims.json", _json(conditions))
-    write_atomically(output / "claims.md", table)
-    print(table)
+    title = "Estimators after compression (Butakov et al.)"
+    print(claims.write_claims(output, found, title=title, **conditions))
     print(f"Written to {output}", file=sys.stderr)
 
 
@@ -398,7 +392,7 @@ def decide_claims(rows: list[dict[str, Any]], num_seeds: int) -> list[claims.Cla
                     f"1. {where}: {ESTIMATORS[best].label} after the autoencoder "
                     "stays within 0.5 nats of the truth up to 5 nats",
                     "largest error, nats",
-                    _interval(errors),
+                    claims.mean_estimate(errors),
                     num_seeds=len(errors),
                     below=0.5,
                 )
@@ -411,7 +405,7 @@ def decide_claims(rows: list[dict[str, Any]], num_seeds: int) -> list[claims.Cla
                         "ends above the best published from twice the pairs "
                         f"(KSG {PUBLISHED_KSG}, WKL {PUBLISHED_WKL})",
                         "estimate at 10 nats, nats",
-                        _interval(values),
+                        claims.mean_estimate(values),
                         num_seeds=len(values),
                         above=PUBLISHED_WKL,
                     )
@@ -453,7 +447,7 @@ def decide_claims(rows: list[dict[str, Any]], num_seeds: int) -> list[claims.Cla
                         claims.decide(
                             text.format(where),
                             quantity.format(information, "KSG"),
-                            _interval(sign * (ours - theirs)),
+                            claims.mean_estimate(sign * (ours - theirs)),
                             num_seeds=num_seeds,
                             **bound,
                         )
@@ -500,11 +494,6 @@ def _largest_error(
             largest[row["seed"]] = max(largest.get(row["seed"], 0.0), error)
     values = np.array([largest[seed] for seed in sorted(largest)])
     return values if by_seed else float(values.mean())
-
-
-def _interval(values: np.ndarray) -> Estimate:
-    mean, low, high, count = mean_interval(values)
-    return Estimate(float(mean), float(low), float(high), int(count))
 
 
 def _plain(value: Any) -> float | None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ibjax import claims, plots
+from ibjax import claims, plots, results
 from ibjax.grid import combine
+from ibjax.plots.claims_page import claims_page
 from ibjax.plots.example import example_dataset, example_grid
 
 EPOCHS = np.array([0, 1, 4, 16, 64, 256, 1024])
@@ -203,6 +204,34 @@ def test_transitions_mark_the_events():
     epochs = [line.get_xdata()[0] for line in marks if len(line.get_xdata())]
     # Half of the seeds or so at 16, the others at 64.
     assert len(epochs) == 3 and set(epochs) <= {16.0, 40.0, 64.0}
+
+
+def test_claims_are_collected_on_one_page(tmp_path):
+    found = claims.activation_claims(example_grid(num_seeds=6))
+    for name in ("one", "two"):
+        claims.write_claims(tmp_path / name, found, title=f"Number {name}", command="c")
+    (tmp_path / "one" / "summary.json").write_text("{}")
+    figure = plots.grid_compression(example_grid(num_seeds=2))
+    plots.save_figure(figure, tmp_path / "two" / "some_figure", pdf=False)
+    collection = claims.collect_claims([tmp_path])
+    assert [content["title"] for content in collection] == ["Number one", "Number two"]
+    table = claims.collection_markdown(collection)
+    assert "| Number two | 4 | 4 | 0 | 0 |" in table
+    page = claims_page(collection)
+    assert page.count("<img") == 1 and "some figure" in page and "http" not in page
+    for claim in found:
+        assert page.count(f">{claim.claim}<") == 2
+
+
+def test_what_holds_no_claims_is_refused(tmp_path):
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(results.ResultsError, match="no claims"):
+        claims.collect_claims([tmp_path])
+    with pytest.raises(results.ResultsError, match="title or claims missing"):
+        claims.collect_claims([tmp_path / "other.json"])
+    (tmp_path / "torn.json").write_text("{")
+    with pytest.raises(results.ResultsError, match="damaged"):
+        claims.collect_claims([tmp_path / "torn.json"])
 
 
 def test_claims_are_written_with_their_conditions(tmp_path):

@@ -9,6 +9,7 @@ a :class:`Claim` gives them in bits and says so.
 from ibjax.claims.activations import activation_claims
 from ibjax.claims.batches import SAME_BITS, batch_claims, transition_epochs
 from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
+from ibjax.claims.collection import VERDICTS, collect_claims, collection_markdown
 from ibjax.claims.depth import (
     REACHED_BITS,
     compression_times,
@@ -36,12 +37,15 @@ __all__ = [
     "LOST_BITS",
     "REACHED_BITS",
     "SAME_BITS",
+    "VERDICTS",
     "Claim",
     "Estimate",
     "activation_claims",
     "batch_claims",
     "claims_json",
     "claims_markdown",
+    "collect_claims",
+    "collection_markdown",
     "compression_interval",
     "compression_onsets",
     "compression_times",
