@@ -12,8 +12,12 @@ is timed, and in the growth with the tree.
 """
 
 import argparse
+import json
 import math
 import pathlib
+import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +119,40 @@ def case_sklearn(args: argparse.Namespace) -> dict[str, Any]:
     neighbors = harness.require("sklearn.neighbors")
     rows = _measure_dims(args, lambda x, y: sklearn_ksg(neighbors, x, y))
     return {"label": "scikit-learn, k-d trees", "dims": rows}
+
+
+def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures bmi's estimator in the environment that has it, see bmi_ksg.py."""
+    if args.bmi_python is None:
+        raise harness.MissingPeer("bmi: no interpreter named with --bmi-python")
+    pairs = [gaussian_pair(dim, args.num_samples) for dim in DIMS]
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "pairs.npz"
+        arrays = {
+            f"{name}_{number}": array
+            for number, pair in enumerate(pairs)
+            for name, array in zip("xy", pair, strict=True)
+        }
+        np.savez(path, **arrays)
+        script = pathlib.Path(__file__).with_name("bmi_ksg.py")
+        command = [args.bmi_python, script, path, str(K), str(args.repeats)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    rows = []
+    for dim, truth, found in zip(
+        DIMS, args.case_input["truths"], json.loads(done.stdout), strict=True
+    ):
+        error = abs(found["value"] - truth)
+        if not error <= args.tolerance:
+            raise SystemExit(f"bmi, {dim} + {dim} dimensions: off by {error} nats")
+        rows.append(
+            {
+                "dim": dim,
+                "milliseconds_min": 1e3 * min(found["seconds"]),
+                "milliseconds_median": 1e3 * statistics.median(found["seconds"]),
+                "error_nats": error,
+            }
+        )
+    return {"label": "bmi", "dims": rows}
 
 
 def _ours() -> Callable[..., Any]:
@@ -230,6 +268,7 @@ CASES = {
     "scipy": case_scipy,
     "scipy_cores": case_scipy_cores,
     "sklearn": case_sklearn,
+    "bmi": case_bmi,
 }
 
 
@@ -276,6 +315,7 @@ def main() -> None:
         "--tolerance", type=float, default=1e-5, help="allowed error, nats"
     )
     parser.add_argument("--figure", type=pathlib.Path, help="draw the growth here")
+    parser.add_argument("--bmi-python", help="interpreter that has bmi")
     harness.add_arguments(parser, list(CASES), repeats=5)
     args = parser.parse_args()
     truths = []

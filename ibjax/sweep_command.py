@@ -189,8 +189,20 @@ def _announcement(setup: SweepOptions, cells: Sequence[Cell], seeds: int) -> str
             for axis, values in setup.axes.items()
         ]
         lines.append(f"{len(cells)} cells: {'; '.join(swept)}")
-    lines.append(f"estimators: {', '.join(setup.estimators)}")
+    lines.append(f"estimators: {'; '.join(_estimator_texts(setup))}")
     return "\n".join(lines)
+
+
+def _estimator_texts(setup: SweepOptions) -> list[str]:
+    variances = ", ".join(f"{variance:g}" for variance in setup.noise_variance)
+    texts = {
+        "binning": f"{setup.num_bins} bin edges from -1 to 1",
+        "bin-width": f"bins of width {setup.bin_width:g}",
+        "data-range": "bins over the range of the run's activities",
+        "kde": f"KDE bounds, noise variance {variances}",
+        "knn": f"nearest neighbours, noise variance {variances}",
+    }
+    return [texts[name] for name in setup.estimators]
 
 
 def _network_text(cell: Cell) -> str:

@@ -55,6 +55,8 @@ def train_neighbours(args: argparse.Namespace) -> xr.Dataset:
         args.epochs or scale.epochs, 4 if args.quick else KNN_SNAPSHOTS
     )
     setup = dataclasses.replace(preset.setup, estimators=("knn",))
+    if args.quick:
+        setup = dataclasses.replace(setup, activation=("tanh", "relu"))
     common.use_all_cores()
     cells = szt_cells(setup, num_seeds=num_seeds, snapshots=epochs)
     directory = args.output / "activations-knn"

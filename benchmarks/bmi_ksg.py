@@ -1,0 +1,41 @@
+r"""Times bmi's KSG estimator; run by neighbours.py with the interpreter that has bmi.
+
+bmi needs an older JAX than ibjax, so it lives in an environment of its own:
+
+    python3 -m venv bmi
+    bmi/bin/pip install 'jax==0.4.30' 'jaxlib==0.4.30' 'numpy<2' 'scipy<1.13' \
+        'benchmark-mi==0.1.3'
+
+Arguments: a file of arrays ``x_0``, ``y_0``, ``x_1`` and so on, k, and the repeats.
+Prints a list of value and seconds of every pair, as JSON.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+from bmi.estimators import KSGEnsembleFirstEstimator
+
+
+def main() -> None:
+    path, k, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    arrays = np.load(path)
+    found = []
+    for number in range(len(arrays) // 2):
+        x, y = arrays[f"x_{number}"], arrays[f"y_{number}"]
+        estimator = KSGEnsembleFirstEstimator(
+            neighborhoods=(k,), standardize=False, metric_x="chebyshev"
+        )
+        value = float(estimator.estimate(x, y))  # Compiled now.
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            estimator.estimate(x, y)
+            seconds.append(time.perf_counter() - start)
+        found.append({"value": value, "seconds": seconds})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
