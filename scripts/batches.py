@@ -9,6 +9,7 @@ sweep batches`` and ``ibjax sweep batches-adam``; ``--from DIR`` takes the direc
 that holds both. The gradient's signal-to-noise ratio (SNR), the bend of the loss and
 the onset of compression are put on one time axis, and for tanh units a variant of the
 SNR: copies of one network that train on a minibatch each, compared with each other.
+Claims are by bins of width 0.07, since edges from -1 to 1 cut ReLU activities off.
 
 Written: figures as PNG and PDF, ``claims.json``, ``claims.md``, and the sweeps.
 """
@@ -32,17 +33,18 @@ def main(arguments: list[str] | None = None) -> None:
     copies = train_copies(sgd)
     found = []
     for name, dataset in (("SGD", sgd), ("Adam", adam)):
-        for claim in claims.batch_claims(dataset):
+        for claim in claims.batch_claims(dataset, estimator="bin_width"):
             found.append(claim._replace(claim=f"{name}. {claim.claim}"))
     found += copy_claims(copies)
     common.write(
         args.output,
         found,
         {
-            "batches_planes": plots.grid_planes(sgd),
-            "batches_planes_adam": plots.grid_planes(adam),
-            "batches_transitions": plots.transitions(sgd),
-            "batches_transitions_adam": plots.transitions(adam),
+            "batches_planes": plots.grid_planes(sgd, estimator="bin_width"),
+            "batches_planes_adam": plots.grid_planes(adam, estimator="bin_width"),
+            "batches_compression": plots.grid_compression(sgd),
+            "batches_transitions": plots.transitions(sgd, estimator="bin_width"),
+            "batches_transitions_adam": plots.transitions(adam, estimator="bin_width"),
             "batches_copies": plots.gradients(copies),
         },
         title="Stochastic against full-batch gradients (Saxe et al., Fig. 5)",
