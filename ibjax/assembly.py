@@ -20,6 +20,7 @@ __all__ = [
     "describe_devices",
     "estimator_labels",
     "flatten_record",
+    "package_versions",
     "to_dataset",
 ]
 
@@ -154,6 +155,23 @@ def attributes(
     compile_seconds: float,
 ) -> dict[str, Any]:
     """Everything needed to know how a dataset came about, as netCDF attributes."""
+    return {
+        "title": f"ibjax sweep of {configuration['num_seeds']} networks on {task.name}",
+        "task": task.name,
+        "num_samples": task.measured.num_samples,
+        "h_y": float(task.measured.h_y),
+        "i_xy": float(task.measured.i_xy),
+        "configuration": json.dumps(configuration),
+        "versions": json.dumps(package_versions()),
+        "devices": describe_devices(devices),
+        "wall_seconds": wall_seconds,
+        "compile_seconds": compile_seconds,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of everything that a result depends on, by name."""
     versions = {
         name: importlib.metadata.version(name)
         for name in ("jax", "jaxlib", "flax", "optax", "numpy", "xarray")
@@ -162,20 +180,7 @@ def attributes(
         versions["ibjax"] = importlib.metadata.version("ibjax")
     except importlib.metadata.PackageNotFoundError:  # Used from a source tree.
         versions["ibjax"] = "unknown"
-    versions["python"] = platform_module.python_version()
-    return {
-        "title": f"ibjax sweep of {configuration['num_seeds']} networks on {task.name}",
-        "task": task.name,
-        "num_samples": task.measured.num_samples,
-        "h_y": float(task.measured.h_y),
-        "i_xy": float(task.measured.i_xy),
-        "configuration": json.dumps(configuration),
-        "versions": json.dumps(versions),
-        "devices": describe_devices(devices),
-        "wall_seconds": wall_seconds,
-        "compile_seconds": compile_seconds,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return versions | {"python": platform_module.python_version()}
 
 
 def describe_devices(devices: Sequence[jax.Device]) -> str:

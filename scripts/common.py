@@ -18,15 +18,26 @@ from ibjax.grid import Cell
 from ibjax.setups import PRESETS, szt_cells
 from ibjax.sweep_command import run_cells
 
-__all__ = ["options", "preset_dataset", "sweep_cells", "write"]
+__all__ = [
+    "options",
+    "preset_dataset",
+    "read",
+    "sweep_cells",
+    "use_all_cores",
+    "write",
+]
 
 
-def options(description: str, output: str) -> argparse.ArgumentParser:
+def options(
+    description: str, output: str, *, sweeps: bool = True
+) -> argparse.ArgumentParser:
     """Options that all scripts have.
 
     Args:
       description: The script's own text.
       output: Default of the directory to write to.
+      sweeps: Whether it runs sweeps, whose epochs can be chosen and which can be
+        resumed.
 
     Returns:
       The parser, to which a script adds its own.
@@ -36,12 +47,13 @@ def options(description: str, output: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="a small run, to try it")
     parser.add_argument("--seeds", type=int, help="networks")
-    parser.add_argument("--epochs", type=int, help="epochs")
+    if sweeps:
+        parser.add_argument("--epochs", type=int, help="epochs")
+        parser.add_argument(
+            "--resume", action="store_true", help="go on with the sweeps in the output"
+        )
     parser.add_argument(
         "--output", type=Path, default=Path(output), help="directory to write to"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the sweeps in the output"
     )
     parser.add_argument(
         "--from",

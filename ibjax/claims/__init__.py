@@ -10,6 +10,7 @@ from ibjax.claims.activations import activation_claims
 from ibjax.claims.batches import SAME_BITS, batch_claims, transition_epochs
 from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
 from ibjax.claims.collection import VERDICTS, collect_claims, collection_markdown
+from ibjax.claims.deep_linear import deep_linear_claims
 from ibjax.claims.depth import (
     REACHED_BITS,
     compression_times,
@@ -27,6 +28,7 @@ from ibjax.claims.intervals import (
     rank_correlation,
     spread_ratio,
 )
+from ibjax.claims.loss_dynamics import loss_dynamics_claims
 from ibjax.claims.szt import COINCIDENCE_FACTOR, szt_claims
 from ibjax.claims.training_size import LOST_BITS, training_size_claims
 from ibjax.claims.writing import conditions, write_claims
@@ -51,9 +53,11 @@ __all__ = [
     "compression_times",
     "conditions",
     "decide",
+    "deep_linear_claims",
     "depth_claims",
     "fraction_interval",
     "ib_limit_claims",
+    "loss_dynamics_claims",
     "mean_estimate",
     "median_interval",
     "rank_correlation",

@@ -1,6 +1,6 @@
 """Tasks: inputs, labels and, where it is known, the truth about them."""
 
-from ibjax.datasets import image_pairs, known_information
+from ibjax.datasets import image_pairs, known_information, teacher_student
 from ibjax.datasets.digits import digits
 from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
@@ -20,4 +20,5 @@ __all__ = [
     "mnist",
     "standard_tasks",
     "szt",
+    "teacher_student",
 ]

@@ -1,0 +1,107 @@
+"""Figures 3, 4, 6 and 18 of Saxe et al. (2018): deep linear students of a teacher.
+
+Trains linear networks on a noisy linear teacher, with the exact I(X;T) and I(T;Y) of
+every layer along the way: with fewer and more samples than inputs, with one and five
+hidden layers, with overtraining, and with inputs that are irrelevant to the task.
+
+    python scripts/deep_linear.py --output results/deep-linear
+    python scripts/deep_linear.py --quick --output results/deep-linear-quick
+    python scripts/deep_linear.py --from results/deep-linear --output again
+
+Written into the output directory: ``students``, ``relevance`` and, under less noise,
+``relevance_fine`` as PNG and PDF, ``claims.json`` with the numbers and their
+conditions, ``claims.md``, and every experiment's dataset in a directory of its own.
+"""
+
+import argparse
+import sys
+
+import common
+import jax
+import xarray as xr
+
+import ibjax
+from ibjax import results
+from ibjax.claims.deep_linear import deep_linear_claims
+from ibjax.linear_students import StudentConfig, estimator_name, train_students
+from ibjax.plots import deep_linear as plots
+
+NOISE_VARIANCES = (1.0, 0.01)
+_SGD = {"batch_size": 5, "learning_rate": 0.05}
+_PARTS = {"num_relevant": 30, "batch_size": 5}
+# What to train and for how many epochs.
+EXPERIMENTS = {
+    "generalization": (StudentConfig(), 2000),
+    "generalization_50": (StudentConfig(num_samples=50), 2000),
+    "generalization_400": (StudentConfig(num_samples=400), 2000),
+    "generalization_deep": (
+        StudentConfig(hidden=(50,) * 5, init_scale=0.6, learning_rate=0.05),
+        4000,
+    ),
+    "overtraining": (StudentConfig(**_SGD), 1000),
+    "relevance": (
+        StudentConfig(**_PARTS, num_samples=200, snr=10.0, learning_rate=0.01),
+        300,
+    ),
+    "relevance_400": (
+        StudentConfig(**_PARTS, num_samples=400, snr=10.0, learning_rate=0.01),
+        150,
+    ),
+    "low_snr": (
+        StudentConfig(**_PARTS, num_samples=200, snr=1.0, learning_rate=0.02),
+        300,
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = common.options(__doc__, "deep_linear", sweeps=False)
+    args = parser.parse_args(arguments)
+    if args.results is not None:
+        datasets = {name: common.read(args.results, name) for name in EXPERIMENTS}
+    else:
+        datasets = train(args)
+    shown = {
+        "Generalisation": datasets["generalization"],
+        "More samples": datasets["generalization_400"],
+        "Overtraining": datasets["overtraining"],
+    }
+    parts = {
+        "High SNR": datasets["relevance"],
+        "More samples": datasets["relevance_400"],
+        "Low SNR": datasets["low_snr"],
+    }
+    fine = estimator_name(NOISE_VARIANCES[1])
+    common.write(
+        args.output,
+        deep_linear_claims(datasets),
+        {
+            "students": plots.students(shown),
+            "relevance": plots.relevance(parts),
+            "relevance_fine": plots.relevance(parts, estimator=fine),
+        },
+        title="Deep linear networks (Saxe et al., Figs. 3, 4, 6 and 18)",
+        datasets=list(datasets.values()),
+    )
+
+
+def train(args: argparse.Namespace) -> dict[str, xr.Dataset]:
+    datasets = {}
+    for name, (config, epochs) in EXPERIMENTS.items():
+        dataset = train_students(
+            jax.random.key(0),
+            config,
+            num_seeds=args.seeds or (8 if args.quick else 20),
+            snapshots=ibjax.snapshot_epochs(epochs, 15 if args.quick else 50),
+            noise_variances=NOISE_VARIANCES,
+        )
+        directory = args.output / name
+        directory.mkdir(parents=True, exist_ok=True)
+        results.save_dataset(dataset, directory / results.DATASET_FILE)
+        print(f"{name}: {dataset.attrs['wall_seconds']:.0f} s", file=sys.stderr)
+        datasets[name] = dataset
+    return datasets
+
+
+if __name__ == "__main__":
+    main()

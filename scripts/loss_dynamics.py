@@ -1,0 +1,80 @@
+r"""The loss falls by the squared gradient: measured against predicted along training.
+
+Trains the networks of the information plane by plain gradient descent, full batch and
+with batches of 512, and holds what a step does to the training loss against
+:math:`-\alpha |g|^2`, as a whole and layer by layer.
+
+    python scripts/loss_dynamics.py --output results/loss-dynamics
+    python scripts/loss_dynamics.py --quick --output results/loss-dynamics-quick
+    python scripts/loss_dynamics.py --from results/loss-dynamics --output again
+
+Written into the output directory: a figure of each as PNG and PDF, ``claims.json`` with
+the numbers and their conditions, ``claims.md``, and the sweeps themselves.
+"""
+
+import argparse
+
+import common
+import xarray as xr
+
+import ibjax
+from ibjax import networks, probes
+from ibjax.claims.loss_dynamics import loss_dynamics_claims
+from ibjax.grid import Cell
+from ibjax.loss_dynamics import loss_dynamics
+from ibjax.plots import loss_dynamics as plots
+
+WIDTHS = (12, 10, 7, 5, 4, 3, 2)
+# Batch sizes by name, and after how many epochs there are about as many steps.
+RUNS = {"full_batch": (None, 7000), "batches": (512, 1000)}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = common.options(__doc__, "loss_dynamics")
+    parser.add_argument(
+        "--learning-rate", type=float, default=0.01, help="step size (0.01)"
+    )
+    args = parser.parse_args(arguments)
+    found, figures, datasets = [], {}, []
+    for name in RUNS:
+        if args.results is not None:
+            dataset = common.read(args.results, name)
+        else:
+            dataset = train(args, name)
+        prefix = name.replace("_", " ").capitalize()
+        for claim in loss_dynamics_claims(dataset):
+            found.append(claim._replace(claim=f"{prefix}. {claim.claim}"))
+        figures[f"loss_dynamics_{name}"] = plots.loss_dynamics(dataset)
+        datasets.append(dataset)
+    common.write(
+        args.output,
+        found,
+        figures,
+        title="Loss dynamics (the loss falls by the squared gradient)",
+        datasets=datasets,
+    )
+
+
+def train(args: argparse.Namespace, name: str) -> xr.Dataset:
+    common.use_all_cores()
+    batch_size, epochs = RUNS[name]
+    epochs = args.epochs or (epochs // 10 if args.quick else epochs)
+    config = ibjax.TrainConfig(
+        learning_rate=args.learning_rate, optimizer="sgd", batch_size=batch_size
+    )
+    network = networks.mlp(WIDTHS)
+    cell = Cell(
+        place={},
+        task=ibjax.datasets.szt(),
+        network=network,
+        config=config,
+        snapshots=ibjax.snapshot_epochs(epochs, 30),
+        probes=[loss_dynamics(network, config), probes.losses],
+        description={},
+    )
+    num_seeds = args.seeds or (4 if args.quick else 20)
+    return common.sweep_cells([cell], args.output / name, num_seeds, resume=args.resume)
+
+
+if __name__ == "__main__":
+    main()
