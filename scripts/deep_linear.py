@@ -8,9 +8,10 @@ hidden layers, with overtraining, and with inputs that are irrelevant to the tas
     python scripts/deep_linear.py --quick --output results/deep-linear-quick
     python scripts/deep_linear.py --from results/deep-linear --output again
 
-Written into the output directory: ``students``, ``relevance`` and, under less noise,
-``relevance_fine`` as PNG and PDF, ``claims.json`` with the numbers and their
-conditions, ``claims.md``, and every experiment's dataset in a directory of its own.
+Written into the output directory: figures of the students, of relevant and irrelevant
+inputs and of the same under less noise as PNG and PDF, ``claims.json`` with the numbers
+and their conditions, ``claims.md``, and every experiment's dataset in a directory of
+its own.
 """
 
 import argparse
@@ -76,9 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
         args.output,
         deep_linear_claims(datasets),
         {
-            "students": plots.students(shown),
-            "relevance": plots.relevance(parts),
-            "relevance_fine": plots.relevance(parts, estimator=fine),
+            "deep_linear_students": plots.students(shown),
+            "deep_linear_relevance": plots.relevance(parts),
+            "deep_linear_relevance_fine": plots.relevance(parts, estimator=fine),
         },
         title="Deep linear networks (Saxe et al., Figs. 3, 4, 6 and 18)",
         datasets=list(datasets.values()),

@@ -9,6 +9,7 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import (
     compression_onsets,
+    event_ratios,
     mean_estimate,
     median_interval,
     rank_correlation,
@@ -41,7 +42,8 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     3. In compressing networks three epochs coincide (their ratio is within a factor of
        two of one): that at which the gradient's SNR falls below one for good, that at
        which the loss bends (:func:`ibjax.statistics.loss_kinks`), and that at which
-       I(X;T) starts to fall.
+       I(X;T) starts to fall. Where one of
+       two never happens their ratio is zero or infinite.
     4. Over seeds they move together (their rank correlation is positive).
 
     3 and 4 are what the hypothesis says that makes the noise of stochastic gradients
@@ -154,12 +156,10 @@ def _together(number, activation, batch, curves, events, first, second) -> Claim
             num_seeds=curves.num_seeds,
             above=0.0,
         )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = one / other
     return decide(
         claim,
         "the first over the second, median",
-        median_interval(ratio),
+        median_interval(event_ratios(one, other)),
         num_seeds=curves.num_seeds,
         above=1.0 / COINCIDENCE_FACTOR,
         below=COINCIDENCE_FACTOR,

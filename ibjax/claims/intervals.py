@@ -16,6 +16,7 @@ __all__ = [
     "Estimate",
     "compression_interval",
     "compression_onsets",
+    "event_ratios",
     "fraction_interval",
     "mean_estimate",
     "median_interval",
@@ -120,6 +121,28 @@ def compression_onsets(
     high = curves >= np.max(curves, axis=-1, keepdims=True) - threshold
     last = len(epochs) - 1 - np.argmax(high[..., ::-1], axis=-1)
     return np.where(finite & (last < len(epochs) - 1), epochs[last], np.nan)
+
+
+def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Epochs of an event over those of another, where either may never happen.
+
+    Args:
+      first: Epochs, shape ``[num_seeds]``; NaN where the event never happens.
+      second: Epochs of the other event, likewise.
+
+    Returns:
+      Ratios, ``[num_seeds]``: infinite where only the second happens, zero where only
+      the first does, NaN where neither or both at epoch 0.
+
+    Example:
+      >>> print(event_ratios([100.0, np.nan, 10.0], [50.0, 50.0, np.nan]))
+      [ 2. inf  0.]
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    never = np.isnan(first) & np.isnan(second)
+    first, second = (np.where(np.isnan(e), np.inf, e) for e in (first, second))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(never, np.nan, first / second)
 
 
 def mean_estimate(values: ArrayLike) -> Estimate:

@@ -10,6 +10,7 @@ from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import (
     Estimate,
     compression_onsets,
+    event_ratios,
     fraction_interval,
     mean_estimate,
     median_interval,
@@ -185,10 +186,7 @@ def _coincidence(curves: Curves, layer: int) -> Claim:
     turning, known = curves.turning(layer)
     onset = compression_onsets(curves.epochs, curves.i_xt[layer])
     known = known & curves.kept[layer]
-    never = np.isnan(turning) & np.isnan(onset)
-    turning, onset = (np.where(np.isnan(e), np.inf, e) for e in (turning, onset))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(never, np.nan, turning / onset)
+    ratio = event_ratios(turning, onset)
     return _claim(
         curves,
         f"6. In layer {curves.name(layer)} compression starts as drift turns into "

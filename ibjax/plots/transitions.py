@@ -85,9 +85,11 @@ def transitions(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             loc="outside lower center",
             ncols=3,
         )
-        name = curves.name(layer)
         figure.suptitle(
-            f"layer {name}, {label}; {curves.num_seeds} seeds", x=0.01, ha="left"
+            f"last hidden layer, {label}; median and quartiles of {curves.num_seeds} "
+            "seeds",
+            x=0.01,
+            ha="left",
         )
     return figure
 
@@ -101,8 +103,9 @@ def _band(axes, epochs, values, color) -> None:
 
 def _mark(axes, epochs, color, *, own: bool) -> None:
     epochs = epochs[np.isfinite(epochs)]
-    if len(epochs):
-        axes.axvline(np.median(epochs), color=color, linestyle=":", linewidth=1.0)
+    if not len(epochs):
+        return
+    axes.axvline(np.median(epochs), color=color, linestyle=":", linewidth=1.0)
     if own:
         axes.plot(
             epochs,

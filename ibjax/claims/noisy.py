@@ -1,0 +1,307 @@
+"""What Goldfeld et al. (2019) say of noisy networks, held against a grid of sweeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ibjax.claims.claim import Claim, decide
+from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.intervals import (
+    Estimate,
+    compression_onsets,
+    fraction_interval,
+    mean_estimate,
+    median_interval,
+    rank_correlation,
+)
+from ibjax.grid import cells_of
+from ibjax.noisy_probes import binned_entropy_name
+from ibjax.summary import COMPRESSION_THRESHOLD_BITS
+
+__all__ = ["TOGETHER", "noisy_claims", "rank_correlations"]
+
+TOGETHER = 0.5
+"""Two curves go together if their rank correlation over epochs is above this."""
+
+# A fall is seen if it is this many times its standard error: a maximum over some
+# twenty snapshots is by chance rarely further out.
+_STANDARD_ERRORS = 3.0
+
+
+class _Cell(NamedTuple):
+    """One sweep: its options, its dataset and its curves."""
+
+    noise_std: float
+    orthonormal: float
+    bin_widths: tuple[float, ...]
+    dataset: xr.Dataset
+    curves: Curves
+
+    def values(self, name: str, layer: int) -> np.ndarray:
+        """A variable of one layer, ``[num_seeds, num_epochs]``."""
+        chosen = self.dataset[name].isel(layer=layer).transpose("seed", "epoch")
+        return chosen.values.astype(np.float64)
+
+
+def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list[Claim]:
+    """Goldfeld et al. (2019) on noisy networks, against a grid of sweeps.
+
+    In order, for the last two hidden layers unless another is named, with 0.1 bit as
+    the least fall that is called one:
+
+    1. Without a penalty layers compress (:func:`ibjax.claims.compression_interval`).
+    2. In most networks they do, and it is no error of the estimate: I(X;T) by the side
+       that is too small at the maximum, less that by the side that is too large at the
+       end, less three standard errors of the difference, is above 0.1 bit.
+    3. Compression is clustering: over the epochs of a network I(X;T) goes together with
+       the number of clusters, and with the distance of samples within a class over
+       that between classes (rank correlations above :data:`TOGETHER`).
+    4. The penalty suppresses it: layers fall by less with it, and end with more I(X;T).
+    5. (A check of 4.) It delays it at least: I(X;T) starts to fall for good
+       (:func:`ibjax.claims.compression_onsets`) at a later epoch with it.
+    6. With bins at least as wide as the noise, H(bin(T)) of the last hidden layer goes
+       together with I(X;T).
+    7. With finer bins it stays within 0.1 bit of log N, whatever the network does.
+
+    Means have Student t intervals over seeds, medians those of
+    :func:`ibjax.claims.median_interval` and fractions those of
+    :func:`ibjax.claims.fraction_interval`. What a reader could get wrong:
+
+    * The largest I(X;T) may be that before training: a fall need not follow a rise.
+    * Snapshots are spread over the logarithm of the epochs, and a rank correlation
+      weighs them alike: much of it is about the early epochs.
+    * A seed whose number of clusters or entropy never changes has no correlation and is
+      left out.
+
+    * The penalty is on the weights. Biases are free, and can saturate units without it.
+
+    Args:
+      dataset: Dataset of :func:`ibjax.noisy_setups.noisy_cells`, with a penalty of zero
+        among its cells. Claims 4 and 5 need another penalty too.
+      estimator: Name of the estimator by sample propagation.
+
+    Returns:
+      The claims, those of each noise one after another.
+
+    Raises:
+      ValueError: If the dataset lacks the estimator or networks without a penalty.
+
+    References:
+      Goldfeld et al., `Estimating information flow in deep neural networks`, ICML 2019.
+    """
+    cells = _read(dataset, estimator)
+    plain = [cell for cell in cells if cell.orthonormal == 0]
+    claims = []
+    for cell in plain:
+        last = len(cell.curves.i_xt) - 2
+        deep = range(max(0, last - 1), last + 1)
+        claims += [_compresses(cell, layer) for layer in deep]
+        claims += [_beyond_errors(cell, layer, estimator) for layer in deep]
+        claims += [_clusters(cell, layer) for layer in deep]
+        claims += [_classes(cell, layer) for layer in deep]
+        for other in cells:
+            if other.orthonormal > 0 and other.noise_std == cell.noise_std:
+                claims += [_falls_less(cell, other, layer) for layer in deep]
+                claims += [_ends_higher(cell, other, layer) for layer in deep]
+                claims += [_falls_later(cell, other, layer) for layer in deep]
+        for width in cell.bin_widths:
+            decide_width = _follows if width >= cell.noise_std else _saturates
+            claims.append(decide_width(cell, last, width))
+    return claims
+
+
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation over the epochs of every seed.
+
+    Args:
+      first: Curves, shape ``[num_seeds, num_epochs]``.
+      second: Other curves of the same seeds.
+
+    Returns:
+      Correlations, shape ``[num_seeds]``; NaN where a curve never changes.
+
+    Example:
+      >>> print(rank_correlations(np.array([[1, 2, 3]]), np.array([[4, 5, 9]])))
+      [1.]
+    """
+    pairs = zip(first, second, strict=True)
+    return np.array([rank_correlation(one, other).value for one, other in pairs])
+
+
+def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
+    cells = []
+    for _, cell in cells_of(dataset):
+        options = json.loads(cell.attrs["configuration"])
+        cells.append(
+            _Cell(
+                float(options["noise_std"]),
+                float(options["orthonormal"]),
+                tuple(options["bin_widths"]),
+                cell,
+                Curves(cell, estimator),
+            )
+        )
+    if not any(cell.orthonormal == 0 for cell in cells):
+        raise ValueError(
+            "dataset must hold networks without a penalty (orthonormal 0), got "
+            f"orthonormal {sorted({cell.orthonormal for cell in cells})}"
+        )
+    return cells
+
+
+def _compresses(cell: _Cell, layer: int) -> Claim:
+    return _claim(
+        cell,
+        f"1. Layer {cell.curves.name(layer)} compresses",
+        "largest I(X;T) less the last, bits",
+        cell.curves.compression_bits(layer),
+        above=COMPRESSION_THRESHOLD_BITS,
+    )
+
+
+def _beyond_errors(cell: _Cell, layer: int, estimator: str) -> Claim:
+    kept = cell.curves.kept[layer]
+    low = cell.values(f"{estimator}_i_xt_held_out", layer)[kept]
+    error = cell.values(f"{estimator}_i_xt_error", layer)[kept]
+    seeds = np.arange(len(low))
+    peak = np.argmax(low, axis=1)
+    fall = low[seeds, peak] - cell.curves.i_xt[layer, kept, -1]
+    fall -= _STANDARD_ERRORS * np.hypot(error[seeds, peak], error[:, -1])
+    return _claim(
+        cell,
+        f"2. In most networks layer {cell.curves.name(layer)} compresses beyond the "
+        "errors of the estimate",
+        "fraction of networks whose I(X;T) falls by more than 0.1 bit, the bias and "
+        "three standard errors taken off",
+        fraction_interval(fall / NATS_PER_BIT > COMPRESSION_THRESHOLD_BITS),
+        above=0.5,
+    )
+
+
+def _clusters(cell: _Cell, layer: int) -> Claim:
+    return _together(
+        cell,
+        layer,
+        f"3. In layer {cell.curves.name(layer)} I(X;T) goes with the number of "
+        "clusters",
+        "rank correlation over epochs with the number of clusters, median",
+        cell.values("num_clusters", layer),
+    )
+
+
+def _classes(cell: _Cell, layer: int) -> Claim:
+    within = cell.values("distance_within", layer)
+    return _together(
+        cell,
+        layer,
+        f"3. In layer {cell.curves.name(layer)} I(X;T) goes with how far a class is "
+        "spread",
+        "rank correlation over epochs with the distance within classes over that "
+        "between them, median",
+        within / cell.values("distance_between", layer),
+    )
+
+
+def _falls_less(plain: _Cell, other: _Cell, layer: int) -> Claim:
+    falls = [
+        np.max(cell.curves.i_xt[layer], axis=1) - cell.curves.i_xt[layer, :, -1]
+        for cell in (plain, other)
+    ]
+    return _paired(
+        plain,
+        other,
+        layer,
+        f"4. Orthonormal weights ({other.orthonormal:g}) keep layer "
+        f"{plain.curves.name(layer)} from compressing",
+        "largest I(X;T) less the last without the penalty less that with it, bits",
+        falls[0] - falls[1],
+    )
+
+
+def _ends_higher(plain: _Cell, other: _Cell, layer: int) -> Claim:
+    return _paired(
+        plain,
+        other,
+        layer,
+        f"4. Layer {plain.curves.name(layer)} keeps more of X with orthonormal "
+        f"weights ({other.orthonormal:g})",
+        "last I(X;T) with the penalty less that without it, bits",
+        other.curves.i_xt[layer, :, -1] - plain.curves.i_xt[layer, :, -1],
+    )
+
+
+def _falls_later(plain: _Cell, other: _Cell, layer: int) -> Claim:
+    kept = plain.curves.kept[layer] & other.curves.kept[layer]
+    first, second = (
+        compression_onsets(cell.curves.epochs, cell.curves.i_xt[layer, kept])
+        for cell in (plain, other)
+    )
+    second = np.where(np.isnan(second), plain.curves.epochs[-1], second)
+    return _claim(
+        plain,
+        f"5. Orthonormal weights ({other.orthonormal:g}) at least delay the "
+        f"compression of layer {plain.curves.name(layer)}",
+        "epoch at which I(X;T) starts to fall with the penalty (the last where it does "
+        "not) over that without it, median",
+        median_interval(np.maximum(second, 1.0) / np.maximum(first, 1.0)),
+        above=1.0,
+    )
+
+
+def _follows(cell: _Cell, layer: int, width: float) -> Claim:
+    return _together(
+        cell,
+        layer,
+        f"6. With bins of {width:g} H(bin(T)) follows I(X;T) of layer "
+        f"{cell.curves.name(layer)}",
+        "rank correlation over epochs with H(bin(T)), median",
+        cell.values(binned_entropy_name(width), layer),
+    )
+
+
+def _saturates(cell: _Cell, layer: int, width: float) -> Claim:
+    entropy = cell.values(binned_entropy_name(width), layer)[cell.curves.kept[layer]]
+    most = math.log(cell.dataset.attrs["num_samples"])
+    return _claim(
+        cell,
+        f"7. With bins of {width:g} H(bin(T)) of layer {cell.curves.name(layer)} "
+        "stays at log N",
+        "log N less the least H(bin(T)) of all epochs, bits",
+        mean_estimate((most - np.min(entropy, axis=1)) / NATS_PER_BIT),
+        below=COMPRESSION_THRESHOLD_BITS,
+    )
+
+
+def _together(cell, layer, claim, quantity, values) -> Claim:
+    kept = cell.curves.kept[layer]
+    found = rank_correlations(cell.curves.i_xt[layer, kept], values[kept])
+    return _claim(cell, claim, quantity, median_interval(found), above=TOGETHER)
+
+
+def _paired(plain, other, layer, claim, quantity, difference) -> Claim:
+    kept = plain.curves.kept[layer] & other.curves.kept[layer]
+    return _claim(
+        plain,
+        claim,
+        quantity,
+        mean_estimate(difference[kept] / NATS_PER_BIT),
+        above=COMPRESSION_THRESHOLD_BITS,
+    )
+
+
+def _claim(
+    cell: _Cell, claim: str, quantity: str, estimate: Estimate, **limits: float
+) -> Claim:
+    number, text = claim.split(" ", 1)
+    return decide(
+        f"{number} At noise {cell.noise_std:g}, {text[0].lower()}{text[1:]}",
+        quantity,
+        estimate,
+        num_seeds=cell.curves.num_seeds,
+        **limits,
+    )
