@@ -375,8 +375,11 @@ def _extremes(snapshot: probes.Snapshot) -> dict[str, jax.Array]:
 
 def _with_range(make_probes, find_range) -> tuple[Probe, ...]:
     edges = np.linspace(*find_range(), _RANGE_BINS + 1, dtype=np.float32)
+    # A label that is the same in all cells of a grid, whatever their ranges.
+    label = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
+    probe = probes.bin_edges(edges, "data_range")._replace(labels=label)
     first, *others = make_probes()
-    return first, probes.bin_edges(edges, "data_range"), *others
+    return first, probe, *others
 
 
 def _check(setup: SztSetup) -> None:

@@ -10,20 +10,33 @@ network; sample propagation estimates it with a known error. Beside it are measu
 H(bin(T)) for several widths of the bins, and the clusters of the samples.
 
 10 networks, Adam, batches of 256, 10,000 epochs. Written: figures as PNG and PDF,
-``claims.json``, ``claims.md`` and the sweeps.
+``claims.json``, ``claims.md``, ``authors_run.json`` with the authors' numbers beside
+ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
 """
 
 import argparse
+import json
+from pathlib import Path
 
 import common
+import numpy as np
 import xarray as xr
 
-from ibjax import noisy_setups, snapshot_epochs
+from ibjax import datasets, noisy_probes, noisy_setups, snapshot_epochs
+from ibjax.claims.noisy import noisy_claims
+from ibjax.claims.noisy_authors import authors_run
+from ibjax.plots import noisy
+from ibjax.results import write_atomically
 
 SEEDS, EPOCHS, SNAPSHOTS = 10, 10_000, 20
 QUICK_SEEDS, QUICK_EPOCHS, QUICK_SNAPSHOTS = 2, 300, 6
 # Where the authors' saved run has its peaks, and an epoch on their way down.
 ALSO = (509, 559, 1874)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = common.options(__doc__, "noisy_networks").parse_args(arguments)
+    write(train(args), args.output)
 
 
 def train(args: argparse.Namespace) -> xr.Dataset:
@@ -41,3 +54,29 @@ def train(args: argparse.Namespace) -> xr.Dataset:
     )
     directory = args.output / "noisy"
     return common.sweep_cells(cells, directory, num_seeds, resume=args.resume)
+
+
+def write(dataset: xr.Dataset, output: Path) -> None:
+    task = datasets.szt()
+    num_inputs = dataset["layer_samples"].shape[-2]
+    rows = noisy_probes.sample_rows(task.num_samples, num_inputs)
+    common.write(
+        output,
+        noisy_claims(dataset),
+        {
+            "noisy_information": noisy.noisy_information(dataset),
+            "noisy_bins": noisy.noisy_bins(dataset),
+            "noisy_clusters": noisy.noisy_clusters(
+                dataset, np.asarray(task.labels)[rows]
+            ),
+        },
+        title="Noisy networks (Goldfeld et al., ICML 2019)",
+        datasets=[dataset],
+    )
+    compared = {"unit": "nats", "rows": authors_run(dataset)}
+    text = json.dumps(compared, indent=2, allow_nan=False)
+    write_atomically(output / "authors_run.json", text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,10 +10,12 @@ from scipy import stats
 
 from ibjax.claims import (
     Claim,
+    Estimate,
     claims_json,
     claims_markdown,
     compression_interval,
     compression_onsets,
+    decide,
     fraction_interval,
     median_interval,
     rank_correlation,
@@ -353,3 +355,19 @@ def test_rank_correlation_without_an_order():
     assert found.value == pytest.approx(1.0) and np.isnan(found.low)
     with pytest.raises(ValueError, match="must have one shape"):
         rank_correlation([1, 2], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "interval, limits, verdict",
+    [
+        ((3.0, math.inf), {"above": 1.0}, "holds"),
+        ((0.5, math.inf), {"above": 1.0}, "undecided"),
+        ((3.0, math.inf), {"below": 1.0}, "does not hold"),
+        ((3.0, math.inf), {"above": 1.0, "below": 9.0}, "undecided"),
+        ((-math.inf, 0.5), {"below": 1.0}, "holds"),
+        ((math.nan, math.nan), {"below": 1.0}, "undecided"),
+    ],
+)
+def test_infinite_ends(interval, limits, verdict):
+    estimate = Estimate(0.0, *interval, 9)
+    assert decide("c", "q", estimate, num_seeds=9, **limits).verdict == verdict

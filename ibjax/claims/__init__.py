@@ -30,6 +30,7 @@ from ibjax.claims.intervals import (
     spread_ratio,
 )
 from ibjax.claims.loss_dynamics import loss_dynamics_claims
+from ibjax.claims.noisy import noisy_claims
 from ibjax.claims.szt import COINCIDENCE_FACTOR, szt_claims
 from ibjax.claims.training_size import LOST_BITS, training_size_claims
 from ibjax.claims.writing import conditions, write_claims
@@ -62,6 +63,7 @@ __all__ = [
     "loss_dynamics_claims",
     "mean_estimate",
     "median_interval",
+    "noisy_claims",
     "rank_correlation",
     "spread_ratio",
     "szt_claims",

@@ -42,8 +42,8 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     3. In compressing networks three epochs coincide (their ratio is within a factor of
        two of one): that at which the gradient's SNR falls below one for good, that at
        which the loss bends (:func:`ibjax.statistics.loss_kinks`), and that at which
-       I(X;T) starts to fall. Where one of
-       two never happens their ratio is zero or infinite.
+       I(X;T) starts to fall. Where one of two never happens their ratio is zero or
+       infinite.
     4. Over seeds they move together (their rank correlation is positive).
 
     3 and 4 are what the hypothesis says that makes the noise of stochastic gradients

@@ -66,7 +66,10 @@ def decide(
     """
     value, low, high, count = estimate
     verdict = "undecided"
-    if low > above and high < below:
+    known = not (math.isnan(low) or math.isnan(high))
+    # A side without a bound asks for nothing, of an infinite end neither.
+    enough = above == -math.inf or low > above
+    if known and enough and (below == math.inf or high < below):
         verdict = "holds"
     elif high < above or low > below:
         verdict = "does not hold"

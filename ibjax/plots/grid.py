@@ -77,6 +77,8 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             plane_axes(axes, cell, limits, y_label=number % num_columns == 0)
             if number + num_columns < len(cells):
                 axes.set_xlabel("")
+            else:
+                axes.tick_params(labelbottom=True)
             axes.set_title(place_text(place))
             plane_paths(axes, i_xt, i_ty, epochs, colors[: i_xt.shape[1]], width=4.0)
         epoch_bar(figure, list(panels.ravel()[: len(cells)]), norm)
