@@ -225,6 +225,8 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
         raise ValueError(f"num_snapshots must be at least 2, got {num_snapshots}")
     if num_snapshots > num_epochs:
         return tuple(range(num_epochs + 1))
+    if num_snapshots == 2:
+        return (0, num_epochs)
     # Rounding merges the first epochs; ask for more points until enough are left.
     for points in range(num_snapshots - 1, 100 * num_snapshots):
         epochs = np.unique(np.rint(np.geomspace(1, num_epochs, points)).astype(int))

@@ -100,13 +100,34 @@ def read(directory: Path, name: str) -> xr.Dataset:
 
 
 def sweep_cells(
-    cells: Sequence[Cell], directory: Path, num_seeds: int, *, resume: bool
+    cells: Sequence[Cell],
+    directory: Path,
+    num_seeds: int,
+    *,
+    resume: bool,
+    block: int | None = None,
 ) -> xr.Dataset:
-    """Run a grid with its progress shown on the standard error."""
+    """Run a grid with its progress shown on the standard error.
+
+    Args:
+      cells: The cells.
+      directory: Where to save.
+      num_seeds: Networks of every cell.
+      resume: Whether to go on with an unfinished run.
+      block: Networks trained together; 1 for large ones, which fill a device.
+
+    Returns:
+      The dataset.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         return run_cells(
-            cells, console, num_seeds=num_seeds, directory=directory, resume=resume
+            cells,
+            console,
+            num_seeds=num_seeds,
+            directory=directory,
+            resume=resume,
+            block=block,
         )
     except (results.ResultsError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error

@@ -408,6 +408,8 @@ def test_snapshot_epochs_are_log_spaced():
     late = np.diff(np.log(epochs[60:]))
     assert late.max() / late.min() < 1.2
     assert snapshot_epochs(5, 100) == (0, 1, 2, 3, 4, 5)
+    assert snapshot_epochs(1000, 2) == (0, 1000)
+    assert snapshot_epochs(1000, 3) == (0, 1, 1000)
     with pytest.raises(ValueError, match="num_epochs must be at least 1"):
         snapshot_epochs(0)
     with pytest.raises(ValueError, match="num_snapshots must be at least 2"):

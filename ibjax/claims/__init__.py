@@ -10,6 +10,7 @@ from ibjax.claims.activations import activation_claims
 from ibjax.claims.batches import SAME_BITS, batch_claims, transition_epochs
 from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
 from ibjax.claims.collection import VERDICTS, collect_claims, collection_markdown
+from ibjax.claims.convolutional import convolutional_claims
 from ibjax.claims.deep_linear import deep_linear_claims
 from ibjax.claims.depth import (
     REACHED_BITS,
@@ -30,6 +31,7 @@ from ibjax.claims.intervals import (
     spread_ratio,
 )
 from ibjax.claims.loss_dynamics import loss_dynamics_claims
+from ibjax.claims.mnist import mnist_claims
 from ibjax.claims.noisy import noisy_claims
 from ibjax.claims.szt import COINCIDENCE_FACTOR, szt_claims
 from ibjax.claims.training_size import LOST_BITS, training_size_claims
@@ -54,6 +56,7 @@ __all__ = [
     "compression_onsets",
     "compression_times",
     "conditions",
+    "convolutional_claims",
     "decide",
     "deep_linear_claims",
     "depth_claims",
@@ -63,6 +66,7 @@ __all__ = [
     "loss_dynamics_claims",
     "mean_estimate",
     "median_interval",
+    "mnist_claims",
     "noisy_claims",
     "rank_correlation",
     "spread_ratio",

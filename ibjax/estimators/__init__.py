@@ -2,6 +2,7 @@
 
 from ibjax.estimators import (
     binning,
+    calibration,
     compression,
     density,
     discrete,
@@ -23,6 +24,7 @@ __all__ = [
     "LayerInformation",
     "LayerInformationBounds",
     "binning",
+    "calibration",
     "compression",
     "density",
     "discrete",

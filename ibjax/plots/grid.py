@@ -159,6 +159,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
             axes.spines[:].set_visible(False)
             if number + num_columns >= len(names):
                 axes.set_xlabel("layer")
+                axes.tick_params(labelbottom=True)
         bar = figure.colorbar(image, ax=list(panels.ravel()[: len(names)]), pad=0.02)
         bar.set_label("fall of $I(X;T)$ (bits)")
         bar.outline.set_visible(False)

@@ -1,0 +1,208 @@
+"""Convolutional networks for images, written as matrix products.
+
+A convolution inside ``lax.scan`` falls back to slow code on a CPU. Here it is one
+product of the image's patches with the kernel, for which the compiler has fast code
+everywhere; patches of many images at once would fill the memory, so larger sets pass
+through the network a few images at a time.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.networks.mlp import ACTIVATIONS
+from ibjax.networks.network import Network
+
+__all__ = ["ConvolutionalNetwork", "convolutional"]
+
+# Images whose patches are held at once: 85 MB after 32 channels of 26 x 26 pixels.
+_IMAGES_AT_ONCE = 128
+
+
+class ConvolutionalNetwork(NamedTuple):
+    """A network for images, and the shapes of its layers.
+
+    Attributes:
+      network: The network as :func:`ibjax.sweep` takes it. Activities are flat,
+        ``[num_samples, height * width * channels]``, with the channels innermost.
+      shapes: Shape of every layer before it is made flat: ``(height, width,
+        channels)``, or ``(units,)`` of a fully connected one.
+    """
+
+    network: Network
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def convolutional(
+    image_shape: tuple[int, int],
+    channels: Sequence[int] = (32, 64),
+    hidden: Sequence[int] = (128,),
+    num_classes: int = 10,
+    *,
+    activation: str = "relu",
+    kernel_size: int = 3,
+    pool_size: int = 2,
+) -> ConvolutionalNetwork:
+    r"""Convolutions, one max-pooling, fully connected layers and a softmax.
+
+    The defaults are the network of Keras's MNIST example without its dropout: two
+    convolutions of 3 x 3 pixels and 32 and 64 channels, max-pooling over 2 x 2 pixels,
+    128 units, 10 classes. Convolutions and pooling have no padding; pixels that do not
+    fill a window are left out.
+
+    Weights are uniform on :math:`\pm\sqrt{6 / (inputs + outputs)}` of a unit (Glorot),
+    where a pixel of a convolution has ``kernel_size**2 * channels`` of each; biases
+    are zero. Parameters are a tuple of ``(w, b)``, ``w`` of shape ``[kernel_size,
+    kernel_size, channels_in, channels_out]`` or ``[inputs, units]``. The pooling is a
+    layer too; its weight array is empty, so that its gradient has no signal-to-noise
+    ratio.
+
+    Args:
+      image_shape: Height and width of the images; inputs are ``[num_samples, height *
+        width]``, row by row.
+      channels: Channels of every convolution.
+      hidden: Units of every fully connected layer between pooling and output.
+      num_classes: Number of classes.
+      activation: One of ``ibjax.networks.ACTIVATIONS``.
+      kernel_size: Height and width of a convolution's kernel, in pixels.
+      pool_size: Height and width of the pooling's windows, in pixels.
+
+    Returns:
+      The network, whose last activation holds the logits, and its layers' shapes.
+
+    Raises:
+      ValueError: If a number is not positive, the name unknown, or the image too small
+        for the convolutions and the pooling.
+
+    Example:
+      >>> network, shapes = convolutional((8, 8), channels=(2, 3), hidden=(5,))
+      >>> shapes
+      ((6, 6, 2), (4, 4, 3), (2, 2, 3), (5,), (10,))
+      >>> params = network.init(jax.random.key(0))
+      >>> [t.shape[1] for t in network.activations(params, jnp.zeros((4, 64)))]
+      [72, 48, 12, 5, 10]
+    """
+    shapes = _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+        )
+    activation_fn = ACTIVATIONS[activation]
+    num_convolutions = len(channels)
+
+    def layers_of(params, x):
+        t = x.reshape(-1, *image_shape, 1)
+        layers = []
+        for w, b in params[:num_convolutions]:
+            t = activation_fn(_convolve(t, w) + b[None, None, None])
+            layers.append(t)
+        t = _max_pool(t, pool_size)
+        layers.append(t)
+        t = t.reshape(t.shape[0], -1)
+        for w, b in params[num_convolutions:-1]:
+            t = activation_fn(t @ w + b[None])
+            layers.append(t)
+        w, b = params[-1]
+        layers.append(t @ w + b[None])
+        return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
+
+    def activations(params, x):
+        num_samples = x.shape[0]
+        if num_samples <= _IMAGES_AT_ONCE:
+            return layers_of(params, x)
+        num_parts = -(-num_samples // _IMAGES_AT_ONCE)
+        rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
+        rows = jnp.minimum(rows, num_samples - 1)
+        layers = lax.map(lambda part: layers_of(params, x[part]), rows)
+        return tuple(t.reshape(-1, t.shape[-1])[:num_samples] for t in layers)
+
+    def kernels(params):
+        weights = [w for w, _ in params]
+        weights.insert(num_convolutions, jnp.zeros((0, 0), weights[0].dtype))
+        return tuple(weights)
+
+    names = [f"{activation} conv {number}" for number in channels]
+    names += [f"max-pool {pool_size}"]
+    names += [f"{activation} {width}" for width in hidden]
+    network = Network(
+        init=lambda key: _init(key, shapes, num_convolutions, kernel_size),
+        activations=activations,
+        kernels=kernels,
+        layer_names=(*names, f"softmax {num_classes}"),
+        description=(
+            f"convolutional {'x'.join(map(str, image_shape))}, kernels {kernel_size}, "
+            f"{', '.join(names)}, softmax {num_classes}, init glorot"
+        ),
+    )
+    return ConvolutionalNetwork(network, shapes)
+
+
+def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
+    """Shapes of all layers, or a refusal."""
+    sizes = [*image_shape, *channels, *hidden, num_classes, kernel_size, pool_size]
+    if len(image_shape) != 2 or not channels or min(sizes) < 1:
+        raise ValueError(
+            "image_shape must be two positive numbers and channels, hidden, "
+            "num_classes, kernel_size and pool_size positive, with one convolution or "
+            f"more, got {image_shape}, {list(channels)}, {list(hidden)}, "
+            f"{num_classes}, {kernel_size} and {pool_size}"
+        )
+    height, width = image_shape
+    shapes = []
+    for number in channels:
+        height, width = height - kernel_size + 1, width - kernel_size + 1
+        shapes.append((height, width, number))
+    shapes.append((height // pool_size, width // pool_size, channels[-1]))
+    if min(height, width) < pool_size:
+        raise ValueError(
+            f"image_shape {tuple(image_shape)} leaves nothing to pool: {len(channels)} "
+            f"convolutions of {kernel_size} pixels leave {height} x {width}, windows "
+            f"are of {pool_size}"
+        )
+    return (*shapes, *((width,) for width in (*hidden, num_classes)))
+
+
+def _init(key, shapes, num_convolutions, kernel_size):
+    kernel_shapes, fans = [], []
+    before = 1
+    for _, _, after in shapes[:num_convolutions]:
+        kernel_shapes.append((kernel_size, kernel_size, before, after))
+        fans.append(kernel_size**2 * (before + after))
+        before = after
+    before = math.prod(shapes[num_convolutions])
+    for (after,) in shapes[num_convolutions + 1 :]:
+        kernel_shapes.append((before, after))
+        fans.append(before + after)
+        before = after
+    # One flat draw: compiling a draw costs far more than running it.
+    sizes = [math.prod(shape) for shape in kernel_shapes]
+    flat = jax.random.uniform(key, (sum(sizes),), minval=-1.0, maxval=1.0)
+    params, start = [], 0
+    for shape, size, fan in zip(kernel_shapes, sizes, fans, strict=True):
+        w = math.sqrt(6 / fan) * flat[start : start + size].reshape(shape)
+        params.append((w, jnp.zeros(shape[-1])))
+        start += size
+    return tuple(params)
+
+
+def _convolve(t: jax.Array, w: jax.Array) -> jax.Array:
+    """Patches times kernel, without padding: ``[num_samples, height, width, ...]``."""
+    size = w.shape[0]
+    height, width = t.shape[1] - size + 1, t.shape[2] - size + 1
+    patches = [
+        t[:, i : i + height, j : j + width] for i in range(size) for j in range(size)
+    ]
+    return jnp.concatenate(patches, axis=-1) @ w.reshape(-1, w.shape[-1])
+
+
+def _max_pool(t: jax.Array, size: int) -> jax.Array:
+    """Largest activity of every window."""
+    num_samples, height, width, channels = t.shape
+    height, width = height // size, width // size
+    t = t[:, : height * size, : width * size]
+    t = t.reshape(num_samples, height, size, width, size, channels)
+    return jnp.max(t, axis=(2, 4))
