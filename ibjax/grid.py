@@ -22,7 +22,14 @@ from ibjax.results import DATASET_FILE, ResultsError, save_dataset
 from ibjax.sweep import Progress, sweep
 from ibjax.training import TrainConfig
 
-__all__ = ["Cell", "cell_name", "cells_of", "combine", "sweep_grid"]
+__all__ = [
+    "Cell",
+    "cell_name",
+    "cells_of",
+    "cells_over",
+    "combine",
+    "sweep_grid",
+]
 
 
 class Cell(NamedTuple):
@@ -252,6 +259,30 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
         cell.attrs = dataset.attrs | {"configuration": json.dumps(shared | own)}
         found.append((place, cell.drop_vars(list(axes))))
     return found
+
+
+def cells_over(
+    dataset: xr.Dataset, *axes: str
+) -> list[tuple[dict[str, float | str], xr.Dataset]]:
+    """The cells of a grid, which must be over certain axes.
+
+    Args:
+      dataset: Dataset of :func:`sweep_grid`.
+      *axes: Names of the axes, in order.
+
+    Returns:
+      What :func:`cells_of` returns.
+
+    Raises:
+      ValueError: If the dataset is no grid over these axes.
+    """
+    cells = cells_of(dataset)
+    found = list(cells[0][0])
+    if found != list(axes):
+        raise ValueError(
+            f"dataset must be a grid over {' and '.join(axes)}, got one over {found}"
+        )
+    return cells
 
 
 def _check_places(places) -> None:

@@ -388,9 +388,8 @@ def _check(setup: SztSetup) -> None:
         name = field.name.replace("_", "-")
         if isinstance(values, tuple) and not values:
             raise ValueError(f"{name} must name at least one, got none")
-        if field.name in _AXES and len(set(setup.swept(field.name))) < len(
-            setup.swept(field.name)
-        ):
+        swept = setup.swept(field.name) if field.name in _AXES else ()
+        if len(set(swept)) < len(swept):
             raise ValueError(f"{name} must name each value once, got {values}")
     if setup.num_bins < 2:
         raise ValueError(f"num-bins must be at least 2, got {setup.num_bins}")

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
-from ibjax.grid import cells_of
+from ibjax.grid import cells_over
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["activation_claims"]
@@ -45,11 +45,7 @@ def activation_claims(
     References:
       Saxe et al., `On the information bottleneck theory of deep learning`, ICLR 2018.
     """
-    cells = cells_of(dataset)
-    if list(cells[0][0]) != ["activation"]:
-        raise ValueError(
-            f"dataset must be a grid over activation, got one over {list(cells[0][0])}"
-        )
+    cells = cells_over(dataset, "activation")
     if estimators is None:
         estimators = dataset["estimator"].values.tolist()
     claims = []

@@ -15,7 +15,7 @@ from ibjax.claims.intervals import (
     rank_correlation,
 )
 from ibjax.claims.szt import COINCIDENCE_FACTOR
-from ibjax.grid import cells_of
+from ibjax.grid import cells_over
 from ibjax.statistics import loss_kinks
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
@@ -65,12 +65,7 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
       information`, arXiv:1703.00810, 2017.
     """
-    cells = cells_of(dataset)
-    if list(cells[0][0]) != ["activation", "batch_size"]:
-        raise ValueError(
-            "dataset must be a grid over activation and batch_size, got one over "
-            f"{list(cells[0][0])}"
-        )
+    cells = cells_over(dataset, "activation", "batch_size")
     curves = {
         (place["activation"], place["batch_size"]): (Curves(cell, estimator), cell)
         for place, cell in cells

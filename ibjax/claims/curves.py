@@ -7,10 +7,17 @@ import math
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.intervals import THRESHOLD_NATS, Estimate, compression_interval
+from ibjax.claims.claim import Claim, decide
+from ibjax.claims.intervals import (
+    THRESHOLD_NATS,
+    Estimate,
+    compression_interval,
+    mean_estimate,
+    median_interval,
+)
 from ibjax.statistics import TURNING_SNAPSHOTS, turning_epochs
 
-__all__ = ["NATS_PER_BIT", "Curves"]
+__all__ = ["NATS_PER_BIT", "Curves", "decide_seeds"]
 
 NATS_PER_BIT = math.log(2.0)
 
@@ -101,3 +108,31 @@ class Curves:
         bits = information[layer, self.kept[layer]] / NATS_PER_BIT
         interval = compression_interval(bits)
         return Estimate(*map(float, interval[:3]), int(interval.count))
+
+
+def decide_seeds(
+    dataset: xr.Dataset,
+    claim: str,
+    quantity: str,
+    values: np.ndarray,
+    *,
+    median: bool = False,
+    **limits: float,
+) -> Claim:
+    """A claim about a number of every seed; seeds that diverged are left out.
+
+    Args:
+      dataset: Dataset of a sweep, for ``diverged``.
+      claim: See :class:`~ibjax.claims.Claim`.
+      quantity: See :class:`~ibjax.claims.Claim`.
+      values: The number of every seed, ``[num_seeds]``.
+      median: Whether the median decides, or else the mean.
+      **limits: See :func:`ibjax.claims.decide`.
+
+    Returns:
+      The claim.
+    """
+    if "diverged" in dataset:
+        values = np.where(dataset["diverged"].values, np.nan, values)
+    estimate = (median_interval if median else mean_estimate)(values)
+    return decide(claim, quantity, estimate, num_seeds=len(values), **limits)

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
-from ibjax.claims.intervals import Estimate, median_interval
-from ibjax.statistics import mean_interval
+from ibjax.claims.claim import Claim
+from ibjax.claims.curves import decide_seeds
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["deep_linear_claims", "largest_falls"]
@@ -115,7 +114,7 @@ def _generalization(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     null, best = dataset["null_loss"].values, dataset["best_loss"].values
     reached = dataset["test_loss"].min("epoch").values
-    good = _decide(
+    good = decide_seeds(
         dataset,
         f"1. Students generalise ({size})",
         "gain in test error over zero weights at the best epoch, over the best "
@@ -130,7 +129,7 @@ def _overtraining(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     test = _curves(dataset, "test_loss", "seed", "epoch")
     claims = [
-        _decide(
+        decide_seeds(
             dataset,
             f"2. Students overtrain ({size})",
             "test error at the last epoch over the smallest, median",
@@ -143,7 +142,7 @@ def _overtraining(dataset: xr.Dataset) -> list[Claim]:
     for estimator in dataset["estimator"].values:
         lost = _lost(_curves(dataset, "i_ty", *_PLACES, estimator=estimator))
         claims.append(
-            _decide(
+            decide_seeds(
                 dataset,
                 "2. Overtraining loses information about the label, in every layer",
                 f"fall of I(T;Y) over its largest value, least of the layers, "
@@ -174,14 +173,14 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
             while_fitting = (irrelevant[seeds, start] - fitted) / fall
         rise = (relevant[seeds, end] - relevant[seeds, start]) / _NATS_PER_BIT
         claims += [
-            _decide(
+            decide_seeds(
                 dataset,
                 f"3. The output compresses irrelevant inputs ({size})",
                 f"fall of I(X_irrelevant;T) over its largest value, {noise}",
                 _lost(irrelevant),
                 above=_FALL,
             ),
-            _decide(
+            decide_seeds(
                 dataset,
                 "3. Meanwhile it takes in more of the relevant ones",
                 "I(X_relevant;T) where that fall ends less where it starts, "
@@ -189,7 +188,7 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
                 rise,
                 above=0.0,
             ),
-            _decide(
+            decide_seeds(
                 dataset,
                 "3. It does so while fitting, not in a later phase",
                 "part of that fall done when the training error has done "
@@ -205,7 +204,7 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
 def _low_snr(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     return [
-        _decide(
+        decide_seeds(
             dataset,
             f"3. Where labels are noisy irrelevant inputs stay ({size})",
             f"fall of I(X_irrelevant;T) of the output over its largest value, "
@@ -222,7 +221,7 @@ def _keeps(dataset: xr.Dataset, claim: str) -> list[Claim]:
     for estimator in dataset["estimator"].values:
         falls = largest_falls(_curves(dataset, "i_xt", *_PLACES, estimator=estimator))
         found.append(
-            _decide(
+            decide_seeds(
                 dataset,
                 claim,
                 f"largest fall of I(X;T) in any layer, {_noise(estimator)}, bits",
@@ -252,16 +251,6 @@ def _fitted(dataset: xr.Dataset) -> np.ndarray:
     least = np.min(train, axis=1)
     target = train[:, 0] - _FITTED * (train[:, 0] - least)
     return np.argmax(train <= target[:, None], axis=1)
-
-
-def _decide(dataset, claim, quantity, values, *, median=False, **limits) -> Claim:
-    values = np.where(dataset["diverged"].values, np.nan, values)
-    if median:
-        estimate = median_interval(values)
-    else:
-        mean, low, high, count = mean_interval(values)
-        estimate = Estimate(float(mean), float(low), float(high), int(count))
-    return decide(claim, quantity, estimate, num_seeds=len(values), **limits)
 
 
 def _noise(estimator: str) -> str:

@@ -10,7 +10,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import median_interval
-from ibjax.grid import cells_of
+from ibjax.grid import cells_over
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["REACHED_BITS", "compression_times", "depth_claims", "width_claims"]
@@ -138,11 +138,7 @@ def compression_times(epochs: np.ndarray, i_xt: np.ndarray) -> np.ndarray:
 
 
 def _cells(dataset: xr.Dataset, estimator: str | None) -> list[tuple[str, Curves]]:
-    cells = cells_of(dataset)
-    if list(cells[0][0]) != ["hidden"]:
-        raise ValueError(
-            f"dataset must be a grid over hidden, got one over {list(cells[0][0])}"
-        )
+    cells = cells_over(dataset, "hidden")
     return [(place["hidden"], Curves(cell, estimator)) for place, cell in cells]
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
-from ibjax.claims.intervals import Estimate, median_interval
+from ibjax.claims.claim import Claim
+from ibjax.claims.curves import decide_seeds
 from ibjax.loss_dynamics import SMALL_STEP
-from ibjax.statistics import mean_interval
 
 __all__ = ["loss_dynamics_claims"]
 
@@ -78,7 +77,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
     num_layers = by_layer.shape[2]
     shares = by_layer / np.sum(by_layer, axis=2, keepdims=True)
     claims = [
-        _decide(
+        decide_seeds(
             dataset,
             "1. In small steps the loss falls by step size times squared gradient",
             f"{_DIFFERENCE}, for {SMALL_STEP:g} of the step, median",
@@ -86,7 +85,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
             median=True,
             below=_CLOSE,
         ),
-        _decide(
+        decide_seeds(
             dataset,
             "2. In the steps of the training it does so too",
             f"{_DIFFERENCE}, median",
@@ -94,7 +93,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
             median=True,
             below=_CLOSE,
         ),
-        _decide(
+        decide_seeds(
             dataset,
             "3. The rest is the curvature along the step",
             "what the second order leaves of the difference, root mean square along "
@@ -103,7 +102,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
             / _root_mean_square((measured - first) / first),
             below=_LEFT,
         ),
-        _decide(
+        decide_seeds(
             dataset,
             "4. Minibatch gradients agree with the whole one on average",
             "mean product with the whole gradient over its square, largest difference "
@@ -115,7 +114,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
     for layer in range(num_layers):
         number = dataset["layer"].values[layer]
         claims.append(
-            _decide(
+            decide_seeds(
                 dataset,
                 f"5. Layer {number} gives more than an equal share of the fall",
                 "share of the predicted change, mean along training",
@@ -128,14 +127,3 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
 
 def _root_mean_square(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(values**2, axis=1))
-
-
-def _decide(dataset, claim, quantity, values, *, median=False, **limits) -> Claim:
-    if "diverged" in dataset:
-        values = np.where(dataset["diverged"].values, np.nan, values)
-    if median:
-        estimate = median_interval(values)
-    else:
-        mean, low, high, count = mean_interval(values)
-        estimate = Estimate(float(mean), float(low), float(high), int(count))
-    return decide(claim, quantity, estimate, num_seeds=len(values), **limits)

@@ -8,7 +8,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import mean_estimate
-from ibjax.grid import cells_of
+from ibjax.grid import cells_over
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["LOST_BITS", "training_size_claims"]
@@ -47,12 +47,7 @@ def training_size_claims(
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
       information`, arXiv:1703.00810, 2017.
     """
-    cells = cells_of(dataset)
-    if list(cells[0][0]) != ["train_fraction"] or len(cells) < 2:
-        raise ValueError(
-            "dataset must be a grid over train_fraction, got one over "
-            f"{list(cells[0][0])}"
-        )
+    cells = cells_over(dataset, "train_fraction")
     cells = sorted(cells, key=lambda cell: cell[0]["train_fraction"])
     by_fraction = {
         place["train_fraction"]: Curves(cell, estimator) for place, cell in cells
