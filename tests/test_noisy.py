@@ -1,5 +1,6 @@
 """Noisy networks: noise where it should be, and otherwise the plain network."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,12 +121,10 @@ def test_a_sweep_trains_with_noise(key):
     expected = step(lambda params, x: network.noisy_activations(draws, params, x))
     without = step(network.activations)
     found = training.train(key_seed, task, network, config, num_epochs=1)
-    for one, other, third in zip(
-        *map(jax.tree.leaves, (found, expected, without)), strict=True
-    ):
-        # Sums of 40 terms in another order; the noise moves them over ten times as far.
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-        assert np.max(np.abs(np.asarray(other) - np.asarray(third))) > 1e-5
+    # Sums of 40 terms in another order; the noise moves them over ten times as far.
+    chex.assert_trees_all_close(found, expected, rtol=1e-5, atol=1e-6)
+    for one, other in zip(*map(jax.tree.leaves, (expected, without)), strict=True):
+        assert np.max(np.abs(np.asarray(one) - np.asarray(other))) > 1e-5
     dataset = sweep(
         key, task, network, config, num_seeds=1, snapshots=[1], probes=[losses]
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -219,8 +220,7 @@ def test_train_is_its_epochs(key):
         batches = training.epoch_batches(epoch, task, config)
         params = _numpy_epoch(params, rows, batches, task, "sgd", 0.1)
         params = ((params[0], params[1]), (params[2], params[3]))
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(params), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(found, params, rtol=1e-5, atol=1e-6)
 
 
 def test_training_for_no_epoch_is_the_initialization(key):
