@@ -26,8 +26,7 @@ from jax.typing import ArrayLike
 from ibjax import bottleneck, training
 from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation, binning, kde, knn
-from ibjax.gradients import GradientStatistics
-from ibjax.networks.network import Network, Params
+from ibjax.snapshots import Snapshot, take_snapshot
 
 __all__ = [
     "InformationProbe",
@@ -48,40 +47,6 @@ __all__ = [
 
 # Trade-offs from where nothing is worth telling to where all is, 20 a decade.
 _BETAS = np.geomspace(0.1, 1000, 81)
-# Inputs whose activities are held at once where not all of them are measured.
-_ROWS_AT_ONCE = 1024
-
-
-class Snapshot(NamedTuple):
-    """One network as it stands at one epoch.
-
-    Attributes:
-      params: Its parameters.
-      layers: Activities of every layer for the measured inputs of the task, the last
-        layer's after the softmax, ``[num_measured, units]`` each.
-      logits: The last layer's before it for all inputs of the task,
-        ``[num_samples, num_classes]``.
-      task: The task.
-      measured: The inputs that ``layers`` are the activities for: the task's last ones
-        if it has ``num_measured``, all of them otherwise.
-      num_train: How many of the network's rows are for training.
-      rows: The network's order of rows, those for training first, ``[num_samples]``.
-      kernels: Weight array of every layer.
-      batch_gradients: Gradient of every layer's weights over the minibatches of one
-        epoch at these parameters, ``[num_batches, ...]`` each.
-      gradient_statistics: Their mean and spread for every layer, without holding them.
-    """
-
-    params: Params
-    layers: tuple[jax.Array, ...]
-    logits: jax.Array
-    task: Task
-    measured: Task
-    num_train: int
-    rows: jax.Array
-    kernels: tuple[jax.Array, ...]
-    batch_gradients: tuple[jax.Array, ...]
-    gradient_statistics: tuple[GradientStatistics, ...]
 
 
 Probe = Callable[[Snapshot], dict[str, Any]]
@@ -123,48 +88,6 @@ class LastProbe(NamedTuple):
     def __call__(self, snapshot: Snapshot) -> dict[str, Any]:
         """Measure one snapshot."""
         return self.measure(snapshot)
-
-
-def take_snapshot(
-    params: Params,
-    rows: jax.Array,
-    batches: jax.Array,
-    task: Task,
-    network: Network,
-    config: training.TrainConfig,
-) -> Snapshot:
-    """The network as probes see it; what no probe looks at is not computed.
-
-    Args:
-      params: Parameters.
-      rows: The network's order of rows, from :func:`ibjax.training.split_rows`.
-      batches: Places of batches, from :func:`ibjax.training.measured_batches`.
-      task: The task.
-      network: The network.
-      config: How it is trained.
-
-    Returns:
-      The snapshot.
-    """
-    measured = task.measured
-    *hidden, logits = network.activations(params, measured.x)
-    layers = (*hidden, _softmax(logits))
-    if measured is not task:
-        logits = _all_logits(params, task, network)
-    return Snapshot(
-        params=params,
-        layers=layers,
-        logits=logits,
-        task=task,
-        measured=measured,
-        num_train=training.num_train_rows(task, config),
-        rows=rows,
-        kernels=network.kernels(params),
-        batch_gradients=training.batch_gradients(params, rows, batches, task, network),
-        gradient_statistics=training.gradient_statistics(
-            params, rows, batches, task, network
-        ),
-    )
 
 
 def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
@@ -451,18 +374,3 @@ def _size_class(width: int) -> int:
 def _pad_units(t: jax.Array, width: int) -> jax.Array:
     """Add units that are always zero; they carry no information."""
     return jnp.pad(t, ((0, 0), (0, width - t.shape[1])))
-
-
-def _all_logits(params: Params, task: Task, network: Network) -> jax.Array:
-    """Logits of all inputs, a part of them at a time."""
-    num_parts = -(-task.num_samples // _ROWS_AT_ONCE)
-    rows = jnp.arange(num_parts * _ROWS_AT_ONCE).reshape(num_parts, _ROWS_AT_ONCE)
-    logits = lax.map(
-        lambda part: network.activations(params, task.inputs(part).T)[-1],
-        jnp.minimum(rows, task.num_samples - 1),
-    )
-    return logits.reshape(-1, logits.shape[-1])[: task.num_samples]
-
-
-def _softmax(logits: jax.Array) -> jax.Array:
-    return jax.nn.softmax(logits.T, axis=0).T

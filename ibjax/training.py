@@ -1,16 +1,9 @@
 """Train one network: one pure function of a key.
 
-The batches of a network come from two permutations. One, drawn from the network's own
-key, puts the rows of the task in a random order, of which the first are for training.
-The other, drawn anew for every epoch, shuffles the *places* in that order, and is the
-same for all networks of a sweep. A place holds a random row, so each network sees
-uniformly random batches, epoch after epoch; but the shuffle, which would cost more than
-the training itself, is paid for once for all of them.
+Its configuration is :class:`TrainConfig`; what it trains on, batch by batch, is in
+:mod:`ibjax.batches`.
 """
 
-import math
-import numbers
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,9 +12,16 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from ibjax.batches import (
+    epoch_batches,
+    measured_batches,
+    num_train_rows,
+    split_rows,
+)
 from ibjax.datasets.task import Task
 from ibjax.gradients import GradientStatistics, streamed_statistics
 from ibjax.networks.network import Network, Params
+from ibjax.train_config import OPTIMIZERS, SPLITS, TrainConfig
 
 __all__ = [
     "OPTIMIZERS",
@@ -41,71 +41,6 @@ __all__ = [
     "split_rows",
     "train",
 ]
-
-OPTIMIZERS = ("adam", "sgd", "momentum", "adadelta")
-"""Optimizers by name; momentum is 0.9, Adadelta's decay 0.95 and epsilon 1e-7."""
-
-SPLITS = ("random", "ordered")
-"""How rows are split: at random for each network, or the first rows for training."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a network is trained.
-
-    Attributes:
-      learning_rate: Step size.
-      optimizer: One of :data:`OPTIMIZERS`.
-      batch_size: Rows of a batch; None for the whole training set. The last batch of an
-        epoch is short when it does not come out even, and its loss is its own mean.
-      train_fraction: Part of the rows to train on, in (0, 1].
-      split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
-        as Shwartz-Ziv and Tishby's program does; there they are in counting order.
-      shuffle_seed: Seed of the epochs' shuffles, see the module's text.
-      measured_batch_size: Rows of the batches whose gradients are compared at a
-        snapshot where training takes the full batch, which has nothing to compare.
-      orthonormal: Weight of the penalty :func:`orthonormality`, added to the loss.
-    """
-
-    learning_rate: float = 4e-4
-    optimizer: str = jax.tree.static(default="adam")
-    batch_size: int | None = jax.tree.static(default=512)
-    train_fraction: float = jax.tree.static(default=0.8)
-    split: str = jax.tree.static(default="random")
-    shuffle_seed: int = jax.tree.static(default=0)
-    measured_batch_size: int = jax.tree.static(default=512)
-    orthonormal: float = jax.tree.static(default=0.0)
-
-    def __post_init__(self):
-        """Refuse a configuration that cannot be trained."""
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got "
-                f"{self.optimizer!r}"
-            )
-        if self.split not in SPLITS:
-            raise ValueError(
-                f"split must be one of {', '.join(SPLITS)}, got {self.split!r}"
-            )
-        for name in ("batch_size", "measured_batch_size"):
-            rows = getattr(self, name)
-            if rows is not None and rows < 1:
-                raise ValueError(f"{name} must be at least 1, got {rows}")
-        if not 0 < self.train_fraction <= 1:
-            raise ValueError(
-                f"train_fraction must lie in (0, 1], got {self.train_fraction}"
-            )
-        if isinstance(self.learning_rate, numbers.Real) and not (
-            0 < self.learning_rate < math.inf
-        ):
-            raise ValueError(
-                f"learning_rate must be one positive number, got {self.learning_rate}"
-            )
-        if not 0 <= self.orthonormal < math.inf:
-            raise ValueError(
-                f"orthonormal must be a number from 0 on, got {self.orthonormal}"
-            )
 
 
 class TrainState(NamedTuple):
@@ -183,33 +118,6 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
     return TrainState(params, _optimizer(config).init(params))
 
 
-def num_train_rows(task: Task, config: TrainConfig) -> int:
-    """Number of rows trained on, rounded to the nearest; refuses an empty batch.
-
-    Args:
-      task: The task.
-      config: How to train.
-
-    Returns:
-      The number of rows.
-
-    Raises:
-      ValueError: If it is zero, or smaller than a batch.
-    """
-    num_rows = round(config.train_fraction * task.num_samples)
-    if num_rows == 0:
-        raise ValueError(
-            f"train_fraction {config.train_fraction} of {task.num_samples} inputs "
-            "leaves nothing to train on"
-        )
-    if config.batch_size is not None and config.batch_size > num_rows:
-        raise ValueError(
-            f"batch_size must be at most the training set's {num_rows} rows, got "
-            f"{config.batch_size}; leave it None for full batch"
-        )
-    return num_rows
-
-
 def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
     """Key of a noisy network's noise in one epoch.
 
@@ -223,72 +131,6 @@ def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
     _, key_rows = jax.random.split(key)
     # The rows' key is used once as it is; what is folded from it is new.
     return jax.random.fold_in(key_rows, epoch)
-
-
-def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
-    """Row numbers in this network's order: first those to train on, then the others.
-
-    Args:
-      key: Key of the network.
-      task: The task.
-      config: Says how to split.
-
-    Returns:
-      A permutation of the rows, shape ``[num_samples]``, int32.
-    """
-    num_rows = num_train_rows(task, config)
-    _, key_rows = jax.random.split(key)
-    rows = jnp.arange(task.num_samples, dtype=jnp.int32)
-    if config.split == "random":
-        return jax.random.permutation(key_rows, rows)
-    train_rows = jax.random.permutation(key_rows, rows[:num_rows])
-    return jnp.concatenate([train_rows, rows[num_rows:]])
-
-
-def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
-    """Places in a network's order of rows that make up each batch of an epoch.
-
-    Args:
-      epoch: Number of the epoch.
-      task: The task.
-      config: Says how large batches are.
-
-    Returns:
-      Places, shape ``[num_batches, batch_size]``, int32; -1 fills up a short batch.
-    """
-    num_rows = num_train_rows(task, config)
-    batch_size = config.batch_size or num_rows
-    num_batches = -(-num_rows // batch_size)
-    if num_batches == 1:
-        return jnp.arange(num_rows, dtype=jnp.int32)[None]
-    key = jax.random.fold_in(jax.random.key(config.shuffle_seed), epoch)
-    # Random bits above, the place below: sorting the words shuffles the places. Words
-    # that share their random bits, 5 pairs among 3,277 rows, keep their order.
-    place_bits = (num_rows - 1).bit_length()
-    mask = jnp.uint32(2**place_bits - 1)
-    words = jax.random.bits(key, (num_rows,), jnp.uint32) & ~mask
-    words = jnp.sort(words | jnp.arange(num_rows, dtype=jnp.uint32))
-    places = (words & mask).astype(jnp.int32)
-    filled = jnp.full(num_batches * batch_size - num_rows, -1, jnp.int32)
-    return jnp.concatenate([places, filled]).reshape(num_batches, batch_size)
-
-
-def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
-    """Places of the batches whose gradients are compared at a snapshot.
-
-    Args:
-      epoch: Number of the epoch.
-      task: The task.
-      config: How the network is trained.
-
-    Returns:
-      Those of :func:`epoch_batches`, or, where training takes the full batch, of
-      ``config.measured_batch_size`` rows.
-    """
-    if config.batch_size is None:
-        batch_size = min(config.measured_batch_size, num_train_rows(task, config))
-        config = replace(config, batch_size=batch_size)
-    return epoch_batches(epoch, task, config)
 
 
 def run_epoch(
