@@ -28,7 +28,7 @@ class TrainConfig:
       train_fraction: Part of the rows to train on, in (0, 1].
       split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
         as Shwartz-Ziv and Tishby's program does; there they are in counting order.
-      shuffle_seed: Seed of the epochs' shuffles, see the module's text.
+      shuffle_seed: Seed of the epochs' shuffles, see :mod:`ibjax.batches`.
       measured_batch_size: Rows of the batches whose gradients are compared at a
         snapshot where training takes the full batch, which has nothing to compare.
       orthonormal: Weight of the penalty :func:`orthonormality`, added to the loss.
