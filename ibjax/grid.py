@@ -69,7 +69,7 @@ def sweep_grid(
     """Sweep every cell of a grid.
 
     Cells that differ in numbers only, such as the learning rate, share one compiled
-    program when they follow each other.
+    program as long as no more than three others come between them.
 
     Args:
       key: Key of every sweep: seed n starts alike in all cells of one network.

@@ -234,7 +234,7 @@ def szt_cells(
       description: More to keep in every dataset's ``configuration``.
 
     Returns:
-      The cells, those that share a compiled program one after another.
+      The cells, in the order of the grid.
 
     Raises:
       ValueError: If a field of the set-up is out of range.

@@ -11,7 +11,7 @@ image side by side and, channel by channel, as their mean; the noise variance, 0
 is published as the one at which the labels have log2 10 bits.
 
 By default the networks are 4, trained on the first 4,096 images for 4 epochs and
-measured on 1,000 test images (about 4 minutes on two cores). Published are 60,000
+measured on 1,000 test images (5 minutes of processor time). Published are 60,000
 images, 12 epochs and 10,000 test images: ``--images 60000 --epochs 12 --test-images
 10000``, whose activities alone take 2.7 GB a network. First weights are Glorot's, as
 there.

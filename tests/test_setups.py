@@ -67,6 +67,25 @@ def test_the_range_is_that_of_the_activities():
     np.testing.assert_allclose(found, (0.0, highest), rtol=1e-5)
 
 
+def test_bins_span_the_range_of_the_run():
+    estimators = ("binning", "data-range")
+    setup = SztSetup(hidden=("3",), activation=("relu",), estimators=estimators)
+    (cell,) = szt_cells(setup, num_seeds=1, snapshots=(0, 1))
+    first, ranged, *_ = cell.probes()
+    assert (list(first.labels), list(ranged.labels)) == (["binning"], ["data_range"])
+    edges = ranged.parameters["edges"]
+    low, high = activity_range(
+        jax.random.key(0),
+        cell.task,
+        cell.network,
+        cell.config,
+        num_seeds=1,
+        snapshots=(0, 1),
+    )
+    assert len(edges) == 101 and low == edges[0] == 0
+    np.testing.assert_allclose(edges[-1], high, rtol=1e-6)
+
+
 def test_no_hidden_layer_has_no_range():
     with pytest.raises(ValueError, match="must have a hidden layer"):
         activity_range(

@@ -131,7 +131,7 @@ def report(
       report.html 7
     """
     directory = Path(directory)
-    if "grid" in json.loads(dataset.attrs["configuration"]):
+    if "grid" in json.loads(dataset.attrs.get("configuration", "{}")):
         return _report_grid(dataset, directory, estimator=estimator, pdf=pdf)
     summary = summarize(dataset)
     data = player_data(dataset, estimator=estimator)

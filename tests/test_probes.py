@@ -1,0 +1,48 @@
+"""Probes by nearest neighbours: against all pairs in float64."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import spatial, special
+
+from ibjax import TrainConfig, datasets, networks, probes, training
+
+
+def _entropy(t, k=2):
+    """Kozachenko and Leonenko's estimate from all distances."""
+    num_samples, dim = t.shape
+    distance = np.sort(spatial.distance.cdist(t, t), axis=1)[:, k]
+    ball = dim / 2 * np.log(np.pi) - special.gammaln(dim / 2 + 1)
+    mean = dim * np.mean(np.log(distance))
+    return -special.digamma(k) + np.log(num_samples - 1) + ball + mean
+
+
+def test_nearest_neighbours_measure_noisy_layers():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 3)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(np.int32)
+    task, network = datasets.make_task(x, labels), networks.mlp((3, 3, 2))
+    config = TrainConfig(batch_size=None)
+    key = jax.random.key(0)
+    params = network.init(key)
+    rows = training.split_rows(key, task, config)
+    batches = training.measured_batches(0, task, config)
+    snapshot = probes.take_snapshot(params, rows, batches, task, network, config)
+    variance = 1e-2
+    found = probes.nearest_neighbours(variance)(snapshot)["knn"]
+    for layer, t in enumerate(snapshot.layers):
+        noise = jax.random.normal(jax.random.key(0), t.shape)
+        noisy = np.asarray(t + variance**0.5 * noise, np.float64)
+        h = _entropy(noisy)
+        of_noise = t.shape[1] / 2 * np.log(2 * np.pi * np.e * variance)
+        by_class = [_entropy(noisy[labels == c]) for c in (0, 1)]
+        weights = np.bincount(labels) / len(labels)
+        # Distances in float32, of numbers near one, over some hundredths.
+        np.testing.assert_allclose(found.i_xt[layer], h - of_noise, atol=1e-4)
+        np.testing.assert_allclose(found.i_ty[layer], h - weights @ by_class, atol=1e-4)
+
+
+@pytest.mark.parametrize("variance", [0.0, -1.0, float("inf")])
+def test_noise_without_a_variance_is_refused(variance):
+    with pytest.raises(ValueError, match="noise_variance must be one positive"):
+        probes.nearest_neighbours(variance)
