@@ -15,6 +15,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ibjax import assembly, training
+from ibjax.compilation import CPU_OPTIONS
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes import LastProbe, Probe, take_snapshot
@@ -38,8 +39,6 @@ _EPOCHS_PER_CHUNK = 16
 # Seeds of a block on a CPU. Blocks of 5 to 9 are about equally fast; always the same
 # size, because products over blocks of another size round differently.
 _CPU_BLOCK = 5
-# Where the processor has vectors of 512 bits XLA does not use them unless asked.
-_CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 # Programs kept for sweeps that differ in numbers only, such as the learning rate.
 _MAX_PROGRAMS = 4
 _programs: dict[Any, Callable] = {}
@@ -201,7 +200,7 @@ def compile_program(
         on_cpu = layout.devices[0].platform == "cpu"
         while len(_programs) >= _MAX_PROGRAMS:
             _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(_CPU_OPTIONS if on_cpu else None)
+        _programs[key] = lowered.compile(CPU_OPTIONS if on_cpu else None)
     return _programs[key]
 
 

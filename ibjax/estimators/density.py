@@ -12,7 +12,6 @@ the largest bias. Work grows with the square of the number of samples, memory is
 O(num_samples dim).
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -21,6 +20,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import jit
 from ibjax.estimators import binning
 from ibjax.estimators.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
@@ -313,7 +313,7 @@ def _repeated(x, groups):
     return jnp.zeros(len(x), jnp.int32).at[rows].add(1)[rows] > 1
 
 
-@partial(jax.jit, static_argnames=("criterion", "whitened"))
+@jit(static_argnames=("criterion", "whitened"))
 def _log_density(x, criterion, fixed, whitened):
     """Leave-one-out log densities of all samples, bandwidth ``[1]`` and rank."""
     white = whiten_members(x, None)
@@ -329,7 +329,7 @@ def _log_density(x, criterion, fixed, whitened):
     return jnp.where(ok, found.values - shift, jnp.nan), found.bandwidths, white.rank
 
 
-@partial(jax.jit, static_argnames=("num_classes", "criterion"))
+@jit(static_argnames=("num_classes", "criterion"))
 def _log_density_within(x, labels, num_classes, criterion, fixed):
     """Log densities of all samples within their classes, bandwidths and ranks."""
 

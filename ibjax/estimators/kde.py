@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import jit
 from ibjax.estimators.layers import (
     LayerInformation,
     LayerInformationBounds,
@@ -120,7 +121,7 @@ def layer_information(
     return _layer_information(t, labels, num_classes, noise_variance)
 
 
-@partial(jax.jit, static_argnames="num_classes")
+@jit(static_argnames="num_classes")
 def _layer_information(
     t: jax.Array, labels: jax.Array, num_classes: int, noise_variance: jax.Array
 ) -> LayerInformationBounds:
@@ -257,7 +258,7 @@ def _sums_over_pairs(
     reach = math.log2(num_samples / _NEGLIGIBLE)
     gap = jnp.maximum(_box_gap(points), _box_gap(projection))
     near = jnp.triu(gap < reach)
-    rows, columns = jnp.nonzero(near, size=num_tiles * (num_tiles + 1) // 2)
+    nearer = near & (4 * gap < reach)  # The narrow kernel reaches half as far.
 
     left = 2 * jnp.moveaxis(points, 0, 2)
     right = jnp.moveaxis(points, 0, 1)
@@ -269,34 +270,29 @@ def _sums_over_pairs(
     # are then at distance zero, to the last bit, however far they are from the mean.
     square = lax.map(lambda i: jnp.diagonal(product(i, i)), jnp.arange(num_tiles)) / 2
 
-    def pair_sums(kernel, i, j):
-        """Sums of a pair of tiles along its rows and, transposed, its columns."""
-        row = jnp.matmul(kernel, tile_weights[j], precision=_EXACT)
-        column = jnp.matmul(transposed_weights[i], kernel, precision=_EXACT)
-        return row, jnp.where(i == j, 0.0, column)
+    def add_pairs(sums, chosen, num_kernels):
+        rows, columns = jnp.nonzero(chosen, size=num_tiles * (num_tiles + 1) // 2)
 
-    def add_pair(n, sums):
-        i, j = rows[n], columns[n]
-        wide = _exp2(product(i, j) - square[i][:, None] - square[j][None, :])
+        def add_pair(n, sums):
+            i, j = rows[n], columns[n]
+            kernel = _exp2(product(i, j) - square[i][:, None] - square[j][None, :])
+            by_row, by_column = sums
+            for number in range(num_kernels):
+                if number == 1:
+                    kernel = (kernel * kernel) * (kernel * kernel)
+                row = jnp.matmul(kernel, tile_weights[j], precision=_EXACT)
+                column = jnp.matmul(transposed_weights[i], kernel, precision=_EXACT)
+                by_row = by_row.at[number, i].add(row)
+                by_column = by_column.at[number, j].add(jnp.where(i == j, 0.0, column))
+            return by_row, by_column
 
-        def narrow_sums(wide):
-            return pair_sums((wide * wide) * (wide * wide), i, j)
-
-        def no_sums(wide):
-            none = jnp.zeros((tile, width), wide.dtype)
-            return none, none.T
-
-        # The narrow kernel reaches half as far.
-        narrow = lax.cond(4 * gap[i, j] < reach, narrow_sums, no_sums, wide)
-        by_row, by_column = sums
-        for kernel, (row, column) in enumerate((pair_sums(wide, i, j), narrow)):
-            by_row = by_row.at[kernel, i].add(row)
-            by_column = by_column.at[kernel, j].add(column)
-        return by_row, by_column
+        return lax.fori_loop(0, jnp.sum(chosen), add_pair, sums)
 
     nothing = jnp.zeros((2, num_tiles, tile, width), points.dtype)
-    nothing = (nothing, jnp.swapaxes(nothing, 2, 3))
-    by_row, by_column = lax.fori_loop(0, jnp.sum(near), add_pair, nothing)
+    sums = nothing, jnp.swapaxes(nothing, 2, 3)
+    # Two loops, because a choice inside of one would copy every tile.
+    sums = add_pairs(sums, nearer, num_kernels=2)
+    by_row, by_column = add_pairs(sums, near & ~nearer, num_kernels=1)
     sums = by_row + jnp.swapaxes(by_column, 2, 3)
     sums = sums.reshape(2, num_tiles * tile, width)[:, :num_samples]
     return jnp.zeros_like(sums).at[:, order[:num_samples]].set(sums)

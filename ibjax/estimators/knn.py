@@ -34,13 +34,12 @@ Cost grows with the number of pairs that come near each other, from N log N in f
 dimensions to N^2 in many; memory is O(N (d + k)).
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import jit
 from ibjax.estimators import neighbours
 from ibjax.estimators.knn_entropy import (
     class_information,
@@ -236,7 +235,7 @@ def conditional_mutual_information(
     return _conditional(x, y, z, k, metric)
 
 
-@partial(jax.jit, static_argnames=("k", "variant", "metric"))
+@jit(static_argnames=("k", "variant", "metric"))
 def _ksg(x, y, k, variant, metric):
     num_samples = len(x)
     finite, _, spaces = scaled_spaces(x, y)
@@ -271,7 +270,7 @@ def _count_each(spaces, radii, metric, inclusive):
     return jnp.stack([count(*each) for each in zip(spaces, radii, strict=True)])
 
 
-@partial(jax.jit, static_argnames=("num_classes", "k", "metric"))
+@jit(static_argnames=("num_classes", "k", "metric"))
 def _ross(x, labels, num_classes, k, metric):
     num_samples = len(x)
     finite, _, (space,) = scaled_spaces(x)
@@ -284,7 +283,7 @@ def _ross(x, labels, num_classes, k, metric):
     return jnp.where(finite, psi(num_samples) + psi(k) - mean, jnp.nan)
 
 
-@partial(jax.jit, static_argnames=("k", "metric"))
+@jit(static_argnames=("k", "metric"))
 def _conditional(x, y, z, k, metric):
     finite, _, (x, y, z) = scaled_spaces(x, y, z)
     dims = (len(x), len(y), len(z))

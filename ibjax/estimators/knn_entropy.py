@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from ibjax.compilation import jit
 from ibjax.estimators import knn_weights, neighbours
 from ibjax.estimators.knn_samples import (
     check_labels,
@@ -222,7 +223,7 @@ def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
     return _num_repeated(x, check_neighbours(k, len(x)))
 
 
-@partial(jax.jit, static_argnames=("weights", "metric"))
+@jit(static_argnames=("weights", "metric"))
 def _entropy(x, weights, metric):
     num_samples, dim = x.shape
     finite, log_scale, (space,) = scaled_spaces(x)
@@ -243,7 +244,7 @@ def _entropy(x, weights, metric):
     return jnp.where(finite, result, jnp.nan)
 
 
-@partial(jax.jit, static_argnames=("num_classes", "weights"))
+@jit(static_argnames=("num_classes", "weights"))
 def _class_information(x, labels, num_classes, weights):
     num_samples, dim = x.shape
     finite, _, (space,) = scaled_spaces(x)

@@ -1,0 +1,62 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ibjax import compilation
+
+
+@compilation.jit(static_argnames="power")
+def _sum_of_powers(x, power):
+    return jnp.sum(x**power)
+
+
+def test_function_gives_the_same_wherever_it_is_compiled():
+    x = np.arange(1.0, 5.0, dtype=np.float32)
+    alone = _sum_of_powers(x, power=2)
+    inside = jax.jit(lambda x: _sum_of_powers(x, power=2))(x)
+    constant = jax.jit(lambda: _sum_of_powers(x, power=2))()
+    many = jax.vmap(lambda x: _sum_of_powers(x, power=2))(x[None])
+    # Sums of small whole numbers are exact.
+    assert alone == inside == constant == many[0] == 30
+
+
+def test_derivatives_pass_through():
+    x = np.arange(1.0, 5.0, dtype=np.float32)
+    gradient = jax.grad(lambda x: _sum_of_powers(x, power=2))(x)
+    np.testing.assert_array_equal(gradient, 2 * x)
+    _, tangent = jax.jvp(lambda x: _sum_of_powers(x, power=2), (x,), (x,))
+    assert tangent == 60
+
+
+def test_function_is_traced_once_for_calls_alike():
+    num_traces = 0
+
+    @compilation.jit()
+    def double(x):
+        nonlocal num_traces
+        num_traces += 1
+        return 2 * x
+
+    assert double(jnp.ones(3))[0] == double(jnp.zeros(3))[0] + 2
+    assert num_traces == 1
+
+
+def test_options_reach_programs_of_their_own_only(monkeypatch):
+    seen = []
+    jit = jax.jit
+
+    def watching(function, **options):
+        compiled = jit(function, **options)
+
+        def call(*args):
+            seen.append(options.get("compiler_options"))
+            return compiled(*args)
+
+        return call
+
+    monkeypatch.setattr(jax, "jit", watching)
+    double = compilation.jit()(lambda x: 2 * x)
+    double(1.0)
+    jit(double)(1.0)
+    on_cpu = jax.default_backend() == "cpu"
+    assert seen == [compilation.CPU_OPTIONS if on_cpu else None, None]
