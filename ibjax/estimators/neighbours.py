@@ -8,8 +8,8 @@ which lose nothing however far the samples are from the origin.
 Samples are a vector's lanes: a block of them meets a chunk of others, a few at a time,
 in one fused loop that keeps each sample's k smallest distances. Samples are put in an
 order in which neighbours come together, so that a block can pass over the chunks whose
-bounding box is too far away to matter. Along one coordinate no pairs are needed: the
-samples are sorted, and two binary searches count. No matrix of pairs is held.
+bounding box is too far away to matter. Along one coordinate many samples need no pairs:
+they are sorted, and two binary searches count. No matrix of pairs is held.
 
 **Separation.** Distances are only ever compared, so they are kept as *separations*: the
 distance itself for the Chebyshev norm, its square for the Euclidean one. Spaces have
@@ -43,6 +43,8 @@ __all__ = [
 
 METRICS = ("chebyshev", "euclidean")
 
+# Up to this number of samples comparing those nearby is faster than binary searches.
+_FEW_ON_LINE = 10_000
 # Above this number of neighbours a sort of the chunk is cheaper than comparisons.
 _FEW_NEIGHBOURS = 6
 # Sums of squares this close to each other, relatively, are equal: each of them is
@@ -179,6 +181,9 @@ def nearest_separations(
     dim, num_padded = points.shape
     num_blocks, block, chunk = block_sizes(num_samples, dim)
     few = k <= _FEW_NEIGHBOURS
+    if not few:  # A sort costs less for the number the larger it is.
+        arrangement = _merge_chunks(arrangement, block // chunk)
+        chunk = block
 
     def visit(rows, start, count, smallest):
         if few:
@@ -227,6 +232,15 @@ def nearest_separations(
     smallest = lax.map(one_block, jnp.arange(num_blocks))
     smallest = jnp.moveaxis(smallest, 0, 1).reshape(k, num_padded)
     return _restore(arrangement, smallest, num_samples)
+
+
+def _merge_chunks(arrangement, number):
+    """The same samples in chunks of so many of the present ones."""
+    low, high = (
+        corner.reshape(len(corner), -1, number)
+        for corner in (arrangement.low, arrangement.high)
+    )
+    return arrangement._replace(low=jnp.min(low, axis=2), high=jnp.max(high, axis=2))
 
 
 def _restore(arrangement, values, num_samples):
@@ -313,7 +327,8 @@ def count_within(
       Counts, int32, ``[num_samples]``; at least 1.
     """
     radius = _tied(radius, metric) if inclusive else _below(radius, metric)
-    if len(spaces) == 1 and len(spaces[0]) == 1:
+    on_line = len(spaces) == 1 and len(spaces[0]) == 1
+    if on_line and len(radius) > _FEW_ON_LINE:
         counts = _count_on_line(spaces[0][0], radius, metric, inclusive)
     else:
         counts = _count_pairs(spaces, radius, metric, inclusive)

@@ -13,6 +13,8 @@ __all__ = ["Arrangement", "arrange", "block_sizes"]
 _BLOCK = {True: 320, False: 1280}
 _CHUNK = {True: 8, False: 16}
 _FEW_COORDINATES = 5
+# So few samples all meet: passing over some would cost more than it saves.
+_ONE_BLOCK = 640
 # Differences that one compiled loop takes at most, which is what compiling it costs.
 _LONGEST_LOOP = 256
 # Parts into which one sort divides a group of samples.
@@ -41,6 +43,8 @@ def block_sizes(num_samples: int, dim: int) -> tuple[int, int, int]:
     """Number of blocks, a power of two, and samples per block and per chunk."""
     few = dim <= _FEW_COORDINATES
     num_blocks = 2 ** max(0, round(math.log2(num_samples / _BLOCK[few])))
+    if num_samples <= _ONE_BLOCK:
+        num_blocks = 1
     chunk = _CHUNK[few] if num_blocks > 1 else _CHUNK[True]
     chunk = min(chunk, 2 ** (max(1, _LONGEST_LOOP // dim).bit_length() - 1))
     block = -(-num_samples // (num_blocks * chunk)) * chunk
