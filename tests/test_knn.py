@@ -260,21 +260,6 @@ def test_gaussian_entropy_and_vmap():
     assert abs(values[7] - knn.entropy(sets[7])) < ROUNDING
 
 
-@pytest.mark.slow
-def test_weights_take_bias_away():
-    # Gaussians in five dimensions: both estimates are too low, the weighted one less,
-    # by more than four standard errors of the difference.
-    sets = np.random.default_rng(1).normal(size=(10, 4000, 5)).astype(np.float32)
-    truth = 2.5 * math.log(2 * math.pi * math.e)
-    plain = np.asarray([knn.entropy(x, k=5) for x in sets]) - truth
-    weighted = np.asarray([knn.weighted_entropy(x, k=5) for x in sets]) - truth
-    difference = weighted - plain
-    error = np.std(difference, ddof=1) / math.sqrt(len(sets))
-    assert np.mean(plain) < 0
-    assert np.mean(difference) > 4 * error
-    assert abs(np.mean(weighted)) < abs(np.mean(plain))
-
-
 def test_ksg_under_vmap_equals_a_loop():
     pairs = [gaussian(seed=seed) for seed in range(3)]
     x, y = (np.stack(values) for values in zip(*pairs, strict=True))
