@@ -3,8 +3,10 @@
 Every estimator on every task of known information: bias and standard deviation over
 seeds of samples. Peers get the same arrays: a kd-tree KSG in SciPy, in float64, written
 as NPEET does it but without its noise; scikit-learn's, where both variables have one
-column; bmi's, where it is installed. Then, per task: the best of ours, whether it is
-within 10 % of the truth, and whether ours is worse than a peer's same method.
+column; bmi's, with the maximum norm inside each variable. Then, per task: the best of
+ours, whether it is within 10 % of the truth, and whether ours is worse than a peer's
+same method. Cases can run one by one, each with its ``--output``; ``--merge`` makes the
+tables of all of them.
 
 "Worse" is a mean absolute error over the same seeds that is larger by more than three
 standard errors of the paired difference, and by more than 1e-3 nats.
@@ -22,10 +24,13 @@ on ``--density-seeds``. Peers that slow down with the dimension run on tasks of 
 
     python benchmarks/estimators.py --output estimators.json
     python benchmarks/estimators.py --tasks 1v1 2pair-3 --seeds 3 --estimators ksg kl
+    python benchmarks/estimators.py --merge ours.json critics.json
 """
 
 import argparse
+import json
 import math
+import pathlib
 import sys
 import time
 from collections.abc import Callable
@@ -204,11 +209,22 @@ def case_sklearn(args: argparse.Namespace) -> dict[str, Any]:
 
 def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the Beyond Normal package's KSG and canonical correlations."""
-    estimators = harness.require("bmi").estimators
-    ksg = estimators.KSGEnsembleFirstEstimator(neighborhoods=(NEIGHBOURS,))
-    cca = estimators.CCAMutualInformationEstimator()
-    methods = {"bmi KSG": ksg.estimate, "bmi CCA": cca.estimate}
-    return _run(args, methods, max_dim=args.peer_dim)
+    chosen = [
+        task for task in tasks(args.tasks) if task.dim_x + task.dim_y <= args.peer_dim
+    ]
+    pairs = [
+        samples(task, seed, args.samples)
+        for task in chosen
+        for seed in range(args.seeds)
+    ]
+    rows = []
+    for name, method in (("bmi KSG", "ksg-unit-variance"), ("bmi CCA", "cca")):
+        start = time.perf_counter(), time.process_time()
+        found = harness.run_bmi(args.bmi_python, pairs, method=method, k=NEIGHBOURS)
+        values = np.reshape([one["value"] for one in found], (len(chosen), args.seeds))
+        for task, of_task in zip(chosen, values.tolist(), strict=True):
+            rows.append(_row(task, name, of_task, start))
+    return {"rows": rows}
 
 
 def _run(
@@ -339,6 +355,13 @@ def _cell(row: dict[str, Any] | None) -> str:
     return f"{row['bias']:+.3f}" + ("" if spread is None else f" ± {spread:.3f}")
 
 
+def _seeds(rows: list[dict[str, Any]]) -> str:
+    numbers = {row["estimator"]: len(row["values"]) for row in rows}
+    most = max(numbers.values())
+    fewer = [f"{name}: {n}" for name, n in numbers.items() if n < most]
+    return f"{most} seeds" + (f" ({', '.join(fewer)})" if fewer else "")
+
+
 def main() -> None:
     """Runs the cases and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -349,11 +372,20 @@ def main() -> None:
     parser.add_argument("--critic-seeds", type=int, default=3)
     parser.add_argument("--density-seeds", type=int, default=3)
     parser.add_argument("--critic-steps", type=int, default=1000)
+    parser.add_argument(
+        "--merge", type=pathlib.Path, nargs="+", help="outputs to make the tables of"
+    )
+    parser.add_argument("--bmi-python", help="interpreter that has bmi")
     parser.add_argument("--peer-dim", type=int, default=10, help="of X and Y together")
     harness.add_arguments(parser, list(CASES), repeats=1)
     args = parser.parse_args()
-    results = harness.run_cases(args, CASES)
-    rows = [row for result in results.values() for row in result["rows"]]
+    if args.merge:
+        results = {}
+        earlier = [json.loads(path.read_text()) for path in args.merge]
+        rows = [row for run in earlier for row in run["rows"]]
+    else:
+        results = harness.run_cases(args, CASES)
+        rows = [row for result in results.values() for row in result["rows"]]
     if not rows:
         raise SystemExit("no task and estimator were chosen")
     for row in rows:
@@ -384,9 +416,7 @@ def main() -> None:
     print(
         f"\nOf {len(low)} tasks of up to {HIGHEST_PROMISED_DIM} dimensions a method of "
         f"ours is within {WITHIN:.0%} on {reached}.\n\n"
-        f"Bias ± standard deviation in nats, {args.samples} samples, {args.seeds} "
-        f"seeds (densities: {min(args.seeds, args.density_seeds)}; critics: "
-        f"{min(args.seeds, args.critic_seeds)}, {args.critic_steps} steps). "
+        f"Bias ± standard deviation in nats, {args.samples} samples, {_seeds(rows)}. "
         "'k of n': so many seeds got no finite value.\n"
     )
     names = list(dict.fromkeys(row["estimator"] for row in rows))

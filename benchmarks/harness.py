@@ -42,6 +42,7 @@ __all__ = [
     "random_layers",
     "random_networks",
     "require",
+    "run_bmi",
     "run_cases",
     "set_host_devices",
     "szt_inputs",
@@ -105,6 +106,45 @@ def require(name: str) -> Any:
         if (error.name or "").split(".")[0] != name.split(".")[0]:
             raise
         raise MissingPeer(f"{name} not installed: row left out") from error
+
+
+def run_bmi(
+    python: str | None,
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    method: str,
+    k: int,
+    repeats: int = 0,
+) -> list[dict[str, Any]]:
+    """Runs bmi in the environment that has it, see bmi_peer.py.
+
+    Args:
+      python: Its interpreter; None leaves the row out.
+      pairs: Samples of X and Y.
+      method: ``"ksg"``, ``"ksg-unit-variance"`` or ``"cca"``.
+      k: Number of neighbours.
+      repeats: Timed calls of each pair after the first.
+
+    Returns:
+      For each pair its ``value`` in nats and the ``seconds`` of the repeats.
+
+    Raises:
+      MissingPeer: If no interpreter is named.
+    """
+    if python is None:
+        raise MissingPeer("bmi: no interpreter named with --bmi-python: row left out")
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "pairs.npz"
+        arrays = {
+            f"{name}_{number}": array
+            for number, pair in enumerate(pairs)
+            for name, array in zip("xy", pair, strict=True)
+        }
+        np.savez(path, **arrays)
+        script = pathlib.Path(__file__).with_name("bmi_peer.py")
+        command = [python, script, path, method, str(k), str(repeats)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
 
 
 def compile_function(fn: Callable[..., Any], *args: Any) -> tuple[Any, float]:

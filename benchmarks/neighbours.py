@@ -12,12 +12,10 @@ is timed, and in the growth with the tree.
 """
 
 import argparse
-import json
+import itertools
 import math
 import pathlib
 import statistics
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -122,24 +120,14 @@ def case_sklearn(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures bmi's estimator in the environment that has it, see bmi_ksg.py."""
-    if args.bmi_python is None:
-        raise harness.MissingPeer("bmi: no interpreter named with --bmi-python")
+    """Measures bmi's estimator in the environment that has it."""
     pairs = [gaussian_pair(dim, args.num_samples) for dim in DIMS]
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory) / "pairs.npz"
-        arrays = {
-            f"{name}_{number}": array
-            for number, pair in enumerate(pairs)
-            for name, array in zip("xy", pair, strict=True)
-        }
-        np.savez(path, **arrays)
-        script = pathlib.Path(__file__).with_name("bmi_ksg.py")
-        command = [args.bmi_python, script, path, str(K), str(args.repeats)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    measured = harness.run_bmi(
+        args.bmi_python, pairs, method="ksg", k=K, repeats=args.repeats
+    )
     rows = []
     for dim, truth, found in zip(
-        DIMS, args.case_input["truths"], json.loads(done.stdout), strict=True
+        DIMS, args.case_input["truths"], measured, strict=True
     ):
         error = abs(found["value"] - truth)
         if not error <= args.tolerance:
@@ -201,10 +189,9 @@ def _measure_dims(args: argparse.Namespace, estimate: Callable[..., Any]) -> lis
 
 def _measure_pairs(args: argparse.Namespace, estimate: Callable[..., Any]) -> list:
     rows = []
-    for dim in (1, 3):
+    for num_samples, dim in itertools.product(args.pair_samples, (1, 3)):
         pairs = [
-            gaussian_pair(dim, args.pair_samples, seed)
-            for seed in range(args.num_pairs)
+            gaussian_pair(dim, num_samples, seed) for seed in range(args.num_pairs)
         ]
         placed = [_place(args, *pair) for pair in pairs]
         truth = np.asarray([all_pairs_ksg(*pair) for pair in pairs])
@@ -212,8 +199,10 @@ def _measure_pairs(args: argparse.Namespace, estimate: Callable[..., Any]) -> li
         if args.case == "ours":
             import jax
 
+            from ibjax.compilation import CPU_OPTIONS
+
             x, y = _place(args, *map(np.stack, zip(*pairs, strict=True)))
-            at_once = jax.jit(jax.vmap(estimate))
+            at_once = jax.jit(jax.vmap(estimate), compiler_options=CPU_OPTIONS)
             ways["at once, vmap"] = lambda f=at_once, x=x, y=y: f(x, y)
         for way, call in ways.items():
             error = float(np.max(np.abs(np.asarray(call()) - truth)))
@@ -223,6 +212,7 @@ def _measure_pairs(args: argparse.Namespace, estimate: Callable[..., Any]) -> li
             timing = harness.time_calls(call, repeats=args.repeats)
             rows.append(
                 {
+                    "num_samples": num_samples,
                     "dim": dim,
                     "way": way,
                     "milliseconds_min": 1e3 * timing.minimum,
@@ -307,7 +297,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--num-pairs", type=int, default=100)
-    parser.add_argument("--pair-samples", type=int, default=500)
+    parser.add_argument("--pair-samples", type=int, nargs="+", default=[100, 200, 500])
     parser.add_argument(
         "--longest", type=float, default=100.0, help="growth ends about here, seconds"
     )
@@ -346,11 +336,12 @@ def main() -> None:
         )
     )
 
-    header = ["", "pairs", "dimensions", "ms, min", "median"]
+    header = ["", "pairs", "samples", "dimensions", "ms, min", "median"]
     rows = [
         [
             result["label"],
             row["way"],
+            row["num_samples"],
             f"{row['dim']} + {row['dim']}",
             row["milliseconds_min"],
             row["milliseconds_median"],

@@ -1,4 +1,4 @@
-r"""Times bmi's KSG estimator; run by neighbours.py with the interpreter that has bmi.
+r"""Runs bmi's estimators with the interpreter that has bmi; the benchmarks start it.
 
 bmi needs an older JAX than ibjax, so it lives in an environment of its own:
 
@@ -6,8 +6,9 @@ bmi needs an older JAX than ibjax, so it lives in an environment of its own:
     bmi/bin/pip install 'jax==0.4.30' 'jaxlib==0.4.30' 'numpy<2' 'scipy<1.13' \
         'benchmark-mi==0.1.3'
 
-Arguments: a file of arrays ``x_0``, ``y_0``, ``x_1`` and so on, k, and the repeats.
-Prints a list of value and seconds of every pair, as JSON.
+Arguments: a file of arrays ``x_0``, ``y_0``, ``x_1`` and so on; the method, ``ksg``,
+``ksg-unit-variance`` or ``cca``; the number of neighbours; and the timed repeats. KSG
+takes the maximum norm. Prints a list of value and seconds of every pair, as JSON.
 """
 
 import json
@@ -15,18 +16,23 @@ import sys
 import time
 
 import numpy as np
-from bmi.estimators import KSGEnsembleFirstEstimator
+from bmi.estimators import CCAMutualInformationEstimator, KSGEnsembleFirstEstimator
 
 
 def main() -> None:
-    path, k, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    path, method, k, repeats = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
     arrays = np.load(path)
     found = []
     for number in range(len(arrays) // 2):
         x, y = arrays[f"x_{number}"], arrays[f"y_{number}"]
-        estimator = KSGEnsembleFirstEstimator(
-            neighborhoods=(k,), standardize=False, metric_x="chebyshev"
-        )
+        if method == "cca":
+            estimator = CCAMutualInformationEstimator()
+        else:
+            estimator = KSGEnsembleFirstEstimator(
+                neighborhoods=(k,),
+                standardize=method == "ksg-unit-variance",
+                metric_x="chebyshev",
+            )
         value = float(estimator.estimate(x, y))  # Compiled now.
         seconds = []
         for _ in range(repeats):
