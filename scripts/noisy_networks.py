@@ -14,7 +14,6 @@ H(bin(T)) for several widths of the bins, and the clusters of the samples.
 ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -22,38 +21,19 @@ import common
 import numpy as np
 import xarray as xr
 
-from ibjax import datasets, noisy_probes, noisy_setups, snapshot_epochs
+from ibjax import datasets, noisy_probes
 from ibjax.claims.noisy import noisy_claims
 from ibjax.claims.noisy_authors import authors_run
 from ibjax.plots import noisy
 from ibjax.results import write_atomically
 
-SEEDS, EPOCHS, SNAPSHOTS = 10, 10_000, 20
-QUICK_SEEDS, QUICK_EPOCHS, QUICK_SNAPSHOTS = 2, 300, 6
 # Where the authors' saved run has its peaks, and an epoch on their way down.
 ALSO = (509, 559, 1874)
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = common.options(__doc__, "noisy_networks").parse_args(arguments)
-    write(train(args), args.output)
-
-
-def train(args: argparse.Namespace) -> xr.Dataset:
-    if args.results is not None:
-        return common.read(args.results, "noisy")
-    num_seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    num_epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
-    num_snapshots = QUICK_SNAPSHOTS if args.quick else SNAPSHOTS
-    epochs = set(snapshot_epochs(num_epochs, num_snapshots))
-    if not args.quick:
-        epochs |= {epoch for epoch in ALSO if epoch <= num_epochs}
-    common.use_all_cores()
-    cells = noisy_setups.noisy_cells(
-        noisy_setups.NoisySetup(), snapshots=sorted(epochs)
-    )
-    directory = args.output / "noisy"
-    return common.sweep_cells(cells, directory, num_seeds, resume=args.resume)
+    write(common.preset_dataset("noisy", args, also=ALSO), args.output)
 
 
 def write(dataset: xr.Dataset, output: Path) -> None:

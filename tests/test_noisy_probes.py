@@ -167,8 +167,6 @@ def test_cells_are_all_combinations():
     assert (last.config.orthonormal, last.config.batch_size) == (0.01, 256)
     assert last.network.description.endswith("noise [0.05, 0.05, 0.05, 0.05, 0.05]")
     assert last.description["noise_std"] == 0.05 and last.description["note"] == "x"
-    with pytest.raises(ValueError, match="noise_std must name each value once"):
-        noisy_cells(NoisySetup(noise_std=(0.1, 0.1)), snapshots=[0])
 
 
 @pytest.mark.slow
