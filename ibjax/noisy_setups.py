@@ -15,6 +15,9 @@ from ibjax.setup_grid import SetupGrid
 
 __all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
 
+# Wider layers' samples cannot be seen in two or three dimensions.
+_MOST_UNITS_KEPT = 5
+
 ESTIMATOR = "propagation"
 """Name of the informations by sample propagation in the datasets of these set-ups."""
 
@@ -63,8 +66,8 @@ def noisy_cells(
 ) -> list[Cell]:
     """The cells of a set-up's grid, for :func:`ibjax.grid.sweep_grid`.
 
-    Each is measured by sample propagation, H(bin(T)), clusters, the samples of the last
-    hidden layer, ``orthonormality`` of the weights, and losses.
+    Each is measured by sample propagation, H(bin(T)), clusters, the samples of hidden
+    layers of up to five units, ``orthonormality`` of the weights, and losses.
 
     Args:
       setup: The set-up.
@@ -125,13 +128,17 @@ def _probes(network: networks.noisy.NoisyNetwork, setup: NoisySetup):
         value = training.orthonormality(snapshot.params, network.network)
         return {"orthonormality": value}
 
+    propagated = noisy_probes.propagated(network, setup.effort, name=ESTIMATOR)
+    if "noise_std" in setup.axes:
+        # A label that is the same in all cells of a grid, whatever their noise.
+        propagated = propagated._replace(labels={ESTIMATOR: "sample propagation"})
+    widths = enumerate(setup.hidden, start=1)
+    drawn = [layer for layer, width in widths if width <= _MOST_UNITS_KEPT]
     return (
-        noisy_probes.propagated(network, setup.effort, name=ESTIMATOR),
+        propagated,
         noisy_probes.binned_entropies(network, setup.bin_widths),
         noisy_probes.clustering(network, num_inputs=setup.num_inputs),
-        noisy_probes.layer_samples(
-            network, len(setup.hidden), num_inputs=setup.num_inputs
-        ),
+        noisy_probes.layer_samples(network, drawn, num_inputs=setup.num_inputs),
         orthonormality,
         probes.losses,
     )

@@ -140,7 +140,7 @@ PRESETS = {
     "noisy": Preset(
         "Networks with noise in every hidden layer, whose I(X;T) sample propagation "
         "estimates (Goldfeld et al.).",
-        NoisySetup(),
+        NoisySetup(noise_std=(0.005, 0.05)),
         Scale(10, 10_000, 20),
         Scale(2, 300, 6),
     ),

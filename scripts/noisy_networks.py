@@ -4,14 +4,16 @@
     python scripts/noisy_networks.py --quick
 
 Shwartz-Ziv and Tishby's network 12-10-7-5-4-3-2 of tanh units with Gaussian noise of
-standard deviation 0.005 on every hidden layer, in training and when measured, with and
-without a penalty that keeps the weights orthonormal. I(X;T) is a property of such a
-network; sample propagation estimates it with a known error. Beside it are measured
-H(bin(T)) for several widths of the bins, and the clusters of the samples.
+standard deviation 0.005 or 0.05 on every hidden layer, in training and when measured,
+with and without a penalty that keeps the weights orthonormal. I(X;T) is a property of
+such a network; sample propagation estimates it with a known error. Beside it are
+measured H(bin(T)) for several widths of the bins, the clusters of the samples, and the
+samples of the later layers.
 
-10 networks, Adam, batches of 256, 10,000 epochs. Written: figures as PNG and PDF,
-``claims.json``, ``claims.md``, ``authors_run.json`` with the authors' numbers beside
-ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
+10 networks, Adam, batches of 256, 10,000 epochs. Other noises are swept by ``ibjax
+sweep noisy --noise-std 0.01 0.1``, whose output ``--from`` takes. Written: figures as
+PNG and PDF, ``claims.json``, ``claims.md``, ``authors_run.json`` with the authors'
+numbers beside ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
 """
 
 import json
@@ -38,18 +40,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 def write(dataset: xr.Dataset, output: Path) -> None:
     task = datasets.szt()
-    num_inputs = dataset["layer_samples"].shape[-2]
-    rows = noisy_probes.sample_rows(task.num_samples, num_inputs)
+    figures = {
+        "noisy_information": noisy.noisy_information(dataset),
+        "noisy_bins": noisy.noisy_bins(dataset),
+    }
+    layers = noisy.sampled_layers(dataset)
+    for layer in layers:
+        num_inputs = dataset[noisy_probes.layer_samples_name(layer)].shape[-2]
+        rows = noisy_probes.sample_rows(task.num_samples, num_inputs)
+        name = "noisy_clusters" if layer == layers[-1] else f"noisy_clusters_{layer}"
+        labels = np.asarray(task.labels)[rows]
+        figures[name] = noisy.noisy_clusters(dataset, labels, layer=layer)
     common.write(
         output,
         noisy_claims(dataset),
-        {
-            "noisy_information": noisy.noisy_information(dataset),
-            "noisy_bins": noisy.noisy_bins(dataset),
-            "noisy_clusters": noisy.noisy_clusters(
-                dataset, np.asarray(task.labels)[rows]
-            ),
-        },
+        figures,
         title="Noisy networks (Goldfeld et al., ICML 2019)",
         datasets=[dataset],
     )
