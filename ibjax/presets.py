@@ -8,13 +8,14 @@ import jax
 from ibjax.datasets.task import Task
 from ibjax.grid import Cell
 from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, mnist_cells
+from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.setups import SztSetup, szt_cells
 from ibjax.sweep import snapshot_epochs
 
 __all__ = ["PRESETS", "Preset", "Scale", "Setup", "setup_cells"]
 
-Setup = SztSetup | MnistSetup | CnnSetup | NoisySetup
+Setup = SztSetup | MnistSetup | CnnSetup | NoisySetup | LossSetup
 
 
 class Scale(NamedTuple):
@@ -144,6 +145,13 @@ PRESETS = {
         Scale(10, 10_000, 20),
         Scale(2, 300, 6),
     ),
+    "loss-dynamics": Preset(
+        "What a step of gradient descent does to the loss, measured against what the "
+        "gradient says.",
+        LossSetup(),
+        Scale(20, 1_000, 30),
+        Scale(4, 100, 30),
+    ),
 }
 """Set-ups by name."""
 
@@ -200,5 +208,7 @@ def setup_cells(
         return make_cells(setup, task, num_measured=scale.test_images, **options)
     if isinstance(setup, NoisySetup):
         return noisy_cells(setup, **options)
+    if isinstance(setup, LossSetup):
+        return loss_cells(setup, **options)
     options |= {"num_seeds": scale.seeds, "block": block, "devices": devices}
     return szt_cells(setup, **options)

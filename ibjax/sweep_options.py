@@ -9,6 +9,7 @@ import tyro
 
 from ibjax.estimators.propagation_rows import DEFAULT_EFFORT, Effort
 from ibjax.image_setups import CnnSetup, Images, MnistSetup
+from ibjax.loss_setups import LossSetup
 from ibjax.noisy_setups import NoisySetup
 from ibjax.presets import PRESETS, Scale
 from ibjax.setups import SztSetup
@@ -16,6 +17,7 @@ from ibjax.setups import SztSetup
 __all__ = [
     "CnnOptions",
     "ImageOptions",
+    "LossOptions",
     "MnistOptions",
     "NoisyOptions",
     "Options",
@@ -114,11 +116,17 @@ class NoisyOptions(RunOptions, NoisySetup):
     num_inputs: tyro.conf.Suppress[int] = NoisySetup.num_inputs
 
 
+@dataclass(frozen=True)
+class LossOptions(RunOptions, LossSetup):
+    """Steps of gradient descent, their networks' number, and how to run them."""
+
+
 _OPTIONS = {
     SztSetup: SztOptions,
     MnistSetup: MnistOptions,
     CnnSetup: CnnOptions,
     NoisySetup: NoisyOptions,
+    LossSetup: LossOptions,
 }
 
 

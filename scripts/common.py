@@ -72,21 +72,25 @@ def preset_dataset(
     setup: Setup | None = None,
     task: Callable[[Scale], Task] | None = None,
     also: Iterable[int] = (),
+    directory: str | None = None,
 ) -> xr.Dataset:
     """The dataset of a preset: from ``--from``, or trained.
 
     Args:
-      name: Name of the preset, and of the sweeps' directory in the output.
+      name: Name of the preset.
       args: Parsed options.
       setup: A set-up in place of the preset's.
       task: For a set-up on images: makes the task of a size.
       also: Epochs to measure at besides those spread over the logarithm.
+      directory: Name of the sweeps' directory in the output, that of the preset by
+        default.
 
     Returns:
       The dataset.
     """
+    directory = directory or name
     if args.results is not None:
-        return read(args.results, name)
+        return read(args.results, directory)
     preset = PRESETS[name]
     scale = preset.quick if args.quick else preset.full
     for option in Scale._fields:
@@ -101,7 +105,11 @@ def preset_dataset(
         block=preset.block,
     )
     return sweep_cells(
-        cells, args.output / name, scale.seeds, resume=args.resume, block=preset.block
+        cells,
+        args.output / directory,
+        scale.seeds,
+        resume=args.resume,
+        block=preset.block,
     )
 
 
