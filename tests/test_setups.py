@@ -10,6 +10,7 @@ import pytest
 from ibjax import datasets, networks, training
 from ibjax.grid import cell_name
 from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, image_task, mnist_cells
+from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.presets import PRESETS, Scale, setup_cells
 from ibjax.setups import SztSetup, activity_range, szt_cells
@@ -195,3 +196,14 @@ def test_images_that_do_not_fit_are_refused(images):
 def test_bad_noisy_setups_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         noisy_cells(NoisySetup(**options), snapshots=[0, 1])
+
+
+def test_steps_are_measured_as_they_are_taken():
+    setup = LossSetup(hidden=("3",), learning_rate=(0.1, 0.2))
+    cells = loss_cells(setup, snapshots=[0, 1], key=2)
+    found = [(cell.config.learning_rate, cell.config.batch_size) for cell in cells]
+    assert found == [(0.1, None), (0.1, 512), (0.2, None), (0.2, 512)]
+    assert {cell.config.optimizer for cell in cells} == {"sgd"}
+    assert {cell.config.shuffle_seed for cell in cells} == {2}
+    with pytest.raises(ValueError, match="batch_size must be at most the training set"):
+        loss_cells(LossSetup(batch_size=(4000,)), snapshots=[0, 1])
