@@ -313,7 +313,7 @@ def test_layers_of_many_units_are_drawn_by_principal_components(as_claimed):
     rows = samples.reshape(-1, 4) - samples.reshape(-1, 4).mean(axis=0)
     variances, axes = np.linalg.eigh(rows.T @ rows)
     share = variances[2:].sum() / variances.sum()
-    assert f"{share:.0%} of the variance" in figure.axes[0].texts[0].get_text()
+    assert f"{100 * share:.0f} % of the variance" in figure.axes[0].texts[0].get_text()
     offsets = [axes.collections[-1].get_offsets() for axes in figure.axes[:2]]
     expected = np.abs(rows @ axes[:, :1:-1])
     np.testing.assert_allclose(np.abs(np.concatenate(offsets)), expected, atol=1e-9)

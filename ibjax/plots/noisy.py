@@ -240,7 +240,7 @@ def noisy_clusters(
                 axes.set_title(f"epoch {text}\n$I(X;T)$ = {bits[place]:.1f} bits")
             title = _cell_title(cell, "\n")
             if share < 1.0:
-                title += f"\n{share:.0%} of the variance"
+                title += f"\n{100 * share:.0f} % of the variance"
             row[0].text(
                 -0.04,
                 0.5,
