@@ -15,7 +15,9 @@ __all__ = ["format_grid", "place_text", "summarize_grid"]
 _AXIS_NAMES = {
     "batch_size": "batch",
     "learning_rate": "step size",
+    "noise_std": "noise",
     "noise_variance": "noise variance",
+    "orthonormal": "penalty",
 }
 
 

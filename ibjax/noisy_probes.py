@@ -28,6 +28,7 @@ __all__ = [
     "binned_entropy_name",
     "clustering",
     "layer_samples",
+    "layer_samples_name",
     "propagated",
     "sample_rows",
 ]
@@ -232,17 +233,33 @@ def sample_rows(num_samples: int, num_chosen: int) -> np.ndarray:
     return np.sort(rows)
 
 
-def layer_samples(
-    network: NoisyNetwork, layer: int, *, num_inputs: int = 1024
-) -> InformationProbe:
-    """One layer's noisy samples themselves, to draw them; for few inputs and units.
+def layer_samples_name(layer: int) -> str:
+    """Name of the samples of a layer that :func:`layer_samples` returns.
 
-    They are kept as ``layer_samples``, ``[num_inputs, units]``, one for each of the
-    measured inputs that :func:`sample_rows` names.
+    Args:
+      layer: Number of the layer, from 1.
+
+    Returns:
+      The name.
+
+    Example:
+      >>> layer_samples_name(5)
+      'samples_of_layer_5'
+    """
+    return f"samples_of_layer_{layer}"
+
+
+def layer_samples(
+    network: NoisyNetwork, layers: Sequence[int], *, num_inputs: int = 1024
+) -> InformationProbe:
+    """Layers' noisy samples themselves, to draw them; for few inputs and units.
+
+    Those of a layer, ``[num_inputs, units]``, one for each of the measured inputs that
+    :func:`sample_rows` names, are kept as :func:`layer_samples_name` says.
 
     Args:
       network: The network, whose ``network`` is the one that is swept.
-      layer: Number of the layer, from 1.
+      layers: Numbers of the layers, from 1.
       num_inputs: How many inputs.
 
     Returns:
@@ -253,21 +270,23 @@ def layer_samples(
 
     Example:
       >>> from ibjax.networks import noisy
-      >>> layer_samples(noisy([12, 2, 2], noise_std=0.1), 1).parameters
-      {'layer_samples': 1, 'num_inputs': 1024}
+      >>> layer_samples(noisy([12, 2, 2], noise_std=0.1), [1]).parameters
+      {'layer_samples': [1], 'num_inputs': 1024}
     """
-    if not 1 <= layer <= len(network.layer_names):
-        raise ValueError(
-            f"layer must lie in [1, {len(network.layer_names)}], got {layer}"
-        )
+    chosen = tuple(layers)
+    for layer in chosen:
+        if not 1 <= layer <= len(network.layer_names):
+            raise ValueError(
+                f"layers must lie in [1, {len(network.layer_names)}], got {layer}"
+            )
 
     def measure(snapshot):
         task = snapshot.measured
         rows = sample_rows(task.num_samples, num_inputs)
-        layers = _noisy_layers(snapshot, network, task.x[rows], _SAMPLES)
-        return {"layer_samples": layers[layer - 1]}
+        samples = _noisy_layers(snapshot, network, task.x[rows], _SAMPLES)
+        return {layer_samples_name(layer): samples[layer - 1] for layer in chosen}
 
-    parameters = {"layer_samples": layer, "num_inputs": num_inputs}
+    parameters = {"layer_samples": list(chosen), "num_inputs": num_inputs}
     return InformationProbe(measure, {}, parameters)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +11,25 @@ import jax
 from ibjax import datasets, networks, noisy_probes, probes, training
 from ibjax.estimators.propagation_rows import DEFAULT_EFFORT, Effort
 from ibjax.grid import Cell
+from ibjax.setup_grid import SetupGrid
 
 __all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
+
+# Wider layers' samples cannot be seen in two or three dimensions.
+_MOST_UNITS_KEPT = 5
 
 ESTIMATOR = "propagation"
 """Name of the informations by sample propagation in the datasets of these set-ups."""
 
 
 @dataclass(frozen=True)
-class NoisySetup:
+class NoisySetup(SetupGrid):
     """Goldfeld et al.'s noisy networks; several noises or penalties are swept.
 
     Attributes:
       noise_std: Standard deviations of the noise on every hidden layer.
-      orthonormal: Weights of the penalty :func:`ibjax.training.orthonormality`; 0 is
-        none. The paper's own weight is not known. With 0.01 singular values stay near
+      orthonormal: Weights of the penalty on weights that are not orthonormal; 0 is
+        none. The paper's own one is not known. With 0.01 singular values stay near
         one and test accuracy within a percent or so; with 0.1 it falls to about 0.90.
       hidden: Units of every hidden layer.
       learning_rate: Step size of Adam.
@@ -36,6 +39,9 @@ class NoisySetup:
       num_inputs: Inputs for clusters, and for the samples that are kept.
     """
 
+    grid_fields = ("noise_std", "orthonormal")
+    positive_fields = ("noise_std", "bin_widths", "hidden")
+
     noise_std: tuple[float, ...] = (0.005,)
     orthonormal: tuple[float, ...] = (0.0, 0.01)
     hidden: tuple[int, ...] = (10, 7, 5, 4, 3)
@@ -44,6 +50,11 @@ class NoisySetup:
     bin_widths: tuple[float, ...] = (0.0005, 0.005, 0.05, 0.07, 0.5)
     effort: Effort = DEFAULT_EFFORT
     num_inputs: int = 1024
+
+    def estimator_texts(self) -> list[str]:
+        """What estimates the information, in words."""
+        widths = ", ".join(f"{width:g}" for width in self.bin_widths)
+        return ["sample propagation", f"H(bin(T)) in bins of {widths}"]
 
 
 def noisy_cells(
@@ -55,8 +66,8 @@ def noisy_cells(
 ) -> list[Cell]:
     """The cells of a set-up's grid, for :func:`ibjax.grid.sweep_grid`.
 
-    Each is measured by sample propagation, H(bin(T)), clusters, the samples of the last
-    hidden layer, ``orthonormality`` of the weights, and losses.
+    Each is measured by sample propagation, H(bin(T)), clusters, the samples of hidden
+    layers of up to five units, ``orthonormality`` of the weights, and losses.
 
     Args:
       setup: The set-up.
@@ -75,11 +86,7 @@ def noisy_cells(
       >>> [cell.place for cell in cells]
       [{'orthonormal': 0.0}, {'orthonormal': 0.01}]
     """
-    swept = {"noise_std": setup.noise_std, "orthonormal": setup.orthonormal}
-    for name, values in swept.items():
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"{name} must name each value once, got {values}")
-    axes = {name for name, values in swept.items() if len(values) > 1}
+    setup.check()
     task = datasets.szt()
     cells = []
     networks_by_noise = {
@@ -88,8 +95,7 @@ def noisy_cells(
         )
         for std in setup.noise_std
     }
-    for values in itertools.product(*swept.values()):
-        chosen = dict(zip(swept, values, strict=True))
+    for chosen, place in setup.combinations():
         network = networks_by_noise[chosen["noise_std"]]
         config = training.TrainConfig(
             learning_rate=setup.learning_rate,
@@ -105,7 +111,7 @@ def noisy_cells(
         }
         cells.append(
             Cell(
-                {name: value for name, value in chosen.items() if name in axes},
+                place,
                 task,
                 network.network,
                 config,
@@ -122,13 +128,17 @@ def _probes(network: networks.noisy.NoisyNetwork, setup: NoisySetup):
         value = training.orthonormality(snapshot.params, network.network)
         return {"orthonormality": value}
 
+    propagated = noisy_probes.propagated(network, setup.effort, name=ESTIMATOR)
+    if "noise_std" in setup.axes:
+        # A label that is the same in all cells of a grid, whatever their noise.
+        propagated = propagated._replace(labels={ESTIMATOR: "sample propagation"})
+    widths = enumerate(setup.hidden, start=1)
+    drawn = [layer for layer, width in widths if width <= _MOST_UNITS_KEPT]
     return (
-        noisy_probes.propagated(network, setup.effort, name=ESTIMATOR),
+        propagated,
         noisy_probes.binned_entropies(network, setup.bin_widths),
         noisy_probes.clustering(network, num_inputs=setup.num_inputs),
-        noisy_probes.layer_samples(
-            network, len(setup.hidden), num_inputs=setup.num_inputs
-        ),
+        noisy_probes.layer_samples(network, drawn, num_inputs=setup.num_inputs),
         orthonormality,
         probes.losses,
     )

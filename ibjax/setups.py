@@ -1,16 +1,14 @@
 """Set-ups of the published experiments on Shwartz-Ziv and Tishby's task.
 
 A set-up is everything a grid of sweeps needs but its size; a field that holds several
-values is swept. :data:`PRESETS` names those of the papers, which ``ibjax sweep`` runs.
+values is swept. :data:`ibjax.presets.PRESETS` names those of the papers.
 """
 
 import dataclasses
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +18,17 @@ from ibjax import datasets, networks, probes, training
 from ibjax.datasets.szt import NUM_BITS
 from ibjax.grid import Cell
 from ibjax.probes import Probe
+from ibjax.setup_grid import SetupGrid
 from ibjax.sweep import sweep
 
-__all__ = ["PRESETS", "Preset", "Scale", "SztSetup", "activity_range", "szt_cells"]
+__all__ = [
+    "Activation",
+    "Optimizer",
+    "SztSetup",
+    "activity_range",
+    "hidden_widths",
+    "szt_cells",
+]
 
 Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tanh"]
 Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
@@ -33,22 +39,8 @@ _SOFT_THRESHOLD = 7.632
 _RANGE_BINS = 100
 
 
-class Scale(NamedTuple):
-    """How large a grid of sweeps is.
-
-    Attributes:
-      seeds: Networks of every cell.
-      epochs: Passes over the training rows.
-      snapshots: Epochs at which to measure.
-    """
-
-    seeds: int
-    epochs: int
-    snapshots: int
-
-
 @dataclass(frozen=True)
-class SztSetup:
+class SztSetup(SetupGrid):
     """Networks on Shwartz-Ziv and Tishby's task; a field with several values is swept.
 
     Attributes:
@@ -76,6 +68,17 @@ class SztSetup:
       bin_width: Bin width for the estimator bin-width, in units of activity.
     """
 
+    grid_fields = (
+        "hidden",
+        "activation",
+        "optimizer",
+        "learning_rate",
+        "batch_size",
+        "train_fraction",
+        "noise_variance",
+    )
+    positive_fields = ("bin_width", "noise_variance")
+
     hidden: tuple[str, ...] = ("10-7-5-4-3",)
     activation: tuple[Activation, ...] = ("tanh",)
     optimizer: tuple[Optimizer, ...] = ("adam",)
@@ -90,125 +93,23 @@ class SztSetup:
     num_bins: int = 30
     bin_width: float = 0.07
 
-    def swept(self, name: str) -> tuple[float | str, ...]:
-        """Values of a field; plain numbers in ``hidden`` are one network's layers."""
-        values = getattr(self, name)
-        if name == "hidden" and all(value.isdecimal() for value in values):
-            return ("-".join(values),)
-        return values
+    def check(self) -> None:
+        """See :meth:`ibjax.setup_grid.SetupGrid.check`."""
+        super().check()
+        if self.num_bins < 2:
+            raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
 
-    @property
-    def axes(self) -> dict[str, tuple[float | str, ...]]:
-        """The fields that are swept, with their values."""
-        axes = {}
-        for name in _AXES:
-            values = self.swept(name)
-            if len(values) > 1:
-                labels = values
-                if any(isinstance(value, str) for value in values):
-                    labels = tuple(map(str, values))
-                axes[name] = labels
-        return axes
-
-
-_AXES = (
-    "hidden",
-    "activation",
-    "optimizer",
-    "learning_rate",
-    "batch_size",
-    "train_fraction",
-    "noise_variance",
-)
-
-
-class Preset(NamedTuple):
-    """A published experiment.
-
-    Attributes:
-      summary: What it shows, in one sentence.
-      setup: Its set-up.
-      full: Its size.
-      quick: A size to try it with.
-    """
-
-    summary: str
-    setup: SztSetup
-    full: Scale
-    quick: Scale
-
-
-_BINNED = ("binning", "bin-width")
-_GRID = Scale(50, 10_000, 40)
-_GRID_QUICK = Scale(5, 1_000, 12)
-
-PRESETS = {
-    "szt": Preset(
-        "Shwartz-Ziv and Tishby's networks on the information plane (their Figs. 2 "
-        "and 4).",
-        SztSetup(),
-        Scale(50, 10_000, 100),
-        Scale(10, 3_000, 30),
-    ),
-    "training-size": Preset(
-        "5, 45 and 85 % of the inputs to train on (Shwartz-Ziv and Tishby, Fig. 3).",
-        SztSetup(train_fraction=(0.05, 0.45, 0.85), estimators=_BINNED),
-        _GRID,
-        _GRID_QUICK,
-    ),
-    "depth": Preset(
-        "One to six hidden layers of 12 units and two fewer each (Shwartz-Ziv and "
-        "Tishby, Fig. 5).",
-        SztSetup(
-            hidden=("12", "12-10", "12-10-8", "12-10-8-6", "12-10-8-6-4")
-            + ("12-10-8-6-4-2",),
-            estimators=_BINNED,
-        ),
-        _GRID,
-        _GRID_QUICK,
-    ),
-    "width": Preset(
-        "Five hidden layers of 5, 10 or 20 units each.",
-        SztSetup(
-            hidden=("5-5-5-5-5", "10-10-10-10-10", "20-20-20-20-20"),
-            estimators=_BINNED,
-        ),
-        _GRID,
-        _GRID_QUICK,
-    ),
-    "activations": Preset(
-        "Five activation functions under four estimators (Saxe et al., Fig. 1).",
-        SztSetup(
-            activation=("tanh", "relu", "softsign", "softplus", "linear"),
-            estimators=("binning", "data-range", "kde"),
-        ),
-        _GRID,
-        _GRID_QUICK,
-    ),
-    "batches": Preset(
-        "Stochastic against full-batch gradient descent (Saxe et al., Fig. 5).",
-        SztSetup(
-            activation=("tanh", "relu"),
-            optimizer=("sgd",),
-            learning_rate=(0.1,),
-            batch_size=(512, "full"),
-            estimators=_BINNED,
-        ),
-        _GRID,
-        _GRID_QUICK,
-    ),
-    "batches-adam": Preset(
-        "The same with Adam, as Shwartz-Ziv and Tishby's program.",
-        SztSetup(
-            activation=("tanh", "relu"),
-            batch_size=(512, "full"),
-            estimators=_BINNED,
-        ),
-        _GRID,
-        _GRID_QUICK,
-    ),
-}
-"""Set-ups by name."""
+    def estimator_texts(self) -> list[str]:
+        """What estimates the information, in words."""
+        variances = ", ".join(f"{variance:g}" for variance in self.noise_variance)
+        texts = {
+            "binning": f"{self.num_bins} bin edges from -1 to 1",
+            "bin-width": f"bins of width {self.bin_width:g}",
+            "data-range": "bins over the range of the run's activities",
+            "kde": f"KDE bounds, noise variance {variances}",
+            "knn": f"nearest neighbours, noise variance {variances}",
+        }
+        return [texts[name] for name in self.estimators]
 
 
 def szt_cells(
@@ -245,18 +146,12 @@ def szt_cells(
       >>> [tuple(cell.place.values()) for cell in cells]
       [('tanh', '512'), ('tanh', 'full'), ('relu', '512'), ('relu', 'full')]
     """
-    _check(setup)
+    setup.check()
     task = _szt(setup.sharpness)
     network_of = cache(_network)
     estimators_of = cache(partial(_probes, setup, task))
-    axes = setup.axes
     cells = []
-    for values in itertools.product(*map(setup.swept, _AXES)):
-        chosen = dict(zip(_AXES, values, strict=True))
-        place = {
-            name: str(chosen[name]) if isinstance(labels[0], str) else chosen[name]
-            for name, labels in axes.items()
-        }
+    for chosen, place in setup.combinations():
         config = _config(setup, chosen, task, key)
         training.num_train_rows(task, config)  # Refuses what cannot be trained.
         network = network_of(chosen["hidden"], chosen["activation"], setup.init)
@@ -275,7 +170,7 @@ def szt_cells(
             )
             make_probes = partial(_with_range, make_probes, find_range)
         own = {
-            "hidden": list(_widths(chosen["hidden"])),
+            "hidden": list(hidden_widths(chosen["hidden"])),
             "activation": chosen["activation"],
             "init": setup.init,
             "epochs": snapshots[-1],
@@ -382,31 +277,28 @@ def _with_range(make_probes, find_range) -> tuple[Probe, ...]:
     return first, probe, *others
 
 
-def _check(setup: SztSetup) -> None:
-    for field in dataclasses.fields(SztSetup):
-        values = getattr(setup, field.name)
-        name = field.name.replace("_", "-")
-        if isinstance(values, tuple) and not values:
-            raise ValueError(f"{name} must name at least one, got none")
-        swept = setup.swept(field.name) if field.name in _AXES else ()
-        if len(set(swept)) < len(swept):
-            raise ValueError(f"{name} must name each value once, got {values}")
-    if setup.num_bins < 2:
-        raise ValueError(f"num-bins must be at least 2, got {setup.num_bins}")
-    positive = [("bin-width", setup.bin_width)]
-    positive += [("noise-variance", variance) for variance in setup.noise_variance]
-    for name, value in positive:
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} must be one positive number, got {value}")
-
-
 def _szt(sharpness: float | None) -> datasets.Task:
     if sharpness is None:
         return datasets.szt()
     return datasets.szt(sharpness, _SOFT_THRESHOLD)
 
 
-def _widths(hidden: str) -> tuple[int, ...]:
+def hidden_widths(hidden: str) -> tuple[int, ...]:
+    """Units of the hidden layers that a set-up names.
+
+    Args:
+      hidden: Numbers of units with dashes between them.
+
+    Returns:
+      The numbers.
+
+    Raises:
+      ValueError: If they are no numbers.
+
+    Example:
+      >>> hidden_widths("10-7")
+      (10, 7)
+    """
     try:
         return tuple(int(width) for width in hidden.split("-"))
     except ValueError:
@@ -416,7 +308,7 @@ def _widths(hidden: str) -> tuple[int, ...]:
 
 
 def _network(hidden: str, activation: str, init: str) -> networks.Network:
-    return networks.mlp((NUM_BITS, *_widths(hidden), 2), activation, init=init)
+    return networks.mlp((NUM_BITS, *hidden_widths(hidden), 2), activation, init=init)
 
 
 def _config(setup, chosen, task, key) -> training.TrainConfig:

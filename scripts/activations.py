@@ -19,7 +19,8 @@ import common
 import xarray as xr
 
 from ibjax import claims, plots, snapshot_epochs
-from ibjax.setups import PRESETS, szt_cells
+from ibjax.presets import PRESETS
+from ibjax.setups import szt_cells
 
 KNN_SEEDS, KNN_SNAPSHOTS = 5, 14
 

@@ -22,30 +22,18 @@ Written: figures as PNG and PDF, ``claims.json``, ``claims.md``, and the sweep.
 """
 
 import argparse
-import math
+from functools import partial
 
 import common
-import numpy as np
-import xarray as xr
 from images import add_image_options, image_task
 
-from ibjax import datasets, probes, snapshot_epochs
-from ibjax.channel_probes import activity_maps, channel_mean
 from ibjax.claims.convolutional import convolutional_claims
-from ibjax.grid import Cell
-from ibjax.networks.convolutional import convolutional
 from ibjax.plots import activity_maps as figures
-from ibjax.training import TrainConfig
-
-NOISE_VARIANCE = 0.0735
-SEEDS, EPOCHS, SNAPSHOTS, IMAGES = 4, 4, 4, 4096
-QUICK_SEEDS, QUICK_EPOCHS, QUICK_SNAPSHOTS, QUICK_IMAGES = 2, 2, 3, 1024
-TEST_IMAGES, QUICK_TEST_IMAGES = 1000, 300
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = parser().parse_args(arguments)
-    dataset = train(args)
+    dataset = common.preset_dataset("cnn", args, task=partial(image_task, args))
     common.write(
         args.output,
         convolutional_claims(dataset),
@@ -61,65 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     options = common.options(__doc__, "cnn")
     add_image_options(options)
-    options.add_argument("--test-images", type=int, help="images to measure on")
     return options
-
-
-def train(args: argparse.Namespace) -> xr.Dataset:
-    if args.results is not None:
-        return common.read(args.results, "cnn")
-    common.use_all_cores()
-    num_seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    num_epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
-    num_snapshots = QUICK_SNAPSHOTS if args.quick else SNAPSHOTS
-    task = image_task(args, QUICK_IMAGES if args.quick else IMAGES)
-    p_y = np.mean(task.measured.p_y_given_x, axis=0, dtype=float)
-    task = measured_first(
-        task, args.test_images or (QUICK_TEST_IMAGES if args.quick else TEST_IMAGES)
-    )
-    side = math.isqrt(task.num_inputs)
-    network, shapes = convolutional((side, side), num_classes=task.num_classes)
-    config = TrainConfig(
-        learning_rate=1.0,
-        optimizer="adadelta",
-        batch_size=128,
-        train_fraction=1 - task.num_measured / task.num_samples,
-        split="ordered",
-    )
-    cell = Cell(
-        place={},
-        task=task,
-        network=network,
-        config=config,
-        snapshots=snapshot_epochs(num_epochs, num_snapshots),
-        probes=(
-            probes.kde_bounds(NOISE_VARIANCE, "concat"),
-            channel_mean(NOISE_VARIANCE, shapes),
-            activity_maps(shapes, (side, side)),
-            probes.losses,
-        ),
-        description={
-            "shapes": shapes,
-            "noise_variance": NOISE_VARIANCE,
-            "p_y": p_y.tolist(),
-        },
-    )
-    return common.sweep_cells(
-        [cell], args.output / "cnn", num_seeds, resume=args.resume, block=1
-    )
-
-
-def measured_first(task: datasets.Task, num_measured: int) -> datasets.Task:
-    """The task with the first of its measured inputs only."""
-    num_measured = min(num_measured, task.num_measured)
-    last = task.num_samples - task.num_measured + num_measured
-    return datasets.make_task(
-        task.x[:last],
-        task.labels[:last],
-        num_classes=task.num_classes,
-        name=task.name,
-        num_measured=num_measured,
-    )
 
 
 if __name__ == "__main__":

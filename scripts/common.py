@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import jax
@@ -12,10 +12,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
-import ibjax
 from ibjax import claims, plots, results
+from ibjax.datasets import Task
 from ibjax.grid import Cell
-from ibjax.setups import PRESETS, szt_cells
+from ibjax.presets import PRESETS, Scale, Setup, setup_cells
 from ibjax.sweep_command import run_cells
 
 __all__ = [
@@ -66,28 +66,51 @@ def options(
 
 
 def preset_dataset(
-    name: str, args: argparse.Namespace, *, also: Iterable[int] = ()
+    name: str,
+    args: argparse.Namespace,
+    *,
+    setup: Setup | None = None,
+    task: Callable[[Scale], Task] | None = None,
+    also: Iterable[int] = (),
+    directory: str | None = None,
 ) -> xr.Dataset:
     """The dataset of a preset: from ``--from``, or trained.
 
     Args:
-      name: Name of the preset, and of the sweeps' directory in the output.
+      name: Name of the preset.
       args: Parsed options.
+      setup: A set-up in place of the preset's.
+      task: For a set-up on images: makes the task of a size.
       also: Epochs to measure at besides those spread over the logarithm.
+      directory: Name of the sweeps' directory in the output, that of the preset by
+        default.
 
     Returns:
       The dataset.
     """
+    directory = directory or name
     if args.results is not None:
-        return read(args.results, name)
+        return read(args.results, directory)
     preset = PRESETS[name]
     scale = preset.quick if args.quick else preset.full
-    num_seeds, num_epochs = args.seeds or scale.seeds, args.epochs or scale.epochs
-    epochs = set(ibjax.snapshot_epochs(num_epochs, scale.snapshots))
-    epochs |= {epoch for epoch in also if epoch <= num_epochs}
+    for option in Scale._fields:
+        given = getattr(args, option, None)
+        scale = scale._replace(**{option: given}) if given else scale
     use_all_cores()
-    cells = szt_cells(preset.setup, num_seeds=num_seeds, snapshots=sorted(epochs))
-    return sweep_cells(cells, args.output / name, num_seeds, resume=args.resume)
+    cells = setup_cells(
+        setup or preset.setup,
+        scale,
+        task=None if task is None else task(scale),
+        also=also,
+        block=preset.block,
+    )
+    return sweep_cells(
+        cells,
+        args.output / directory,
+        scale.seeds,
+        resume=args.resume,
+        block=preset.block,
+    )
 
 
 def read(directory: Path, name: str) -> xr.Dataset:

@@ -39,6 +39,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ibjax import claims, plots
+from ibjax.claims.compression import compression_claims
 from ibjax.datasets import image_pairs
 from ibjax.estimators import compression, density, knn, variational
 from ibjax.estimators.variational.critics import SeparableCritic
@@ -46,9 +47,6 @@ from ibjax.estimators.whitening import whiten
 from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results import write_atomically
 
-# The best published at 10 nats, from 10,000 pairs of latent numbers of the same
-# marginals (tables of the program of Butakov et al., correlated uniform variables).
-PUBLISHED_KSG, PUBLISHED_WKL = 6.01, 6.49
 TRAINING_IMAGES = 6000
 MARKERS = ("o", "s", "^", "v", "D", "x", "+")
 COMPRESSORS = {
@@ -306,7 +304,14 @@ def write(content: dict[str, Any], output: Path) -> None:
     for size in sorted({row["size"] for row in rows if row["size"] is not None}):
         figure = draw(rows, size)
         plots.save_figure(figure, output / f"compression_{size}")
-    found = decide_claims(rows, content["configuration"]["seeds"])
+    found = compression_claims(
+        rows,
+        families={name: family.label for name, family in FAMILIES.items()},
+        # Only what ran on all seeds and values is compared.
+        estimators={
+            name: each.label for name, each in ESTIMATORS.items() if each.only is None
+        },
+    )
     conditions = {k: v for k, v in content.items() if k != "estimates"}
     title = "Estimators after compression (Butakov et al.)"
     print(claims.write_claims(output, found, title=title, **conditions))
@@ -360,101 +365,6 @@ def draw(rows: list[dict[str, Any]], size: int) -> Figure:
     return figure
 
 
-def decide_claims(rows: list[dict[str, Any]], num_seeds: int) -> list[claims.Claim]:
-    """The claims, with the estimator that is best up to 5 nats named in each."""
-    found = []
-    sizes = sorted({row["size"] for row in rows if row["size"] is not None})
-    top = max(row["information"] for row in rows)
-    for family, (label, _, _) in FAMILIES.items():
-        for size in sizes:
-            codes = [
-                row
-                for row in rows
-                if row["family"] == family
-                and row["size"] == size
-                and row["compressor"] == "autoencoder"
-            ]
-            if not codes:
-                continue
-            # Only what ran on all seeds and values is compared.
-            names = {name for name, each in ESTIMATORS.items() if each.only is None}
-            low = [row for row in codes if row["information"] <= 5]
-            names &= {row["estimator"] for row in low}
-            if not names:
-                continue
-            best = min(
-                sorted(names), key=lambda name, low=low: _largest_error(low, name)
-            )
-            where = f"{label}, {size} x {size}"
-            errors = _largest_error(low, best, by_seed=True)
-            found.append(
-                claims.decide(
-                    f"1. {where}: {ESTIMATORS[best].label} after the autoencoder "
-                    "stays within 0.5 nats of the truth up to 5 nats",
-                    "largest error, nats",
-                    claims.mean_estimate(errors),
-                    num_seeds=len(errors),
-                    below=0.5,
-                )
-            )
-            values = _values(codes, best, top)
-            if top == 10:
-                found.append(
-                    claims.decide(
-                        f"2. {where}: {ESTIMATORS[best].label} after the autoencoder "
-                        "ends above the best published from twice the pairs "
-                        f"(KSG {PUBLISHED_KSG}, WKL {PUBLISHED_WKL})",
-                        "estimate at 10 nats, nats",
-                        claims.mean_estimate(values),
-                        num_seeds=len(values),
-                        above=PUBLISHED_WKL,
-                    )
-                )
-            reference = [
-                row
-                for row in rows
-                if row["family"] == family and row["compressor"] == "latents"
-            ]
-            linear = [
-                row
-                for row in rows
-                if row["family"] == family
-                and row["size"] == size
-                and row["compressor"] == "pca"
-            ]
-            for text, quantity, others, sign, bound in (
-                (
-                    "3. {}: principal components lose more than 0.5 nats",
-                    "autoencoder less components, at {:g} nats by {}, nats",
-                    linear,
-                    1.0,
-                    {"above": 0.5},
-                ),
-                (
-                    "4. {}: the autoencoder loses less than 0.5 nats",
-                    "true latents less autoencoder, at {:g} nats by {}, nats",
-                    reference,
-                    -1.0,
-                    {"below": 0.5},
-                ),
-            ):
-                for information in sorted({5, top}):
-                    ours = _values(codes, "ksg", information)
-                    theirs = _values(others, "ksg", information)
-                    if len(ours) == 0 or len(ours) != len(theirs):
-                        continue
-                    found.append(
-                        claims.decide(
-                            text.format(where),
-                            quantity.format(information, "KSG"),
-                            claims.mean_estimate(sign * (ours - theirs)),
-                            num_seeds=num_seeds,
-                            **bound,
-                        )
-                    )
-    return found
-
-
 def mean_values(
     rows: list[dict[str, Any]], family: str, size: int, compressor: str, name: str
 ) -> dict[float, float]:
@@ -469,31 +379,6 @@ def mean_values(
             value = np.nan if row["value"] is None else row["value"]
             values.setdefault(row["information"], []).append(value)
     return {key: float(np.mean(values[key])) for key in sorted(values)}
-
-
-def _values(rows: list[dict[str, Any]], name: str, information: float) -> np.ndarray:
-    chosen = [
-        row
-        for row in rows
-        if row["estimator"] == name and row["information"] == information
-    ]
-    chosen = sorted(chosen, key=lambda row: row["seed"])
-    return np.array(
-        [np.nan if row["value"] is None else row["value"] for row in chosen]
-    )
-
-
-def _largest_error(
-    rows: list[dict[str, Any]], name: str, *, by_seed: bool = False
-) -> Any:
-    largest: dict[int, float] = {}
-    for row in rows:
-        if row["estimator"] == name:
-            value = np.inf if row["value"] is None else row["value"]
-            error = abs(value - row["information"])
-            largest[row["seed"]] = max(largest.get(row["seed"], 0.0), error)
-    values = np.array([largest[seed] for seed in sorted(largest)])
-    return values if by_seed else float(values.mean())
 
 
 def _plain(value: Any) -> float | None:

@@ -13,20 +13,17 @@ the numbers and their conditions, ``claims.md``, and the sweeps themselves.
 """
 
 import argparse
+import dataclasses
 
 import common
 import xarray as xr
 
-import ibjax
-from ibjax import networks, probes
 from ibjax.claims.loss_dynamics import loss_dynamics_claims
-from ibjax.grid import Cell
-from ibjax.loss_dynamics import loss_dynamics
 from ibjax.plots import loss_dynamics as plots
+from ibjax.presets import PRESETS
 
-WIDTHS = (12, 10, 7, 5, 4, 3, 2)
 # Batch sizes by name, and after how many epochs there are about as many steps.
-RUNS = {"full_batch": (None, 7000), "batches": (512, 1000)}
+RUNS = {"full_batch": ("full", 7000), "batches": (512, 1000)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,10 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     found, figures, datasets = [], {}, []
     for name in RUNS:
-        if args.results is not None:
-            dataset = common.read(args.results, name)
-        else:
-            dataset = train(args, name)
+        dataset = train(args, name)
         prefix = name.replace("_", " ").capitalize()
         for claim in loss_dynamics_claims(dataset):
             found.append(claim._replace(claim=f"{prefix}. {claim.claim}"))
@@ -56,24 +50,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train(args: argparse.Namespace, name: str) -> xr.Dataset:
-    common.use_all_cores()
     batch_size, epochs = RUNS[name]
-    epochs = args.epochs or (epochs // 10 if args.quick else epochs)
-    config = ibjax.TrainConfig(
-        learning_rate=args.learning_rate, optimizer="sgd", batch_size=batch_size
+    setup = dataclasses.replace(
+        PRESETS["loss-dynamics"].setup,
+        learning_rate=(args.learning_rate,),
+        batch_size=(batch_size,),
     )
-    network = networks.mlp(WIDTHS)
-    cell = Cell(
-        place={},
-        task=ibjax.datasets.szt(),
-        network=network,
-        config=config,
-        snapshots=ibjax.snapshot_epochs(epochs, 30),
-        probes=[loss_dynamics(network, config), probes.losses],
-        description={},
-    )
-    num_seeds = args.seeds or (4 if args.quick else 20)
-    return common.sweep_cells([cell], args.output / name, num_seeds, resume=args.resume)
+    if args.epochs is None:
+        epochs = epochs // 10 if args.quick else epochs
+        args = argparse.Namespace(**vars(args) | {"epochs": epochs})
+    return common.preset_dataset("loss-dynamics", args, setup=setup, directory=name)
 
 
 if __name__ == "__main__":

@@ -21,22 +21,17 @@ Written: figures as PNG and PDF, ``claims.json``, ``claims.md``, and the sweeps.
 """
 
 import argparse
+import dataclasses
+from functools import partial
 
 import common
 import xarray as xr
 from images import add_image_options, image_task
 
-from ibjax import networks, plots, probes, snapshot_epochs
+from ibjax import plots
 from ibjax.claims.mnist import mnist_claims
-from ibjax.grid import Cell, cells_of
-from ibjax.training import TrainConfig
-
-HIDDEN = ("1024-20-20-20", "1024-20-20")
-ACTIVATIONS = ("tanh", "relu")
-NOISE_VARIANCE, BIN_WIDTH = 0.1, 0.5
-SEEDS, EPOCHS, SNAPSHOTS, IMAGES = 4, 16, 9, 20_000
-QUICK_SEEDS, QUICK_EPOCHS, QUICK_SNAPSHOTS, QUICK_IMAGES = 2, 6, 5, 5_000
-QUICK_TEST_IMAGES = 2_000
+from ibjax.grid import cells_of
+from ibjax.presets import PRESETS
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         "mnist_compression": plots.grid_compression(dataset),
     }
     for place, cell in cells_of(dataset):
-        if place["hidden"] == HIDDEN[0]:
+        if place["hidden"] == PRESETS["mnist"].setup.hidden[0]:
             activation = place["activation"]
             figures[f"mnist_gradients_{activation}"] = plots.gradients(cell)
             figures[f"mnist_information_{activation}"] = plots.estimator_comparison(
@@ -71,48 +66,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace) -> xr.Dataset:
-    if args.results is not None:
-        return common.read(args.results, "mnist")
-    common.use_all_cores()
-    num_seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    num_epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
-    task = image_task(
-        args,
-        QUICK_IMAGES if args.quick else IMAGES,
-        QUICK_TEST_IMAGES if args.quick else None,
-    )
-    config = TrainConfig(
-        learning_rate=args.learning_rate,
+    setup = dataclasses.replace(
+        PRESETS["mnist"].setup,
         optimizer=args.optimizer,
-        batch_size=128,
-        train_fraction=1 - task.num_measured / task.num_samples,
-        split="ordered",
+        learning_rate=args.learning_rate,
     )
-    measured = (
-        probes.kde_bounds(NOISE_VARIANCE),
-        probes.bin_width(BIN_WIDTH),
-        probes.gradients,
-        probes.losses,
-    )
-    cells = []
-    for hidden in HIDDEN:
-        for activation in ACTIVATIONS:
-            widths = [task.num_inputs, *map(int, hidden.split("-")), task.num_classes]
-            cells.append(
-                Cell(
-                    place={"hidden": hidden, "activation": activation},
-                    task=task,
-                    network=networks.mlp(widths, activation),
-                    config=config,
-                    snapshots=snapshot_epochs(
-                        num_epochs, QUICK_SNAPSHOTS if args.quick else SNAPSHOTS
-                    ),
-                    probes=measured,
-                    description={"hidden": hidden, "activation": activation},
-                )
-            )
-    return common.sweep_cells(
-        cells, args.output / "mnist", num_seeds, resume=args.resume, block=1
+    return common.preset_dataset(
+        "mnist", args, setup=setup, task=partial(image_task, args)
     )
 
 

@@ -4,17 +4,18 @@
     python scripts/noisy_networks.py --quick
 
 Shwartz-Ziv and Tishby's network 12-10-7-5-4-3-2 of tanh units with Gaussian noise of
-standard deviation 0.005 on every hidden layer, in training and when measured, with and
-without a penalty that keeps the weights orthonormal. I(X;T) is a property of such a
-network; sample propagation estimates it with a known error. Beside it are measured
-H(bin(T)) for several widths of the bins, and the clusters of the samples.
+standard deviation 0.005 or 0.05 on every hidden layer, in training and when measured,
+with and without a penalty that keeps the weights orthonormal. I(X;T) is a property of
+such a network; sample propagation estimates it with a known error. Beside it are
+measured H(bin(T)) for several widths of the bins, the clusters of the samples, and the
+samples of the later layers.
 
-10 networks, Adam, batches of 256, 10,000 epochs. Written: figures as PNG and PDF,
-``claims.json``, ``claims.md``, ``authors_run.json`` with the authors' numbers beside
-ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
+10 networks, Adam, batches of 256, 10,000 epochs. Other noises are swept by ``ibjax
+sweep noisy --noise-std 0.01 0.1``, whose output ``--from`` takes. Written: figures as
+PNG and PDF, ``claims.json``, ``claims.md``, ``authors_run.json`` with the authors'
+numbers beside ours, and the sweeps in ``noisy``; ``--from DIR`` takes them from there.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -22,54 +23,38 @@ import common
 import numpy as np
 import xarray as xr
 
-from ibjax import datasets, noisy_probes, noisy_setups, snapshot_epochs
+from ibjax import datasets, noisy_probes
 from ibjax.claims.noisy import noisy_claims
 from ibjax.claims.noisy_authors import authors_run
 from ibjax.plots import noisy
 from ibjax.results import write_atomically
 
-SEEDS, EPOCHS, SNAPSHOTS = 10, 10_000, 20
-QUICK_SEEDS, QUICK_EPOCHS, QUICK_SNAPSHOTS = 2, 300, 6
 # Where the authors' saved run has its peaks, and an epoch on their way down.
 ALSO = (509, 559, 1874)
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = common.options(__doc__, "noisy_networks").parse_args(arguments)
-    write(train(args), args.output)
-
-
-def train(args: argparse.Namespace) -> xr.Dataset:
-    if args.results is not None:
-        return common.read(args.results, "noisy")
-    num_seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    num_epochs = args.epochs or (QUICK_EPOCHS if args.quick else EPOCHS)
-    num_snapshots = QUICK_SNAPSHOTS if args.quick else SNAPSHOTS
-    epochs = set(snapshot_epochs(num_epochs, num_snapshots))
-    if not args.quick:
-        epochs |= {epoch for epoch in ALSO if epoch <= num_epochs}
-    common.use_all_cores()
-    cells = noisy_setups.noisy_cells(
-        noisy_setups.NoisySetup(), snapshots=sorted(epochs)
-    )
-    directory = args.output / "noisy"
-    return common.sweep_cells(cells, directory, num_seeds, resume=args.resume)
+    write(common.preset_dataset("noisy", args, also=ALSO), args.output)
 
 
 def write(dataset: xr.Dataset, output: Path) -> None:
     task = datasets.szt()
-    num_inputs = dataset["layer_samples"].shape[-2]
-    rows = noisy_probes.sample_rows(task.num_samples, num_inputs)
+    figures = {
+        "noisy_information": noisy.noisy_information(dataset),
+        "noisy_bins": noisy.noisy_bins(dataset),
+    }
+    layers = noisy.sampled_layers(dataset)
+    for layer in layers:
+        num_inputs = dataset[noisy_probes.layer_samples_name(layer)].shape[-2]
+        rows = noisy_probes.sample_rows(task.num_samples, num_inputs)
+        name = "noisy_clusters" if layer == layers[-1] else f"noisy_clusters_{layer}"
+        labels = np.asarray(task.labels)[rows]
+        figures[name] = noisy.noisy_clusters(dataset, labels, layer=layer)
     common.write(
         output,
         noisy_claims(dataset),
-        {
-            "noisy_information": noisy.noisy_information(dataset),
-            "noisy_bins": noisy.noisy_bins(dataset),
-            "noisy_clusters": noisy.noisy_clusters(
-                dataset, np.asarray(task.labels)[rows]
-            ),
-        },
+        figures,
         title="Noisy networks (Goldfeld et al., ICML 2019)",
         datasets=[dataset],
     )

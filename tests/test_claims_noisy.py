@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ibjax.claims.noisy import noisy_claims, rank_correlations
 from ibjax.claims.noisy_authors import authors_run
 from ibjax.grid import combine
-from ibjax.noisy_probes import binned_entropy_name
+from ibjax.noisy_probes import binned_entropy_name, layer_samples_name
 from ibjax.plots import noisy as plots
 
 BIT = math.log(2.0)
@@ -23,7 +23,16 @@ STAYS = np.array([8.0, 8.5, 9.0, 9.3, 9.35, 9.4])
 DIMS = ("seed", "epoch", "layer")
 
 
-def _cell(curve, orthonormal, *, clusters=None, entropy=None, fine=12.0, bias=0.2):
+def _cell(
+    curve,
+    orthonormal,
+    *,
+    noise_std=0.005,
+    clusters=None,
+    entropy=None,
+    fine=12.0,
+    bias=0.2,
+):
     """All hidden layers follow ``curve``, in bits, each seed a little off it."""
     shift = np.linspace(-0.2, 0.2, NUM_SEEDS)[:, None, None]
     hidden = np.array([1.0, 1.0, 1.0, np.nan])
@@ -64,14 +73,17 @@ def _cell(curve, orthonormal, *, clusters=None, entropy=None, fine=12.0, bias=0.
         },
     )
     rng = np.random.default_rng(0)
-    samples = rng.uniform(-1, 1, (NUM_SEEDS, len(EPOCHS), 20, 3))
-    dims = ("seed", "epoch", "layer_samples_0", "layer_samples_1")
+    samples = {}
+    for layer, units in ((2, 4), (3, 3)):
+        name = layer_samples_name(layer)
+        drawn = rng.uniform(-1, 1, (NUM_SEEDS, len(EPOCHS), 20, units))
+        samples[name] = (("seed", "epoch", f"{name}_0", f"{name}_1"), drawn)
     configuration = {
-        "noise_std": 0.005,
+        "noise_std": noise_std,
         "orthonormal": orthonormal,
         "bin_widths": list(WIDTHS),
     }
-    return dataset.assign(layer_samples=(dims, samples)).assign_attrs(
+    return dataset.assign(samples).assign_attrs(
         num_samples=4096,
         configuration=json.dumps(configuration),
         wall_seconds=1.0,
@@ -194,6 +206,58 @@ def test_the_authors_numbers_stand_beside_ours(as_claimed):
     json.dumps(rows, allow_nan=False)
 
 
+def _noises(smaller, larger):
+    cells = [_cell(smaller, 0.0), _cell(larger, 0.0, noise_std=0.05)]
+    return combine([{"noise_std": std} for std in (0.005, 0.05)], cells)
+
+
+@pytest.mark.parametrize(
+    ("larger", "verdict", "values"),
+    [
+        # From 9 at epoch 100 to 4, against from 7 at epoch 10 to 6.
+        ([6.5, 7.0, 6.8, 6.5, 6.2, 6.0], "holds", [2.0, 0.1, 4.0]),
+        ([9.0, 9.0, 9.5, 10.0, 5.0, 4.0], "does not hold", [-1.0, 5.09, -1.0]),
+    ],
+)
+def test_noises_are_compared_without_a_penalty(larger, verdict, values):
+    claims = noisy_claims(_noises(FALLS, larger))
+    assert [_verdicts(claims, number) for number in (8, 9, 10)] == [[verdict] * 2] * 3
+    found = [_numbered(claims, number)[0].value for number in (8, 9, 10)]
+    np.testing.assert_allclose(found, values)
+    assert _numbered(claims, 8)[0].claim == (
+        "8. At noise 0.05, layer 2 (tanh 4) at most keeps less of X than at noise 0.005"
+    )
+    # Every noise has its own claims, and one alone is not compared.
+    assert len(_numbered(claims, 1)) == 4
+    assert _numbered(noisy_claims(_cell(FALLS, 0.0)), 8) == []
+
+
+def test_a_layer_that_never_falls_at_the_smaller_noise_falls_later():
+    claims = noisy_claims(_noises(STAYS, FALLS))
+    assert [c.value for c in _numbered(claims, 9)] == [0.0, 0.0]
+    assert _verdicts(claims, 9) == ["holds"] * 2
+
+
+def test_the_authors_noise_is_found_among_others():
+    both = _noises(FALLS, STAYS)
+    assert authors_run(both) == authors_run(_cell(FALLS, 0.0))
+    assert authors_run(_cell(FALLS, 0.0, noise_std=0.1)) == []
+
+
+def test_two_axes_are_rows_and_columns():
+    places, cells = [], []
+    for std in (0.005, 0.05):
+        for weight in (0.0, 0.01):
+            places.append({"noise_std": std, "orthonormal": weight})
+            cells.append(_cell(FALLS, weight, noise_std=std))
+    dataset = combine(places, cells)
+    figure = _drawn(plots.noisy_information(dataset))
+    grid = {axes.get_subplotspec().get_geometry()[:2] for axes in figure.axes}
+    assert grid == {(2, 2)}
+    assert figure.axes[2].get_title() == "no penalty, noise 0.05"
+    assert len(noisy_claims(dataset)) == 2 * 16 + 6
+
+
 def _drawn(figure):
     """Draws the figure, so that warnings of its artists are raised."""
     assert isinstance(figure, Figure)
@@ -234,18 +298,34 @@ def test_clusters_are_drawn_by_class(as_claimed):
     points = figure.axes[0].collections[-1]
     assert len(points.get_offsets()) == 20
     assert len(np.unique(points.get_facecolors(), axis=0)) == 2
-    flat = as_claimed.isel(layer_samples_1=slice(0, 2))
+    flat = as_claimed.isel(samples_of_layer_3_1=slice(0, 2))
     axes = _drawn(plots.noisy_clusters(flat, labels)).axes[0]
-    samples = flat["layer_samples"].values[0, 0, 0]
+    samples = flat["samples_of_layer_3"].values[0, 0, 0]
     np.testing.assert_allclose(axes.collections[-1].get_offsets(), samples)
+
+
+def test_layers_of_many_units_are_drawn_by_principal_components(as_claimed):
+    assert plots.sampled_layers(as_claimed) == [2, 3]
+    labels = np.arange(20) % 2
+    options = {"layer": 2, "epochs": [0, 509]}
+    figure = _drawn(plots.noisy_clusters(as_claimed, labels, **options))
+    samples = as_claimed["samples_of_layer_2"].values[0, 0][[0, 3]]
+    rows = samples.reshape(-1, 4) - samples.reshape(-1, 4).mean(axis=0)
+    variances, axes = np.linalg.eigh(rows.T @ rows)
+    share = variances[2:].sum() / variances.sum()
+    assert f"{100 * share:.0f} % of the variance" in figure.axes[0].texts[0].get_text()
+    offsets = [axes.collections[-1].get_offsets() for axes in figure.axes[:2]]
+    expected = np.abs(rows @ axes[:, :1:-1])
+    np.testing.assert_allclose(np.abs(np.concatenate(offsets)), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
         ({}, {"epochs": [0, 7]}, r"epochs must be among .* got \[7\]"),
-        ({"layer_samples_1": [0]}, {}, "two or three units, got 1"),
-        ({"layer_samples_0": [0]}, {}, r"labels must have shape \(1,\), got \(20,\)"),
+        ({"samples_of_layer_3_1": [0]}, {}, "two or more units, got 1"),
+        ({"samples_of_layer_3_0": [0]}, {}, r"labels must have shape \(1,\), got \(20"),
+        ({}, {"layer": 1}, r"layer must be one with samples, \[2, 3\], got 1"),
     ],
 )
 def test_clusters_that_cannot_be_drawn(as_claimed, change, options, message):

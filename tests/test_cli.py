@@ -56,6 +56,36 @@ def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path):
     assert "train_fraction" in (directory / "report.html").read_text()
 
 
+def test_missing_images_end_with_two_and_say_where(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path / "home")
+    monkeypatch.delenv("IBJAX_DATA", raising=False)
+    for name in ("mnist", "cnn"):
+        with pytest.raises(SystemExit) as exit_info:
+            cli.main(["sweep", name, "--data-dir", str(tmp_path / "here")])
+        assert exit_info.value.code == 2
+        error = capsys.readouterr().err
+        for words in (tmp_path / "here", tmp_path / "home", "--download"):
+            assert str(words) in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_digits_are_images_that_need_no_files(capsys, tmp_path):
+    directory = tmp_path / "digits"
+    options = ["--hidden", "5", "--seeds", "2", "--epochs", "1", "--snapshots", "2"]
+    options += ["--data", "digits", "--test-images", "50", "--output", str(directory)]
+    cli.main(["sweep", "mnist", *options])
+    printed = capsys.readouterr().out
+    assert "digits: 1437 images to train on, 50 to measure on" in printed
+    assert "2 cells: activation tanh, relu" in printed
+    dataset = results.open_dataset(directory)
+    assert dataset.activation.values.tolist() == ["tanh", "relu"]
+    assert dataset.attrs["num_samples"] == 50
+    cell = directory / "activation=tanh"
+    cli.main(["report", str(cell)])
+    figures = {path.stem for path in (cell / "figures").glob("*.png")}
+    assert "gradients" in figures and "optimality" not in figures
+
+
 def test_report_rebuilds_from_the_results_alone(run, tmp_path):
     directory, _ = run
     (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())

@@ -8,7 +8,9 @@ import pytest
 
 from ibjax import results
 from ibjax.grid import combine
+from ibjax.image_setups import DIGITS_TEST
 from ibjax.plots.example import example_dataset
+from ibjax.presets import PRESETS
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -28,9 +30,10 @@ def no_mnist(monkeypatch, tmp_path):
 
 def test_digits_stand_in_for_mnist(script, no_mnist, capsys):
     module = script("mnist_plane")
-    task = module.image_task(module.parser().parse_args(["--images", "50"]), 100)
+    args = module.parser().parse_args(["--images", "50"])
+    task = module.image_task(args, PRESETS["mnist"].full)
     assert task.name == "digits" and task.num_inputs == 64
-    assert task.measured.num_samples == script("images").DIGITS_TEST
+    assert task.measured.num_samples == DIGITS_TEST
     assert "--download fetches it" in capsys.readouterr().err
 
 
@@ -42,25 +45,15 @@ def test_a_damaged_file_is_refused(script, no_mnist):
         (folder / f"{name}-ubyte").write_bytes(b"none")
     (folder / "t10k-labels-idx1-ubyte").write_bytes(b"none")
     with pytest.raises(SystemExit, match="error: "):
-        module.image_task(module.parser().parse_args([]), 100)
-
-
-def test_the_first_of_the_measured(script, no_mnist):
-    module, cnn = script("mnist_plane"), script("cnn")
-    whole = module.image_task(module.parser().parse_args([]), 100)
-    task = cnn.measured_first(whole, 7)
-    num_train = whole.num_samples - whole.num_measured
-    assert task.num_samples == num_train + 7 and task.num_measured == 7
-    assert (task.x == whole.x[: num_train + 7]).all()
-    assert cnn.measured_first(whole, 10_000).num_samples == whole.num_samples
+        module.image_task(module.parser().parse_args([]), PRESETS["mnist"].full)
 
 
 def test_the_planes_of_finished_sweeps(script, tmp_path):
     module = script("mnist_plane")
     places = [
         {"hidden": hidden, "activation": activation}
-        for hidden in module.HIDDEN
-        for activation in module.ACTIVATIONS
+        for hidden in PRESETS["mnist"].setup.hidden
+        for activation in PRESETS["mnist"].setup.activation
     ]
     options = {"num_seeds": 3, "num_epochs": 6}
     estimators = ("kde_upper", "kde_lower", "bin_width")

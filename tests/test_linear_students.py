@@ -11,7 +11,7 @@ from ibjax.claims.deep_linear import deep_linear_claims, largest_falls
 from ibjax.datasets.teacher_student import generalization_error
 from ibjax.linear_students import StudentConfig, train_students
 from ibjax.networks.deep_linear import init_weights, products
-from ibjax.plots.deep_linear import relevance, students
+from ibjax.plots.deep_linear import gradient_step, relevance, students
 from ibjax.results import open_dataset, save_dataset
 
 CONFIG = StudentConfig(
@@ -228,6 +228,40 @@ def test_claims_on_relevance(dataset):
     assert _verdicts(deep_linear_claims({"low_snr": yes})) == ["does not hold"] * 2
 
 
+def test_one_unit_has_one_ratio_in_both_layers():
+    """Each layer's gradient is the other's weight times one number of the batch."""
+    config = StudentConfig(
+        hidden=(1,), num_samples=40, num_inputs=1, batch_size=10, init_scale=0.5
+    )
+    found = train_students(jax.random.key(0), config, num_seeds=3, snapshots=[0, 5])
+    hidden, output = found.gradient_snr.transpose("layer", "seed", "epoch").values
+    # Sums of ten float32 terms; near the end they nearly cancel.
+    np.testing.assert_allclose(hidden, output, rtol=1e-3)
+    keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(0), n))(np.arange(3))
+    problems, (first, second), _ = linear_students._start(keys, config)
+    x, y = (np.asarray(v, np.float64)[..., 0].reshape(3, 4, 10) for v in problems[:2])
+    total = np.asarray(first * second, np.float64).reshape(3, 1, 1)
+    gradients = np.mean(2 * (total * x - y) * x, axis=2)
+    expected = np.abs(gradients.mean(axis=1)) / gradients.std(axis=1)
+    np.testing.assert_allclose(hidden[:, 0], expected, rtol=1e-4)
+
+
+def test_claims_on_the_step_of_the_gradient(dataset):
+    yes = _with(dataset, gradient_snr=[3.0, 2.0, 0.5, 0.1], i_xt=[0.0, 1.0, 2.0, 3.0])
+    late = yes.isel(epoch=[0, 1, 2, 3, 3, 3]).assign_coords(
+        epoch=[0, 1, 10, 100, 200, 300]
+    )
+    found = deep_linear_claims({"gradient_snr": late})
+    assert _verdicts(found) == ["holds"] * 5
+    assert [claim.value for claim in found[:3]] == pytest.approx([3.0, 0.1, 1.0])
+    no = _with(dataset, gradient_snr=[0.5, 0.9, 0.5, 0.1], i_xt=[0.0, 1.0, 2.0, 1.0])
+    late = no.isel(epoch=[0, 1, 2, 3, 3, 3]).assign_coords(epoch=late.epoch)
+    expected = ["does not hold", "holds", "does not hold"] + ["does not hold"] * 2
+    assert _verdicts(deep_linear_claims({"gradient_snr": late})) == expected
+    with pytest.raises(ValueError, match="must be trained in minibatches"):
+        deep_linear_claims({"gradient_snr": dataset.drop_vars("gradient_snr")})
+
+
 def test_claims_need_their_datasets(dataset):
     with pytest.raises(ValueError, match="datasets must hold generalization"):
         deep_linear_claims({"other": dataset})
@@ -248,7 +282,17 @@ def test_figures_show_what_they_say(dataset):
         np.testing.assert_allclose(found, bits / np.log(2), rtol=1e-5)
 
 
+def test_the_ratio_is_drawn_as_a_median(dataset):
+    _, ratios, plane = gradient_step({"A": dataset}).axes
+    median = dataset.gradient_snr.sel(layer=1).median("seed")
+    np.testing.assert_allclose(ratios.lines[0].get_ydata(), median, rtol=1e-5)
+    bits = dataset.i_xt.sel(estimator="noise_1", layer=1).mean("seed") / np.log(2)
+    np.testing.assert_allclose(plane.lines[0].get_ydata(), bits, rtol=1e-5)
+
+
 def test_figures_need_their_datasets(dataset):
+    with pytest.raises(ValueError, match="must be trained in minibatches"):
+        gradient_step({"A": dataset.drop_vars("gradient_snr")})
     with pytest.raises(ValueError, match="at least one dataset"):
         students({})
     with pytest.raises(ValueError, match="must have irrelevant inputs"):

@@ -78,11 +78,11 @@ def test_propagated_is_the_estimator_of_the_network(layered):
 
 def test_draws_belong_to_the_network_and_not_to_the_snapshot(layered):
     network, snapshot = layered
-    probe = noisy_probes.layer_samples(network, 2, num_inputs=8)
-    first = probe(snapshot)["layer_samples"]
-    np.testing.assert_array_equal(first, probe(snapshot)["layer_samples"])
+    probe = noisy_probes.layer_samples(network, [2], num_inputs=8)
+    first = probe(snapshot)["samples_of_layer_2"]
+    np.testing.assert_array_equal(first, probe(snapshot)["samples_of_layer_2"])
     other = snapshot._replace(rows=np.roll(snapshot.rows, 1))
-    assert not np.array_equal(first, probe(other)["layer_samples"])
+    assert not np.array_equal(first, probe(other)["samples_of_layer_2"])
 
 
 def test_binned_entropies_agree_with_numpy(layered):
@@ -127,8 +127,8 @@ def test_a_saturated_neuron_has_two_clusters():
 
 def test_samples_are_those_of_the_named_inputs():
     network, snapshot = _neuron(20.0, repeats=16)
-    probe = noisy_probes.layer_samples(network, 1, num_inputs=10)
-    samples = probe(snapshot)["layer_samples"]
+    probe = noisy_probes.layer_samples(network, [1], num_inputs=10)
+    samples = probe(snapshot)["samples_of_layer_1"]
     rows = noisy_probes.sample_rows(64, 10)
     assert samples.shape == (10, 1) and len(set(rows.tolist())) == 10
     # Saturated to -1 or 1 by the class, and the noise is a tenth.
@@ -146,7 +146,7 @@ def test_samples_are_those_of_the_named_inputs():
         ),
         (lambda n: noisy_probes.clustering(n, link=0.0), "link must be .* got 0.0"),
         (lambda n: noisy_probes.clustering(n, num_inputs=1), "num_inputs must be"),
-        (lambda n: noisy_probes.layer_samples(n, 3), r"lie in \[1, 2\], got 3"),
+        (lambda n: noisy_probes.layer_samples(n, [1, 3]), r"lie in \[1, 2\], got 3"),
     ],
 )
 def test_wrong_arguments(make, message):
@@ -167,8 +167,12 @@ def test_cells_are_all_combinations():
     assert (last.config.orthonormal, last.config.batch_size) == (0.01, 256)
     assert last.network.description.endswith("noise [0.05, 0.05, 0.05, 0.05, 0.05]")
     assert last.description["noise_std"] == 0.05 and last.description["note"] == "x"
-    with pytest.raises(ValueError, match="noise_std must name each value once"):
-        noisy_cells(NoisySetup(noise_std=(0.1, 0.1)), snapshots=[0])
+    # One label for all cells of a grid over the noise, and layers that can be drawn.
+    propagated, *_, samples, _, _ = last.probes
+    assert propagated.labels == {"propagation": "sample propagation"}
+    assert samples.parameters["layer_samples"] == [3, 4, 5]
+    (alone,) = noisy_cells(NoisySetup(orthonormal=(0.0,)), snapshots=[0])
+    assert alone.probes[0].labels["propagation"].endswith("noise 0.005")
 
 
 @pytest.mark.slow
@@ -193,7 +197,8 @@ def test_a_sweep_records_what_the_probes_measure():
     )
     for name in ("propagation_i_xt_error", "num_clusters", "binned_entropy_0.05"):
         assert dataset[name].dims == ("seed", "epoch", "layer")
-    assert dataset["layer_samples"].shape == (2, 2, 16, 2)
+    assert dataset["samples_of_layer_1"].shape == (2, 2, 16, 3)
+    assert dataset["samples_of_layer_2"].shape == (2, 2, 16, 2)
     i_xt = dataset["i_xt"].sel(estimator="propagation").isel(layer=slice(0, 2))
     assert i_xt.notnull().all() and i_xt.max() <= math.log(4096) + 1e-5
     assert dataset["orthonormality"].notnull().all()

@@ -9,20 +9,60 @@ import pytest
 
 from ibjax import datasets, networks, training
 from ibjax.grid import cell_name
-from ibjax.setups import PRESETS, SztSetup, activity_range, szt_cells
+from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, image_task, mnist_cells
+from ibjax.loss_setups import LossSetup, loss_cells
+from ibjax.noisy_setups import NoisySetup, noisy_cells
+from ibjax.presets import PRESETS, Scale, setup_cells
+from ibjax.setups import SztSetup, activity_range, szt_cells
 
 SIZE = {"num_seeds": 2, "snapshots": (0, 3)}
 
 
+@pytest.fixture(scope="module")
+def images():
+    """Ten classes, 6 by 6 pixels; the last 20 are test images."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.uniform(size=(120, 36)), np.arange(120) % 10
+    return datasets.make_task(x, labels, num_classes=10, num_measured=20)
+
+
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_grid(name):
+def test_every_preset_is_a_grid(name, images):
     setup = PRESETS[name].setup
-    cells = szt_cells(setup, **SIZE)
+    if isinstance(setup, MnistSetup | CnnSetup):
+        setup = dataclasses.replace(setup, batch_size=50)
+    cells = setup_cells(setup, Scale(2, 3, 2), task=images)
     places = [tuple(cell.place.values()) for cell in cells]
     assert places == list(itertools.product(*setup.axes.values()))
     assert len({cell_name(cell.place) for cell in cells}) == len(cells)
     for cell in cells:
         assert training.num_train_rows(cell.task, cell.config) > 0
+        assert cell.snapshots == (0, 3) and cell.config.shuffle_seed == 0
+
+
+def test_sizes_and_keys_reach_the_cells(images):
+    setup = MnistSetup(hidden=("5", "4"), activation=("relu",), batch_size=50)
+    scale = Scale(2, 10, 3, test_images=7)
+    (cell,) = setup_cells(
+        setup, scale, task=images, also=[4, 11], key=3, description={"note": "x"}
+    )
+    assert cell.place == {} and cell.snapshots == (0, 1, 4, 10)
+    assert cell.network.layer_names == ("relu 5", "relu 4", "softmax 10")
+    assert cell.task.num_samples == 107 and cell.task.num_measured == 7
+    np.testing.assert_array_equal(cell.task.x, images.x[:107])
+    assert training.num_train_rows(cell.task, cell.config) == 100
+    assert cell.config.shuffle_seed == 3 and cell.description["note"] == "x"
+    with pytest.raises(ValueError, match="task must hold the images"):
+        setup_cells(setup, scale)
+
+
+def test_the_classes_of_all_test_images_are_kept(images):
+    (cell,) = cnn_cells(
+        CnnSetup(batch_size=50), images, snapshots=[0, 1], num_measured=5
+    )
+    # 20 test images, two of each class, of which the first five are measured.
+    np.testing.assert_allclose(cell.description["p_y"], np.full(10, 0.1))
+    assert cell.task.num_measured == 5
 
 
 def test_a_cell_is_what_its_place_says():
@@ -114,3 +154,56 @@ def test_bad_setups_are_refused(options, message):
     setup = dataclasses.replace(SztSetup(), **options)
     with pytest.raises(ValueError, match=message):
         szt_cells(setup, **SIZE)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"hidden": ("5-x",)}, "hidden must be numbers of units"),
+        ({"activation": ("tanh", "tanh")}, "activation must name each value once"),
+        ({"bin_width": 0.0}, "bin-width must be one positive number"),
+        ({"noise_variance": -1.0}, "noise-variance must be one positive number"),
+        ({"batch_size": 101}, "batch_size must be at most the training set"),
+        ({"learning_rate": 0.0}, "learning_rate must be one positive number"),
+    ],
+)
+def test_bad_setups_of_images_are_refused(options, message, images):
+    setup = dataclasses.replace(MnistSetup(batch_size=50), **options)
+    with pytest.raises(ValueError, match=message):
+        mnist_cells(setup, images, snapshots=[0, 1])
+
+
+def test_images_that_do_not_fit_are_refused(images):
+    with pytest.raises(ValueError, match="num_measured must be at least 1, got 0"):
+        mnist_cells(MnistSetup(), images, snapshots=[0], num_measured=0)
+    wide = datasets.make_task(images.x[:, :35], images.labels, num_measured=20)
+    with pytest.raises(ValueError, match="task must hold square images, got 35 pixels"):
+        cnn_cells(CnnSetup(), wide, snapshots=[0])
+    with pytest.raises(ValueError, match="images must be mnist or digits, got 'cats'"):
+        image_task("cats")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"noise_std": ()}, "noise-std must name at least one"),
+        ({"noise_std": (0.1, 0.0)}, "noise-std must be one positive number, got 0"),
+        ({"orthonormal": (0.0, 0.0)}, "orthonormal must name each value once"),
+        ({"bin_widths": (0.1, -1.0)}, "bin-widths must be one positive number"),
+        ({"hidden": (3, 0)}, "hidden must be one positive number, got 0"),
+    ],
+)
+def test_bad_noisy_setups_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        noisy_cells(NoisySetup(**options), snapshots=[0, 1])
+
+
+def test_steps_are_measured_as_they_are_taken():
+    setup = LossSetup(hidden=("3",), learning_rate=(0.1, 0.2))
+    cells = loss_cells(setup, snapshots=[0, 1], key=2)
+    found = [(cell.config.learning_rate, cell.config.batch_size) for cell in cells]
+    assert found == [(0.1, None), (0.1, 512), (0.2, None), (0.2, 512)]
+    assert {cell.config.optimizer for cell in cells} == {"sgd"}
+    assert {cell.config.shuffle_seed for cell in cells} == {2}
+    with pytest.raises(ValueError, match="batch_size must be at most the training set"):
+        loss_cells(LossSetup(batch_size=(4000,)), snapshots=[0, 1])

@@ -10,6 +10,7 @@ from ibjax.claims.activations import activation_claims
 from ibjax.claims.batches import SAME_BITS, batch_claims, transition_epochs
 from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
 from ibjax.claims.collection import VERDICTS, collect_claims, collection_markdown
+from ibjax.claims.compression import compression_claims
 from ibjax.claims.convolutional import convolutional_claims
 from ibjax.claims.deep_linear import deep_linear_claims
 from ibjax.claims.depth import (
@@ -52,6 +53,7 @@ __all__ = [
     "claims_markdown",
     "collect_claims",
     "collection_markdown",
+    "compression_claims",
     "compression_interval",
     "compression_onsets",
     "compression_times",

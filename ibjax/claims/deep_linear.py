@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim
-from ibjax.claims.curves import decide_seeds
+from ibjax.claims.claim import Claim, decide
+from ibjax.claims.curves import Curves, decide_seeds
+from ibjax.claims.intervals import fraction_interval
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["deep_linear_claims", "largest_falls"]
@@ -27,7 +28,7 @@ _FITTED = 0.95
 
 
 def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
-    """What Saxe et al. (2018) say of Figs. 3, 4, 6 and 18, against trained students.
+    """What Saxe et al. (2018) say of Figs. 3, 4, 6, 18 and 21, against students.
 
     A fall is the most that a curve of one network ever lies below an earlier point of
     itself. Under every noise variance of a dataset, in order:
@@ -43,9 +44,16 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
        than where it starts, most of the fall happens while the training error still
        falls, and I(X;T) of no layer ever falls by 0.1 bit. For ``low_snr`` I(X_i;T)
        does not fall by a tenth.
+    4. ``gradient_snr``, the step of the gradient without compression: over minibatches
+       its signal-to-noise ratio is above one at some snapshot, in every layer, and
+       below one at the last; in most networks it goes from the one to the other for
+       good (:func:`ibjax.statistics.turning_epochs`); and I(X;T) of no layer ever
+       falls by 0.1 bit.
 
     I(X;T) depends on the noise variance, and so does what a bit of it means: compare it
-    with the largest I(X;T) of the layer. 0.1 bit is much where that is half a bit.
+    with the largest I(X;T) of the layer. 0.1 bit is much where that is half a bit. The
+    signal-to-noise ratio depends on the size of the batches: four times as many samples
+    double it, and where the teacher's weights are small it may start below one.
 
     Args:
       datasets: Datasets of :func:`ibjax.linear_students.train_students` by names that
@@ -56,7 +64,7 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
     Raises:
       ValueError: If there is no dataset of such a name, or one has no irrelevant inputs
-        where it needs them.
+        or no minibatches where it needs them.
 
     References:
       Saxe et al., `On the information bottleneck theory of deep learning`, ICLR 2018.
@@ -86,10 +94,17 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
                     f"{sorted(dataset)}"
                 )
             claims += (_low_snr if name.startswith("low") else _relevance)(dataset)
+        elif name.startswith("gradient_snr"):
+            if "gradient_snr" not in dataset:
+                raise ValueError(
+                    f"datasets[{name!r}] must be trained in minibatches, got "
+                    f"{sorted(dataset)}"
+                )
+            claims += _gradient_step(dataset)
     if not claims:
         raise ValueError(
-            "datasets must hold generalization, overtraining, relevance or low_snr, "
-            f"got {sorted(datasets)}"
+            "datasets must hold generalization, overtraining, relevance, low_snr or "
+            f"gradient_snr, got {sorted(datasets)}"
         )
     return claims
 
@@ -213,6 +228,41 @@ def _low_snr(dataset: xr.Dataset) -> list[Claim]:
             below=_FALL,
         )
         for estimator in dataset["estimator"].values
+    ]
+
+
+def _gradient_step(dataset: xr.Dataset) -> list[Claim]:
+    size = _configuration_text(dataset)
+    curves = Curves(dataset, str(dataset["estimator"].values[0]))
+    layers = range(len(curves.snr))
+    turns, known = map(np.array, zip(*map(curves.turning, layers), strict=True))
+    # A ratio that is below one from the start on has no step.
+    steps = (turns > curves.epochs[0]) & np.isfinite(turns)
+    return [
+        decide_seeds(
+            dataset,
+            f"4. The gradient is first mostly signal ({size})",
+            "largest SNR along training, of the layer where it is least, median",
+            np.min(np.max(curves.snr, axis=2), axis=0),
+            median=True,
+            above=1.0,
+        ),
+        decide_seeds(
+            dataset,
+            f"4. It ends mostly noise ({size})",
+            "last SNR, of the layer where it is largest, median",
+            np.max(curves.snr[:, :, -1], axis=0),
+            median=True,
+            below=1.0,
+        ),
+        decide(
+            f"4. In most networks it steps from the one to the other ({size})",
+            "fraction of networks whose SNR falls below one for good, in every layer",
+            fraction_interval(np.all(steps, axis=0)[np.all(known, axis=0)]),
+            num_seeds=curves.num_seeds,
+            above=0.5,
+        ),
+        *_keeps(dataset, f"4. It does so without compression ({size})"),
     ]
 
 

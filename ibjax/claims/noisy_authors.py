@@ -15,6 +15,7 @@ from ibjax.grid import cells_of
 
 __all__ = ["authors_run"]
 
+_AUTHORS_NOISE = 0.005
 # The authors' saved run of one network, I(X;T) in nats by epoch.
 _AUTHORS = {
     1874: (7.752, 7.874, 7.859, 6.699, 3.685),
@@ -40,22 +41,25 @@ def authors_run(
       Dictionaries in JSON's types, informations in nats: ``layer``, ``quantity``,
       ``authors``, and of our networks ``mean``, ``low`` and ``high`` of its 95 %
       interval, ``least`` and ``largest`` over seeds. Epochs that were not measured,
-      and layers we do not have, are left out.
+      and layers we do not have, are left out; without our networks of that noise there
+      are none.
 
     Raises:
       ValueError: If the dataset lacks the estimator or networks without a penalty.
     """
-    plain = [
-        cell
-        for _, cell in cells_of(dataset)
-        if json.loads(cell.attrs["configuration"])["orthonormal"] == 0
-    ]
+    plain = {}
+    for _, cell in cells_of(dataset):
+        options = json.loads(cell.attrs["configuration"])
+        if options["orthonormal"] == 0:
+            plain[options["noise_std"]] = cell
     if not plain:
         raise ValueError(
             "dataset must hold networks without a penalty (orthonormal 0), got none"
         )
-    curves = Curves(plain[0], estimator)
     rows = []
+    if _AUTHORS_NOISE not in plain:
+        return rows
+    curves = Curves(plain[_AUTHORS_NOISE], estimator)
     for epoch, informations in _AUTHORS.items():
         found = np.flatnonzero(np.abs(curves.epochs - epoch) <= 1)
         for layer, value in enumerate(informations[: len(curves.i_xt) - 1]):

@@ -178,7 +178,8 @@ def _read_all(directory: str | Path | None) -> dict[str, np.ndarray]:
         places = ", ".join(map(str, locations.data_directories(directory)))
         raise FileNotFoundError(
             f"MNIST is not there: no {', '.join(missing)} (or .gz) in {places}, nor in "
-            f"a folder {_FOLDER} of these; datasets.mnist(download=True) downloads it"
+            f"a folder {_FOLDER} of these; datasets.mnist(download=True), or a "
+            "command's --download, fetches it"
         )
     directories = locations.data_directories(directory)
     return {

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
 from ibjax.statistics import mean_interval
 
-__all__ = ["relevance", "students"]
+__all__ = ["gradient_step", "relevance", "students"]
 
 _BLUE, _VERMILLION, _GREEN = layer_colors(3)
 _DASH = (0, (4, 1.5))
@@ -136,6 +136,69 @@ def relevance(
             for axes in row:
                 epoch_axis(axes, epochs, label=row is panels[-1])
         _note(figure, datasets, estimator, " of the output")
+    return figure
+
+
+def gradient_step(
+    datasets: Mapping[str, xr.Dataset], *, estimator: str | None = None
+) -> Figure:
+    """Errors, the gradient's signal-to-noise ratio and I(X;T), one row per experiment.
+
+    Ratios are medians over seeds, with bands from the lower to the upper quartile and
+    a line at one; the others are means with the 95 % interval. In a network of one unit
+    a layer all layers have the same ratio.
+
+    Args:
+      datasets: Datasets of students that were trained in minibatches, by the title of
+        their row.
+      estimator: Which noise variance to show; the first by default.
+
+    Returns:
+      Figure, 7 inches wide and 1.8 high for every row.
+
+    Raises:
+      ValueError: If there is no dataset, or one has no minibatches.
+
+    Example:
+      >>> import jax
+      >>> from ibjax.linear_students import StudentConfig, train_students
+      >>> config = StudentConfig((1,), num_samples=20, num_inputs=1, batch_size=5)
+      >>> dataset = train_students(
+      ...     jax.random.key(0), config, num_seeds=3, snapshots=[0, 10, 100]
+      ... )
+      >>> [axes.get_ylabel() for axes in gradient_step({"Step": dataset}).axes]
+      ['squared error', 'gradient SNR (median)', '$I(X;T)$ (bits)']
+    """
+    for title, dataset in datasets.items():
+        if "gradient_snr" not in dataset:
+            raise ValueError(
+                f"datasets[{title!r}] must be trained in minibatches, got "
+                f"{sorted(dataset)}"
+            )
+    with paper_style():
+        figure, panels = _grid(datasets, 3)
+        for row, (title, dataset) in zip(panels, datasets.items(), strict=True):
+            epochs = dataset["epoch"].values
+            errors, ratios, plane = row
+            _errors(errors, dataset)
+            errors.set_title(f"{title} ({_summary(dataset)})", loc="left")
+            values = pick(dataset, "gradient_snr", "seed", "epoch", "layer")
+            names = layer_names(dataset)
+            for layer, color in enumerate(layer_colors(len(names))):
+                curve = np.where(values[..., layer] > 0, values[..., layer], np.nan)
+                low, middle, high = np.nanquantile(curve, (0.25, 0.5, 0.75), axis=0)
+                style = _DASH if layer == len(names) - 1 else "-"
+                ratios.plot(epochs, middle, color=color, linestyle=style)
+                ratios.fill_between(epochs, low, high, color=color, alpha=0.2, lw=0)
+            ratios.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
+            ratios.set_yscale("log")
+            ratios.set_ylabel("gradient SNR (median)")
+            _layers(plane, dataset, "i_xt", _chosen(dataset, estimator))
+            plane.set_ylabel("$I(X;T)$ (bits)")
+            plane.legend(loc="upper left")
+            for axes in row:
+                epoch_axis(axes, epochs, label=row is panels[-1])
+        _note(figure, datasets, estimator)
     return figure
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ibjax.grid import cells_of
-from ibjax.noisy_probes import binned_entropy_name
+from ibjax.noisy_probes import binned_entropy_name, layer_samples_name
 from ibjax.plots.style import (
     epoch_axis,
     format_epoch,
@@ -27,7 +27,7 @@ from ibjax.plots.style import (
 )
 from ibjax.statistics import mean_interval
 
-__all__ = ["noisy_bins", "noisy_clusters", "noisy_information"]
+__all__ = ["noisy_bins", "noisy_clusters", "noisy_information", "sampled_layers"]
 
 _BLUE, _VERMILLION = "#0072B2", "#D55E00"
 _CLASS_COLORS = (_BLUE, _VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#000000")
@@ -40,6 +40,8 @@ _VIEW = np.array([[0.92, -0.39, 0.0], [0.13, 0.30, 0.95]])
 
 def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") -> Figure:
     """I(X;T) of every noisy layer against the epoch, in bits, one panel per cell.
+
+    Of a grid over two axes the first one's values are the rows.
 
     Lines are means over seeds, bands the 95 % Student t interval of the mean where it
     lies between 0 and log2 N. The dotted line is log2 N, which no I(X;T) of N inputs
@@ -58,14 +60,18 @@ def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") ->
     if estimator not in dataset["estimator"].values:
         known = dataset["estimator"].values.tolist()
         raise ValueError(f"estimator must be one of {known}, got {estimator!r}")
-    cells = [cell for _, cell in cells_of(dataset)]
+    places, cells = zip(*cells_of(dataset), strict=True)
+    num_rows = 1
+    if len(places[0]) > 1:
+        num_rows = len({next(iter(place.values())) for place in places})
+    num_columns = len(cells) // num_rows
     num_hidden = cells[0].sizes["layer"] - 1
     colors = layer_colors(num_hidden)
     with paper_style():
-        width = min(7.0, 1.3 + 2.6 * len(cells))
-        figure = Figure(figsize=(width, 2.6), layout="constrained")
-        panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
-        for axes, cell in zip(panels, cells, strict=True):
+        width = min(7.0, 1.3 + 2.6 * num_columns)
+        figure = Figure(figsize=(width, 0.4 + 2.2 * num_rows), layout="constrained")
+        panels = figure.subplots(num_rows, num_columns, sharey=True, squeeze=False)
+        for axes, cell in zip(panels.flat, cells, strict=True):
             epochs = cell["epoch"].values
             values = information_bits(cell, "i_xt", estimator)
             axes.axhline(_most_bits(cell), color="0.5", linewidth=0.8, linestyle=":")
@@ -78,10 +84,11 @@ def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") ->
                 color = colors[layer]
                 axes.plot(epochs, interval.mean, color=color, label=name)
                 axes.fill_between(epochs, low, high, color=color, alpha=0.2, lw=0)
-            epoch_axis(axes, epochs)
+            epoch_axis(axes, epochs, label=axes in panels[-1])
             axes.set_title(_cell_title(cell))
-        _bits_axis(panels[0], cells[0], "$I(X;T)$ (bits)")
-        handles, texts = panels[0].get_legend_handles_labels()
+        for axes in panels[:, 0]:
+            _bits_axis(axes, cells[0], "$I(X;T)$ (bits)")
+        handles, texts = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="outside right center", title="layer")
         figure.suptitle(_seeds_note(dataset), x=0.01, ha="left")
     return figure
@@ -148,10 +155,24 @@ def noisy_bins(
     return figure
 
 
+def sampled_layers(dataset: xr.Dataset) -> list[int]:
+    """Numbers of the layers whose samples a dataset holds.
+
+    Args:
+      dataset: Dataset of :func:`ibjax.noisy_setups.noisy_cells`.
+
+    Returns:
+      The numbers, rising.
+    """
+    layers = dataset["layer"].values.tolist()
+    return [layer for layer in layers if layer_samples_name(layer) in dataset]
+
+
 def noisy_clusters(
     dataset: xr.Dataset,
     labels: ArrayLike,
     *,
+    layer: int | None = None,
     epochs: Sequence[int] | None = None,
     seed: int = 0,
     estimator: str = "propagation",
@@ -159,12 +180,15 @@ def noisy_clusters(
     """A layer's noisy samples at a few epochs, coloured by class, one row per cell.
 
     Above each panel are the epoch and the layer's I(X;T) then. Layers of three units
-    are drawn in the cube that tanh units fill, without perspective.
+    are drawn in the cube that tanh units fill, without perspective; those of more on
+    the first two principal components of the epochs that are shown, which leave out
+    part of their variance, as each row says.
 
     Args:
       dataset: Dataset of :func:`ibjax.noisy_setups.noisy_cells`, with the samples of a
-        layer of two or three units.
+        layer of two or more units.
       labels: Integer classes of the samples, ``[num_inputs]``, at most six classes.
+      layer: Number of the layer, from 1; the last one with samples by default.
       epochs: Epochs to show; by default four, spread over the snapshots.
       seed: Place of the seed in the dataset.
       estimator: Name of the estimator by sample propagation.
@@ -173,10 +197,14 @@ def noisy_clusters(
       Figure, up to 7 inches wide.
 
     Raises:
-      ValueError: If the layer has other than two or three units, there are other than
-        as many labels as samples, or an epoch was not measured.
+      ValueError: If there are no samples of the layer, it has one unit, there are other
+        than as many labels as samples, or an epoch was not measured.
     """
     labels = np.asarray(labels)
+    sampled = sampled_layers(dataset)
+    layer = sampled[-1] if layer is None and sampled else layer
+    if layer not in sampled:
+        raise ValueError(f"layer must be one with samples, {sampled}, got {layer}")
     cells = [cell.isel(seed=[seed]) for _, cell in cells_of(dataset)]
     known = dataset["epoch"].values
     if epochs is None:
@@ -185,12 +213,13 @@ def noisy_clusters(
     missing = [epoch for epoch in epochs if epoch not in known]
     if missing:
         raise ValueError(f"epochs must be among {known.tolist()}, got {missing}")
-    num_inputs, units = cells[0]["layer_samples"].shape[-2:]
-    if units not in (2, 3):
-        raise ValueError(f"the layer must have two or three units, got {units}")
+    shown = [int(np.flatnonzero(known == epoch)[0]) for epoch in epochs]
+    num_inputs, units = cells[0][layer_samples_name(layer)].shape[-2:]
+    if units < 2:
+        raise ValueError(f"the layer must have two or more units, got {units}")
     if labels.shape != (num_inputs,):
         raise ValueError(f"labels must have shape ({num_inputs},), got {labels.shape}")
-    last = cells[0].sizes["layer"] - 2
+    number = cells[0]["layer"].values.tolist().index(layer)
     with paper_style():
         figure = Figure(
             figsize=(0.4 + 1.65 * len(epochs), 0.5 + 1.95 * len(cells)),
@@ -198,17 +227,24 @@ def noisy_clusters(
         )
         rows = figure.subplots(len(cells), len(epochs), squeeze=False)
         for row, cell in zip(rows, cells, strict=True):
-            bits = information_bits(cell, "i_xt", estimator)[0, :, last]
-            for axes, epoch in zip(row, epochs, strict=True):
-                place = int(np.flatnonzero(known == epoch)[0])
-                samples = cell["layer_samples"].isel(seed=0, epoch=place).values
-                _scatter(axes, samples, labels)
-                number = format_epoch(epoch)
-                axes.set_title(f"epoch {number}\n$I(X;T)$ = {bits[place]:.1f} bits")
+            bits = information_bits(cell, "i_xt", estimator)[0, :, number]
+            samples = cell[layer_samples_name(layer)].isel(seed=0, epoch=shown).values
+            points, edges, share = _flat(samples)
+            extent = 1.05 * np.max(
+                np.abs(np.concatenate([points.reshape(-1, 2), edges]))
+            )
+            for axes, place, flat in zip(row, shown, points, strict=True):
+                _scatter(axes, flat, edges, labels)
+                axes.set(xlim=(-extent, extent), ylim=(-extent, extent))
+                text = format_epoch(known[place])
+                axes.set_title(f"epoch {text}\n$I(X;T)$ = {bits[place]:.1f} bits")
+            title = _cell_title(cell, "\n")
+            if share < 1.0:
+                title += f"\n{100 * share:.0f} % of the variance"
             row[0].text(
                 -0.04,
                 0.5,
-                _cell_title(cell, "\n"),
+                title,
                 transform=row[0].transAxes,
                 rotation=90,
                 ha="right",
@@ -221,24 +257,45 @@ def noisy_clusters(
         )
         for handle in legend.legend_handles:
             handle.set(alpha=1.0, sizes=[14.0])
-        name = layer_names(cells[0])[last]
-        figure.suptitle(f"Layer {name}, one network", x=0.01, ha="left")
+        name = layer_names(cells[0])[number]
+        how = "" if units <= 3 else ", first two principal components"
+        figure.suptitle(f"Layer {name}, one network{how}", x=0.01, ha="left")
     return figure
 
 
-def _scatter(axes: Axes, samples: np.ndarray, labels: np.ndarray) -> None:
+def _flat(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Samples ``[num_epochs, num_inputs, units]`` on the page.
+
+    Returns:
+      Points ``[num_epochs, num_inputs, 2]``; ends of the edges of what they lie in,
+      ``[2 * num_edges, 2]``; and how much of their variance is seen, at most 1.
+    """
+    units = samples.shape[-1]
+    if units <= 3:
+        view = _VIEW if units == 3 else np.eye(2)
+        corners = np.array(list(itertools.product((-1.0, 1.0), repeat=units)))
+        edges = [
+            corner
+            for pair in itertools.combinations(corners, 2)
+            if np.sum(pair[0] != pair[1]) == 1
+            for corner in pair
+        ]
+        return samples @ view.T, np.array(edges) @ view.T, 1.0
+    rows = samples.reshape(-1, units).astype(np.float64)
+    centre = rows.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(rows - centre, full_matrices=False)
+    share = np.sum(sizes[:2] ** 2) / np.sum(sizes**2)
+    return (samples - centre) @ directions[:2].T, np.zeros((0, 2)), share
+
+
+def _scatter(axes: Axes, points, edges, labels: np.ndarray) -> None:
     axes.set_aspect("equal")
     axes.set_axis_off()
-    view = _VIEW if samples.shape[1] == 3 else np.eye(2)
-    corners = np.array(list(itertools.product((-1.0, 1.0), repeat=samples.shape[1])))
-    for one, other in itertools.combinations(corners, 2):
-        if np.sum(one != other) == 1:
-            edge = np.stack([one, other]) @ view.T
-            axes.plot(*edge.T, color="0.75", linewidth=0.6, zorder=0)
+    for edge in edges.reshape(-1, 2, 2):
+        axes.plot(*edge.T, color="0.75", linewidth=0.6, zorder=0)
     # Classes in the order of the inputs: none hides another.
     for label in np.unique(labels):
         axes.scatter([], [], color=_CLASS_COLORS[label], label=f"class {label}", s=3)
-    points = samples @ view.T
     colors = [_CLASS_COLORS[label] for label in labels]
     axes.scatter(*points.T, c=colors, s=3, alpha=0.6, linewidths=0, zorder=1)
 
