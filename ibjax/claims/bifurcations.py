@@ -174,19 +174,21 @@ def first_division(p_xy: ArrayLike) -> float:
         gained = _binary_divergence(q_one, p_one)
         return float(gained / (q @ log_q))
 
-    # From nearly no tilt to all weight on the inputs with the most extreme p(y|x).
-    steepest = 40 / np.ptp(given)
-    tilts = np.geomspace(1e-2, steepest, 2_000)
-    tilts = np.concatenate([-tilts[::-1], tilts])
-    ratios = np.array([ratio(tilt) for tilt in tilts])
-    best = int(np.clip(np.argmax(ratios), 1, len(tilts) - 2))
-    found = optimize.minimize_scalar(
-        lambda tilt: -ratio(tilt),
-        bounds=(tilts[best - 1], tilts[best + 1]),
-        method="bounded",
-        options={"xatol": 1e-10},
-    )
-    return 1 / max(-float(found.fun), float(ratios.max()))
+    # The limit of no tilt, at which both divergences vanish and only rounding is left.
+    largest = float(p_x @ (given - p_one) ** 2 / (p_one * (1 - p_one)))
+    # From little tilt to all weight on the inputs with the most extreme p(y|x).
+    tilts = np.geomspace(1e-2, 40 / np.ptp(given), 2_000)
+    for side in (-tilts, tilts):
+        ratios = [ratio(tilt) for tilt in side]
+        best = int(np.clip(np.argmax(ratios), 1, len(side) - 2))
+        found = optimize.minimize_scalar(
+            lambda tilt: -ratio(tilt),
+            bounds=sorted((side[best - 1], side[best + 1])),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        largest = max(largest, -float(found.fun), *ratios)
+    return 1 / largest
 
 
 def curve_claims_markdown(claims: Sequence[CurveClaim]) -> str:
