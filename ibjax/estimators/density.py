@@ -18,14 +18,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.estimators import binning
 from ibjax.estimators.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
 from ibjax.estimators.samples import check_samples
-from ibjax.estimators.whitening import standardize, whiten_members
+from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
 
 __all__ = [
     "DensityEstimate",
@@ -332,16 +331,7 @@ def _log_density(x, criterion, fixed, whitened):
 @partial(jax.jit, static_argnames=("num_classes", "criterion"))
 def _log_density_within(x, labels, num_classes, criterion, fixed):
     """Log densities of all samples within their classes, bandwidths and ranks."""
-
-    def add_class(points, label):
-        member = labels == label
-        white = whiten_members(x, member)
-        points = jnp.where(member[:, None], white.white, points)
-        return points, (white.log_determinant, white.rank)
-
-    points, (log_determinant, ranks) = lax.scan(
-        add_class, jnp.zeros_like(x), jnp.arange(num_classes)
-    )
+    points, log_determinant, ranks = whiten_within(x, labels, num_classes)
     if fixed is not None:
         fixed = jnp.broadcast_to(fixed, (num_classes,))
     repeated = _repeated(x, labels)
