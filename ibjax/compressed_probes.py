@@ -86,7 +86,7 @@ def compressed(
       >>> network = stochastic_convolutional((28, 28))
       >>> probe = compressed(network, np.random.default_rng(0).normal(size=(100, 4)))
       >>> probe.labels["compressed"]
-      'WKL (k = 5, butakov) of codes in 4 and 4 dimensions, multiplicative noise 0.001'
+      'WKL (k = 5, butakov) of codes in 4 and 4 dimensions'
     """
     codes = check_samples("codes", codes).astype(jnp.float32)
     if num_components < 1:
@@ -140,8 +140,7 @@ def compressed(
         }
 
     label = (
-        f"WKL (k = {k}, {weights}) of codes in {dim} and {num_components} dimensions, "
-        f"{network.noise} noise {network.noise_std:g}"
+        f"WKL (k = {k}, {weights}) of codes in {dim} and {num_components} dimensions"
     )
     parameters = {
         "noise": network.noise,

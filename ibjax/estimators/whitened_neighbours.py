@@ -12,7 +12,7 @@ for every sample, as the densities of :mod:`ibjax.estimators.density` have it, a
 standard error is the deviation of the terms over the root of their number. Terms of
 samples that share neighbours depend on each other, which it does not see; nor does it
 see the bias. Of 1,000 and 4,000 pairs of normal vectors in 4 and 4 dimensions, with
-k = 5 and Butakov's weights, it was within a third of the deviation between samples.
+k = 5 and Butakov's weights, it was within some third of the deviation between samples.
 Their own error bar adds up the standard errors of the three entropies, which was a
 third more.
 
