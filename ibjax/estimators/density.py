@@ -30,6 +30,7 @@ __all__ = [
     "DensityEstimate",
     "bandwidth",
     "class_information",
+    "distinct_rows",
     "entropy",
     "mutual_information",
 ]
@@ -304,11 +305,24 @@ def _refuse_degenerate(name, x, rank, bandwidth):
         )
 
 
-def _repeated(x, groups):
-    """Whether another sample of the group is exactly the same, ``[num_samples]``."""
+def distinct_rows(x: jax.Array, groups: jax.Array) -> jax.Array:
+    """Numbers of samples, the same for exact copies in one group and only for them.
+
+    Args:
+      x: Samples, ``[num_samples, dim]``.
+      groups: Group of every sample, small integers, ``[num_samples]``.
+
+    Returns:
+      Integers below ``num_samples``, int32, ``[num_samples]``.
+    """
     columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
     # In bins so narrow only equal numbers meet.
-    rows = binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
+    return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
+
+
+def _repeated(x, groups):
+    """Whether another sample of the group is exactly the same, ``[num_samples]``."""
+    rows = distinct_rows(x, groups)
     return jnp.zeros(len(x), jnp.int32).at[rows].add(1)[rows] > 1
 
 

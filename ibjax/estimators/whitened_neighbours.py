@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ibjax.estimators.density import distinct_rows
 from ibjax.estimators.knn_entropy import (
     entropy_offset,
     log_distances,
@@ -190,7 +191,8 @@ def class_information(
 @partial(jax.jit, static_argnames="weights")
 def _entropy_terms(x, weights):
     white = whiten_members(x, None)
-    distances = log_distances(white.white, weights, "euclidean")
+    points = _copies_alike(white.white, x, jnp.zeros(len(x), jnp.int32))
+    distances = log_distances(points, weights, "euclidean")
     terms = _terms(distances, x.shape, weights, white.log_determinant)
     terms += jnp.log(jnp.asarray(len(x) - 1, x.dtype))
     return jnp.where(white.rank == x.shape[1], terms, jnp.nan)
@@ -200,12 +202,20 @@ def _entropy_terms(x, weights):
 def _terms_within(x, labels, num_classes, weights):
     """Terms of the entropies within classes, ``[num_samples]``."""
     points, log_determinants, ranks = whiten_within(x, labels, num_classes)
+    points = _copies_alike(points, x, labels)
     distances = log_distances(points, weights, "euclidean", labels, num_classes)
     terms = _terms(distances, x.shape, weights, log_determinants[labels])
     size = jnp.bincount(labels, length=num_classes)[labels]
     terms += jnp.log(jnp.maximum(size - 1, 1).astype(x.dtype))
     known = (ranks[labels] == x.shape[1]) & (size > len(weights))
     return jnp.where(known, terms, jnp.nan)
+
+
+def _copies_alike(points, x, groups):
+    """White samples, those of exact copies the same: whitening rounds them apart."""
+    rows = distinct_rows(x, groups)
+    first = jnp.zeros(len(x), jnp.int32).at[rows].set(jnp.arange(len(x)))
+    return points[first[rows]]
 
 
 def _terms(distances, shape, weights, log_determinant):

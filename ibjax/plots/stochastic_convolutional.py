@@ -43,10 +43,10 @@ def stochastic_information(
     information is of: of what they leave out it says nothing.
 
     Lines are means over seeds; bands, for three seeds or more, the 95 % Student t
-    interval of the mean, cut off where it would widen the axes. Error bars, at some of the snapshots, are one
-    standard error of a single network's estimate to either side: how far another set of
-    inputs would move it. The seeds share the inputs, so that it would move them alike.
-    The dotted line is H(Y), which no I(L;Y) exceeds.
+    interval of the mean, cut off where it would widen the axes. Error bars, at some of
+    the snapshots, are one standard error of a single network's estimate to either side:
+    how far another set of inputs would move it. The seeds share the inputs, so that it
+    would move them alike. The dotted line is H(Y), which no I(L;Y) exceeds.
 
     Args:
       dataset: Dataset of sweeps with :func:`ibjax.compressed_probes.compressed` and
