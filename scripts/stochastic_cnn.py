@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
         "--weights",
         choices=knn_weights.KINDS,
         default="butakov",
-        help="of the neighbours; bsy with 20 or more have smaller errors",
+        help="of the neighbours' distances",
     )
     return options
 
