@@ -49,6 +49,9 @@ def compressed(
 
     - ``{name}_i_xt_error`` and ``{name}_i_ty_error``: their standard errors, in nats,
       over inputs for this one network; not the bias, nor what differs between seeds;
+    - ``{name}_i_xt_groups``: I(X;L) of 20 groups of inputs,
+      :class:`~ibjax.estimators.whitened_neighbours.NeighbourEstimate`, which tell how
+      sure a difference of two snapshots is;
     - ``{name}_explained_variance``: part of the layer's variance that is left, in
       [0, 1].
 
@@ -136,6 +139,7 @@ def compressed(
             name: LayerInformation(with_x.value, with_y.value),
             f"{name}_i_xt_error": with_x.standard_error,
             f"{name}_i_ty_error": with_y.standard_error,
+            f"{name}_i_xt_groups": with_x.by_group,
             f"{name}_explained_variance": jnp.stack([share for _, share in found]),
         }
 

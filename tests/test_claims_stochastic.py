@@ -10,11 +10,8 @@ import pytest
 import xarray as xr
 
 from ibjax import results
-from ibjax.claims.stochastic_convolutional import (
-    rise_epochs,
-    stochastic_convolutional_claims,
-    stretches,
-)
+from ibjax.claims.phases import rise_epochs, stretches
+from ibjax.claims.stochastic_convolutional import stochastic_convolutional_claims
 from ibjax.grid import combine
 from ibjax.plots.stochastic_convolutional import stochastic_information
 
@@ -28,6 +25,13 @@ PHASES = [2.0, 5.0, 3.0, 6.0, 6.0, 3.0]
 ONCE = [2.0, 5.0, 6.0, 6.5, 6.6, 3.0]
 LEARNS = [0.5, 2.0, 2.9, 3.0, 3.0, 3.0]
 ACCURACY = [0.1, 0.5, 0.9, 0.96, 0.97, 0.97]
+
+
+def _groups(values, error):
+    """Twenty groups whose values have this standard error and no correlation."""
+    num_epochs, places = np.shape(values)[-1], (np.arange(20) + 0.5) / 20
+    waves = np.cos(np.pi * np.arange(1, num_epochs + 1)[:, None] * places)
+    return np.asarray(values)[..., None] + error * math.sqrt(2 * 19) * waves
 
 
 def _cell(noise, last, *, first=RISES, first_y=3.1, error=0.1, **options):
@@ -44,6 +48,10 @@ def _cell(noise, last, *, first=RISES, first_y=3.1, error=0.1, **options):
             "i_xt": ((*by_layer, "estimator"), BIT * i_xt[..., None]),
             "i_ty": ((*by_layer, "estimator"), BIT * i_ty[..., None]),
             "compressed_i_xt_error": (by_layer, error * BIT * ones),
+            "compressed_i_xt_groups": (
+                ("seed", "epoch", "groups_0", "groups_1"),
+                BIT * np.moveaxis(_groups(np.moveaxis(i_xt, 1, 2), error), 1, 2),
+            ),
             "compressed_i_ty_error": (by_layer, 0.02 * BIT * ones),
             "compressed_explained_variance": (by_layer, 0.8 * ones),
             "test_accuracy": (("seed", "epoch"), accuracy),
@@ -88,20 +96,27 @@ def _verdicts(claims, number):
 
 def test_stretches_end_where_the_errors_are_exceeded():
     curves = np.array([PHASES, RISES, ONCE, [3.0] * 6, [np.nan] * 6])
-    found = stretches(curves, np.full(curves.shape, 0.1))
+    found = stretches(curves, _groups(curves, 0.1))
     np.testing.assert_array_equal(found.rising, [2, 1, 1, 0, np.nan])
     np.testing.assert_array_equal(found.falling, [2, 0, 1, 0, np.nan])
     # Three deviations of a difference are 3 sqrt(2) 0.6 = 2.5: only 6 to 3 and 2 to 6.
-    wide = stretches(curves[0], np.full(6, 0.6))
+    wide = stretches(curves[0], _groups(curves[0], 0.6))
     assert (wide.rising, wide.falling) == (1, 1)
-    wider = stretches(curves[0], np.full(6, 1.0))
+    wider = stretches(curves[0], _groups(curves[0], 1.0))
     assert (wider.rising, wider.falling) == (0, 0)
 
 
+def test_what_the_snapshots_share_is_no_error():
+    """An error of one bit that is the same at all epochs leaves differences sure."""
+    shared = np.random.default_rng(0).normal(size=20) * math.sqrt(20)
+    found = stretches(PHASES, np.array(PHASES)[:, None] + shared)
+    assert (found.rising, found.falling) == (2, 2)
+
+
 def test_jitter_within_the_errors_is_no_stretch():
-    jitter = 0.1 * np.random.default_rng(0).normal(size=(200, 20))
-    found = stretches(jitter, np.full(jitter.shape, 0.1))
-    # Of 20 values the extremes are 3.7 deviations apart on average, 4.2 are asked for.
+    jitter = 0.1 * np.random.default_rng(0).normal(size=(200, 19))
+    found = stretches(jitter, _groups(jitter, 0.1))
+    # Of 19 values the extremes are 3.7 deviations apart on average, 4.2 are asked for.
     assert np.mean(found.rising + found.falling) < 0.5
 
 
@@ -168,7 +183,7 @@ def test_noises_that_differ():
 def test_layers_without_numbers_are_left_out():
     cell = _cell("additive", PHASES)
     cell["i_xt"][:, :, 1] = np.nan
-    cell["compressed_i_xt_error"][:, :, 1] = np.nan
+    cell["compressed_i_xt_groups"][:, :, 1] = np.nan
     found = stochastic_convolutional_claims(_grid(cell, _cell("multiplicative", ONCE)))
     first = [c for c in found if c.claim.startswith("1. Additive")]
     assert [c.num_left_out for c in first] == [0, NUM_SEEDS, 0]
@@ -180,15 +195,15 @@ def test_layers_without_numbers_are_left_out():
 
 def test_refusals():
     cell = _cell("additive", PHASES)
-    for name in ("compressed_i_xt_error", "test_accuracy"):
+    for name in ("compressed_i_xt_groups", "test_accuracy"):
         with pytest.raises(ValueError, match="dataset must hold"):
             stochastic_convolutional_claims(cell.drop_vars(name))
     with pytest.raises(ValueError, match="dataset must hold compressed_i_ty_error"):
         stochastic_information(cell.drop_vars("compressed_i_ty_error"))
     with pytest.raises(ValueError, match="estimator must be one of"):
         stochastic_information(cell, estimator="kde")
-    with pytest.raises(ValueError, match="values and errors must have one shape"):
-        stretches([1.0, 2.0], [0.1])
+    with pytest.raises(ValueError, match="groups must have shape"):
+        stretches([1.0, 2.0], [0.1, 0.2])
     with pytest.raises(ValueError, match="values must have shape"):
         rise_epochs(EPOCHS, [1.0, 2.0])
 

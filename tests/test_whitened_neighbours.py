@@ -71,6 +71,19 @@ def test_information_of_a_label():
     assert abs(nothing.value) < 4 * nothing.standard_error
 
 
+def test_groups_are_of_every_twentieth_sample():
+    x = RNG.normal(size=(207, 2)).astype(np.float32)
+    found = whitened.mutual_information(x, x[:, :1] + x[:, 1:] ** 3, k=3)
+    assert found.by_group.shape == (20,)
+    # 200 of 207 terms; each is of order one.
+    assert abs(np.mean(found.by_group) - found.value) < 0.2
+    given = whitened._estimate(jnp.arange(60.0))
+    np.testing.assert_allclose(given.by_group, np.arange(20) + 20.0)
+    np.testing.assert_allclose(given.value, 29.5)
+    # Variance of 0 to n - 1, n (n + 1) / 12, over n.
+    np.testing.assert_allclose(given.standard_error, (61 / 12) ** 0.5, rtol=1e-5)
+
+
 def test_terms_of_x_can_be_given():
     x, y = _pair(200, 2, 1.0)
     terms = whitened.entropy_terms(x, k=3)
@@ -126,7 +139,9 @@ def test_what_has_no_density_is_nan_and_never_infinite(spoil):
         whitened.mutual_information(x, y, k=1),
         whitened.class_information(y, labels, num_classes=2, k=1),
     )
-    assert all(np.isnan(value) for value in jax.tree.leaves(found))
+    for one in found:
+        assert np.isnan(one.value) and np.isnan(one.standard_error)
+        assert np.isnan(one.by_group).any() and not np.isinf(one.by_group).any()
 
 
 def test_one_flat_class_is_enough_to_have_none():

@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import NATS_PER_BIT, Curves
 from ibjax.claims.intervals import (
-    THRESHOLD_NATS,
     Estimate,
     compression_onsets,
     event_ratios,
@@ -20,40 +18,26 @@ from ibjax.claims.intervals import (
     mean_estimate,
     median_interval,
 )
+from ibjax.claims.phases import (
+    FITTED,
+    STANDARD_ERRORS,
+    Stretches,
+    difference_errors,
+    rise_epochs,
+    stretches,
+)
 from ibjax.grid import cells_of
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = [
-    "FITTED",
     "SAME_CURVES_BITS",
-    "Stretches",
-    "rise_epochs",
     "stochastic_convolutional_claims",
-    "stretches",
 ]
-
-FITTED = 0.95
-"""A network or layer has fitted once so much of its whole rise is done."""
 
 SAME_CURVES_BITS = {"i_xt": 0.5, "i_ty": 0.1}
 """Curves are the same if they differ by less on average over epochs, in bits."""
 
-# A change is seen if it is this many times its standard error: an extreme over some
-# twenty snapshots is by chance rarely further out.
-_STANDARD_ERRORS = 3.0
 _SYMBOLS = {"i_xt": "I(X;L)", "i_ty": "I(L;Y)"}
-
-
-class Stretches(NamedTuple):
-    """How often curves rise and how often they fall.
-
-    Attributes:
-      rising: Number of rises, float64, shape ``[...]``.
-      falling: Number of falls, likewise.
-    """
-
-    rising: np.ndarray
-    falling: np.ndarray
 
 
 class _Cell(NamedTuple):
@@ -62,7 +46,7 @@ class _Cell(NamedTuple):
     noise: str
     dataset: xr.Dataset
     curves: Curves
-    errors: dict[str, np.ndarray]
+    groups: np.ndarray
 
     def accuracy(self) -> np.ndarray:
         """Test accuracy, ``[num_seeds, num_epochs]``."""
@@ -75,17 +59,17 @@ def stochastic_convolutional_claims(
     """Butakov et al. (2024) on a stochastic network, for every kind of noise.
 
     A change of a curve is seen where it is above 0.1 bit and above three standard
-    errors of the difference.
+    errors of the difference, which groups of inputs tell.
 
     1. There are several phases: in most networks I(X;L) has three or more stretches of
-       rising or falling (:func:`stretches`); of each layer.
+       rising or falling (:func:`ibjax.claims.phases.stretches`); of each layer.
     2. In most networks the last layer compresses more than once: two or more of its
        stretches fall.
     3. The last layer compresses (:func:`ibjax.claims.compression_interval`); in most
        networks by more than three standard errors; and after it fits: I(X;L) starts to
        fall for good (:func:`ibjax.claims.compression_onsets`) at a later epoch than
-       that at which test accuracy, and its I(L;Y), have done :data:`FITTED` of their
-       rise. Networks whose last layer does not fall by 0.1 bit are left out there.
+       that at which test accuracy, and its I(L;Y), have done 95 % of their rise.
+       Networks whose last layer does not fall by 0.1 bit are left out there.
     4. In the trained network information obeys the data-processing inequality: no layer
        has over 0.1 bit more of X or of Y than one before it. As a check, no layer's
        I(L;Y) exceeds the entropy of the labels.
@@ -95,9 +79,9 @@ def stochastic_convolutional_claims(
 
     What a reader could get wrong:
 
-    * Every snapshot is measured with the same inputs, codes and draws of the noise. The
-      standard errors are of one snapshot by itself; a difference of two is surer than
-      they say, and the stretches counted are too few rather than too many.
+    * Every snapshot is measured with the same inputs, codes and draws of the noise: a
+      difference of two is surer than either. That it is one of the network, and not of
+      how components and neighbours fall, no error tells.
     * The information is between codes, which may lose more of one layer than of the
       next: a breach of the inequality by the numbers is not one by the network.
     * The seeds share the codes of the inputs: their intervals do not see what another
@@ -113,8 +97,8 @@ def stochastic_convolutional_claims(
       The claims; the fifth only for a grid with both kinds of noise.
 
     Raises:
-      ValueError: If the dataset lacks the estimator, its standard errors, the accuracy
-        or the noise.
+      ValueError: If the dataset lacks the estimator, its groups, the accuracy or the
+        noise.
 
     References:
       Butakov, Tolmachev, Malanchuk, Neopryatnaya, Frolov and Andreev, `Information
@@ -136,137 +120,20 @@ def stochastic_convolutional_claims(
     return sorted(claims, key=lambda claim: claim.claim.split(".")[0])
 
 
-def stretches(
-    values: ArrayLike, errors: ArrayLike, *, threshold: float = THRESHOLD_NATS
-) -> Stretches:
-    """Count the stretches of rising and falling of curves, beyond their errors.
-
-    A stretch ends at an extreme from which the curve then goes back by more than
-    ``threshold`` and by more than three standard errors of the difference. What stays
-    within is no stretch.
-
-    Args:
-      values: Curves, shape ``[..., num_epochs]``.
-      errors: Standard errors of the values, likewise.
-      threshold: The least change that counts, in the unit of ``values``.
-
-    Returns:
-      The numbers; NaN where a value or an error is not finite.
-
-    Raises:
-      ValueError: If the shapes differ.
-
-    Example:
-      >>> curves = np.array([[0.0, 2.0, 1.0, 3.0], [0.0, 2.0, 1.9, 3.0]])
-      >>> found = stretches(curves, np.full((2, 4), 0.1))
-      >>> print(found.rising, found.falling)
-      [2. 1.] [1. 0.]
-    """
-    values, errors = np.asarray(values, np.float64), np.asarray(errors, np.float64)
-    if values.shape != errors.shape or values.ndim < 1:
-        raise ValueError(
-            "values and errors must have one shape [..., num_epochs], got "
-            f"{values.shape} and {errors.shape}"
-        )
-    found = np.full((2, *values.shape[:-1]), np.nan)
-    for index in np.ndindex(values.shape[:-1]):
-        curve, error = values[index], errors[index]
-        if np.isfinite(curve).all() and np.isfinite(error).all():
-            signs = _turns(curve, error, threshold)
-            found[(0, *index)] = signs.count(1)
-            found[(1, *index)] = signs.count(-1)
-    return Stretches(*found)
-
-
-def rise_epochs(
-    epochs: ArrayLike, values: ArrayLike, *, fraction: float = FITTED
-) -> np.ndarray:
-    """First epoch at which a part of a curve's rise, from start to maximum, is done.
-
-    Args:
-      epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
-      values: Curves, shape ``[..., num_epochs]``.
-      fraction: Of the rise, in (0, 1].
-
-    Returns:
-      Epochs, float64, shape ``[...]``; NaN where the curve never rises above its start,
-      or is not finite somewhere.
-
-    Raises:
-      ValueError: If the last axis of ``values`` is not ``num_epochs`` long.
-
-    Example:
-      >>> print(rise_epochs([0, 1, 10, 100], [0.1, 0.5, 0.97, 1.0]))
-      10.0
-    """
-    epochs, values = np.asarray(epochs, np.float64), np.asarray(values, np.float64)
-    if epochs.ndim != 1 or values.shape[-1:] != epochs.shape:
-        raise ValueError(
-            "values must have shape [..., num_epochs] with num_epochs = "
-            f"{epochs.shape}, got {values.shape}"
-        )
-    finite = np.isfinite(values).all(axis=-1)
-    curves = np.where(finite[..., None], values, 0.0)
-    rise = np.max(curves, axis=-1) - curves[..., 0]
-    level = curves[..., 0] + fraction * rise
-    # Rounding may put the level of the whole rise above the maximum.
-    done = curves >= np.minimum(level, np.max(curves, axis=-1))[..., None]
-    return np.where(finite & (rise > 0), epochs[np.argmax(done, axis=-1)], np.nan)
-
-
-def _turns(curve: np.ndarray, error: np.ndarray, threshold: float) -> list[int]:
-    """Signs of the stretches, in order."""
-
-    def seen(first: int, last: int) -> bool:
-        least = max(threshold, _STANDARD_ERRORS * np.hypot(error[first], error[last]))
-        return abs(curve[last] - curve[first]) > least
-
-    signs: list[int] = []
-    low = high = 0
-    for place in range(1, len(curve)):
-        if curve[place] > curve[high]:
-            high = place
-        if curve[place] < curve[low]:
-            low = place
-        going = signs[-1] if signs else 0
-        if (
-            going <= 0
-            and place > low
-            and curve[place] > curve[low]
-            and seen(low, place)
-        ):
-            signs.append(1)
-            high = place
-        elif (
-            going >= 0
-            and place > high
-            and curve[place] < curve[high]
-            and seen(high, place)
-        ):
-            signs.append(-1)
-            low = place
-    return signs
-
-
 def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
-    cells = []
+    cells, name = [], f"{estimator}_i_xt_groups"
     for _, cell in cells_of(dataset):
-        names = {f"{estimator}_{quantity}_error" for quantity in _SYMBOLS}
-        missing = (names | {"test_accuracy"}) - {str(name) for name in cell.data_vars}
+        found = sorted(map(str, cell.data_vars))
         options = json.loads(cell.attrs["configuration"])
-        if missing or "noise" not in options:
+        if not {name, "test_accuracy"} <= set(found) or "noise" not in options:
             raise ValueError(
-                f"dataset must hold {', '.join(sorted(names))}, test_accuracy and a "
-                f"configuration with noise, got {sorted(map(str, cell.data_vars))} and "
-                f"{sorted(options)}"
+                f"dataset must hold {name}, test_accuracy and a configuration with "
+                f"noise, got {found} and {sorted(options)}"
             )
-        errors = {
-            quantity: cell[f"{estimator}_{quantity}_error"]
-            .transpose("layer", "seed", "epoch")
-            .values.astype(np.float64)
-            for quantity in _SYMBOLS
-        }
-        cells.append(_Cell(options["noise"], cell, Curves(cell, estimator), errors))
+        # Axes of a network's own have no names: they come last, in order.
+        groups = cell[name].transpose("seed", "epoch", ...).values.astype(np.float64)
+        groups = np.moveaxis(groups, 2, 0)
+        cells.append(_Cell(options["noise"], cell, Curves(cell, estimator), groups))
     return cells
 
 
@@ -306,10 +173,10 @@ def _compresses_after_fit(cell: _Cell, layer: int) -> list[Claim]:
     curves = cell.curves
     kept = curves.kept[layer]
     name, i_xt = curves.name(layer), curves.i_xt[layer, kept]
-    error = cell.errors["i_xt"][layer, kept]
     seeds, peak = np.arange(len(i_xt)), np.argmax(i_xt, axis=1)
     fall = i_xt[seeds, peak] - i_xt[:, -1]
-    fall -= _STANDARD_ERRORS * np.hypot(error[seeds, peak], error[:, -1])
+    for seed, groups in enumerate(cell.groups[layer, kept]):
+        fall[seed] -= STANDARD_ERRORS * difference_errors(groups)[peak[seed], -1]
     claims = [
         _claim(
             cell,
@@ -405,7 +272,7 @@ def _same(one: _Cell, other: _Cell, quantity: str) -> Claim:
 
 def _stretches_of(cell: _Cell, layer: int) -> Stretches:
     kept = cell.curves.kept[layer]
-    return stretches(cell.curves.i_xt[layer, kept], cell.errors["i_xt"][layer, kept])
+    return stretches(cell.curves.i_xt[layer, kept], cell.groups[layer, kept])
 
 
 def _claim(
