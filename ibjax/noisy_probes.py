@@ -24,17 +24,19 @@ from ibjax.networks.noisy import NoisyNetwork
 from ibjax.probes import InformationProbe, Snapshot
 
 __all__ = [
+    "COMPRESSION",
     "binned_entropies",
     "binned_entropy_name",
     "clustering",
     "layer_samples",
     "layer_samples_name",
+    "network_key",
     "propagated",
     "sample_rows",
 ]
 
 # One key per probe: what one draws tells nothing of what another draws.
-_PROPAGATION, _BINS, _CLUSTERS, _SAMPLES = range(4)
+_PROPAGATION, _BINS, _CLUSTERS, _SAMPLES, COMPRESSION = range(5)
 
 
 def propagated(
@@ -64,7 +66,7 @@ def propagated(
     def measure(snapshot):
         task = snapshot.measured
         found = network_information_at(
-            _key(snapshot, _PROPAGATION),
+            network_key(snapshot, _PROPAGATION),
             snapshot.params,
             task.x,
             task.labels if task.hard else task.p_y_given_x,
@@ -193,7 +195,9 @@ def clustering(
 
     def measure(snapshot):
         task = snapshot.measured
-        rows = jax.random.permutation(_key(snapshot, _CLUSTERS), task.num_samples)
+        rows = jax.random.permutation(
+            network_key(snapshot, _CLUSTERS), task.num_samples
+        )
         rows = rows[:num_inputs]
         layers = _padded(_noisy_layers(snapshot, network, task.x[rows], _CLUSTERS))
         steps = jnp.asarray([*network.noise_std, jnp.nan]) * link
@@ -290,8 +294,16 @@ def layer_samples(
     return InformationProbe(measure, {}, parameters)
 
 
-def _key(snapshot: Snapshot, probe: int) -> jax.Array:
-    """Key of a network and a probe; the order of rows tells networks apart."""
+def network_key(snapshot: Snapshot, probe: int) -> jax.Array:
+    """Key of a network and a probe, the same at all snapshots.
+
+    Args:
+      snapshot: The network; its order of rows tells it from others.
+      probe: Number of the probe.
+
+    Returns:
+      The key.
+    """
     key = jax.random.key(probe)
     for place in range(min(2, len(snapshot.rows))):
         key = jax.random.fold_in(key, snapshot.rows[place])
@@ -300,7 +312,7 @@ def _key(snapshot: Snapshot, probe: int) -> jax.Array:
 
 def _noisy_layers(snapshot, network, x, probe) -> tuple[jax.Array, ...]:
     """Every layer with its noise, the last one's after the softmax."""
-    key = jax.random.fold_in(_key(snapshot, probe), 0)
+    key = jax.random.fold_in(network_key(snapshot, probe), 0)
     *hidden, logits = network.activations(key, snapshot.params, x)
     return (*hidden, jax.nn.softmax(logits, axis=1))
 

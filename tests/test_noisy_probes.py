@@ -62,7 +62,7 @@ def test_propagated_is_the_estimator_of_the_network(layered):
     network, snapshot = layered
     found = noisy_probes.propagated(network, EFFORT)(snapshot)
     direct = network_information_at(
-        noisy_probes._key(snapshot, noisy_probes._PROPAGATION),
+        noisy_probes.network_key(snapshot, noisy_probes._PROPAGATION),
         snapshot.params,
         snapshot.task.x,
         snapshot.task.p_y_given_x,

@@ -34,6 +34,7 @@ from ibjax.claims.intervals import (
 from ibjax.claims.loss_dynamics import loss_dynamics_claims
 from ibjax.claims.mnist import mnist_claims
 from ibjax.claims.noisy import noisy_claims
+from ibjax.claims.stochastic_convolutional import stochastic_convolutional_claims
 from ibjax.claims.szt import COINCIDENCE_FACTOR, szt_claims
 from ibjax.claims.training_size import LOST_BITS, training_size_claims
 from ibjax.claims.writing import conditions, write_claims
@@ -72,6 +73,7 @@ __all__ = [
     "noisy_claims",
     "rank_correlation",
     "spread_ratio",
+    "stochastic_convolutional_claims",
     "szt_claims",
     "training_size_claims",
     "transition_epochs",

@@ -14,6 +14,7 @@ from ibjax.estimators import (
     propagation,
     resampling,
     variational,
+    whitened_neighbours,
     whitening,
 )
 from ibjax.estimators.choice import InformationEstimate, mutual_information
@@ -37,5 +38,6 @@ __all__ = [
     "propagation",
     "resampling",
     "variational",
+    "whitened_neighbours",
     "whitening",
 ]

@@ -30,7 +30,7 @@ __all__ = [
 
 _ROWS_AT_ONCE = 256
 _WARM_UP = 0.05  # Of the steps.
-_LOSSES = ("squared", "bernoulli")
+_LOSSES = ("squared", "l1", "bernoulli")
 
 
 @jax.tree_util.register_dataclass
@@ -42,8 +42,9 @@ class Autoencoder:
       params: Parameters of the encoder and of the decoder.
       mean: Mean sample of the training data, shape ``[*shape]``.
       scale: Root mean square deviation from it, shape ``[]``.
-      losses: Loss of every training step, in nats a component for ``"bernoulli"`` and
-        in parts of the variance for ``"squared"``, shape ``[num_steps]``.
+      losses: Loss of every training step, in nats a component for ``"bernoulli"``, in
+        parts of the variance for ``"squared"`` and of its root for ``"l1"``,
+        shape ``[num_steps]``.
       modules: Encoder and decoder.
       loss: What was minimized.
     """
@@ -62,7 +63,7 @@ def autoencoder_fit(
     *,
     dim: int,
     modules: AutoencoderModules | None = None,
-    loss: Literal["squared", "bernoulli"] = "squared",
+    loss: Literal["squared", "l1", "bernoulli"] = "squared",
     num_steps: int = 5000,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
@@ -82,9 +83,9 @@ def autoencoder_fit(
       dim: Dimension of the code.
       modules: Encoder and decoder, whose shapes must be those of ``x`` and ``dim``;
         those of :func:`ibjax.networks.autoencoders.dense_autoencoder` by default.
-      loss: ``"squared"`` error, or for values in [0, 1] the cross-entropy of
-        ``"bernoulli"`` pixels, which reconstructs sharp edges far better. Both are
-        least where the reconstruction equals the sample.
+      loss: ``"squared"`` or absolute (``"l1"``) error, or for values in [0, 1] the
+        cross-entropy of ``"bernoulli"`` pixels, which reconstructs sharp edges far
+        better. All are least where the reconstruction equals the sample.
       num_steps: Steps of Adam.
       batch_size: Samples of a step, drawn with replacement.
       learning_rate: Largest learning rate.
@@ -208,7 +209,8 @@ def _autoencoder_fit(
         output = modules.decoder.apply(params[1], code + noise)
         if loss == "bernoulli":
             return jnp.mean(optax.sigmoid_binary_cross_entropy(output, batch))
-        return jnp.mean((output - (batch - mean[None]) / scale) ** 2)
+        error = output - (batch - mean[None]) / scale
+        return jnp.mean(jnp.abs(error) if loss == "l1" else error**2)
 
     def step(state, key_and_number):
         params, optimizer_state = state

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import jit
@@ -25,12 +24,13 @@ from ibjax.estimators import binning
 from ibjax.estimators.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
 from ibjax.estimators.samples import check_samples
-from ibjax.estimators.whitening import standardize, whiten_members
+from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
 
 __all__ = [
     "DensityEstimate",
     "bandwidth",
     "class_information",
+    "distinct_rows",
     "entropy",
     "mutual_information",
 ]
@@ -305,11 +305,24 @@ def _refuse_degenerate(name, x, rank, bandwidth):
         )
 
 
-def _repeated(x, groups):
-    """Whether another sample of the group is exactly the same, ``[num_samples]``."""
+def distinct_rows(x: jax.Array, groups: jax.Array) -> jax.Array:
+    """Numbers of samples, the same for exact copies in one group and only for them.
+
+    Args:
+      x: Samples, ``[num_samples, dim]``.
+      groups: Group of every sample, small integers, ``[num_samples]``.
+
+    Returns:
+      Integers below ``num_samples``, int32, ``[num_samples]``.
+    """
     columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
     # In bins so narrow only equal numbers meet.
-    rows = binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
+    return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
+
+
+def _repeated(x, groups):
+    """Whether another sample of the group is exactly the same, ``[num_samples]``."""
+    rows = distinct_rows(x, groups)
     return jnp.zeros(len(x), jnp.int32).at[rows].add(1)[rows] > 1
 
 
@@ -332,16 +345,7 @@ def _log_density(x, criterion, fixed, whitened):
 @jit(static_argnames=("num_classes", "criterion"))
 def _log_density_within(x, labels, num_classes, criterion, fixed):
     """Log densities of all samples within their classes, bandwidths and ranks."""
-
-    def add_class(points, label):
-        member = labels == label
-        white = whiten_members(x, member)
-        points = jnp.where(member[:, None], white.white, points)
-        return points, (white.log_determinant, white.rank)
-
-    points, (log_determinant, ranks) = lax.scan(
-        add_class, jnp.zeros_like(x), jnp.arange(num_classes)
-    )
+    points, log_determinant, ranks = whiten_within(x, labels, num_classes)
     if fixed is not None:
         fixed = jnp.broadcast_to(fixed, (num_classes,))
     repeated = _repeated(x, labels)

@@ -28,7 +28,10 @@ from ibjax.estimators.knn_samples import (
 __all__ = [
     "class_information",
     "entropy",
+    "entropy_offset",
+    "log_distances",
     "mutual_information",
+    "neighbour_weights",
     "num_repeated",
     "weighted_entropy",
 ]
@@ -67,7 +70,7 @@ def entropy(x: ArrayLike, *, k: int = 3, metric: str = "euclidean") -> jax.Array
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
     check_option("metric", metric, neighbours.METRICS)
-    return _entropy(x, _weights(k, x, None), metric)
+    return _entropy(x, neighbour_weights(k, x, None), metric)
 
 
 def weighted_entropy(x: ArrayLike, *, k: int, weights: str = "bsy") -> jax.Array:
@@ -112,7 +115,7 @@ def weighted_entropy(x: ArrayLike, *, k: int, weights: str = "bsy") -> jax.Array
     """
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
-    return _entropy(x, _weights(k, x, weights), "euclidean")
+    return _entropy(x, neighbour_weights(k, x, weights), "euclidean")
 
 
 def mutual_information(
@@ -149,7 +152,7 @@ def mutual_information(
     k = check_neighbours(k, len(x))
     joint = jnp.concatenate([x, y], axis=1)
     h_x, h_y, h_xy = (
-        _entropy(samples, _weights(k, samples, weights), "euclidean")
+        _entropy(samples, neighbour_weights(k, samples, weights), "euclidean")
         for samples in (x, y, joint)
     )
     return h_x + h_y - h_xy
@@ -196,7 +199,7 @@ def class_information(
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
-    return _class_information(x, labels, num_classes, _weights(k, x, weights))
+    return _class_information(x, labels, num_classes, neighbour_weights(k, x, weights))
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
@@ -228,40 +231,60 @@ def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
 @jit(static_argnames=("weights", "metric"))
 def _entropy(x, weights, metric):
     num_samples, dim = x.shape
-    finite, log_scale, (space,) = scaled_spaces(x)
-    separations = neighbours.nearest_separations(
-        neighbours.arrange((space,)),
-        num_samples,
-        dims=(dim,),
-        metric=metric,
-        k=len(weights),
-    )
-    log_distance = _weighted_log_distance(separations, weights, metric)
+    finite, log_scale, log_distance = log_distances(x, weights, metric)
     result = (
         math.log(num_samples - 1)
-        + _log_unit_ball(dim, metric)
-        - sum(w * psi(j) for j, w in enumerate(weights, start=1) if w)
+        + entropy_offset(dim, weights, metric)
         + dim * (mean_of(log_distance) + log_scale)
     )
     return jnp.where(finite, result, jnp.nan)
 
 
+def log_distances(x, weights, metric, labels=None, num_classes=None):
+    """Weighted log distances of every sample's neighbours, in its class if given.
+
+    Args:
+      x: Samples, ``[num_samples, dim]``.
+      weights: Weights of the neighbours, a tuple.
+      metric: ``"euclidean"`` or ``"chebyshev"``.
+      labels: Integer classes, ``[num_samples]``; all samples are of one without.
+      num_classes: Number of classes.
+
+    Returns:
+      Whether all samples are finite; the logarithm of the scale taken out; the weighted
+      mean of every sample's log distances, ``[num_samples]``, NaN where a neighbour
+      that counts is at distance zero.
+    """
+    num_samples, dim = x.shape
+    finite, log_scale, (space,) = scaled_spaces(x)
+    k = len(weights)
+    if labels is None:
+        separations = neighbours.nearest_separations(
+            neighbours.arrange((space,)), num_samples, dims=(dim,), metric=metric, k=k
+        )
+    else:
+        separations = separations_in_class(space, labels, num_classes, metric, k)
+    return finite, log_scale, _weighted_log_distance(separations, weights, metric)
+
+
+def entropy_offset(dim, weights, metric):
+    """The entropy less log(N - 1) and ``dim`` mean log distances, in nats: a float."""
+    return _log_unit_ball(dim, metric) - sum(
+        w * psi(j) for j, w in enumerate(weights, start=1) if w
+    )
+
+
 @jit(static_argnames=("num_classes", "weights"))
 def _class_information(x, labels, num_classes, weights):
     num_samples, dim = x.shape
-    finite, _, (space,) = scaled_spaces(x)
-    k = len(weights)
-    everywhere = neighbours.nearest_separations(
-        neighbours.arrange((space,)), num_samples, dims=(dim,), metric="euclidean", k=k
-    )
-    in_class = separations_in_class(space, labels, num_classes, "euclidean", k)
+    finite, _, everywhere = log_distances(x, weights, "euclidean")
+    _, _, in_class = log_distances(x, weights, "euclidean", labels, num_classes)
     class_size = jnp.bincount(labels, length=num_classes)[labels]
-    farther = _weighted_log_distance(in_class, weights, "euclidean")
-    farther -= _weighted_log_distance(everywhere, weights, "euclidean")
+    farther = in_class - everywhere
     log_fewer = jnp.log(jnp.maximum(class_size - 1, 1).astype(x.dtype))
     log_fewer -= math.log(num_samples - 1)
     result = -mean_of(log_fewer) - dim * mean_of(farther)
-    return jnp.where(finite & jnp.all(class_size > k), result, jnp.nan)
+    return jnp.where(finite & jnp.all(class_size > len(weights)), result, jnp.nan)
 
 
 @partial(jax.jit, static_argnames="k")
@@ -303,7 +326,7 @@ def _log_unit_ball(dim, metric):
     return dim / 2 * math.log(math.pi) - math.lgamma(1 + dim / 2)
 
 
-def _weights(k, x, kind):
+def neighbour_weights(k, x, kind):
     """Weights as a tuple, which a compiled function can be looked up by."""
     if kind is None:
         return (0.0,) * (k - 1) + (1.0,)

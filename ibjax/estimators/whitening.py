@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck.covariances import matmul
@@ -179,3 +180,30 @@ def whiten_members(x: jax.Array, member: jax.Array | None) -> Whitened:
         jnp.where(finite, rank, 0),
         jnp.where(finite, ratio, nan),
     )
+
+
+def whiten_within(
+    x: jax.Array, labels: jax.Array, num_classes: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """As :func:`whiten`, every class of samples on its own.
+
+    Args:
+      x: Samples, ``[num_samples, dim]``.
+      labels: Integer classes, ``[num_samples]``.
+      num_classes: Number of classes.
+
+    Returns:
+      White samples, ``[num_samples, dim]``; log-determinants and ranks,
+      ``[num_classes]``.
+    """
+
+    def add_class(points, label):
+        member = labels == label
+        white = whiten_members(x, member)
+        points = jnp.where(member[:, None], white.white, points)
+        return points, (white.log_determinant, white.rank)
+
+    points, (log_determinants, ranks) = lax.scan(
+        add_class, jnp.zeros_like(x), jnp.arange(num_classes)
+    )
+    return points, log_determinants, ranks

@@ -7,17 +7,25 @@ through the network a few images at a time.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.mlp import ACTIVATIONS
 from ibjax.networks.network import Network
 
-__all__ = ["ConvolutionalNetwork", "convolutional"]
+__all__ = [
+    "ConvolutionalNetwork",
+    "check_sizes",
+    "convolutional",
+    "convolve",
+    "in_parts",
+    "max_pool",
+]
 
 # Images whose patches are held at once: 85 MB after 32 channels of 26 x 26 pixels.
 _IMAGES_AT_ONCE = 128
@@ -98,9 +106,9 @@ def convolutional(
         t = x.reshape(-1, *image_shape, 1)
         layers = []
         for w, b in params[:num_convolutions]:
-            t = activation_fn(_convolve(t, w) + b[None, None, None])
+            t = activation_fn(convolve(t, w) + b[None, None, None])
             layers.append(t)
-        t = _max_pool(t, pool_size)
+        t = max_pool(t, pool_size)
         layers.append(t)
         t = t.reshape(t.shape[0], -1)
         for w, b in params[num_convolutions:-1]:
@@ -111,14 +119,7 @@ def convolutional(
         return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
 
     def activations(params, x):
-        num_samples = x.shape[0]
-        if num_samples <= _IMAGES_AT_ONCE:
-            return layers_of(params, x)
-        num_parts = -(-num_samples // _IMAGES_AT_ONCE)
-        rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
-        rows = jnp.minimum(rows, num_samples - 1)
-        layers = lax.map(lambda part: layers_of(params, x[part]), rows)
-        return tuple(t.reshape(-1, t.shape[-1])[:num_samples] for t in layers)
+        return in_parts(lambda _, part: layers_of(params, part), x)
 
     def kernels(params):
         weights = [w for w, _ in params]
@@ -141,8 +142,10 @@ def convolutional(
     return ConvolutionalNetwork(network, shapes)
 
 
-def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
-    """Shapes of all layers, or a refusal."""
+def check_sizes(
+    image_shape, channels, hidden, num_classes, kernel_size, pool_size
+) -> None:
+    """Refuse sizes that no network has: not positive, or without a convolution."""
     sizes = [*image_shape, *channels, *hidden, num_classes, kernel_size, pool_size]
     if len(image_shape) != 2 or not channels or min(sizes) < 1:
         raise ValueError(
@@ -151,6 +154,11 @@ def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
             f"more, got {image_shape}, {list(channels)}, {list(hidden)}, "
             f"{num_classes}, {kernel_size} and {pool_size}"
         )
+
+
+def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
+    """Shapes of all layers, or a refusal."""
+    check_sizes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
     height, width = image_shape
     shapes = []
     for number in channels:
@@ -178,19 +186,47 @@ def _init(key, shapes, num_convolutions, kernel_size):
         kernel_shapes.append((before, after))
         fans.append(before + after)
         before = after
-    # One flat draw: compiling a draw costs far more than running it.
-    sizes = [math.prod(shape) for shape in kernel_shapes]
-    flat = jax.random.uniform(key, (sum(sizes),), minval=-1.0, maxval=1.0)
-    params, start = [], 0
-    for shape, size, fan in zip(kernel_shapes, sizes, fans, strict=True):
-        w = math.sqrt(6 / fan) * flat[start : start + size].reshape(shape)
-        params.append((w, jnp.zeros(shape[-1])))
-        start += size
-    return tuple(params)
+    limits = [math.sqrt(6 / fan) for fan in fans]
+    weights = uniform_arrays(key, kernel_shapes, limits)
+    return tuple((w, jnp.zeros(w.shape[-1])) for w in weights)
 
 
-def _convolve(t: jax.Array, w: jax.Array) -> jax.Array:
-    """Patches times kernel, without padding: ``[num_samples, height, width, ...]``."""
+def in_parts(
+    layers_of: Callable[[jax.Array, jax.Array], tuple[jax.Array, ...]], x: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Layers of many images, a few images at a time.
+
+    Args:
+      layers_of: ``layers_of(number, part)``: the layers of some of the images,
+        ``[num_part, units]`` each; ``number`` counts the parts.
+      x: Images, shape ``[num_samples, num_inputs]``.
+
+    Returns:
+      Layers of all images, ``[num_samples, units]`` each.
+    """
+    num_samples = x.shape[0]
+    if num_samples <= _IMAGES_AT_ONCE:
+        return layers_of(jnp.int32(0), x)
+    num_parts = -(-num_samples // _IMAGES_AT_ONCE)
+    rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
+    rows = jnp.minimum(rows, num_samples - 1)
+    layers = lax.map(
+        lambda part: layers_of(part[0], x[part[1]]), (jnp.arange(num_parts), rows)
+    )
+    return tuple(t.reshape(-1, t.shape[-1])[:num_samples] for t in layers)
+
+
+def convolve(t: jax.Array, w: jax.Array) -> jax.Array:
+    """Patches times kernel, without padding.
+
+    Args:
+      t: Images, shape ``[num_samples, height, width, channels]``.
+      w: Kernel, shape ``[size, size, channels, new_channels]``.
+
+    Returns:
+      Images, shape ``[num_samples, height - size + 1, width - size + 1,
+      new_channels]``.
+    """
     size = w.shape[0]
     height, width = t.shape[1] - size + 1, t.shape[2] - size + 1
     patches = [
@@ -199,8 +235,16 @@ def _convolve(t: jax.Array, w: jax.Array) -> jax.Array:
     return jnp.concatenate(patches, axis=-1) @ w.reshape(-1, w.shape[-1])
 
 
-def _max_pool(t: jax.Array, size: int) -> jax.Array:
-    """Largest activity of every window."""
+def max_pool(t: jax.Array, size: int) -> jax.Array:
+    """Largest activity of every window; pixels that do not fill one are left out.
+
+    Args:
+      t: Images, shape ``[num_samples, height, width, channels]``.
+      size: Height and width of a window.
+
+    Returns:
+      Images, shape ``[num_samples, height // size, width // size, channels]``.
+    """
     num_samples, height, width, channels = t.shape
     height, width = height // size, width // size
     t = t[:, : height * size, : width * size]
