@@ -246,7 +246,7 @@ def test_digits_are_enlarged_for_three_poolings(script, monkeypatch, tmp_path, c
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("IBJAX_DATA", raising=False)
     args = script.parser().parse_args([])
-    small = script.image_task(args, 100)
+    small = script.image_task(args, script.QUICK)
     task = script.large_enough(small)
     assert "each becomes 3 by 3" in capsys.readouterr().err
     assert task.num_inputs == 24**2 and task.num_measured == small.num_measured
