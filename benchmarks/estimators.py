@@ -46,6 +46,8 @@ BINS = 20
 # Bins are for one column each; weights need too many neighbours in many dimensions.
 MOST_COLUMNS = {"bins": 2, "wkl": 20, "wkl-butakov": 20}
 CRITICS = ("infonce", "dv", "mine", "nwj", "smile", "club")
+# What runs must have in common to be put together.
+_SIZES = ("num_samples", "critic_steps", "neighbours", "bins")
 # Ours and a peer's that are the same method.
 SAME = (
     ("ksg", "kd-tree KSG"),
@@ -186,7 +188,7 @@ def case_critics(args: argparse.Namespace) -> dict[str, Any]:
 
             start = time.perf_counter(), time.process_time()
             values = [float(value) for value in jax.vmap(fit)(keys, x, y)]
-            rows.append(_row(task, name, values, start))
+            rows.append(_row(task, name, values, _since(start)))
     return {"rows": rows, **harness.device()}
 
 
@@ -219,11 +221,11 @@ def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
     ]
     rows = []
     for name, method in (("bmi KSG", "ksg-unit-variance"), ("bmi CCA", "cca")):
-        start = time.perf_counter(), time.process_time()
         found = harness.run_bmi(args.bmi_python, pairs, method=method, k=NEIGHBOURS)
-        values = np.reshape([one["value"] for one in found], (len(chosen), args.seeds))
-        for task, of_task in zip(chosen, values.tolist(), strict=True):
-            rows.append(_row(task, name, of_task, start))
+        for number, task in enumerate(chosen):
+            of_task = found[number * args.seeds : (number + 1) * args.seeds]
+            seconds = tuple(np.sum([one["first"] for one in of_task], axis=0).tolist())
+            rows.append(_row(task, name, [one["value"] for one in of_task], seconds))
     return {"rows": rows}
 
 
@@ -251,14 +253,19 @@ def _run(
                 except ValueError as error:
                     refused = str(error)
                     values.append(math.nan)
-            rows.append({**_row(task, name, values, start), "refused": refused})
+            row = _row(task, name, values, _since(start))
+            rows.append({**row, "refused": refused})
     return {"rows": rows, **harness.device()}
 
 
+def _since(start: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
 def _row(
-    task: Any, name: str, values: list[float], start: tuple[float, float]
+    task: Any, name: str, values: list[float], seconds: tuple[float, float]
 ) -> dict[str, Any]:
-    wall, processor = time.perf_counter() - start[0], time.process_time() - start[1]
+    wall, processor = seconds
     print(f"{task.name}: {name}, {wall:.1f} s", file=sys.stderr, flush=True)
     return {
         "task": task.name,
@@ -379,13 +386,30 @@ def main() -> None:
     parser.add_argument("--peer-dim", type=int, default=10, help="of X and Y together")
     harness.add_arguments(parser, list(CASES), repeats=1)
     args = parser.parse_args()
+    sizes = {
+        "num_samples": args.samples,
+        "critic_steps": args.critic_steps,
+        "neighbours": NEIGHBOURS,
+        "bins": BINS,
+    }
+    devices: dict[str, Any] = {}
     if args.merge:
-        results = {}
-        earlier = [json.loads(path.read_text()) for path in args.merge]
-        rows = [row for run in earlier for row in run["rows"]]
+        rows, sizes = [], None
+        for path in args.merge:
+            run = json.loads(path.read_text())
+            same = {name: run["sizes"][name] for name in _SIZES}
+            if sizes not in (None, same):
+                raise SystemExit(f"{path} has other sizes: {same}, not {sizes}")
+            sizes = same
+            rows += run["rows"]
+            devices |= run["devices"]
     else:
         results = harness.run_cases(args, CASES)
         rows = [row for result in results.values() for row in result["rows"]]
+        for name, result in results.items():
+            devices[name] = {key: v for key, v in result.items() if key != "rows"}
+    if len({(row["task"], row["estimator"]) for row in rows}) < len(rows):
+        raise SystemExit("an estimator of a task is in two of the outputs")
     if not rows:
         raise SystemExit("no task and estimator were chosen")
     for row in rows:
@@ -416,8 +440,9 @@ def main() -> None:
     print(
         f"\nOf {len(low)} tasks of up to {HIGHEST_PROMISED_DIM} dimensions a method of "
         f"ours is within {WITHIN:.0%} on {reached}.\n\n"
-        f"Bias ± standard deviation in nats, {args.samples} samples, {_seeds(rows)}. "
-        "'k of n': so many seeds got no finite value.\n"
+        f"Bias ± standard deviation in nats, {sizes['num_samples']} samples, "
+        f"{_seeds(rows)}, critics trained for {sizes['critic_steps']} steps. 'k of n': "
+        "so many seeds got no finite value.\n"
     )
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     table = {(row["task"], row["estimator"]): row for row in rows}
@@ -440,23 +465,12 @@ def main() -> None:
     )
     harness.write_json(
         args.output,
-        sizes={
-            "num_samples": args.samples,
-            "num_seeds": args.seeds,
-            "num_density_seeds": min(args.seeds, args.density_seeds),
-            "num_critic_seeds": min(args.seeds, args.critic_seeds),
-            "critic_steps": args.critic_steps,
-            "neighbours": NEIGHBOURS,
-            "bins": BINS,
-        },
+        sizes=sizes,
         dtype="float32, peers float64",
         tasks=compared,
         rows=rows,
         processor_seconds=cost,
-        devices={
-            name: {key: value for key, value in result.items() if key != "rows"}
-            for name, result in results.items()
-        },
+        devices=devices,
     )
 
 

@@ -126,7 +126,8 @@ def run_bmi(
       repeats: Timed calls of each pair after the first.
 
     Returns:
-      For each pair its ``value`` in nats and the ``seconds`` of the repeats.
+      For each pair its ``value`` in nats, the wall and the processor seconds of its
+      ``first`` call, and the ``seconds`` of the repeats.
 
     Raises:
       MissingPeer: If no interpreter is named.

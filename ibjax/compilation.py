@@ -21,9 +21,9 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
     """Decorator: ``jax.jit``, with ``CPU_OPTIONS`` where those can be had.
 
     XLA takes options for a whole program only. So a call on arrays gets them, while a
-    call inside another ``jit`` or of which a derivative is taken is compiled as that
-    program is; ``jax.jit(jax.vmap(function), compiler_options=CPU_OPTIONS)`` passes
-    them to one of your own.
+    call inside another ``jit`` or ``vmap``, or of which a derivative is taken, is
+    compiled as that program is. ``jax.jit(jax.vmap(function), compiler_options=
+    CPU_OPTIONS)`` passes them to one of your own.
 
     Args:
       static_argnames: As for ``jax.jit``.

@@ -53,7 +53,7 @@ def compressed(
       :class:`~ibjax.estimators.whitened_neighbours.NeighbourEstimate`, which tell how
       sure a difference of two snapshots is;
     - ``{name}_explained_variance``: part of the layer's variance that is left, in
-      [0, 1].
+      [0, 1]; NaN where the layer does not vary.
 
     A layer that varies in fewer directions than it has components, as one of dead units
     does, or in a class, has no density: the information, and its error, are NaN, never

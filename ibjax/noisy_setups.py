@@ -15,7 +15,7 @@ from ibjax.setup_grid import SetupGrid
 
 __all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
 
-# Wider layers' samples cannot be seen in two or three dimensions.
+# Samples of wider layers are not kept: two components would show little of them.
 _MOST_UNITS_KEPT = 5
 
 ESTIMATOR = "propagation"

@@ -35,6 +35,11 @@ class Scale(NamedTuple):
     images: int | None = None
     test_images: int | None = None
 
+    def chosen(self, options: Any) -> "Scale":
+        """The size with what ``options`` has, by these names and not None, in place."""
+        given = {name: getattr(options, name, None) for name in self._fields}
+        return self._replace(**{k: v for k, v in given.items() if v is not None})
+
 
 class Preset(NamedTuple):
     """A published experiment.

@@ -64,9 +64,7 @@ class RunOptions:
     def scale(self) -> Scale:
         """The size that was asked for; the preset's where nothing was."""
         preset = PRESETS[self.preset]
-        scale = preset.quick if self.quick else preset.full
-        given = {name: getattr(self, name, None) for name in Scale._fields}
-        return scale._replace(**{k: v for k, v in given.items() if v is not None})
+        return (preset.quick if self.quick else preset.full).chosen(self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,8 @@ class ImageOptions(RunOptions):
     """Which images, and where they are."""
 
     images: Annotated[
-        int | None, _automatic("Training images, the first ones.", "the set-up's")
+        int | None,
+        _automatic("Training images of MNIST, the first ones.", "the set-up's"),
     ] = None
     test_images: Annotated[
         int | None,

@@ -92,10 +92,7 @@ def preset_dataset(
     if args.results is not None:
         return read(args.results, directory)
     preset = PRESETS[name]
-    scale = preset.quick if args.quick else preset.full
-    for option in Scale._fields:
-        given = getattr(args, option, None)
-        scale = scale._replace(**{option: given}) if given else scale
+    scale = (preset.quick if args.quick else preset.full).chosen(args)
     use_all_cores()
     cells = setup_cells(
         setup or preset.setup,

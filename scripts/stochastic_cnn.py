@@ -104,9 +104,7 @@ def train(args: argparse.Namespace) -> xr.Dataset:
     if args.results is not None:
         return common.read(args.results, "stochastic")
     common.use_all_cores()
-    scale = QUICK if args.quick else FULL
-    given = {name: getattr(args, name) for name in Scale._fields}
-    scale = scale._replace(**{k: v for k, v in given.items() if v is not None})
+    scale = (QUICK if args.quick else FULL).chosen(args)
     task = first_measured(image_task(args, scale), scale.test_images)
     task = large_enough(task)
     codes, description = codes_of(task, args)
@@ -199,6 +197,7 @@ def codes_of(
     num_steps = args.steps or (QUICK_STEPS if args.quick else STEPS)
     made_with = {
         "autoencoder": args.autoencoder,
+        "autoencoder_task": task.name,
         "autoencoder_steps": num_steps,
         "autoencoder_images": task.num_samples - task.num_measured,
     }

@@ -106,7 +106,7 @@ def _best(where, label, name, codes, low, top) -> Iterator[Claim]:
         below=_CLOSE_NATS,
     )
     if top == _PUBLISHED_NATS:
-        values = _values(codes, name, top)
+        values = np.array(list(_values(codes, name, top).values()))
         yield decide(
             f"2. {where}: {label} after the autoencoder ends above the best published "
             f"from twice the pairs (KSG {PUBLISHED_KSG}, WKL {PUBLISHED_WKL})",
@@ -138,12 +138,13 @@ def _losses(where, codes, linear, latents, top) -> Iterator[Claim]:
             first, second = (
                 _values(rows, _COMPARED, information) for rows in (more, less)
             )
-            if len(first) and len(first) == len(second):
+            if both := sorted(first.keys() & second.keys()):
+                lost = np.array([first[seed] - second[seed] for seed in both])
                 yield decide(
                     claim,
                     f"{quantity}, at {information:g} nats by KSG, nats",
-                    mean_estimate(first - second),
-                    num_seeds=len(first),
+                    mean_estimate(lost),
+                    num_seeds=len(first.keys() | second.keys()),
                     **{limit: _CLOSE_NATS},
                 )
 
@@ -152,12 +153,12 @@ def _chosen(rows: _Rows, **where: Any) -> _Rows:
     return [row for row in rows if all(row[k] == v for k, v in where.items())]
 
 
-def _values(rows: _Rows, name: str, information: float) -> np.ndarray:
-    """Estimates of every seed, in order; NaN where there is none."""
+def _values(rows: _Rows, name: str, information: float) -> dict[int, float]:
+    """Estimates by seed; NaN where there is none."""
     chosen = _chosen(rows, estimator=name, information=information)
-    chosen = sorted(chosen, key=lambda row: row["seed"])
-    values = [np.nan if row["value"] is None else row["value"] for row in chosen]
-    return np.array(values)
+    return {
+        row["seed"]: np.nan if row["value"] is None else row["value"] for row in chosen
+    }
 
 
 def _largest_errors(rows: _Rows, name: str) -> np.ndarray:

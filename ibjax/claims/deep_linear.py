@@ -12,6 +12,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves, decide_seeds
 from ibjax.claims.intervals import fraction_interval
+from ibjax.claims.phases import FITTED
 from ibjax.summary import COMPRESSION_THRESHOLD_BITS
 
 __all__ = ["deep_linear_claims", "largest_falls"]
@@ -23,8 +24,6 @@ _LEAST_SHARE = 0.9
 _OVERTRAINING = 1.5
 # A part of an information below which a fall is none.
 _FALL = 0.1
-# Fitting is over when this part of the fall of the training error is done.
-_FITTED = 0.95
 
 
 def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
@@ -207,7 +206,7 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
                 dataset,
                 "3. It does so while fitting, not in a later phase",
                 "part of that fall done when the training error has done "
-                f"{_FITTED:.0%} of its own, median, {noise}",
+                f"{FITTED:.0%} of its own, median, {noise}",
                 np.where(fall > 0, while_fitting, np.nan),
                 median=True,
                 above=0.5,
@@ -299,7 +298,7 @@ def _fitted(dataset: xr.Dataset) -> np.ndarray:
     """Snapshot at which the training error has done nearly all of its fall."""
     train = _curves(dataset, "train_loss", "seed", "epoch")
     least = np.min(train, axis=1)
-    target = train[:, 0] - _FITTED * (train[:, 0] - least)
+    target = train[:, 0] - FITTED * (train[:, 0] - least)
     return np.argmax(train <= target[:, None], axis=1)
 
 

@@ -267,7 +267,7 @@ def _falls_later(plain: _Cell, other: _Cell, layer: int) -> Claim:
 def _of_noise(less: _Cell, more: _Cell, layer: int) -> list[Claim]:
     """What a larger noise changes, of one layer."""
     name = more.curves.name(layer)
-    early, late = _onsets(less, more, layer)
+    at_less, at_more = _onsets(less, more, layer)
     peaks = [np.max(cell.curves.i_xt[layer], axis=1) for cell in (less, more)]
     return [
         _paired(
@@ -283,7 +283,7 @@ def _of_noise(less: _Cell, more: _Cell, layer: int) -> list[Claim]:
             f"9. Layer {name} compresses earlier than at noise {less.noise_std:g}",
             "epoch at which I(X;T) starts to fall, never where it does not, over that "
             "at the smaller noise, median",
-            median_interval(event_ratios(late, early)),
+            median_interval(event_ratios(at_more, at_less)),
             below=1.0,
         ),
         _paired(

@@ -56,10 +56,9 @@ def authors_run(
         raise ValueError(
             "dataset must hold networks without a penalty (orthonormal 0), got none"
         )
-    rows = []
     if _AUTHORS_NOISE not in plain:
-        return rows
-    curves = Curves(plain[_AUTHORS_NOISE], estimator)
+        return []
+    curves, rows = Curves(plain[_AUTHORS_NOISE], estimator), []
     for epoch, informations in _AUTHORS.items():
         found = np.flatnonzero(np.abs(curves.epochs - epoch) <= 1)
         for layer, value in enumerate(informations[: len(curves.i_xt) - 1]):

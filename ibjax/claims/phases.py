@@ -12,6 +12,7 @@ from ibjax.claims.intervals import THRESHOLD_NATS
 __all__ = [
     "FITTED",
     "STANDARD_ERRORS",
+    "STRETCH_STANDARD_ERRORS",
     "Stretches",
     "difference_errors",
     "rise_epochs",
@@ -22,8 +23,12 @@ FITTED = 0.95
 """A network or layer has fitted once so much of its whole rise is done."""
 
 STANDARD_ERRORS = 3.0
-"""A change is seen if it is this many times its standard error: an extreme over some
-twenty snapshots is by chance rarely further out."""
+"""A fall between two snapshots is seen if it is this many times its standard error."""
+
+STRETCH_STANDARD_ERRORS = 4.5
+"""The same of a stretch, which is the range of many snapshots: of flat curves of 25
+whose errors 20 groups tell, one in 25 goes further by chance; one in two goes beyond
+three."""
 
 
 class Stretches(NamedTuple):
@@ -44,8 +49,8 @@ def stretches(
     """Count the stretches of rising and falling of curves, beyond their errors.
 
     A stretch ends at an extreme from which the curve then goes back by more than
-    ``threshold`` and by more than three standard errors of the difference. What stays
-    within is no stretch.
+    ``threshold`` and by more than :data:`STRETCH_STANDARD_ERRORS` standard errors of
+    the difference. What stays within is no stretch.
 
     Args:
       values: Curves, shape ``[..., num_epochs]``.
@@ -142,7 +147,7 @@ def _turns(curve: np.ndarray, errors: np.ndarray, threshold: float) -> list[int]
     """Signs of the stretches, in order."""
 
     def seen(first: int, last: int) -> bool:
-        least = max(threshold, STANDARD_ERRORS * errors[first, last])
+        least = max(threshold, STRETCH_STANDARD_ERRORS * errors[first, last])
         return abs(curve[last] - curve[first]) > least
 
     signs: list[int] = []

@@ -58,8 +58,9 @@ def stochastic_convolutional_claims(
 ) -> list[Claim]:
     """Butakov et al. (2024) on a stochastic network, for every kind of noise.
 
-    A change of a curve is seen where it is above 0.1 bit and above three standard
-    errors of the difference, which groups of inputs tell.
+    A change of a curve is seen where it is above 0.1 bit and above several standard
+    errors of the difference, which groups of inputs tell: 4.5 for a stretch, the range
+    of many snapshots, and three for the fall from the largest to the last.
 
     1. There are several phases: in most networks I(X;L) has three or more stretches of
        rising or falling (:func:`ibjax.claims.phases.stretches`); of each layer.
@@ -71,8 +72,9 @@ def stochastic_convolutional_claims(
        that at which test accuracy, and its I(L;Y), have done 95 % of their rise.
        Networks whose last layer does not fall by 0.1 bit are left out there.
     4. In the trained network information obeys the data-processing inequality: no layer
-       has over 0.1 bit more of X or of Y than one before it. As a check, no layer's
-       I(L;Y) exceeds the entropy of the labels.
+       has over 0.1 bit more of X or of Y than one before it, of the pair where it is
+       largest on average. As a check, no layer's I(L;Y) exceeds the entropy of the
+       labels.
     5. Additive and multiplicative noise give the same curves: those of one seed differ
        on average over epochs by less than :data:`SAME_CURVES_BITS`, in the layer where
        they differ most.

@@ -267,8 +267,17 @@ def log_distances(x, weights, metric, labels=None, num_classes=None):
     return finite, log_scale, _weighted_log_distance(separations, weights, metric)
 
 
-def entropy_offset(dim, weights, metric):
-    """The entropy less log(N - 1) and ``dim`` mean log distances, in nats: a float."""
+def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
+    """The entropy less log(N - 1) and ``dim`` mean log distances, in nats.
+
+    Args:
+      dim: Coordinates of the samples.
+      weights: Weights of the neighbours.
+      metric: ``"euclidean"`` or ``"chebyshev"``.
+
+    Returns:
+      The part of the estimate that the samples have no say in.
+    """
     return _log_unit_ball(dim, metric) - sum(
         w * psi(j) for j, w in enumerate(weights, start=1) if w
     )
@@ -326,8 +335,17 @@ def _log_unit_ball(dim, metric):
     return dim / 2 * math.log(math.pi) - math.lgamma(1 + dim / 2)
 
 
-def neighbour_weights(k, x, kind):
-    """Weights as a tuple, which a compiled function can be looked up by."""
+def neighbour_weights(k: int, x: jax.Array, kind: str | None) -> tuple[float, ...]:
+    """Weights as a tuple, which a compiled function can be looked up by.
+
+    Args:
+      k: Number of neighbours.
+      x: Samples, ``[num_samples, dim]``.
+      kind: ``"bsy"`` or ``"butakov"``; None for the k-th neighbour alone.
+
+    Returns:
+      Weights up to the last that is not zero.
+    """
     if kind is None:
         return (0.0,) * (k - 1) + (1.0,)
     result = knn_weights.weights(k, x.shape[1], kind)

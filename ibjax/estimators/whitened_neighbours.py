@@ -61,9 +61,10 @@ class NeighbourEstimate(NamedTuple):
       standard_error: Their standard deviation over the root of their number, shape
         ``[]``. It does not see the bias, nor that neighbours are shared.
       by_group: Means of the terms over groups of samples, every 20th sample in one,
-        shape ``[20]``, or as many as there are samples. Two estimates of the same
-        samples err alike: what is left in their difference is told by the deviation of
-        the groups' differences, over the root of 20.
+        shape ``[20]``, or as many as there are samples; those left over after groups
+        of one size are in none. Two estimates of the same samples err alike: what is
+        left in their difference is told by the deviation of the groups' differences,
+        over the root of their number.
     """
 
     value: jax.Array
@@ -173,8 +174,8 @@ def class_information(
 
     Returns:
       The estimate. NaN if the samples, or those of one class, vary in fewer
-      than ``dim`` directions, if a class has samples but too few, or where a sample has
-      a copy in its class.
+      than ``dim`` directions, if a class has no more samples than the farthest
+      neighbour that has a weight, or where a sample has a copy in its class.
 
     Raises:
       ValueError: As :func:`ibjax.estimators.knn.class_information`.

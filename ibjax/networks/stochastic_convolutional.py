@@ -125,7 +125,8 @@ def stochastic_convolutional(
     _check(noise, noise_std, dropout, leak, pixel_std)
     num_convolutions = len(channels)
     widths = [math.prod(image_shape), *(math.prod(shape) for shape in shapes[:-1])]
-    dropped_of = round(dropout * 2**_DROPOUT_BITS)
+    dropped_of = min(round(dropout * 2**_DROPOUT_BITS), 2**_DROPOUT_BITS - 1)
+    keep = 1 - dropped_of / 2**_DROPOUT_BITS
 
     def layers_of(params, x, draws, kept):
         t = (x - pixel_mean) / pixel_std
@@ -133,7 +134,7 @@ def stochastic_convolutional(
         for number, (w, b) in enumerate(params):
             stop = start + widths[number]
             if kept is not None and number < num_convolutions:
-                t = jnp.where(kept[:, start:stop], t / (1 - dropout), 0.0)
+                t = jnp.where(kept[:, start:stop], t / keep, 0.0)
             if draws is not None:
                 scale = noise_std * t if noise == "multiplicative" else noise_std
                 t = t + scale * draws[:, start:stop]

@@ -230,8 +230,8 @@ def noisy_clusters(
             bits = information_bits(cell, "i_xt", estimator)[0, :, number]
             samples = cell[layer_samples_name(layer)].isel(seed=0, epoch=shown).values
             points, edges, share = _flat(samples)
-            extent = 1.05 * np.max(
-                np.abs(np.concatenate([points.reshape(-1, 2), edges]))
+            extent = 1.05 * np.nanmax(
+                np.abs(np.concatenate([points.reshape(-1, 2), edges])), initial=1e-9
             )
             for axes, place, flat in zip(row, shown, points, strict=True):
                 _scatter(axes, flat, edges, labels)
@@ -282,9 +282,13 @@ def _flat(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         ]
         return samples @ view.T, np.array(edges) @ view.T, 1.0
     rows = samples.reshape(-1, units).astype(np.float64)
+    # Samples of a network that diverged are not numbers, and are not drawn.
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if len(rows) < 2:
+        rows = np.zeros((2, units))
     centre = rows.mean(axis=0)
     _, sizes, directions = np.linalg.svd(rows - centre, full_matrices=False)
-    share = np.sum(sizes[:2] ** 2) / np.sum(sizes**2)
+    share = np.sum(sizes[:2] ** 2) / max(np.sum(sizes**2), np.finfo(float).tiny)
     return (samples - centre) @ directions[:2].T, np.zeros((0, 2)), share
 
 
