@@ -46,6 +46,8 @@ BINS = 20
 # Bins are for one column each; weights need too many neighbours in many dimensions.
 MOST_COLUMNS = {"bins": 2, "wkl": 20, "wkl-butakov": 20}
 CRITICS = ("infonce", "dv", "mine", "nwj", "smile", "club")
+# Estimators in one table: more do not fit a page.
+_COLUMNS = 8
 # What runs must have in common to be put together.
 _SIZES = ("num_samples", "critic_steps", "neighbours", "bins")
 # Ours and a peer's that are the same method.
@@ -446,21 +448,19 @@ def main() -> None:
     )
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     table = {(row["task"], row["estimator"]): row for row in rows}
-    print(
-        harness.markdown_table(
-            ["task", *names],
-            [
-                [line["task"], *(_cell(table.get((line["task"], n))) for n in names)]
-                for line in compared
-            ],
-        )
-    )
+    for first in range(0, len(names), _COLUMNS):
+        some = names[first : first + _COLUMNS]
+        cells = [
+            [line["task"], *(_cell(table.get((line["task"], n))) for n in some)]
+            for line in compared
+        ]
+        print(harness.markdown_table(["task", *some], cells) + "\n")
     cost = {
         name: sum(row["processor_seconds"] for row in rows if row["estimator"] == name)
         for name in names
     }
     print(
-        "\nProcessor seconds with compilation: "
+        "Processor seconds with compilation: "
         + ", ".join(f"{name} {seconds:.0f}" for name, seconds in cost.items())
     )
     harness.write_json(
