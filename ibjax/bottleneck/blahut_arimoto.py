@@ -246,7 +246,8 @@ def optimality_gap(
     Example:
       >>> noisy_bit = jnp.array([[0.45, 0.05], [0.05, 0.45]])
       >>> solution = blahut_arimoto(noisy_bit, 3.0)
-      >>> print(f"{optimality_gap(noisy_bit, 3.0, solution.p_t_given_x):.4f} nats")
+      >>> gap = optimality_gap(noisy_bit, 3.0, solution.p_t_given_x)
+      >>> print(f"{abs(gap):.4f} nats")
       0.0000 nats
       >>> print(f"{optimality_gap(noisy_bit, 3.0, jnp.ones((2, 1))):.4f} nats")
       0.4165 nats
