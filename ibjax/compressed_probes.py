@@ -69,7 +69,7 @@ def compressed(
       k: Neighbours, at least ``1 + (dim + num_components) // 4``.
       weights: ``"butakov"`` or ``"bsy"``, see :mod:`ibjax.estimators.knn_weights`. With
         k = 5 errors of joint distances are magnified 33 times in 8 dimensions: standard
-        errors are about 0.1 nats for 10,000 inputs.
+        errors are 0.12 to 0.14 nats for the 10,000 test images of MNIST.
       name: Name of the estimator in the results.
 
     Returns:
