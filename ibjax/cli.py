@@ -1,7 +1,6 @@
 """The ``ibjax`` command: sweep, curve, report, info."""
 
 import importlib.metadata
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from ibjax.assembly import describe_devices
 from ibjax.curve_command import curve
 from ibjax.datasets.locations import data_directories
 from ibjax.results import ResultsError
-from ibjax.sweep_command import sweep, write_report
+from ibjax.sweep_command import sweep, use_all_cores, write_report
 
 __all__ = ["main"]
 
@@ -33,9 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
       SystemExit: With 2 if the input was bad, with 130 if it was interrupted.
     """
-    # Seeds are sharded over the cores: as many CPU devices, set before JAX starts.
-    if jax.config.jax_num_cpu_devices < 1:
-        jax.config.update("jax_num_cpu_devices", _num_cores())
+    use_all_cores()
     try:
         tyro.extras.subcommand_cli_from_dict(
             {"sweep": sweep, "curve": curve, "report": _report, "info": _info},
@@ -81,12 +78,6 @@ def _info() -> None:
             names = sorted(path.name for path in directory.iterdir())
             found = ", ".join(names) or "empty"
         print(f"{'data':<10}{directory}: {found}")
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _one_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The command's part for sweeps: runs of set-ups, and their reports."""
 
 import contextlib
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,21 @@ from ibjax.progress_bar import ProgressBar
 from ibjax.summary import format_summary, summarize
 from ibjax.sweep_options import ImageOptions, Options, RunOptions
 
-__all__ = ["run_cells", "sweep", "write_report"]
+__all__ = ["run_cells", "sweep", "use_all_cores", "write_report"]
+
+
+def use_all_cores() -> None:
+    """Make every core this process may run on a device, to shard seeds over.
+
+    It has to run before JAX starts, and leaves a number that was chosen alone.
+    """
+    if jax.config.jax_num_cpu_devices >= 1:
+        return
+    if hasattr(os, "sched_getaffinity"):
+        num_cores = len(os.sched_getaffinity(0))
+    else:
+        num_cores = os.cpu_count() or 1
+    jax.config.update("jax_num_cpu_devices", num_cores)
 
 
 def sweep(setup: tyro.conf.OmitArgPrefixes[Options]) -> None:

@@ -21,6 +21,7 @@ import xarray as xr
 from ibjax import claims, plots, snapshot_epochs
 from ibjax.presets import PRESETS
 from ibjax.setups import szt_cells
+from ibjax.sweep_command import use_all_cores
 
 KNN_SEEDS, KNN_SNAPSHOTS = 5, 14
 
@@ -58,7 +59,7 @@ def train_neighbours(args: argparse.Namespace) -> xr.Dataset:
     setup = dataclasses.replace(preset.setup, estimators=("knn",))
     if args.quick:
         setup = dataclasses.replace(setup, activation=("tanh", "relu"))
-    common.use_all_cores()
+    use_all_cores()
     cells = szt_cells(setup, num_seeds=num_seeds, snapshots=epochs)
     directory = args.output / "activations-knn"
     return common.sweep_cells(cells, directory, num_seeds, resume=args.resume)

@@ -1,13 +1,11 @@
 """What the scripts share: options, runs of presets, and what they leave behind."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import jax
 import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -16,14 +14,13 @@ from ibjax import claims, plots, results
 from ibjax.datasets import Task
 from ibjax.grid import Cell
 from ibjax.presets import PRESETS, Scale, Setup, setup_cells
-from ibjax.sweep_command import run_cells
+from ibjax.sweep_command import run_cells, use_all_cores
 
 __all__ = [
     "options",
     "preset_dataset",
     "read",
     "sweep_cells",
-    "use_all_cores",
     "write",
 ]
 
@@ -151,11 +148,6 @@ def sweep_cells(
         )
     except (results.ResultsError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
-
-
-def use_all_cores() -> None:
-    """Make every core a device, before JAX starts."""
-    jax.config.update("jax_num_cpu_devices", os.cpu_count())
 
 
 def write(

@@ -52,6 +52,7 @@ from ibjax.networks.autoencoders import convolutional_autoencoder, dense_autoenc
 from ibjax.networks.stochastic_convolutional import NOISES, stochastic_convolutional
 from ibjax.plots.stochastic_convolutional import stochastic_information
 from ibjax.presets import Scale
+from ibjax.sweep_command import use_all_cores
 from ibjax.training import TrainConfig
 
 FULL = Scale(6, 60, 25, images=12_288)
@@ -103,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 def train(args: argparse.Namespace) -> xr.Dataset:
     if args.results is not None:
         return common.read(args.results, "stochastic")
-    common.use_all_cores()
+    use_all_cores()
     scale = (QUICK if args.quick else FULL).chosen(args)
     task = first_measured(image_task(args, scale), scale.test_images)
     task = large_enough(task)

@@ -22,6 +22,7 @@ import ibjax
 from ibjax import claims, networks, plots, probes
 from ibjax.estimators.binning import SZT_EDGES
 from ibjax.grid import Cell
+from ibjax.sweep_command import use_all_cores
 
 WIDTHS = (12, 10, 7, 5, 4, 3, 2)
 # The slope and threshold that give the paper's I(X;Y).
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
 def train(args: argparse.Namespace) -> xr.Dataset:
     if args.results is not None:
         return common.read(args.results, "szt_ib_limit")
-    common.use_all_cores()
+    use_all_cores()
     num_seeds = args.seeds or (8 if args.quick else 50)
     num_epochs = args.epochs or (500 if args.quick else 10_000)
     task = ibjax.datasets.szt(SHARPNESS, THRESHOLD)
