@@ -13,8 +13,8 @@ is published as the one at which the labels have log2 10 bits.
 By default the networks are 4, trained on the first 4,096 images for 4 epochs and
 measured on 1,000 test images (5 minutes of processor time). Published are 60,000
 images, 12 epochs and 10,000 test images: ``--images 60000 --epochs 12 --test-images
-10000``, whose activities alone take 2.7 GB a network. First weights are Glorot's, as
-there.
+10000``, which takes 22 minutes and 11 GB for every network. First weights are
+Glorot's, as there.
 
 MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it
 into the latter. Without it the networks learn scikit-learn's digits of 8 by 8 pixels.
