@@ -6,10 +6,11 @@ coordinates. Both are answered here exactly, from plain differences of coordinat
 which lose nothing however far the samples are from the origin.
 
 Samples are a vector's lanes: a block of them meets a chunk of others, a few at a time,
-in one fused loop that keeps each sample's k smallest distances. Samples are put in an
-order in which neighbours come together, so that a block can pass over the chunks whose
-bounding box is too far away to matter. Along one coordinate many samples need no pairs:
-they are sorted, and two binary searches count. No matrix of pairs is held.
+in two fused loops, one over their distances and one that keeps each sample's k
+smallest. Samples are put in an order in which neighbours come together, so that a block
+can pass over the chunks whose bounding box is too far away to matter. Along one
+coordinate many samples need no pairs: they are sorted, and two binary searches count.
+No matrix of pairs is held.
 
 **Separation.** Distances are only ever compared, so they are kept as *separations*: the
 distance itself for the Chebyshev norm, its square for the Euclidean one. Spaces have
@@ -46,7 +47,11 @@ METRICS = ("chebyshev", "euclidean")
 # Up to this number of samples comparing those nearby is faster than binary searches.
 _FEW_ON_LINE = 10_000
 # Above this number of neighbours a sort of the chunk is cheaper than comparisons.
-_FEW_NEIGHBOURS = 6
+_FEW_NEIGHBOURS = 8
+# Separations that one compiled loop compares with the smallest ones, where those are
+# very few. More, or as many of more, and the compiler gives vectors up.
+_INSERTED = 8
+_VERY_FEW_NEIGHBOURS = 5
 # Sums of squares this close to each other, relatively, are equal: each of them is
 # known to about one unit in the last place per coordinate, or better.
 _ULPS = 8
@@ -185,49 +190,59 @@ def nearest_separations(
         arrangement = _merge_chunks(arrangement, block // chunk)
         chunk = block
 
-    def visit(rows, start, count, smallest):
-        if few:
-            for column in _columns(points, start, count):
-                separations = _separations(rows, column, dims, metric)
-                smallest = _insert(smallest, _largest(separations))
-            return smallest
-        part = lax.dynamic_slice(points, (0, start), (dim, count))
-        separations = _separations(
-            [row[:, None] for row in rows], [c[None] for c in part], dims, metric
-        )
-        values = jnp.concatenate([smallest, _largest(separations)], axis=1)
-        return -lax.top_k(-values, smallest.shape[1])[0]
+    def meet(rows, column, place, number):
+        separation = _largest(_separations(rows, column, dims, metric))
+        if place is None:
+            return separation
+        # No sample is its own neighbour.
+        return jnp.where(place == number, jnp.inf, separation)
+
+    def visit(rows, place, start, smallest):
+        """Keep the k smallest separations, of those and of a chunk's samples."""
+        if not few:
+            column = lax.dynamic_slice(points, (0, start), (dim, chunk))[:, :, None]
+            number = start + jnp.arange(chunk, dtype=jnp.int32)[:, None]
+            new = meet(rows, column, place, number)
+            values = jnp.concatenate([smallest, new])
+            return -lax.top_k(-values.T, k)[0].T
+        columns = _columns(points, start, chunk)
+        new = [meet(rows, column, place, start + q) for q, column in enumerate(columns)]
+        # Without barriers all would be computed anew for each of the k numbers.
+        if k > 1:
+            new = lax.optimization_barrier(jnp.stack(new))
+        at_once = _INSERTED if k <= _VERY_FEW_NEIGHBOURS else _INSERTED // 2
+        for first in range(0, chunk, at_once):
+            kept = tuple(smallest)
+            for separation in new[first : first + at_once]:
+                kept = _insert(kept, separation)
+            smallest = lax.optimization_barrier(jnp.stack(kept))
+        return smallest
 
     def one_block(b):
         start = b * block
         block_points = lax.dynamic_slice(points, (0, start), (dim, block))
-        rows = list(block_points)
-        is_sample = rows[0] < jnp.inf
-
-        # The block itself first. A sample is its own neighbour, at separation zero.
-        empty = jnp.full((block,), jnp.inf, points.dtype)
-        own = (empty,) * (k + 1) if few else jnp.stack([empty] * (k + 1), axis=1)
-        width = min(4, chunk) if few and num_blocks > 1 else chunk
-        own = lax.fori_loop(
+        rows, place = list(block_points), start + jnp.arange(block)
+        if not few:
+            rows, place = [row[None] for row in rows], place[None]
+        # The block itself first.
+        smallest = lax.fori_loop(
             0,
-            block // width,
-            lambda n, own: visit(rows, start + n * width, width, own),
-            own,
+            block // chunk,
+            lambda n, smallest: visit(rows, place, start + n * chunk, smallest),
+            jnp.full((k, block), jnp.inf, points.dtype),
         )
-        smallest = own[1:] if few else own[:, 1:]
         if num_blocks == 1:
-            return jnp.stack(smallest) if few else smallest.T
+            return smallest
 
-        farthest = smallest[-1] if few else smallest[:, -1]
-        bound = jnp.max(jnp.where(is_sample, farthest, 0.0))
+        is_sample = block_points[0] < jnp.inf
+        bound = jnp.max(jnp.where(is_sample, smallest[-1], 0.0))
         gap, _ = _box_separations(arrangement, block_points, dims, metric)
         others = jnp.arange(num_padded // chunk) // (block // chunk) != b
-        smallest = _over_chunks(
-            lambda c, smallest: visit(rows, c * chunk, chunk, smallest),
+        return _over_chunks(
+            lambda c, smallest: visit(rows, None, c * chunk, smallest),
             smallest,
             others & (gap <= bound),
         )
-        return jnp.stack(smallest) if few else smallest.T
 
     smallest = lax.map(one_block, jnp.arange(num_blocks))
     smallest = jnp.moveaxis(smallest, 0, 1).reshape(k, num_padded)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 __all__ = ["Arrangement", "arrange", "block_sizes"]
 
-# Samples per block and per chunk, in few coordinates and in many: small enough to be
-# passed over where that is likely, else longer loops.
+# Samples per block, in few coordinates and in many: small enough to be passed over
+# where that is likely, else longer loops. And samples per chunk.
 _BLOCK = {True: 320, False: 1280}
-_CHUNK = {True: 8, False: 16}
+_CHUNK = 8
 _FEW_COORDINATES = 5
 # So few samples all meet: passing over some would cost more than it saves.
 _ONE_BLOCK = 640
@@ -45,8 +45,7 @@ def block_sizes(num_samples: int, dim: int) -> tuple[int, int, int]:
     num_blocks = 2 ** max(0, round(math.log2(num_samples / _BLOCK[few])))
     if num_samples <= _ONE_BLOCK:
         num_blocks = 1
-    chunk = _CHUNK[few] if num_blocks > 1 else _CHUNK[True]
-    chunk = min(chunk, 2 ** (max(1, _LONGEST_LOOP // dim).bit_length() - 1))
+    chunk = min(_CHUNK, 2 ** (max(1, _LONGEST_LOOP // dim).bit_length() - 1))
     block = -(-num_samples // (num_blocks * chunk)) * chunk
     return num_blocks, block, chunk
 
