@@ -132,7 +132,7 @@ PRESETS = {
     "mnist": Preset(
         "Fully connected networks on images, tanh and ReLU (Saxe et al., appendices).",
         MnistSetup(),
-        Scale(4, 16, 9, images=60_000),
+        Scale(4, 64, 9, images=60_000),
         Scale(2, 6, 5, images=5_000, test_images=2_000),
         block=1,
     ),

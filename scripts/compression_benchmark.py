@@ -193,7 +193,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--steps",
         type=int,
-        help="training steps of an autoencoder (6000; 300 with --quick)",
+        help="training steps of an autoencoder (12000; 300 with --quick)",
     )
     parser.add_argument("--quick", action="store_true", help="a small run, to try it")
     parser.add_argument("--output", type=Path, default=Path("compression_benchmark"))
@@ -209,7 +209,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if args.quick:
         args.sizes, args.pairs, args.seeds = args.sizes[:1], min(args.pairs, 1000), 2
         args.steps = args.steps or 300
-    args.steps = args.steps or 6000
+    args.steps = args.steps or 12000
     if args.estimators is None:
         fast = [name for name, each in ESTIMATORS.items() if each.only is None]
         args.estimators = fast if args.quick else list(ESTIMATORS)

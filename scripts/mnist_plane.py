@@ -8,8 +8,8 @@
 the 10,000 test images: kernel-density bounds at noise variance 0.1 and bins of width
 0.5; and over the batches of an epoch the gradient's signal-to-noise ratio.
 
-By default the networks are 4 of each kind, trained on all 60,000 images for 16 epochs
-with Adam at 0.001 (10 minutes on one core). The paper has SGD at 0.001 and 10,000
+By default the networks are 4 of each kind, trained on all 60,000 images for 64 epochs
+with Adam at 0.001 (half an hour on one core). The paper has SGD at 0.001 and 10,000
 epochs, which are ``--epochs 10000 --optimizer sgd``. Adam has learnt after a few epochs
 what that takes thousands for.
 First weights are normal with variance one over the inputs in place of Glorot's uniform
