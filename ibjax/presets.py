@@ -11,11 +11,19 @@ from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, mnist_cells
 from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.setups import SztSetup, szt_cells
+from ibjax.stochastic_setups import StochasticSetup, stochastic_cells
 from ibjax.sweep import snapshot_epochs
 
 __all__ = ["PRESETS", "Preset", "Scale", "Setup", "setup_cells"]
 
-Setup = SztSetup | MnistSetup | CnnSetup | NoisySetup | LossSetup
+ImageSetup = MnistSetup | CnnSetup | StochasticSetup
+Setup = SztSetup | ImageSetup | NoisySetup | LossSetup
+
+_IMAGE_CELLS = {
+    MnistSetup: mnist_cells,
+    CnnSetup: cnn_cells,
+    StochasticSetup: stochastic_cells,
+}
 
 
 class Scale(NamedTuple):
@@ -143,6 +151,14 @@ PRESETS = {
         Scale(2, 2, 3, images=1_024, test_images=300),
         block=1,
     ),
+    "stochastic": Preset(
+        "A convolutional network with noise before every layer, measured through "
+        "compression (Butakov et al.).",
+        StochasticSetup(),
+        Scale(6, 60, 25, images=12_288),
+        Scale(1, 40, 5, images=4_096, test_images=2_000),
+        block=1,
+    ),
     "noisy": Preset(
         "Networks with noise in every hidden layer, whose I(X;T) sample propagation "
         "estimates (Goldfeld et al.).",
@@ -206,10 +222,12 @@ def setup_cells(
         "key": key,
         "description": description,
     }
-    if isinstance(setup, MnistSetup | CnnSetup):
+    if isinstance(setup, ImageSetup):
         if task is None:
             raise ValueError("task must hold the images of the set-up, got None")
-        make_cells = mnist_cells if isinstance(setup, MnistSetup) else cnn_cells
+        (make_cells,) = (
+            make for kind, make in _IMAGE_CELLS.items() if isinstance(setup, kind)
+        )
         return make_cells(setup, task, num_measured=scale.test_images, **options)
     if isinstance(setup, NoisySetup):
         return noisy_cells(setup, **options)

@@ -13,6 +13,7 @@ from ibjax.loss_setups import LossSetup
 from ibjax.noisy_setups import NoisySetup
 from ibjax.presets import PRESETS, Scale
 from ibjax.setups import SztSetup
+from ibjax.stochastic_setups import StochasticSetup
 
 __all__ = [
     "CnnOptions",
@@ -22,6 +23,7 @@ __all__ = [
     "NoisyOptions",
     "Options",
     "RunOptions",
+    "StochasticOptions",
     "SztOptions",
 ]
 
@@ -108,6 +110,11 @@ class CnnOptions(ImageOptions, CnnSetup):
 
 
 @dataclass(frozen=True)
+class StochasticOptions(ImageOptions, StochasticSetup):
+    """A stochastic convolutional network, its size, and how to run it."""
+
+
+@dataclass(frozen=True)
 class NoisyOptions(RunOptions, NoisySetup):
     """Noisy networks, their number, and how to run them."""
 
@@ -124,6 +131,7 @@ _OPTIONS = {
     SztSetup: SztOptions,
     MnistSetup: MnistOptions,
     CnnSetup: CnnOptions,
+    StochasticSetup: StochasticOptions,
     NoisySetup: NoisyOptions,
     LossSetup: LossOptions,
 }

@@ -243,32 +243,6 @@ def test_finished_sweeps(script, tmp_path):
     assert (tmp_path / "out" / "stochastic_information.png").exists()
 
 
-def test_digits_are_enlarged_for_three_poolings(script, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.delenv("IBJAX_DATA", raising=False)
-    args = script.parser().parse_args([])
-    small = script.image_task(args, script.QUICK)
-    task = script.large_enough(small)
-    assert "each becomes 3 by 3" in capsys.readouterr().err
-    assert task.num_inputs == 24**2 and task.num_measured == small.num_measured
-    image = np.asarray(task.x[5]).reshape(24, 24)
-    np.testing.assert_array_equal(image[::3, 1::3].ravel(), small.x[5])
-    assert (task.labels == small.labels).all()
-
-
-def test_codes_are_kept_for_a_resumed_run(script, tmp_path, capsys):
-    x = np.random.default_rng(0).uniform(size=(40, 64))
-    task = script.datasets.make_task(x, np.arange(40) % 2, num_measured=10)
-    options = ["--autoencoder", "dense", "--steps", "2", "--output", str(tmp_path)]
-    codes, description = script.codes_of(task, script.parser().parse_args(options))
-    assert codes.shape == (10, 4) and description["autoencoder_images"] == 30
-    assert "The autoencoder took" in capsys.readouterr().err
-    resumed = script.parser().parse_args([*options, "--resume"])
-    again, kept = script.codes_of(task, resumed)
-    np.testing.assert_array_equal(codes, again)
-    assert kept == description and capsys.readouterr().err == ""
-
-
 @pytest.mark.slow
 def test_a_small_run_on_digits(script, monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)

@@ -59,7 +59,7 @@ def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path):
 def test_missing_images_end_with_two_and_say_where(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path / "home")
     monkeypatch.delenv("IBJAX_DATA", raising=False)
-    for name in ("mnist", "cnn"):
+    for name in ("mnist", "cnn", "stochastic"):
         with pytest.raises(SystemExit) as exit_info:
             cli.main(["sweep", name, "--data-dir", str(tmp_path / "here")])
         assert exit_info.value.code == 2

@@ -14,6 +14,7 @@ from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.presets import PRESETS, Scale, setup_cells
 from ibjax.setups import SztSetup, activity_range, szt_cells
+from ibjax.stochastic_setups import StochasticSetup
 
 SIZE = {"num_seeds": 2, "snapshots": (0, 3)}
 
@@ -29,8 +30,10 @@ def images():
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_grid(name, images):
     setup = PRESETS[name].setup
-    if isinstance(setup, MnistSetup | CnnSetup):
+    if isinstance(setup, MnistSetup | CnnSetup | StochasticSetup):
         setup = dataclasses.replace(setup, batch_size=50)
+    if isinstance(setup, StochasticSetup):
+        setup = dataclasses.replace(setup, autoencoder="dense", autoencoder_steps=1)
     cells = setup_cells(setup, Scale(2, 3, 2), task=images)
     places = [tuple(cell.place.values()) for cell in cells]
     assert places == list(itertools.product(*setup.axes.values()))
