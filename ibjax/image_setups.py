@@ -24,6 +24,7 @@ __all__ = [
     "MnistSetup",
     "cnn_cells",
     "first_measured",
+    "image_side",
     "image_task",
     "mnist_cells",
 ]
@@ -169,6 +170,28 @@ def first_measured(task: datasets.Task, num_measured: int | None) -> datasets.Ta
     )
 
 
+def image_side(task: datasets.Task) -> int:
+    """Pixels along a side of a task's images.
+
+    Args:
+      task: Square images.
+
+    Returns:
+      The number.
+
+    Raises:
+      ValueError: If the images are not square.
+
+    Example:
+      >>> image_side(image_task("digits"))
+      8
+    """
+    side = math.isqrt(task.num_inputs)
+    if side**2 != task.num_inputs:
+        raise ValueError(f"task must hold square images, got {task.num_inputs} pixels")
+    return side
+
+
 def mnist_cells(
     setup: MnistSetup,
     task: datasets.Task,
@@ -264,9 +287,7 @@ def cnn_cells(
       ('relu conv 32', 'relu conv 64', 'max-pool 2')
     """
     setup.check()
-    side = math.isqrt(task.num_inputs)
-    if side**2 != task.num_inputs:
-        raise ValueError(f"task must hold square images, got {task.num_inputs} pixels")
+    side = image_side(task)
     p_y = np.mean(task.measured.p_y_given_x, axis=0, dtype=float)
     task = first_measured(task, num_measured)
     network, shapes = convolutional((side, side), num_classes=task.num_classes)

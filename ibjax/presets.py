@@ -225,7 +225,7 @@ def setup_cells(
     if isinstance(setup, ImageSetup):
         if task is None:
             raise ValueError("task must hold the images of the set-up, got None")
-        (make_cells,) = (
+        make_cells = next(
             make for kind, make in _IMAGE_CELLS.items() if isinstance(setup, kind)
         )
         return make_cells(setup, task, num_measured=scale.test_images, **options)

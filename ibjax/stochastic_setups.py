@@ -12,9 +12,9 @@ from ibjax import datasets, probes, training
 from ibjax.compressed_probes import compressed
 from ibjax.estimators import compression
 from ibjax.grid import Cell
-from ibjax.image_setups import first_measured
+from ibjax.image_setups import first_measured, image_side
 from ibjax.networks.autoencoders import convolutional_autoencoder, dense_autoencoder
-from ibjax.networks.stochastic_convolutional import stochastic_convolutional
+from ibjax.networks.stochastic_convolutional import NOISES, stochastic_convolutional
 from ibjax.setup_grid import SetupGrid
 
 __all__ = ["ImageCodes", "StochasticSetup", "image_codes", "stochastic_cells"]
@@ -45,10 +45,7 @@ class StochasticSetup(SetupGrid):
     grid_fields = ("noise",)
     positive_fields = ("noise_std", "autoencoder_steps", "code_dim")
 
-    noise: tuple[Literal["additive", "multiplicative"], ...] = (
-        "additive",
-        "multiplicative",
-    )
+    noise: tuple[Literal["additive", "multiplicative"], ...] = NOISES
     noise_std: float = 1e-3
     learning_rate: float = 1e-4
     batch_size: int = 256
@@ -102,7 +99,7 @@ def image_codes(setup: StochasticSetup, task: datasets.Task) -> ImageCodes:
       >>> image_codes(setup, image_task("digits")).codes.shape
       (360, 4)
     """
-    side = _side(task)
+    side = image_side(task)
     images = np.asarray(task.x).reshape(-1, side, side)
     fitted, measured = images[: -task.num_measured], images[-task.num_measured :]
     if setup.autoencoder == "dense":
@@ -193,7 +190,7 @@ def stochastic_cells(
     cells = []
     for chosen, place in setup.combinations():
         network = stochastic_convolutional(
-            (_side(task), _side(task)),
+            (image_side(task), image_side(task)),
             num_classes=task.num_classes,
             noise=chosen["noise"],
             noise_std=setup.noise_std,
@@ -223,7 +220,7 @@ def stochastic_cells(
 
 
 def _enlarged(task: datasets.Task) -> datasets.Task:
-    side = _side(task)
+    side = image_side(task)
     factor = math.ceil(_LEAST_SIDE / side)
     if factor == 1:
         return task
@@ -236,10 +233,3 @@ def _enlarged(task: datasets.Task) -> datasets.Task:
         name=task.name,
         num_measured=task.num_measured,
     )
-
-
-def _side(task: datasets.Task) -> int:
-    side = math.isqrt(task.num_inputs)
-    if side**2 != task.num_inputs:
-        raise ValueError(f"task must hold square images, got {task.num_inputs} pixels")
-    return side
