@@ -156,7 +156,7 @@ PRESETS = {
         "compression (Butakov et al.).",
         StochasticSetup(),
         Scale(6, 60, 25, images=12_288),
-        Scale(1, 40, 5, images=4_096, test_images=2_000),
+        Scale(2, 40, 5, images=4_096, test_images=2_000),
         block=1,
     ),
     "noisy": Preset(
