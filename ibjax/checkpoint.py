@@ -9,9 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.results import DATASET_FILE, ResultsError, open_dataset, write_atomically
+from ibjax.results import (
+    DATASET_FILE,
+    ResultsError,
+    open_dataset,
+    save_dataset,
+    write_atomically,
+)
 
-__all__ = ["CHECKPOINT_FILE", "Checkpoint", "find_earlier", "save_checkpoint"]
+__all__ = [
+    "CHECKPOINT_FILE",
+    "Checkpoint",
+    "find_earlier",
+    "save_checkpoint",
+    "save_finished",
+]
 
 CHECKPOINT_FILE = "checkpoint.npz"
 """Name of an unfinished sweep's file in its directory."""
@@ -92,6 +104,12 @@ def save_checkpoint(
         **arrays,
     )
     write_atomically(directory / CHECKPOINT_FILE, buffer.getvalue())
+
+
+def save_finished(directory: Path, dataset: xr.Dataset) -> None:
+    """Save the results, in place of the checkpoint."""
+    save_dataset(dataset, directory / DATASET_FILE)
+    (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
 def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:

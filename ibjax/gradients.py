@@ -15,7 +15,7 @@ adds up layers 0 to l before taking roots, and its ratio has no unit that makes 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +23,13 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-__all__ = ["GradientStatistics", "minibatch_statistics", "streamed_statistics"]
+__all__ = [
+    "GradientStatistics",
+    "gradient_curves",
+    "minibatch_statistics",
+    "streamed_statistics",
+    "weight_norms",
+]
 
 
 class GradientStatistics(NamedTuple):
@@ -129,6 +135,53 @@ def streamed_statistics(
         std_norm = jnp.sqrt(jnp.sum(square) / num_batches)
         statistics.append(GradientStatistics(mean_norm, std_norm, mean_norm / std_norm))
     return tuple(statistics)
+
+
+def gradient_curves(
+    statistics: Sequence[GradientStatistics], kernels: Sequence[jax.Array]
+) -> dict[str, jax.Array]:
+    """What to record of all layers, by name.
+
+    Args:
+      statistics: Statistics of every layer.
+      kernels: Weight array of every layer.
+
+    Returns:
+      ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
+      ``gradient_mean_normalized`` and ``gradient_std_normalized``, ``[num_layers]``.
+
+    Example:
+      >>> statistics = minibatch_statistics(jnp.array([[3.0, 4.0], [3.0, 2.0]]))
+      >>> curves = gradient_curves([statistics], [jnp.array([3.0, 4.0])])
+      >>> print(f"{curves['gradient_mean_normalized'].item():.3f}")
+      0.849
+    """
+    mean, std, snr = (jnp.stack(values) for values in zip(*statistics, strict=True))
+    norm = weight_norms(kernels)
+    return {
+        "gradient_mean": mean,
+        "gradient_std": std,
+        "gradient_snr": snr,
+        "weight_norm": norm,
+        "gradient_mean_normalized": mean / norm,
+        "gradient_std_normalized": std / norm,
+    }
+
+
+def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
+    """Euclidean norm of every layer's weights.
+
+    Args:
+      kernels: Weight array of every layer.
+
+    Returns:
+      The norms, ``[num_layers]``.
+
+    Example:
+      >>> print(weight_norms([jnp.array([[3.0, 4.0]]), jnp.ones(4)]))
+      [5. 2.]
+    """
+    return jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in kernels])
 
 
 def _norm(x: jax.Array) -> jax.Array:

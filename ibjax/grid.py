@@ -9,7 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -23,6 +23,7 @@ from ibjax.sweep import Progress, sweep
 from ibjax.training import TrainConfig
 
 __all__ = [
+    "AnyCell",
     "Cell",
     "cell_name",
     "cells_of",
@@ -54,10 +55,52 @@ class Cell(NamedTuple):
     probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
     description: dict[str, Any]
 
+    @property
+    def network_text(self) -> str:
+        """The network in words."""
+        if "activation" not in self.description:
+            return f"({self.network.description})"
+        hidden, activation = self.description["hidden"], self.description["activation"]
+        widths = [self.task.num_inputs, *hidden, self.task.num_classes]
+        return f"{'-'.join(map(str, widths))} ({activation})"
+
+    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
+        """Sweep; options as those of :func:`ibjax.sweep`."""
+        probes = self.probes() if callable(self.probes) else self.probes
+        return sweep(
+            key,
+            self.task,
+            self.network,
+            self.config,
+            snapshots=self.snapshots,
+            probes=probes,
+            description=self.description,
+            **options,
+        )
+
+
+class AnyCell(Protocol):
+    """What a grid needs of its cells; :class:`Cell` is one."""
+
+    @property
+    def place(self) -> dict[str, float | str]:
+        """Its coordinate on every axis of the grid, by the axis' name."""
+
+    @property
+    def snapshots(self) -> Sequence[int]:
+        """Epochs at which to measure."""
+
+    @property
+    def network_text(self) -> str:
+        """The network in words."""
+
+    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
+        """The cell's dataset; options as those of :func:`ibjax.sweep`."""
+
 
 def sweep_grid(
     key: jax.Array,
-    cells: Sequence[Cell],
+    cells: Sequence[AnyCell],
     *,
     num_seeds: int,
     directory: str | Path | None = None,
@@ -122,26 +165,19 @@ def sweep_grid(
             )
     datasets = []
     for number, cell in enumerate(cells):
-        probes = cell.probes() if callable(cell.probes) else cell.probes
 
         def report(progress, number=number):
             if on_progress is not None:
                 on_progress(number, progress)
 
         datasets.append(
-            sweep(
+            cell.run(
                 key,
-                cell.task,
-                cell.network,
-                cell.config,
                 num_seeds=num_seeds,
-                snapshots=cell.snapshots,
-                probes=probes,
                 directory=directory and directory / cell_name(cell.place),
                 resume=resume,
                 block=block,
                 devices=devices,
-                description=cell.description,
                 on_progress=report,
             )
         )

@@ -17,7 +17,9 @@ _AXIS_NAMES = {
     "learning_rate": "step size",
     "noise_std": "noise",
     "noise_variance": "noise variance",
+    "num_samples": "samples",
     "orthonormal": "penalty",
+    "snr": "SNR",
 }
 
 

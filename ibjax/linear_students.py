@@ -8,10 +8,10 @@ error on new samples; nothing is estimated.
 import dataclasses
 import json
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import xarray as xr
 from jax import lax
 
 from ibjax.assembly import describe_devices, package_versions
+from ibjax.checkpoint import find_earlier, save_finished
 from ibjax.datasets.teacher_student import (
     LABEL_NOISE_VARIANCE,
     best_student,
@@ -29,9 +30,15 @@ from ibjax.datasets.teacher_student import (
     mean_squared_error,
 )
 from ibjax.estimators.linear_gaussian import input_information, layer_information
-from ibjax.gradients import streamed_statistics
+from ibjax.gradients import gradient_curves, streamed_statistics, weight_norms
 from ibjax.networks.deep_linear import init_weights, products
 from ibjax.program import seed_key
+from ibjax.runs import (
+    Progress,
+    check_snapshots,
+    progress_after,
+    run_snapshots,
+)
 
 __all__ = ["StudentConfig", "estimator_name", "train_students"]
 
@@ -89,8 +96,15 @@ def train_students(
     num_seeds: int,
     snapshots: Sequence[int],
     noise_variances: Sequence[float] = (1.0,),
+    directory: str | Path | None = None,
+    resume: bool = False,
+    device: jax.Device | None = None,
+    description: dict[str, Any] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> xr.Dataset:
     """Train students and measure every layer at the snapshot epochs.
+
+    All seeds train together on one device, which takes seconds.
 
     Args:
       key: Typed key; seed n is that of :func:`ibjax.sweep`, ``seed_key(key, n)``.
@@ -99,6 +113,12 @@ def train_students(
       snapshots: Increasing numbers of epochs after which to measure; 0 is the student
         before any step, the last one ends the training.
       noise_variances: Variances of the noise of T, which is not in the network.
+      directory: Where to save, as :func:`ibjax.sweep` does; nothing by default.
+      resume: Whether to go on with an unfinished run of the same configuration found
+        in ``directory`` (and to return a finished one as it is).
+      device: Where to train; JAX's default one by default.
+      description: More to keep in the dataset's ``configuration``.
+      on_progress: Called with a :class:`ibjax.sweep.Progress` after every step.
 
     Returns:
       Dataset over ``seed``, ``epoch``, ``layer`` and ``estimator``, one per noise
@@ -125,28 +145,65 @@ def train_students(
     """
     if num_seeds < 1:
         raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
-    snapshots = tuple(int(epoch) for epoch in snapshots)
-    if not snapshots or snapshots[0] < 0 or np.any(np.diff(snapshots) <= 0):
-        raise ValueError(
-            f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"
-        )
+    snapshots = check_snapshots(snapshots)
     noise_variances = tuple(float(variance) for variance in noise_variances)
-    if not noise_variances or min(noise_variances) <= 0:
+    in_range = all(0 < variance < math.inf for variance in noise_variances)
+    if not in_range or not 0 < len(set(noise_variances)) == len(noise_variances):
         raise ValueError(
-            f"noise_variances must be positive, got {list(noise_variances)}"
+            "noise_variances must be different positive numbers, got "
+            f"{list(noise_variances)}"
         )
-    started = time.perf_counter()
-    keys = jax.vmap(partial(seed_key, key))(jnp.arange(num_seeds))
-    problems, weights, batch_keys = _start(keys, config)
-    records = []
-    for first, last in zip((0, *snapshots), snapshots, strict=False):
-        weights = _advance(weights, problems, batch_keys, first, last, config)
-        measured = _measure_all(weights, problems, config, noise_variances)
-        records.append(jax.device_get(measured))
-    curves = {name: np.stack([r[name] for r in records], 1) for name in records[0]}
-    constants = jax.device_get(_constants(weights, problems))
-    seconds = time.perf_counter() - started
-    return _to_dataset(curves, constants, config, snapshots, noise_variances, seconds)
+    configuration = _configuration(
+        key, config, num_seeds, snapshots, noise_variances, description
+    )
+    directory = None if directory is None else Path(directory)
+    done = find_earlier(directory, configuration, resume)
+    if isinstance(done, xr.Dataset):
+        return done
+
+    device = jax.devices()[0] if device is None else device
+    with jax.default_device(device):
+        keys = jax.vmap(partial(seed_key, key))(jnp.arange(num_seeds))
+        problems, weights, batch_keys = _start(keys, config)
+
+        def prepare(leaves):
+            start = weights
+            if leaves is not None:
+                start = jax.tree.unflatten(jax.tree.structure(weights), leaves)
+            arguments = start, problems, batch_keys, 0, 0, config
+            compiled = _advance.lower(*arguments, noise_variances).compile()
+
+            def advance(weights, first, last, is_last):
+                del is_last
+                return compiled(weights, problems, batch_keys, first, last)
+
+            return start, advance
+
+        run = run_snapshots(
+            prepare,
+            snapshots,
+            to_rows=jax.device_get,
+            done=done,
+            directory=directory,
+            configuration=configuration,
+            on_progress=on_progress,
+        )
+        constants = jax.device_get(_constants(run.states, problems))
+    dataset = _to_dataset(run.records, constants, config, snapshots, noise_variances)
+    dataset.attrs |= {
+        "title": f"ibjax sweep of {num_seeds} deep linear students",
+        "configuration": json.dumps(configuration),
+        "versions": json.dumps(package_versions()),
+        "devices": describe_devices([device]),
+        "wall_seconds": run.wall_seconds,
+        "compile_seconds": run.compile_seconds,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if directory is not None:
+        save_finished(directory, dataset)
+    if on_progress is not None:
+        on_progress(progress_after(len(snapshots), snapshots, "done"))
+    return dataset
 
 
 def estimator_name(noise_variance: float) -> str:
@@ -185,26 +242,19 @@ def _start(keys, config):
     return jax.vmap(one)(keys)
 
 
-@partial(jax.jit, static_argnames="config")
-def _advance(weights, problems, keys, first, last, config):
-    """All seeds from one snapshot to the next."""
+@partial(jax.jit, static_argnames=("config", "noise_variances"))
+def _advance(weights, problems, keys, first, last, config, noise_variances):
+    """All seeds from one snapshot to the next, and what is measured there."""
 
     def one(weights, problem, key):
         def one_epoch(epoch, weights):
             key_epoch = jax.random.fold_in(key, epoch)
             return _run_epoch(key_epoch, weights, problem, config)
 
-        return lax.fori_loop(first, last, one_epoch, weights)
+        weights = lax.fori_loop(first, last, one_epoch, weights)
+        return weights, _measure(weights, problem, config, noise_variances)
 
     return jax.vmap(one)(weights, problems, keys)
-
-
-@partial(jax.jit, static_argnames=("config", "noise_variances"))
-def _measure_all(weights, problems, config, noise_variances):
-    def one(weights, problem):
-        return _measure(weights, problem, config, noise_variances)
-
-    return jax.vmap(one)(weights, problems)
 
 
 @jax.jit
@@ -250,14 +300,15 @@ def _measure(weights, problem, config, noise_variances) -> dict[str, Any]:
     measured = {
         "train_loss": mean_squared_error(problem.x, problem.y, totals[-1]),
         "test_loss": generalization_error(problem, totals[-1]),
-        "weight_norm": jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in weights]),
     }
-    if config.batch_size is not None:
+    if config.batch_size is None:
+        measured["weight_norm"] = weight_norms(weights)
+    else:
         rows = jnp.arange(config.num_samples).reshape(-1, config.batch_size)
         statistics = streamed_statistics(
             lambda batch: _gradient(weights, problem.x[batch], problem.y[batch]), rows
         )
-        measured["gradient_snr"] = jnp.stack([layer.snr for layer in statistics])
+        measured |= gradient_curves(statistics, weights)
 
     def of_layers(measure):
         layers = [[measure(w, noise) for noise in noise_variances] for w in totals]
@@ -297,17 +348,22 @@ _DESCRIPTIONS = {
     "test_loss": ("mean squared error on new samples", "1"),
     "best_loss": ("mean squared error of the best student", "1"),
     "null_loss": ("mean squared error of zero weights", "1"),
+    "gradient_mean": ("norm of the mean minibatch gradient", "1"),
+    "gradient_std": ("norm of the standard deviation of minibatch gradients", "1"),
     "gradient_snr": ("gradient signal-to-noise ratio", "1"),
+    "gradient_mean_normalized": ("gradient mean over weight norm", "1"),
+    "gradient_std_normalized": ("gradient standard deviation over weight norm", "1"),
     "weight_norm": ("norm of the weights", "1"),
     "diverged": ("weights not finite at the end", "1"),
 }
 
 
-def _to_dataset(
-    curves, constants, config, snapshots, noise_variances, seconds
-) -> xr.Dataset:
+def _to_dataset(records, constants, config, snapshots, noise_variances) -> xr.Dataset:
     dims = ("seed", "epoch", "layer", "estimator")
-    variables = {name: (dims[: v.ndim], v) for name, v in curves.items()}
+    variables = {}
+    for name in records[0]:
+        curves = np.stack([record[name] for record in records], axis=1)
+        variables[name] = (dims[: curves.ndim], curves)
     variables |= {name: ("seed", v) for name, v in constants.items()}
     names = [f"linear {width}" for width in config.hidden]
     names.append(f"output {config.num_outputs}")
@@ -329,19 +385,20 @@ def _to_dataset(
     for name in dataset.data_vars:
         long_name, units = _DESCRIPTIONS[name]
         dataset[name].attrs |= {"long_name": long_name, "units": units}
+    return dataset
+
+
+def _configuration(
+    key, config, num_seeds, snapshots, noise_variances, description
+) -> dict[str, Any]:
+    """All that decides the numbers, as JSON would return it."""
     configuration = {
+        **(description or {}),
         **dataclasses.asdict(config),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
         "snapshots": list(snapshots),
         "noise_variances": list(noise_variances),
-        "num_seeds": dataset.sizes["seed"],
+        "num_seeds": num_seeds,
         "first_seed": 0,
     }
-    dataset.attrs |= {
-        "title": f"ibjax sweep of {dataset.sizes['seed']} deep linear students",
-        "configuration": json.dumps(configuration),
-        "versions": json.dumps(package_versions()),
-        "devices": describe_devices(jax.devices()[:1]),
-        "wall_seconds": seconds,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return dataset
+    return json.loads(json.dumps(configuration))

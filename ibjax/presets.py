@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax
 
 from ibjax.datasets.task import Task
-from ibjax.grid import Cell
+from ibjax.grid import AnyCell
 from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, mnist_cells
+from ibjax.linear_setups import LinearSetup, linear_cells
 from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.setups import SztSetup, szt_cells
@@ -17,7 +18,7 @@ from ibjax.sweep import snapshot_epochs
 __all__ = ["PRESETS", "Preset", "Scale", "Setup", "setup_cells"]
 
 ImageSetup = MnistSetup | CnnSetup | StochasticSetup
-Setup = SztSetup | ImageSetup | NoisySetup | LossSetup
+Setup = SztSetup | ImageSetup | NoisySetup | LossSetup | LinearSetup
 
 _IMAGE_CELLS = {
     MnistSetup: mnist_cells,
@@ -173,6 +174,26 @@ PRESETS = {
         Scale(20, 1_000, 30),
         Scale(4, 100, 30),
     ),
+    "deep-linear": Preset(
+        "Deep linear students of a noisy linear teacher, with fewer and more samples "
+        "than inputs, all informations exact (Saxe et al., Fig. 3).",
+        LinearSetup(num_samples=(50, 100, 400)),
+        Scale(20, 2_000, 50),
+        Scale(8, 2_000, 15),
+    ),
+    "relevance": Preset(
+        "The same with 30 inputs that matter and 70 that do not (Saxe et al., Fig. 6).",
+        LinearSetup(
+            num_samples=(200,),
+            snr=(10.0,),
+            batch_size=(5,),
+            learning_rate=(0.01,),
+            num_relevant=30,
+            noise_variances=(0.01, 1.0),
+        ),
+        Scale(20, 300, 50),
+        Scale(8, 300, 15),
+    ),
 }
 """Set-ups by name."""
 
@@ -187,7 +208,7 @@ def setup_cells(
     block: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     description: dict[str, Any] | None = None,
-) -> list[Cell]:
+) -> list[AnyCell]:
     """The cells of any set-up's grid, for :func:`ibjax.grid.sweep_grid`.
 
     Args:
@@ -217,11 +238,10 @@ def setup_cells(
     """
     epochs = set(snapshot_epochs(scale.epochs, scale.snapshots))
     epochs |= {epoch for epoch in also if epoch <= scale.epochs}
-    options = {
-        "snapshots": tuple(sorted(epochs)),
-        "key": key,
-        "description": description,
-    }
+    options = {"snapshots": tuple(sorted(epochs)), "description": description}
+    if isinstance(setup, LinearSetup):
+        return linear_cells(setup, **options)
+    options["key"] = key
     if isinstance(setup, ImageSetup):
         if task is None:
             raise ValueError("task must hold the images of the set-up, got None")

@@ -26,6 +26,7 @@ from jax.typing import ArrayLike
 from ibjax import bottleneck, training
 from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation, binning, kde, knn
+from ibjax.gradients import gradient_curves
 from ibjax.snapshots import Snapshot, take_snapshot
 
 __all__ = [
@@ -294,17 +295,7 @@ def gradients(snapshot: Snapshot) -> dict[str, jax.Array]:
       ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
       ``gradient_mean_normalized`` and ``gradient_std_normalized``, ``[num_layers]``.
     """
-    statistics = zip(*snapshot.gradient_statistics, strict=True)
-    mean, std, snr = (jnp.stack(values) for values in statistics)
-    norm = jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in snapshot.kernels])
-    return {
-        "gradient_mean": mean,
-        "gradient_std": std,
-        "gradient_snr": snr,
-        "weight_norm": norm,
-        "gradient_mean_normalized": mean / norm,
-        "gradient_std_normalized": std / norm,
-    }
+    return gradient_curves(snapshot.gradient_statistics, snapshot.kernels)
 
 
 def losses(snapshot: Snapshot) -> dict[str, jax.Array]:

@@ -165,18 +165,20 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
     )
     title = summary["title"] or summary["task"] or "sweep"
     count = summary["num_seeds"]
+    inputs = f"{summary['num_samples']} inputs, " if summary["num_samples"] else ""
     lines = [
-        f"{title}: {count} seed{'s' if count != 1 else ''}, "
-        f"{_number(summary['num_samples'], 'd')} inputs, "
+        f"{title}: {count} seed{'s' if count != 1 else ''}, {inputs}"
         f"{epochs['num_recorded']} snapshots, "
-        f"epochs {epochs['first']} to {epochs['last']}",
-        f"Ceilings: H(Y) {_number(ceilings['h_y_bits'], '.3f')}, "
-        f"I(X;Y) {_number(ceilings['i_xy_bits'], '.3f')}, "
-        f"log2 N {_number(ceilings['log2_num_samples_bits'], '.2f')} bits",
-        f"Final loss: train {_plus_minus(training['train_loss_bits'], 3)}, "
-        f"test {_plus_minus(training['test_loss_bits'], 3)} bits",
-        f"Final accuracy: train {_plus_minus(training['train_accuracy'], 4)}, "
-        f"test {_plus_minus(training['test_accuracy'], 4)}",
+        f"epochs {epochs['first']} to {epochs['last']}"
+    ]
+    if any(value is not None for value in ceilings.values()):
+        lines.append(
+            f"Ceilings: H(Y) {_number(ceilings['h_y_bits'], '.3f')}, "
+            f"I(X;Y) {_number(ceilings['i_xy_bits'], '.3f')}, "
+            f"log2 N {_number(ceilings['log2_num_samples_bits'], '.2f')} bits"
+        )
+    lines += [
+        *_training_lines(training),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
     ]
     if summary["unfinished_seeds"]:
@@ -241,6 +243,19 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"seems to know more ({', '.join(named)})",
         ]
     return "\n".join(lines)
+
+
+def _training_lines(training: dict[str, Any]) -> list[str]:
+    def line(name, key, digits, unit=""):
+        train, test = (
+            _plus_minus(training[f"{split}_{key}"], digits)
+            for split in ("train", "test")
+        )
+        return f"Final {name}: train {train}, test {test}{unit}"
+
+    if training["train_squared_error"]["mean"] is not None:
+        return [line("squared error", "squared_error", 3)]
+    return [line("loss", "loss_bits", 3, " bits"), line("accuracy", "accuracy", 4)]
 
 
 def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
@@ -318,15 +333,19 @@ def _verdict(compression: dict[str, Any]) -> str:
 
 
 def _training(dataset: xr.Dataset) -> dict[str, Any]:
+    """The last losses and accuracies; a loss in no unit is a mean squared error."""
     training = {}
-    for name, unit in (("loss", _NATS_PER_BIT), ("accuracy", 1.0)):
-        for split in ("train", "test"):
+    for split in ("train", "test"):
+        final = dict.fromkeys(("loss", "squared_error", "accuracy"), np.array([np.nan]))
+        for name in ("loss", "accuracy"):
             variable = f"{split}_{name}"
-            final = np.full(dataset.sizes["seed"], np.nan)
             if variable in dataset:
-                final = _values(dataset, variable, "seed", "epoch")[:, -1] / unit
-            key = f"{variable}_bits" if name == "loss" else variable
-            training[key] = _interval(final)
+                squared = name == "loss" and dataset[variable].attrs.get("units") == "1"
+                values = _values(dataset, variable, "seed", "epoch")[:, -1]
+                final["squared_error" if squared else name] = values
+        training[f"{split}_loss_bits"] = _interval(final["loss"] / _NATS_PER_BIT)
+        training[f"{split}_squared_error"] = _interval(final["squared_error"])
+        training[f"{split}_accuracy"] = _interval(final["accuracy"])
     return training
 
 

@@ -15,11 +15,11 @@ saved, which is where an interrupted sweep goes on.
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,39 +28,20 @@ import xarray as xr
 
 from ibjax import assembly, program, training
 from ibjax import probes as probes_module
-from ibjax.checkpoint import (
-    CHECKPOINT_FILE,
-    Checkpoint,
-    find_earlier,
-    save_checkpoint,
-)
+from ibjax.checkpoint import find_earlier, save_finished
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes import InformationProbe, LastProbe, Probe
 from ibjax.program import seed_key
-from ibjax.results import DATASET_FILE, save_dataset
+from ibjax.runs import (
+    Progress,
+    check_snapshots,
+    progress_after,
+    run_snapshots,
+    snapshot_epochs,
+)
 
 __all__ = ["Progress", "seed_key", "snapshot_epochs", "sweep"]
-
-
-class Progress(NamedTuple):
-    """How far a sweep is.
-
-    Attributes:
-      epoch: Epochs done.
-      num_epochs: Epochs in all.
-      num_snapshots_done: Snapshots done.
-      num_snapshots: Snapshots in all.
-      seconds: Time the last step took; None before the first.
-      stage: What comes next: ``"compile"``, ``"run"`` or ``"done"``.
-    """
-
-    epoch: int
-    num_epochs: int
-    num_snapshots_done: int
-    num_snapshots: int
-    seconds: float | None
-    stage: str
 
 
 def sweep(
@@ -131,7 +112,7 @@ def sweep(
         raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
     if first_seed < 0:
         raise ValueError(f"first_seed must not be negative, got {first_seed}")
-    snapshots = _check_snapshots(snapshots)
+    snapshots = check_snapshots(snapshots)
     if probes is not None and not probes:
         raise ValueError("probes must name at least one probe, got none")
     training.num_train_rows(task, config)  # Refuses what cannot be trained.
@@ -146,102 +127,51 @@ def sweep(
     if isinstance(done, xr.Dataset):
         return done
 
-    report = on_progress or (lambda progress: None)
+    def prepare(leaves):
+        states, orders = program.start(key, task, network, config, first_seed, layout)
+        if leaves is not None:
+            states = program.restore(states, leaves, layout)
+        compiled = program.compile_program(
+            states, orders, task, network, config, probes, layout
+        )
 
-    def progress(count, seconds, stage):
-        epoch = snapshots[count - 1] if count else 0
-        report(Progress(epoch, snapshots[-1], count, len(snapshots), seconds, stage))
+        def advance(states, first, last, is_last):
+            epochs = jnp.int32(first), jnp.int32(last)
+            return compiled(states, orders, task, config, *epochs, jnp.bool(is_last))
 
-    records: list[dict[str, np.ndarray]] = [] if done is None else done.records
-    seconds_before = 0.0 if done is None else done.wall_seconds
-    started = time.perf_counter()
-    progress(len(records), None, "compile")
-    states, orders = program.start(key, task, network, config, first_seed, layout)
-    if done is not None:
-        states = program.restore(states, done.leaves, layout)
-    advance = program.compile_program(
-        states, orders, task, network, config, probes, layout
+        return states, advance
+
+    to_rows = partial(program.first_seeds, num_seeds=num_seeds)
+    run = run_snapshots(
+        prepare,
+        snapshots,
+        to_rows=to_rows,
+        done=done,
+        directory=directory,
+        configuration=configuration,
+        on_progress=on_progress,
     )
-    compile_seconds = time.perf_counter() - started
-
-    progress(len(records), None, "run")
-    for count in range(len(records), len(snapshots)):
-        step_started = time.perf_counter()
-        first = snapshots[count - 1] if count else 0
-        epochs = jnp.int32(first), jnp.int32(snapshots[count])
-        is_last = jnp.bool(count == len(snapshots) - 1)
-        states, measured = advance(states, orders, task, config, *epochs, is_last)
-        records.append(program.first_seeds(measured, num_seeds))
-        if directory is not None:
-            wall = seconds_before + time.perf_counter() - started
-            leaves = jax.tree.leaves(program.first_seeds(states, num_seeds))
-            save_checkpoint(directory, Checkpoint(leaves, records, wall), configuration)
-        seconds = time.perf_counter() - step_started
-        progress(count + 1, seconds, "run")
-
     dataset = assembly.to_dataset(
-        records,
+        run.records,
         snapshots=snapshots,
         first_seed=first_seed,
         probes=probes,
         layer_names=network.layer_names,
         layer_widths=_layer_widths(network, task),
-        diverged=program.diverged(program.first_seeds(states, num_seeds)),
+        diverged=program.diverged(to_rows(run.states)),
     )
     dataset.attrs |= assembly.attributes(
         task,
         configuration,
         devices=layout.devices,
-        wall_seconds=seconds_before + time.perf_counter() - started,
-        compile_seconds=compile_seconds,
+        wall_seconds=run.wall_seconds,
+        compile_seconds=run.compile_seconds,
     )
     if directory is not None:
-        save_dataset(dataset, directory / DATASET_FILE)
-        (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
-    progress(len(snapshots), None, "done")
+        save_finished(directory, dataset)
+    if on_progress is not None:
+        on_progress(progress_after(len(snapshots), snapshots, "done"))
     return dataset
-
-
-def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...]:
-    """Epochs spread evenly on a log scale, from 0 to the last.
-
-    Args:
-      num_epochs: Last epoch.
-      num_snapshots: How many at most; rounding leaves fewer when epochs are few.
-
-    Returns:
-      Increasing epochs, the first 0 and the last ``num_epochs``.
-
-    Raises:
-      ValueError: If there are fewer than two snapshots or no epoch.
-
-    Example:
-      >>> snapshot_epochs(100, 7)
-      (0, 1, 3, 6, 16, 40, 100)
-    """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs must be at least 1, got {num_epochs}")
-    if num_snapshots < 2:
-        raise ValueError(f"num_snapshots must be at least 2, got {num_snapshots}")
-    if num_snapshots > num_epochs:
-        return tuple(range(num_epochs + 1))
-    if num_snapshots == 2:
-        return (0, num_epochs)
-    # Rounding merges the first epochs; ask for more points until enough are left.
-    for points in range(num_snapshots - 1, 100 * num_snapshots):
-        epochs = np.unique(np.rint(np.geomspace(1, num_epochs, points)).astype(int))
-        if len(epochs) >= num_snapshots - 1:
-            break
-    return (0, *(int(epoch) for epoch in epochs))
-
-
-def _check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
-    snapshots = tuple(int(epoch) for epoch in snapshots)
-    if not snapshots or snapshots[0] < 0 or np.any(np.diff(snapshots) <= 0):
-        raise ValueError(
-            f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"
-        )
-    return snapshots
 
 
 def _layer_widths(network, task) -> list[int]:

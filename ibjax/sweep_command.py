@@ -15,7 +15,7 @@ from rich.console import Console
 from ibjax import plots, results
 from ibjax.assembly import describe_devices
 from ibjax.datasets.task import Task
-from ibjax.grid import Cell, cells_of, sweep_grid
+from ibjax.grid import AnyCell, cells_of, sweep_grid
 from ibjax.grid_summary import format_grid, place_text, summarize_grid
 from ibjax.image_setups import image_task
 from ibjax.presets import PRESETS, setup_cells
@@ -80,7 +80,7 @@ def sweep(setup: tyro.conf.OmitArgPrefixes[Options]) -> None:
 
 
 def run_cells(
-    cells: Sequence[Cell], console: Console, *, key: int = 0, **options: Any
+    cells: Sequence[AnyCell], console: Console, *, key: int = 0, **options: Any
 ) -> xr.Dataset:
     """Sweep the cells of a grid, showing how far it is.
 
@@ -139,18 +139,19 @@ def _images(setup: ImageOptions) -> Task:
     )
 
 
-def _announcement(setup: RunOptions, cells: Sequence[Cell], seeds: int) -> str:
+def _announcement(setup: RunOptions, cells: Sequence[AnyCell], seeds: int) -> str:
     """What is about to happen."""
-    snapshots, task = cells[0].snapshots, cells[0].task
-    names = list(dict.fromkeys(cell.network.description for cell in cells))
-    networks = f"networks {_network_text(cells[0])}"
-    if len(names) > 1:
-        networks = f"networks of each of {len(names)} kinds"
+    snapshots = cells[0].snapshots
+    kinds = {cell.network_text for cell in cells}
+    networks = f"networks {cells[0].network_text}"
+    if len(kinds) > 1:
+        networks = f"networks of each of {len(kinds)} kinds"
     lines = [
         f"ibjax sweep {setup.preset}: {seeds} {networks}, {snapshots[-1]} epochs, "
         f"measured at {len(snapshots)} of them"
     ]
     if isinstance(setup, ImageOptions):
+        task = cells[0].task
         num_train = task.num_samples - task.num_measured
         lines.append(
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
@@ -164,14 +165,6 @@ def _announcement(setup: RunOptions, cells: Sequence[Cell], seeds: int) -> str:
         lines.append(f"{len(cells)} cells: {'; '.join(swept)}")
     lines.append(f"estimators: {'; '.join(setup.estimator_texts())}")
     return "\n".join(lines)
-
-
-def _network_text(cell: Cell) -> str:
-    if "activation" not in cell.description:
-        return f"({cell.network.description})"
-    inputs, classes = cell.task.num_inputs, cell.task.num_classes
-    widths = [inputs, *cell.description["hidden"], classes]
-    return f"{'-'.join(map(str, widths))} ({cell.description['activation']})"
 
 
 def _chosen_devices(number: int | None) -> list[jax.Device]:

@@ -9,6 +9,7 @@ import tyro
 
 from ibjax.estimators.propagation_rows import DEFAULT_EFFORT, Effort
 from ibjax.image_setups import CnnSetup, Images, MnistSetup
+from ibjax.linear_setups import LinearSetup
 from ibjax.loss_setups import LossSetup
 from ibjax.noisy_setups import NoisySetup
 from ibjax.presets import PRESETS, Scale
@@ -18,6 +19,7 @@ from ibjax.stochastic_setups import StochasticSetup
 __all__ = [
     "CnnOptions",
     "ImageOptions",
+    "LinearOptions",
     "LossOptions",
     "MnistOptions",
     "NoisyOptions",
@@ -127,6 +129,15 @@ class LossOptions(RunOptions, LossSetup):
     """Steps of gradient descent, their networks' number, and how to run them."""
 
 
+@dataclass(frozen=True)
+class LinearOptions(RunOptions, LinearSetup):
+    """Deep linear students, their number, and how to run them."""
+
+    # They train together, on one device.
+    block: tyro.conf.Suppress[int | None] = None
+    devices: tyro.conf.Suppress[int | None] = 1
+
+
 _OPTIONS = {
     SztSetup: SztOptions,
     MnistSetup: MnistOptions,
@@ -134,6 +145,7 @@ _OPTIONS = {
     StochasticSetup: StochasticOptions,
     NoisySetup: NoisyOptions,
     LossSetup: LossOptions,
+    LinearSetup: LinearOptions,
 }
 
 

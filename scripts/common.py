@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ibjax import claims, plots, results
 from ibjax.datasets import Task
-from ibjax.grid import Cell
+from ibjax.grid import AnyCell
 from ibjax.presets import PRESETS, Scale, Setup, setup_cells
 from ibjax.sweep_command import run_cells, use_all_cores
 
@@ -26,15 +26,14 @@ __all__ = [
 
 
 def options(
-    description: str, output: str, *, sweeps: bool = True
+    description: str, output: str, *, epochs: bool = True
 ) -> argparse.ArgumentParser:
     """Options that all scripts have.
 
     Args:
       description: The script's own text.
       output: Default of the directory to write to.
-      sweeps: Whether it runs sweeps, whose epochs can be chosen and which can be
-        resumed.
+      epochs: Whether their number can be chosen.
 
     Returns:
       The parser, to which a script adds its own.
@@ -44,11 +43,11 @@ def options(
     )
     parser.add_argument("--quick", action="store_true", help="a small run, to try it")
     parser.add_argument("--seeds", type=int, help="networks")
-    if sweeps:
+    if epochs:
         parser.add_argument("--epochs", type=int, help="epochs")
-        parser.add_argument(
-            "--resume", action="store_true", help="go on with the sweeps in the output"
-        )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the sweeps in the output"
+    )
     parser.add_argument(
         "--output", type=Path, default=Path(output), help="directory to write to"
     )
@@ -117,7 +116,7 @@ def read(directory: Path, name: str) -> xr.Dataset:
 
 
 def sweep_cells(
-    cells: Sequence[Cell],
+    cells: Sequence[AnyCell],
     directory: Path,
     num_seeds: int,
     *,

@@ -21,13 +21,12 @@ import argparse
 import sys
 
 import common
-import jax
 import xarray as xr
 
 import ibjax
-from ibjax import results
 from ibjax.claims.deep_linear import deep_linear_claims
-from ibjax.linear_students import StudentConfig, estimator_name, train_students
+from ibjax.linear_setups import StudentCell
+from ibjax.linear_students import StudentConfig, estimator_name
 from ibjax.plots import deep_linear as plots
 
 NOISE_VARIANCES = (1.0, 0.01)
@@ -65,7 +64,7 @@ EXPERIMENTS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = common.options(__doc__, "deep_linear", sweeps=False)
+    parser = common.options(__doc__, "deep_linear", epochs=False)
     args = parser.parse_args(arguments)
     if args.results is not None:
         datasets = {name: common.read(args.results, name) for name in EXPERIMENTS}
@@ -103,19 +102,15 @@ def main(arguments: list[str] | None = None) -> None:
 def train(args: argparse.Namespace) -> dict[str, xr.Dataset]:
     datasets = {}
     for name, (config, epochs) in EXPERIMENTS.items():
+        print(f"{name}:", file=sys.stderr)
         full = SEEDS_OF_ONE_UNIT if config.num_inputs == 1 else SEEDS
-        dataset = train_students(
-            jax.random.key(0),
-            config,
-            num_seeds=args.seeds or (QUICK_SEEDS if args.quick else full),
-            snapshots=ibjax.snapshot_epochs(epochs, 15 if args.quick else 50),
-            noise_variances=NOISE_VARIANCES,
+        snapshots = ibjax.snapshot_epochs(epochs, 15 if args.quick else 50)
+        datasets[name] = common.sweep_cells(
+            [StudentCell({}, config, snapshots, NOISE_VARIANCES, {})],
+            args.output / name,
+            args.seeds or (QUICK_SEEDS if args.quick else full),
+            resume=args.resume,
         )
-        directory = args.output / name
-        directory.mkdir(parents=True, exist_ok=True)
-        results.save_dataset(dataset, directory / results.DATASET_FILE)
-        print(f"{name}: {dataset.attrs['wall_seconds']:.0f} s", file=sys.stderr)
-        datasets[name] = dataset
     return datasets
 
 

@@ -86,6 +86,26 @@ def test_digits_are_images_that_need_no_files(capsys, tmp_path):
     assert "gradients" in figures and "optimality" not in figures
 
 
+def test_students_are_reported_with_their_squared_error(capsys, tmp_path):
+    options = ["--hidden", "4", "--num-inputs", "6", "--num-relevant", "2"]
+    options += ["--seeds", "2", "--epochs", "3", "--snapshots", "3"]
+    options += ["--num-samples", "10", "20", "--output", str(tmp_path / "run")]
+    cli.main(["sweep", "relevance", *options])
+    printed = capsys.readouterr().out
+    assert "2 networks 6-4-1 (linear), 3 epochs" in printed
+    assert "2 cells: num_samples 10, 20" in printed and "samples 20" in printed
+    dataset = results.open_dataset(tmp_path / "run")
+    assert dataset.num_samples.values.tolist() == [10, 20]
+    cell = tmp_path / "run" / "num_samples=20"
+    cli.main(["report", str(cell)])
+    printed = capsys.readouterr().out
+    assert "Final squared error: train" in printed and "accuracy" not in printed
+    error = float(dataset.test_loss.sel(num_samples=20, epoch=3).mean())
+    assert f"{error:.4f}" in (cell / "report.html").read_text()
+    figures = {path.stem for path in (cell / "figures").glob("*.png")}
+    assert {"relevance", "gradients", "training_curves"} <= figures
+
+
 def test_report_rebuilds_from_the_results_alone(run, tmp_path):
     directory, _ = run
     (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())

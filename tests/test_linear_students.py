@@ -12,7 +12,7 @@ from ibjax.datasets.teacher_student import generalization_error
 from ibjax.linear_students import StudentConfig, train_students
 from ibjax.networks.deep_linear import init_weights, products
 from ibjax.plots.deep_linear import gradient_step, relevance, students
-from ibjax.results import open_dataset, save_dataset
+from ibjax.results import ResultsError, open_dataset, save_dataset
 
 CONFIG = StudentConfig(
     hidden=(5,),
@@ -121,6 +121,34 @@ def test_a_seed_is_the_same_among_others(dataset):
     )
 
 
+class _Crash(Exception):
+    pass
+
+
+def test_a_resumed_run_ends_with_the_same_numbers(dataset, tmp_path):
+    def crash(progress):
+        if progress.num_snapshots_done == 2:
+            raise _Crash
+
+    options = {"num_seeds": 7, "snapshots": SNAPSHOTS, "noise_variances": (1.0, 0.01)}
+    arguments = jax.random.key(0), CONFIG
+    with pytest.raises(_Crash):
+        train_students(*arguments, directory=tmp_path, on_progress=crash, **options)
+    assert not (tmp_path / "results.nc").exists()
+    with pytest.raises(ResultsError, match="already holds an unfinished run"):
+        train_students(*arguments, directory=tmp_path, **options)
+    seen = []
+    options |= {"directory": tmp_path, "resume": True}
+    resumed = train_students(*arguments, on_progress=seen.append, **options)
+    done = [progress.num_snapshots_done for progress in seen]
+    assert (done, seen[-1].stage) == ([2, 2, 3, 4, 4], "done")
+    for name in dataset.data_vars:
+        np.testing.assert_array_equal(resumed[name], dataset[name], err_msg=name)
+    assert train_students(*arguments, **options).identical(open_dataset(tmp_path))
+    with pytest.raises(ResultsError, match="another run, which differs in num_seeds"):
+        train_students(*arguments, **(options | {"num_seeds": 6}))
+
+
 def test_divergence_is_marked():
     config = StudentConfig(
         hidden=(5,), num_samples=12, num_inputs=6, learning_rate=100.0, init_scale=1.0
@@ -134,7 +162,8 @@ def test_divergence_is_marked():
     [
         ({"num_seeds": 0}, "num_seeds must be at least 1"),
         ({"snapshots": [3, 2]}, "snapshots must be increasing"),
-        ({"noise_variances": (0.0,)}, "noise_variances must be positive"),
+        ({"noise_variances": (0.0,)}, "noise_variances must be different positive"),
+        ({"noise_variances": (1.0, 1.0)}, "noise_variances must be different positive"),
     ],
 )
 def test_what_is_refused(wrong, message):

@@ -119,6 +119,16 @@ def test_training_curves_without_a_test_set(dataset):
     assert len(_drawn(plots.training_curves(dataset)).axes[0].lines) == 1
 
 
+def test_squared_errors_are_drawn_as_they_are(dataset):
+    dataset = dataset.drop_vars(["train_accuracy", "test_accuracy"])
+    for name in ("train_loss", "test_loss"):
+        dataset[name].attrs["units"] = "1"
+    (axes,) = _drawn(plots.training_curves(dataset)).axes
+    assert axes.get_ylabel() == "mean squared error"
+    mean = dataset.train_loss.mean("seed")
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), mean, rtol=1e-6)
+
+
 FIGURES = [
     plots.information_plane,
     plots.snapshots,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ibjax import datasets, networks, training
-from ibjax.grid import cell_name
+from ibjax.grid import cell_name, sweep_grid
 from ibjax.image_setups import CnnSetup, MnistSetup, cnn_cells, image_task, mnist_cells
+from ibjax.linear_setups import LinearSetup, StudentCell, linear_cells
 from ibjax.loss_setups import LossSetup, loss_cells
 from ibjax.noisy_setups import NoisySetup, noisy_cells
 from ibjax.presets import PRESETS, Scale, setup_cells
@@ -39,8 +40,10 @@ def test_every_preset_is_a_grid(name, images):
     assert places == list(itertools.product(*setup.axes.values()))
     assert len({cell_name(cell.place) for cell in cells}) == len(cells)
     for cell in cells:
-        assert training.num_train_rows(cell.task, cell.config) > 0
-        assert cell.snapshots == (0, 3) and cell.config.shuffle_seed == 0
+        assert cell.snapshots == (0, 3)
+        if not isinstance(cell, StudentCell):
+            assert training.num_train_rows(cell.task, cell.config) > 0
+            assert cell.config.shuffle_seed == 0
 
 
 def test_sizes_and_keys_reach_the_cells(images):
@@ -79,6 +82,34 @@ def test_a_cell_is_what_its_place_says():
     assert [cell.config.batch_size for cell in cells] == [None, 512, None, 512]
     assert cells[0].network.layer_names == ("relu 5", "relu 4", "softmax 2")
     assert cells[0].network is cells[1].network
+
+
+def test_students_are_what_their_place_says():
+    setup = LinearSetup(hidden=("5-4",), num_samples=(10, 20), batch_size=("full", 5))
+    cells = linear_cells(setup, snapshots=(0, 3), description={"note": "x"})
+    assert [tuple(cell.place.values()) for cell in cells] == [
+        (samples, batch) for samples in (10, 20) for batch in ("full", "5")
+    ]
+    found = [(cell.config.num_samples, cell.config.batch_size) for cell in cells]
+    assert found == [(10, None), (10, 5), (20, None), (20, 5)]
+    assert cells[0].network_text == "100-5-4-1 (linear)"
+    plain = [
+        cell._replace(place={"batch_size": cell.place["batch_size"]}) for cell in cells
+    ]
+    dataset = sweep_grid(jax.random.key(0), plain[:2], num_seeds=2)
+    assert dataset.attrs["devices"] == "1 x cpu"
+    # Only batches have a ratio.
+    assert np.isnan(dataset.gradient_snr.sel(batch_size="full")).all()
+    assert np.isfinite(dataset.gradient_snr.sel(batch_size="5")).all()
+    with pytest.raises(ValueError, match="block must be the number of students"):
+        cells[0].run(jax.random.key(0), num_seeds=2, block=1)
+    for wrong, message in (
+        ({"num_samples": (7,)}, "batch_size must divide num_samples, 7"),
+        ({"noise_variances": (0.0,)}, "noise-variances must be one positive"),
+        ({"snr": ()}, "snr must name at least one"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            linear_cells(dataclasses.replace(setup, **wrong), snapshots=(0, 3))
 
 
 def test_plain_numbers_are_the_layers_of_one_network():

@@ -172,6 +172,22 @@ def test_ceilings_and_training_are_in_bits():
     assert summary["training"]["test_accuracy"]["num_seeds"] == 0
 
 
+def test_a_loss_without_a_unit_is_a_squared_error():
+    errors = xr.Variable(("seed", "epoch"), [[4.0, 2.0], [4.0, 3.0]], {"units": "1"})
+    dataset = _dataset(np.ones((2, 2)), train_loss=errors, test_loss=2 * errors)
+    dataset.test_loss.attrs["units"] = "1"
+    summary = _finite(summarize(dataset.assign_attrs(num_samples=0)))
+    training = summary["training"]
+    assert training["train_squared_error"]["mean"] == pytest.approx(2.5)
+    assert training["test_squared_error"]["mean"] == pytest.approx(5.0)
+    assert training["train_loss_bits"]["mean"] is None
+    lines = format_summary(summary).splitlines()
+    assert lines[0] == "sweep: 2 seeds, 2 snapshots, epochs 0 to 1"
+    assert [line for line in lines if line.startswith("Final")] == [
+        "Final squared error: train 2.500 +- 6.353, test 5.000 +- 12.706"
+    ]
+
+
 def test_unknown_ceiling_is_null():
     dataset = _dataset(np.ones((2, 2))).assign_attrs(i_xy=np.nan)
     assert _finite(summarize(dataset))["ceilings"]["i_xy_bits"] is None

@@ -241,13 +241,14 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
 def training_curves(dataset: xr.Dataset) -> Figure:
     """Cross-entropy in bits and accuracy against the epoch, training and test set.
 
-    Lines are means over seeds, bands the 95 % Student t interval of the mean.
+    Lines are means over seeds, bands the 95 % Student t interval of the mean. A loss in
+    no unit is a mean squared error, drawn as it is; there may be no accuracy beside it.
 
     Args:
       dataset: Dataset of a sweep. Without a test set the test curves are left out.
 
     Returns:
-      Figure, 7 x 2.5 inches.
+      Figure, 2.5 inches high, 7 wide with two panels and 4 with one.
 
     Example:
       >>> from ibjax.plots.example import example_dataset
@@ -256,16 +257,16 @@ def training_curves(dataset: xr.Dataset) -> Figure:
       ['cross-entropy (bits)', 'accuracy']
     """
     epochs = dataset["epoch"].values
+    shown = [("loss", math.log(2.0), "cross-entropy (bits)")]
+    if dataset["train_loss"].attrs.get("units") == "1":
+        shown = [("loss", 1.0, "mean squared error")]
+    if "train_accuracy" in dataset:
+        shown.append(("accuracy", 1.0, "accuracy"))
     with paper_style():
-        figure = Figure(figsize=(7.0, 2.5), layout="constrained")
-        panels = figure.subplots(1, 2)
-        for axes, name, unit, label in zip(
-            panels,
-            ("loss", "accuracy"),
-            (math.log(2.0), 1.0),
-            ("cross-entropy (bits)", "accuracy"),
-            strict=True,
-        ):
+        width = {1: 4.0, 2: 7.0}[len(shown)]
+        figure = Figure(figsize=(width, 2.5), layout="constrained")
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, (name, unit, label) in zip(panels, shown, strict=True):
             for split, color in (("train", _BLUE), ("test", _VERMILLION)):
                 values = pick(dataset, f"{split}_{name}", "seed", "epoch") / unit
                 if np.isfinite(values).any():

@@ -97,7 +97,7 @@ def report_page(
         f"<h1>{title}</h1>\n<p class='lead'>{_lead(summary)}</p>\n",
         _warnings(summary),
         "<h2>Summary</h2>\n<p>Means over seeds with 95 % intervals of the mean; "
-        "informations and losses in bits.</p>\n",
+        "informations and cross-entropies in bits.</p>\n",
         _overview(summary),
         *(_estimator(entry, summary) for entry in summary["estimators"]),
         _turning(summary),
@@ -123,9 +123,9 @@ def report_page(
 
 def _lead(summary: dict[str, Any]) -> str:
     epochs, count = summary["epochs"], summary["num_seeds"]
+    inputs = f"{summary['num_samples']} inputs, " if summary["num_samples"] else ""
     return escaped(
-        f"{count} seed{'s' if count != 1 else ''}, "
-        f"{summary['num_samples'] or 'unknown number of'} inputs, "
+        f"{count} seed{'s' if count != 1 else ''}, {inputs}"
         f"{epochs['num_recorded']} snapshots from epoch {epochs['first']} to "
         f"{epochs['last']}"
     )
@@ -145,11 +145,13 @@ def _warnings(summary: dict[str, Any]) -> str:
 
 def _overview(summary: dict[str, Any]) -> str:
     training, ceilings = summary["training"], summary["ceilings"]
+    shown = [("cross-entropy (bits)", "loss_bits"), ("accuracy", "accuracy")]
+    if training["train_squared_error"]["mean"] is not None:
+        shown = [("squared error", "squared_error")]
     rows = [
-        ["final cross-entropy (bits)"]
-        + [_cell(training[f"{split}_loss_bits"], 4) for split in ("train", "test")],
-        ["final accuracy"]
-        + [_cell(training[f"{split}_accuracy"], 4) for split in ("train", "test")],
+        [f"final {name}"]
+        + [_cell(training[f"{split}_{key}"], 4) for split in ("train", "test")]
+        for name, key in shown
     ]
     known = [
         f"{name} = {ceilings[key]:.4g} bits"
@@ -236,8 +238,8 @@ def _data_processing(summary: dict[str, Any]) -> str:
     if not text:
         return ""
     return (
-        "<h3>Data processing</h3>\n<p>A later layer cannot know more than the one it "
-        "reads; its estimate can.</p>\n"
+        "<h3>Data processing</h3>\n<p>A later layer knows no more than the one it "
+        "reads. Here it can seem to: each is binned or given noise by itself.</p>\n"
         f"<div class='scroll'><pre>{escaped(text)}</pre></div>\n"
     )
 

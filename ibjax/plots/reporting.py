@@ -19,6 +19,7 @@ from ibjax.plots.curves import (
     information_curves,
     training_curves,
 )
+from ibjax.plots.deep_linear import relevance
 from ibjax.plots.grid import grid_compression, grid_planes
 from ibjax.plots.grid_page import grid_page
 from ibjax.plots.html import PageFigure
@@ -79,7 +80,13 @@ _FIGURES = {
     "training_curves": (
         training_curves,
         "Training",
-        f"Cross-entropy and accuracy. {_BAND}",
+        f"The loss, and accuracy where there is one. {_BAND}",
+    ),
+    "relevance": (
+        lambda dataset: relevance({"Students": dataset}),
+        "Relevant and irrelevant inputs",
+        "Information of the output on the inputs that the teacher looks at, on the "
+        f"others, and on all. {_BAND}",
     ),
 }
 
@@ -89,6 +96,7 @@ _NEEDS = {
     "gradients_normalized": "gradient_mean_normalized",
     "optimality": "optimal_beta",
     "training_curves": "train_loss",
+    "relevance": "i_irrelevant",
 }
 
 
