@@ -31,6 +31,12 @@ def num_train_rows(task: Task, config: TrainConfig) -> int:
 
     Raises:
       ValueError: If it is zero, or smaller than a batch.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> config = TrainConfig(train_fraction=0.05, batch_size=None)
+      >>> num_train_rows(datasets.szt(), config)
+      205
     """
     num_rows = round(config.train_fraction * task.num_samples)
     if num_rows == 0:
@@ -56,6 +62,12 @@ def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
 
     Returns:
       A permutation of the rows, shape ``[num_samples]``, int32.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> rows = split_rows(jax.random.key(0), datasets.szt(), TrainConfig())
+      >>> print(rows.shape, len(set(rows.tolist())))
+      (4096,) 4096
     """
     num_rows = num_train_rows(task, config)
     _, key_rows = jax.random.split(key)
@@ -76,6 +88,12 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
 
     Returns:
       Places, shape ``[num_batches, batch_size]``, int32; -1 fills up a short batch.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> places = epoch_batches(3, datasets.szt(), TrainConfig(batch_size=512))
+      >>> print(places.shape, int((places < 0).sum()))
+      (7, 512) 307
     """
     num_rows = num_train_rows(task, config)
     batch_size = config.batch_size or num_rows
@@ -105,6 +123,12 @@ def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.A
     Returns:
       Those of :func:`epoch_batches`, or, where training takes the full batch, of
       ``config.measured_batch_size`` rows.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> config = TrainConfig(batch_size=None, measured_batch_size=1000)
+      >>> measured_batches(0, datasets.szt(), config).shape
+      (4, 1000)
     """
     if config.batch_size is None:
         batch_size = min(config.measured_batch_size, num_train_rows(task, config))

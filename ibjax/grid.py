@@ -220,6 +220,13 @@ def combine(
 
     Raises:
       ValueError: If the places are no grid.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> parts = [example_dataset(seed=n, num_seeds=2) for n in range(2)]
+      >>> whole = combine([{"activation": "tanh"}, {"activation": "relu"}], parts)
+      >>> whole.i_xt.dims
+      ('activation', 'seed', 'epoch', 'layer', 'estimator')
     """
     _check_places(places)
     axes = _axes(places)
@@ -279,6 +286,11 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
     Returns:
       Pairs of a place and its dataset, in the order of the grid; layers that the cell
       lacks are left out. A plain sweep has one cell, whose place is empty.
+
+    Example:
+      >>> from ibjax.plots.example import example_grid
+      >>> [place for place, _ in cells_of(example_grid(num_seeds=2))]
+      [{'activation': 'tanh'}, {'activation': 'relu'}]
     """
     configuration = json.loads(dataset.attrs["configuration"])
     axes = configuration.get("grid", {})
@@ -311,6 +323,13 @@ def cells_over(
 
     Raises:
       ValueError: If the dataset is no grid over these axes.
+
+    Example:
+      >>> from ibjax.plots.example import example_grid
+      >>> cells_over(example_grid(num_seeds=2), "hidden")
+      Traceback (most recent call last):
+          ...
+      ValueError: dataset must be a grid over hidden, got one over ['activation']
     """
     cells = cells_of(dataset)
     found = list(cells[0][0])
@@ -331,6 +350,11 @@ def _check_places(places) -> None:
             "the cells' places must be all combinations of their coordinates, in "
             f"order, got {places}"
         )
+    for axis, values in _axes(places).items():
+        if len({isinstance(value, str) for value in values}) > 1:
+            raise ValueError(
+                f"the cells' {axis} must be all numbers or all texts, got {values}"
+            )
 
 
 def _axes(places) -> dict[str, list[float | str]]:

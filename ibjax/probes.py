@@ -100,6 +100,10 @@ def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
 
     Returns:
       The probe.
+
+    Example:
+      >>> print(bin_edges(binning.SZT_EDGES).labels)
+      {'binning': '30 bin edges from -1 to 1'}
     """
     edges = jnp.asarray(edges)
 
@@ -128,6 +132,10 @@ def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
 
     Returns:
       The probe.
+
+    Example:
+      >>> print(bin_width(0.07, name="narrow").labels)
+      {'narrow': 'bins of width 0.07'}
     """
 
     def measure(snapshot):
@@ -156,6 +164,10 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
 
     Returns:
       The probe.
+
+    Example:
+      >>> print(kde_bounds(1e-3).labels["kde_upper"])
+      KDE upper bound, noise variance 0.001
     """
 
     def measure(snapshot):
@@ -210,6 +222,10 @@ def nearest_neighbours(
 
     Raises:
       ValueError: If the variance is not positive.
+
+    Example:
+      >>> print(nearest_neighbours(0.1).labels)
+      {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
     if not 0 < noise_variance < math.inf:
         raise ValueError(
@@ -249,6 +265,13 @@ def optimality(
 
     Returns:
       The probe.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> probe = optimality(datasets.szt())
+      >>> dims, i_ty = probe.constants["curve_i_ty"]
+      >>> print(dims, f"{i_ty.max():.3f}")
+      curve_beta 0.693
     """
     edges, betas = jnp.asarray(edges), np.asarray(betas)
     task = task.measured
@@ -294,6 +317,21 @@ def gradients(snapshot: Snapshot) -> dict[str, jax.Array]:
     Returns:
       ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
       ``gradient_mean_normalized`` and ``gradient_std_normalized``, ``[num_layers]``.
+
+    Example:
+      >>> import ibjax
+      >>> from ibjax import datasets, networks
+      >>> dataset = ibjax.sweep(
+      ...     jax.random.key(0),
+      ...     datasets.szt(),
+      ...     networks.mlp([12, 3, 2]),
+      ...     training.TrainConfig(),
+      ...     num_seeds=1,
+      ...     snapshots=[0],
+      ...     probes=[gradients],
+      ... )
+      >>> dict(dataset.gradient_snr.sizes)
+      {'seed': 1, 'epoch': 1, 'layer': 2}
     """
     return gradient_curves(snapshot.gradient_statistics, snapshot.kernels)
 
@@ -309,6 +347,21 @@ def losses(snapshot: Snapshot) -> dict[str, jax.Array]:
 
     Returns:
       ``train_loss``, ``test_loss``, ``train_accuracy`` and ``test_accuracy``, ``[]``.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
+      >>> config = training.TrainConfig()
+      >>> snapshot = take_snapshot(
+      ...     network.init(jax.random.key(0)),
+      ...     training.split_rows(jax.random.key(0), task, config),
+      ...     training.measured_batches(0, task, config),
+      ...     task,
+      ...     network,
+      ...     config,
+      ... )
+      >>> sorted(losses(snapshot))
+      ['test_accuracy', 'test_loss', 'train_accuracy', 'train_loss']
     """
     task = snapshot.task
     place = (

@@ -38,6 +38,14 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
 
     Raises:
       OSError: If it cannot be written, e.g. for want of space; the old file remains.
+
+    Example:
+      >>> dataset = xr.Dataset(coords={"seed": [0], "epoch": [0]})
+      >>> dataset.attrs["configuration"] = "{}"
+      >>> with tempfile.TemporaryDirectory() as directory:
+      ...     save_dataset(dataset, Path(directory) / DATASET_FILE)
+      ...     print(open_dataset(directory).identical(dataset))
+      True
     """
     path = Path(path)
     with _temporary_beside(path) as temporary:
@@ -80,6 +88,12 @@ def open_dataset(path: str | Path) -> xr.Dataset:
 
     Raises:
       ResultsError: If there is none, or it is corrupt, or not of a sweep.
+
+    Example:
+      >>> open_dataset("no-such-place")
+      Traceback (most recent call last):
+          ...
+      ibjax.results.ResultsError: no results: no-such-place does not exist
     """
     path = Path(path)
     if path.is_dir():
@@ -112,6 +126,19 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
 
     Raises:
       ValueError: If configurations differ or a seed appears twice.
+
+    Example:
+      >>> parts = [
+      ...     xr.Dataset(
+      ...         {"loss": (("seed", "epoch"), [[1.0]])},
+      ...         {"seed": [seed], "epoch": [0]},
+      ...         {"configuration": json.dumps({"num_seeds": 1, "first_seed": seed})},
+      ...     )
+      ...     for seed in (1, 0)
+      ... ]
+      >>> merged = merge(parts)
+      >>> print(merged.seed.values, merged.attrs["configuration"])
+      [0 1] {"num_seeds": 2, "first_seed": 0}
     """
     datasets = list(datasets)
     if not datasets:

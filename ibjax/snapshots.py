@@ -69,6 +69,21 @@ def take_snapshot(
 
     Returns:
       The snapshot.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
+      >>> config = training.TrainConfig()
+      >>> snapshot = take_snapshot(
+      ...     network.init(jax.random.key(0)),
+      ...     training.split_rows(jax.random.key(0), task, config),
+      ...     training.measured_batches(0, task, config),
+      ...     task,
+      ...     network,
+      ...     config,
+      ... )
+      >>> [layer.shape for layer in snapshot.layers]
+      [(4096, 3), (4096, 2)]
     """
     measured = task.measured
     *hidden, logits = network.activations(params, measured.x)

@@ -112,6 +112,12 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
 
     Returns:
       Initial parameters and optimizer state.
+
+    Example:
+      >>> from ibjax import networks
+      >>> state = init_state(jax.random.key(0), networks.mlp([12, 3, 2]), TrainConfig())
+      >>> jax.tree.map(jnp.shape, state.params)
+      (((3, 12), (3,)), ((2, 3), (2,)))
     """
     key_params, _ = jax.random.split(key)
     params = network.init(key_params)
@@ -127,6 +133,11 @@ def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
 
     Returns:
       The key that :func:`run_epoch` takes.
+
+    Example:
+      >>> first, second = (noise_key(jax.random.key(0), epoch) for epoch in (0, 1))
+      >>> bool(jax.random.normal(first) == jax.random.normal(second))
+      False
     """
     _, key_rows = jax.random.split(key)
     # The rows' key is used once as it is; what is folded from it is new.
@@ -159,6 +170,20 @@ def run_epoch(
 
     Raises:
       ValueError: If a noisy network is given no key.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
+      >>> key, config = jax.random.key(0), TrainConfig(learning_rate=1e-2)
+      >>> before = init_state(key, network, config)
+      >>> rows = split_rows(key, task, config)
+      >>> batches = epoch_batches(0, task, config)
+      >>> after = run_epoch(before, rows, batches, task, network, config)
+      >>> def loss(state):
+      ...     logits = network.activations(state.params, task.x)[-1]
+      ...     return mean_loss(logits, task.p_y_given_x, jnp.ones(task.num_samples))
+      >>> bool(loss(after) < loss(before))
+      True
     """
     optimizer = _optimizer(config)
     noisy = network.noisy_activations is not None
@@ -216,6 +241,20 @@ def batch_gradients(
     Returns:
       For every layer the gradient of its weight array, ``[num_batches, ...]``; biases
       are left out.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
+      >>> key, config = jax.random.key(0), TrainConfig(batch_size=512)
+      >>> gradients = batch_gradients(
+      ...     network.init(key),
+      ...     split_rows(key, task, config),
+      ...     epoch_batches(0, task, config),
+      ...     task,
+      ...     network,
+      ... )
+      >>> [gradient.shape for gradient in gradients]
+      [(7, 3, 12), (7, 2, 3)]
     """
 
     def one_batch(_, places):
@@ -242,6 +281,20 @@ def gradient_statistics(
 
     Returns:
       For every layer the statistics of its weights' gradients.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
+      >>> key, config = jax.random.key(0), TrainConfig(batch_size=512)
+      >>> statistics = gradient_statistics(
+      ...     network.init(key),
+      ...     split_rows(key, task, config),
+      ...     epoch_batches(0, task, config),
+      ...     task,
+      ...     network,
+      ... )
+      >>> print(len(statistics), statistics[0].snr.shape)
+      2 ()
     """
     return streamed_statistics(
         lambda places: _kernel_gradients(params, rows, places, task, network), batches
@@ -288,6 +341,12 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
 
     Returns:
       Mean loss, shape ``[]``.
+
+    Example:
+      >>> weights = jnp.array([1.0, 1.0, 0.0])
+      >>> value = mean_loss(jnp.zeros((3, 2)), jnp.eye(3, 2), weights)
+      >>> print(f"{value:.3f}")  # The logarithm of two.
+      0.693
     """
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.

@@ -114,6 +114,15 @@ def test_places_that_are_no_grid_are_refused(cells, chosen):
         sweep_grid(KEY, [cells[n] for n in chosen], num_seeds=1)
 
 
+def test_an_axis_of_numbers_and_texts_is_refused(cells):
+    mixed = [
+        cell._replace(place={"batch_size": size})
+        for cell, size in zip(cells, (512, "full"), strict=False)
+    ]
+    with pytest.raises(ValueError, match="batch_size must be all numbers or all texts"):
+        sweep_grid(KEY, mixed, num_seeds=1)
+
+
 def test_combining_keeps_what_is_common():
     dataset = example_grid(num_seeds=2)
     configuration = json.loads(dataset.attrs["configuration"])

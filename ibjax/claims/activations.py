@@ -44,6 +44,12 @@ def activation_claims(
 
     References:
       Saxe et al., `On the information bottleneck theory of deep learning`, ICLR 2018.
+
+    Example:
+      >>> from ibjax.plots.example import example_grid
+      >>> claims = activation_claims(example_grid(num_seeds=5), estimators=["binning"])
+      >>> [claim.verdict for claim in claims]
+      ['holds', 'holds']
     """
     cells = cells_over(dataset, "activation")
     if estimators is None:

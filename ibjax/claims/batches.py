@@ -64,6 +64,15 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
       Saxe et al., `On the information bottleneck theory of deep learning`, ICLR 2018.
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
       information`, arXiv:1703.00810, 2017.
+
+    Example:
+      >>> from ibjax.grid import combine
+      >>> from ibjax.plots.example import example_dataset
+      >>> batches = [{"activation": "tanh", "batch_size": n} for n in ("512", "full")]
+      >>> dataset = combine(batches, [example_dataset(num_seeds=5)] * 2)
+      >>> claims = batch_claims(dataset)
+      >>> print(f"{claims[0].claim}: {claims[0].verdict}")
+      1. tanh, batch 512: layer 5 (tanh 3) compresses: holds
     """
     cells = cells_over(dataset, "activation", "batch_size")
     curves = {
@@ -125,6 +134,12 @@ def transition_epochs(curves: Curves, dataset: xr.Dataset) -> dict[str, np.ndarr
     Returns:
       ``turning``, ``kink`` and ``onset``, ``[num_seeds]`` each; NaN where there is no
       such epoch.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> dataset = example_dataset(num_seeds=5)
+      >>> sorted(transition_epochs(Curves(dataset, "binning"), dataset))
+      ['kink', 'onset', 'turning']
     """
     layer = len(curves.i_xt) - 2
     turning, known = curves.turning(layer)

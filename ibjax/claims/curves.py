@@ -131,6 +131,13 @@ def decide_seeds(
 
     Returns:
       The claim.
+
+    Example:
+      >>> from ibjax.plots.example import example_dataset
+      >>> dataset = example_dataset(num_seeds=3)
+      >>> values = np.array([2.0, 2.1, 2.2])
+      >>> decide_seeds(dataset, "It is large", "size", values, above=1.0).verdict
+      'holds'
     """
     if "diverged" in dataset:
         values = np.where(dataset["diverged"].values, np.nan, values)

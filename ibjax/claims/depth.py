@@ -44,6 +44,14 @@ def depth_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     References:
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
       information`, arXiv:1703.00810, 2017.
+
+    Example:
+      >>> from ibjax.grid import combine
+      >>> from ibjax.plots.example import example_dataset
+      >>> parts = [example_dataset(seed=n, num_seeds=5) for n in range(2)]
+      >>> dataset = combine([{"hidden": "10"}, {"hidden": "10-7"}], parts)
+      >>> print(depth_claims(dataset)[0].claim)
+      1. 10-7 learns in fewer epochs than 10
     """
     cells = _cells(dataset, estimator)
     claims = []
@@ -95,6 +103,14 @@ def width_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
 
     Raises:
       ValueError: If the dataset is no grid over ``hidden`` alone.
+
+    Example:
+      >>> from ibjax.grid import combine
+      >>> from ibjax.plots.example import example_dataset
+      >>> parts = [example_dataset(seed=n, num_seeds=5) for n in range(2)]
+      >>> dataset = combine([{"hidden": "5-5-5-5-5"}, {"hidden": "9-9-9-9-9"}], parts)
+      >>> len(width_claims(dataset))
+      4
     """
     return [
         decide(

@@ -46,6 +46,14 @@ def training_size_claims(
     References:
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
       information`, arXiv:1703.00810, 2017.
+
+    Example:
+      >>> from ibjax.grid import combine
+      >>> from ibjax.plots.example import example_dataset
+      >>> parts = [example_dataset(seed=n, num_seeds=5) for n in range(2)]
+      >>> dataset = combine([{"train_fraction": f} for f in (0.05, 0.85)], parts)
+      >>> print(training_size_claims(dataset)[0].claim)
+      1. With 5 % of the inputs layer 4 (tanh 4) ends by losing information on the label
     """
     cells = cells_over(dataset, "train_fraction")
     cells = sorted(cells, key=lambda cell: cell[0]["train_fraction"])

@@ -72,6 +72,12 @@ def normal_cdf(task: KnownInformation) -> KnownInformation:
 
     Returns:
       The new task, with values in (0, 1).
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = normal_cdf(multinormal_sparse(1, 1, [0.5]))
+      >>> print(task.name, f"{task.mutual_information:.3f}")
+      normal_cdf-multinormal-sparse-1-1-0.5 0.144
     """
     return transform(task, "normal_cdf", ndtr)
 
@@ -84,6 +90,12 @@ def half_cube(task: KnownInformation) -> KnownInformation:
 
     Returns:
       The new task.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = half_cube(multinormal_sparse(1, 1, [0.5]))
+      >>> print(task.name, f"{task.mutual_information:.3f}")
+      half_cube-multinormal-sparse-1-1-0.5 0.144
     """
     return transform(task, "half_cube", lambda v: v * jnp.sqrt(jnp.abs(v)))
 
@@ -96,6 +108,12 @@ def asinh(task: KnownInformation) -> KnownInformation:
 
     Returns:
       The new task.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = asinh(multinormal_sparse(1, 1, [0.5]))
+      >>> print(task.name, f"{task.mutual_information:.3f}")
+      asinh-multinormal-sparse-1-1-0.5 0.144
     """
     return transform(task, "asinh", jnp.arcsinh)
 
@@ -108,6 +126,12 @@ def wiggly(task: KnownInformation) -> KnownInformation:
 
     Returns:
       The new task.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = wiggly(multinormal_sparse(1, 1, [0.5]))
+      >>> print(task.name, f"{task.mutual_information:.3f}")
+      wiggly-multinormal-sparse-1-1-0.5 0.144
     """
 
     def wave(*terms):
@@ -135,6 +159,12 @@ def bimodal(task: KnownInformation) -> KnownInformation:
 
     Returns:
       The new task.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = bimodal(multinormal_sparse(1, 1, [0.5]))
+      >>> print(task.name, f"{task.mutual_information:.3f}")
+      bimodal-multinormal-sparse-1-1-0.5 0.144
     """
     map_x = partial(_to_mixture, weights=_BIMODAL_X[0], means=_BIMODAL_X[1])
     map_y = partial(_to_mixture, weights=_BIMODAL_Y[0], means=_BIMODAL_Y[1])
@@ -155,6 +185,12 @@ def spiral(task: KnownInformation) -> KnownInformation:
 
     Raises:
       ValueError: If there are too few columns.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = spiral(multinormal_sparse(3, 3, [0.5]))
+      >>> print(task.name, task.dim_x)
+      spiral-multinormal-sparse-3-3-0.5 3
     """
     if task.dim_x < 2 or task.dim_y < 3:
         raise ValueError(
@@ -187,6 +223,12 @@ def swissroll(task: KnownInformation) -> KnownInformation:
 
     Raises:
       ValueError: If X has more than one column.
+
+    Example:
+      >>> from ibjax.datasets.known_families import multinormal_sparse
+      >>> task = swissroll(normal_cdf(multinormal_sparse(1, 1, [0.5])))
+      >>> print(task.name, task.dim_x, task.dim_y)
+      swissroll_x-normal_cdf-multinormal-sparse-1-1-0.5 2 1
     """
     if task.dim_x != 1:
         raise ValueError(f"task must have one column of X, got {task.dim_x}")

@@ -106,6 +106,11 @@ def encode(compressor: Pca | Autoencoder, x: ArrayLike) -> jax.Array:
     Raises:
       ValueError: If ``x`` has another shape than what the compressor was fitted to.
       TypeError: If ``x`` is not floating.
+
+    Example:
+      >>> x = jnp.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+      >>> encode(pca_fit(x, dim=1), x).shape
+      (3, 1)
     """
     if isinstance(compressor, Pca):
         return pca_encode(compressor, x)
@@ -125,6 +130,12 @@ def decode(compressor: Pca | Autoencoder, code: ArrayLike) -> jax.Array:
     Raises:
       ValueError: If ``code`` does not have rank 2.
       TypeError: If ``code`` is not floating.
+
+    Example:
+      >>> x = jnp.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+      >>> pca = pca_fit(x, dim=1)
+      >>> bool(jnp.allclose(decode(pca, encode(pca, x)), x, atol=1e-6))
+      True
     """
     if isinstance(compressor, Pca):
         return pca_decode(compressor, code)

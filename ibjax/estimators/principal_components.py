@@ -77,6 +77,11 @@ def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
     Raises:
       ValueError: If ``x`` has another shape than what ``pca`` was fitted to.
       TypeError: If ``x`` is not floating.
+
+    Example:
+      >>> x = jnp.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+      >>> print(pca_encode(pca_fit(x, 1), x).round(3)[:, 0])
+      [-1.414  0.     1.414]
     """
     x = check_sample_shape("x", x, pca.mean.shape)
     directions = pca.components.reshape(len(pca.components), -1)
@@ -97,6 +102,12 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
     Raises:
       ValueError: If ``code`` has another shape.
       TypeError: If ``code`` is not floating.
+
+    Example:
+      >>> x = jnp.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
+      >>> pca = pca_fit(x, 1)
+      >>> bool(jnp.allclose(pca_decode(pca, pca_encode(pca, x)), x, atol=1e-6))
+      True
     """
     code = check_sample_shape("code", code, pca.explained_variance.shape)
     directions = pca.components.reshape(len(pca.components), -1)
