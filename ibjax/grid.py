@@ -15,10 +15,11 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ibjax.checkpoint import CHECKPOINT_FILE
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes import Probe
-from ibjax.results import DATASET_FILE, ResultsError, save_dataset
+from ibjax.results import DATASET_FILE, ResultsError, open_dataset, save_dataset
 from ibjax.sweep import Progress, sweep
 from ibjax.training import TrainConfig
 
@@ -158,11 +159,7 @@ def sweep_grid(
     whole = None
     if directory is not None and cells[0].place:
         whole = directory / DATASET_FILE
-        if whole.exists() and not resume:
-            raise ResultsError(
-                f"{directory} already holds results; resume them, or choose another "
-                "directory"
-            )
+        _check_directory(directory, _axes([cell.place for cell in cells]), resume)
     datasets = []
     for number, cell in enumerate(cells):
 
@@ -338,6 +335,29 @@ def cells_over(
             f"dataset must be a grid over {' and '.join(axes)}, got one over {found}"
         )
     return cells
+
+
+def _check_directory(directory: Path, axes: dict[str, list], resume: bool) -> None:
+    """Refuse a directory that holds anything but this grid, to be resumed."""
+    if (directory / CHECKPOINT_FILE).exists():
+        raise ResultsError(
+            f"{directory} holds an unfinished run that is no grid; choose another "
+            "directory"
+        )
+    if not (directory / DATASET_FILE).exists():
+        return
+    if not resume:
+        raise ResultsError(
+            f"{directory} already holds results; resume them, or choose another "
+            "directory"
+        )
+    dataset = open_dataset(directory)
+    found = json.loads(dataset.attrs["configuration"]).get("grid")
+    if found != json.loads(json.dumps(axes)):
+        raise ResultsError(
+            f"{directory} holds another run, over {found or 'no grid'} and not {axes}; "
+            "choose another directory"
+        )
 
 
 def _check_places(places) -> None:

@@ -71,6 +71,12 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
       ['relu', '-', '0.9598', '0.00']
     """
     rows = []
+    measure, title = "test_accuracy", "test acc."
+    if any(
+        cell["summary"]["training"]["test_squared_error"]["mean"] is not None
+        for cell in summary["cells"]
+    ):
+        measure, title = "test_squared_error", "test error"
     for cell in summary["cells"]:
         found = [
             entry
@@ -80,17 +86,17 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
         if not found:
             raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
         seeds = len(cell["summary"]["diverged_seeds"])
-        accuracy = cell["summary"]["training"]["test_accuracy"]["mean"]
+        value = cell["summary"]["training"][measure]["mean"]
         rows.append(
             [
                 place_text(cell["place"]),
                 str(seeds) if seeds else "-",
-                "-" if accuracy is None else f"{accuracy:.4f}",
+                "-" if value is None else f"{value:.4f}",
                 *(_layer(layer) for layer in found[0]["layers"]),
             ]
         )
     num_layers = max(len(row) for row in rows) - 3
-    header = ["", "diverged", "test acc.", *(str(n + 1) for n in range(num_layers))]
+    header = ["", "diverged", title, *(str(n + 1) for n in range(num_layers))]
     rows = [row + [""] * (len(header) - len(row)) for row in rows]
     widths = [
         max(len(row[column]) for row in [header, *rows])

@@ -148,9 +148,10 @@ def train_students(
     snapshots = check_snapshots(snapshots)
     noise_variances = tuple(float(variance) for variance in noise_variances)
     in_range = all(0 < variance < math.inf for variance in noise_variances)
-    if not in_range or not 0 < len(set(noise_variances)) == len(noise_variances):
+    names = {estimator_name(variance) for variance in noise_variances}
+    if not in_range or not 0 < len(names) == len(noise_variances):
         raise ValueError(
-            "noise_variances must be different positive numbers, got "
+            "noise_variances must be different positive numbers, to six digits, got "
             f"{list(noise_variances)}"
         )
     configuration = _configuration(

@@ -80,8 +80,8 @@ class ImageCodes(NamedTuple):
 def image_codes(setup: StochasticSetup, task: datasets.Task) -> ImageCodes:
     """Compress the measured images by an autoencoder fitted to the others.
 
-    It is fitted on a CPU, where it comes out the same to the last bit each time, so
-    that an unfinished sweep can go on with it.
+    It is fitted on a CPU, where it comes out the same to the last bit on as many cores:
+    an unfinished sweep can go on with it there, and is refused on fewer or more.
 
     Args:
       setup: The set-up.

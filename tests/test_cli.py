@@ -95,6 +95,8 @@ def test_students_are_reported_with_their_squared_error(capsys, tmp_path):
     assert "2 networks 6-4-1 (linear), 3 epochs" in printed
     assert "2 cells: num_samples 10, 20" in printed and "samples 20" in printed
     dataset = results.open_dataset(tmp_path / "run")
+    shown = float(dataset.test_loss.sel(num_samples=20, epoch=3).mean())
+    assert "test error" in printed and f"{shown:.4f}" in printed
     assert dataset.num_samples.values.tolist() == [10, 20]
     cell = tmp_path / "run" / "num_samples=20"
     cli.main(["report", str(cell)])

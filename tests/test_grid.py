@@ -102,6 +102,24 @@ def test_a_grid_is_saved_and_resumed(dataset, cells, directory):
     np.testing.assert_array_equal(again.i_xt, dataset.i_xt)
 
 
+def test_a_resumed_grid_spares_another_run(cells, tmp_path):
+    plain = cells[0]._replace(place={})
+    sweep_grid(KEY, [plain], num_seeds=1, directory=tmp_path / "plain")
+    sweep_grid(KEY, cells[:1], num_seeds=1, directory=tmp_path / "grid")
+    other = cells[0]._replace(place={"learning_rate": 0.5})
+    for name, found in (("plain", "no grid"), ("grid", "activation")):
+        before = (tmp_path / name / "results.nc").read_bytes()
+        with pytest.raises(results.ResultsError, match=f"another run, over .*{found}"):
+            sweep_grid(
+                KEY, [other], num_seeds=1, directory=tmp_path / name, resume=True
+            )
+        assert (tmp_path / name / "results.nc").read_bytes() == before
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "checkpoint.npz").touch()
+    with pytest.raises(results.ResultsError, match="unfinished run that is no grid"):
+        sweep_grid(KEY, [other], num_seeds=1, directory=tmp_path / "begun", resume=True)
+
+
 def test_one_cell_without_a_place_is_a_sweep(cells):
     dataset = sweep_grid(KEY, [cells[0]._replace(place={})], num_seeds=1)
     assert list(dataset.train_loss.dims) == ["seed", "epoch"]

@@ -163,7 +163,7 @@ def test_divergence_is_marked():
         ({"num_seeds": 0}, "num_seeds must be at least 1"),
         ({"snapshots": [3, 2]}, "snapshots must be increasing"),
         ({"noise_variances": (0.0,)}, "noise_variances must be different positive"),
-        ({"noise_variances": (1.0, 1.0)}, "noise_variances must be different positive"),
+        ({"noise_variances": (1.0, 1 + 1e-8)}, "noise_variances must be different"),
     ],
 )
 def test_what_is_refused(wrong, message):
