@@ -41,7 +41,7 @@ def _measure(args: argparse.Namespace, *, num_networks: int) -> dict[str, Any]:
     harness.set_host_devices(num_networks)
     from ibjax import networks, probes, training
     from ibjax.datasets.mnist import mnist
-    from ibjax.sweep import sweep
+    from ibjax.sweeps.seeds import sweep
 
     task = mnist(num_train=args.num_train, num_test=args.num_samples)
     config = training.TrainConfig(

@@ -68,7 +68,7 @@ def ours(
     Returns:
       The labelled dataset.
     """
-    from ibjax.sweep import sweep
+    from ibjax.sweeps.seeds import sweep
 
     task, network, config = our_problem()
     return sweep(

@@ -4,15 +4,16 @@ from ibjax import (
     bottleneck,
     datasets,
     estimators,
-    gradients,
     measures,
     networks,
     probes,
     results,
     training,
 )
-from ibjax.sweep import snapshot_epochs, sweep
-from ibjax.training import TrainConfig
+from ibjax.sweeps.runs import snapshot_epochs
+from ibjax.sweeps.seeds import sweep
+from ibjax.training import gradients
+from ibjax.training.config import TrainConfig
 
 __version__ = "0.1.0"
 

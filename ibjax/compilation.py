@@ -1,5 +1,6 @@
 """Compiling for the processor at hand."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import jax
 from jax import lax
 
-__all__ = ["CPU_OPTIONS", "jit"]
+__all__ = ["CPU_OPTIONS", "jit", "use_all_cores"]
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options for programs on a CPU.
@@ -62,3 +63,17 @@ def _is_outermost(arguments: Any) -> bool:
     # In a program that is being traced the arguments can be constants; a result is not.
     traced = [*jax.tree.leaves(arguments), lax.neg(0.0)]
     return not any(isinstance(value, jax.core.Tracer) for value in traced)
+
+
+def use_all_cores() -> None:
+    """Make every core this process may run on a device, to shard seeds over.
+
+    It has to run before JAX starts, and leaves a number that was chosen alone.
+    """
+    if jax.config.jax_num_cpu_devices >= 1:
+        return
+    if hasattr(os, "sched_getaffinity"):
+        num_cores = len(os.sched_getaffinity(0))
+    else:
+        num_cores = os.cpu_count() or 1
+    jax.config.update("jax_num_cpu_devices", num_cores)

@@ -18,10 +18,11 @@ import dataclasses
 import common
 import xarray as xr
 
-from ibjax import claims, plots, snapshot_epochs
-from ibjax.presets import PRESETS
-from ibjax.setups import szt_cells
-from ibjax.sweep_command import use_all_cores
+from ibjax import plots, snapshot_epochs
+from ibjax.compilation import use_all_cores
+from ibjax.experiments.activations.claims import activation_claims
+from ibjax.experiments.catalogue import PRESETS
+from ibjax.experiments.szt.setup import szt_cells
 
 KNN_SEEDS, KNN_SNAPSHOTS = 5, 14
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     neighbours = train_neighbours(args)
     common.write(
         args.output,
-        claims.activation_claims(dataset) + claims.activation_claims(neighbours),
+        activation_claims(dataset) + activation_claims(neighbours),
         {
             "activations_planes": plots.grid_planes(dataset),
             "activations_planes_data_range": plots.grid_planes(

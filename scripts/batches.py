@@ -20,10 +20,13 @@ import numpy as np
 import xarray as xr
 
 from ibjax import claims, datasets, networks, plots
-from ibjax.copies import copy_statistics
-from ibjax.program import seed_key
-from ibjax.statistics import turning_epochs
-from ibjax.training import TrainConfig
+from ibjax.experiments.batches.claims import batch_claims
+from ibjax.experiments.batches.copies import copy_statistics
+from ibjax.experiments.batches.figures import transitions
+from ibjax.results.intervals import fraction_interval
+from ibjax.results.statistics import turning_epochs
+from ibjax.sweeps.program import seed_key
+from ibjax.training.config import TrainConfig
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     copies = train_copies(sgd)
     found = []
     for name, dataset in (("SGD", sgd), ("Adam", adam)):
-        for claim in claims.batch_claims(dataset, estimator="bin_width"):
+        for claim in batch_claims(dataset, estimator="bin_width"):
             found.append(claim._replace(claim=f"{name}. {claim.claim}"))
     found += copy_claims(copies)
     common.write(
@@ -43,8 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
             "batches_planes": plots.grid_planes(sgd, estimator="bin_width"),
             "batches_planes_adam": plots.grid_planes(adam, estimator="bin_width"),
             "batches_compression": plots.grid_compression(sgd),
-            "batches_transitions": plots.transitions(sgd, estimator="bin_width"),
-            "batches_transitions_adam": plots.transitions(adam, estimator="bin_width"),
+            "batches_transitions": transitions(sgd, estimator="bin_width"),
+            "batches_transitions_adam": transitions(adam, estimator="bin_width"),
             "batches_copies": plots.gradients(copies),
         },
         title="Stochastic against full-batch gradients (Saxe et al., Fig. 5)",
@@ -94,7 +97,7 @@ def copy_claims(copies: xr.Dataset) -> list[claims.Claim]:
                 f"Copies. Layer {layer} ({chosen['layer_name'].item()}) goes over to "
                 "a gradient SNR below one",
                 "fraction of networks whose SNR over copies falls below one for good",
-                claims.fraction_interval(np.isfinite(turning)),
+                fraction_interval(np.isfinite(turning)),
                 num_seeds=copies.sizes["seed"],
                 above=0.5,
             )

@@ -28,11 +28,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ibjax import measures, plots
+from ibjax import measures
 from ibjax.bottleneck import InformationCurve, critical_beta, information_curve
-from ibjax.claims import bifurcations
 from ibjax.datasets.szt import scores
-from ibjax.results import write_atomically
+from ibjax.experiments.bifurcations import claims as bifurcation_claims
+from ibjax.experiments.bifurcations.figures import bifurcations
+from ibjax.plots.files import save_figure
+from ibjax.results.files import write_atomically
 
 # The paper's soft labels, I(X;Y) = 0.99 bits.
 SHARPNESS, THRESHOLD = 54.5, 7.632
@@ -65,10 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
             started = time.perf_counter()
             p_xy = tables[name]()
             curve, branches = solve(p_xy, args.betas, BRANCHES[name])
-            claims = bifurcations.bifurcation_claims(p_xy, curve, branches)
-            figure = plots.bifurcations(p_xy, curve, branches, scale=SCALES[name])
-            plots.save_figure(figure, args.output / f"bifurcations_{name}")
-            table = bifurcations.curve_claims_markdown(claims)
+            claims = bifurcation_claims.bifurcation_claims(p_xy, curve, branches)
+            figure = bifurcations(p_xy, curve, branches, scale=SCALES[name])
+            save_figure(figure, args.output / f"bifurcations_{name}")
+            table = bifurcation_claims.curve_claims_markdown(claims)
             text += f"## {name}\n\n{table}\n"
             content["tables"][name] = {
                 "p_xy": p_xy.tolist() if name == "random" else None,
@@ -124,7 +126,7 @@ def solve(
 ) -> tuple[InformationCurve, dict[int, InformationCurve]]:
     betas = np.geomspace(*BETA_RANGE, num_betas)
     first = information_curve(p_xy, betas)
-    betas = bifurcations.betas_around(betas, first.critical_beta)
+    betas = bifurcation_claims.betas_around(betas, first.critical_beta)
     curve = information_curve(p_xy, betas)
     branches = {}
     for num_t in numbers_of_clusters:

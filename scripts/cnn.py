@@ -27,8 +27,8 @@ from functools import partial
 import common
 from images import add_image_options, image_task
 
-from ibjax.claims.convolutional import convolutional_claims
-from ibjax.plots import activity_maps as figures
+from ibjax.experiments.convolutional import figures
+from ibjax.experiments.convolutional.claims import convolutional_claims
 
 
 def main(arguments: list[str] | None = None) -> None:

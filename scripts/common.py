@@ -10,11 +10,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from ibjax import claims, plots, results
+from ibjax import claims, results
+from ibjax.cli.progress import run_cells
+from ibjax.compilation import use_all_cores
 from ibjax.datasets import Task
-from ibjax.grid import AnyCell
-from ibjax.presets import PRESETS, Scale, Setup, setup_cells
-from ibjax.sweep_command import run_cells, use_all_cores
+from ibjax.experiments.catalogue import PRESETS, Setup, setup_cells
+from ibjax.experiments.experiment import Scale
+from ibjax.plots.files import save_figure
+from ibjax.sweeps.grid import AnyCell
 
 __all__ = [
     "options",
@@ -167,7 +170,7 @@ def write(
       datasets: What they were made from.
     """
     for name, figure in figures.items():
-        plots.save_figure(figure, output / name)
+        save_figure(figure, output / name)
     table = claims.write_claims(
         output,
         found,

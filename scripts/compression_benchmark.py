@@ -38,14 +38,15 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from ibjax import claims, plots
-from ibjax.claims.compression import compression_claims
+from ibjax import claims
 from ibjax.datasets import image_pairs
 from ibjax.estimators import compression, density, knn, variational
 from ibjax.estimators.variational.critics import SeparableCritic
 from ibjax.estimators.whitening import whiten
+from ibjax.experiments.compression.claims import compression_claims
+from ibjax.plots.files import save_figure
 from ibjax.plots.style import layer_colors, paper_style
-from ibjax.results import write_atomically
+from ibjax.results.files import write_atomically
 
 TRAINING_IMAGES = 6000
 MARKERS = ("o", "s", "^", "v", "D", "x", "+")
@@ -303,7 +304,7 @@ def write(content: dict[str, Any], output: Path) -> None:
     write_atomically(output / "estimates.json", _json(content))
     for size in sorted({row["size"] for row in rows if row["size"] is not None}):
         figure = draw(rows, size)
-        plots.save_figure(figure, output / f"compression_{size}")
+        save_figure(figure, output / f"compression_{size}")
     found = compression_claims(
         rows,
         families={name: family.label for name, family in FAMILIES.items()},

@@ -24,10 +24,10 @@ import common
 import xarray as xr
 
 import ibjax
-from ibjax.claims.deep_linear import deep_linear_claims
-from ibjax.linear_setups import StudentCell
-from ibjax.linear_students import StudentConfig, estimator_name
-from ibjax.plots import deep_linear as plots
+from ibjax.experiments.deep_linear import figures as plots
+from ibjax.experiments.deep_linear.claims import deep_linear_claims
+from ibjax.experiments.deep_linear.setup import StudentCell
+from ibjax.experiments.deep_linear.students import StudentConfig, estimator_name
 
 NOISE_VARIANCES = (1.0, 0.01)
 _SGD = {"batch_size": 5, "learning_rate": 0.05}

@@ -12,7 +12,8 @@ as ``depth`` and ``width``. Written: the planes as PNG and PDF, ``claims.json``,
 
 import common
 
-from ibjax import claims, plots
+from ibjax import plots
+from ibjax.experiments.depth.claims import depth_claims, width_claims
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     width = common.preset_dataset("width", args)
     common.write(
         args.output,
-        claims.depth_claims(depth) + claims.width_claims(width),
+        depth_claims(depth) + width_claims(width),
         {"depth": plots.grid_planes(depth), "width": plots.grid_planes(width)},
         title="Depth and width (Shwartz-Ziv and Tishby, Fig. 5)",
         datasets=[depth, width],

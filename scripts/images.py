@@ -3,9 +3,8 @@
 import argparse
 import sys
 
-from ibjax import image_setups
-from ibjax.datasets import Task
-from ibjax.presets import Scale
+from ibjax.datasets import Task, images
+from ibjax.experiments.experiment import Scale
 
 __all__ = ["add_image_options", "image_task"]
 
@@ -22,13 +21,13 @@ def add_image_options(options: argparse.ArgumentParser) -> None:
 def image_task(args: argparse.Namespace, scale: Scale) -> Task:
     """MNIST where it is there, or else the digits, which the standard error tells."""
     try:
-        return image_setups.image_task(num_train=scale.images, download=args.download)
+        return images.image_task(num_train=scale.images, download=args.download)
     except FileNotFoundError as error:
         print(
             f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in place "
             "of MNIST; --download fetches it.",
             file=sys.stderr,
         )
-        return image_setups.image_task("digits")
+        return images.image_task("digits")
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error

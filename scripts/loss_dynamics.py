@@ -18,9 +18,9 @@ import dataclasses
 import common
 import xarray as xr
 
-from ibjax.claims.loss_dynamics import loss_dynamics_claims
-from ibjax.plots import loss_dynamics as plots
-from ibjax.presets import PRESETS
+from ibjax.experiments.catalogue import PRESETS
+from ibjax.experiments.loss_dynamics import figures as plots
+from ibjax.experiments.loss_dynamics.claims import loss_dynamics_claims
 
 # Batch sizes by name, and after how many epochs there are about as many steps.
 RUNS = {"full_batch": ("full", 7000), "batches": (512, 1000)}

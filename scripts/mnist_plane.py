@@ -29,9 +29,9 @@ import xarray as xr
 from images import add_image_options, image_task
 
 from ibjax import plots
-from ibjax.claims.mnist import mnist_claims
-from ibjax.grid import cells_of
-from ibjax.presets import PRESETS
+from ibjax.experiments.catalogue import PRESETS
+from ibjax.experiments.mnist.claims import mnist_claims
+from ibjax.results.cells import cells_of
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -23,11 +23,12 @@ import common
 import numpy as np
 import xarray as xr
 
-from ibjax import datasets, noisy_probes
-from ibjax.claims.noisy import noisy_claims
-from ibjax.claims.noisy_authors import authors_run
-from ibjax.plots import noisy
-from ibjax.results import write_atomically
+from ibjax import datasets
+from ibjax.experiments.noisy import figures as noisy
+from ibjax.experiments.noisy.authors import authors_run
+from ibjax.experiments.noisy.claims import noisy_claims
+from ibjax.probes import noisy as noisy_probes
+from ibjax.results.files import write_atomically
 
 # Where the authors' saved run has its peaks, and an epoch on their way down.
 ALSO = (509, 559, 1874)

@@ -38,10 +38,12 @@ import common
 import xarray as xr
 from images import add_image_options, image_task
 
-from ibjax.claims.stochastic_convolutional import stochastic_convolutional_claims
-from ibjax.plots.stochastic_convolutional import stochastic_information
-from ibjax.presets import PRESETS
-from ibjax.stochastic_setups import StochasticSetup
+from ibjax.experiments.catalogue import PRESETS
+from ibjax.experiments.stochastic_convolutional.claims import (
+    stochastic_convolutional_claims,
+)
+from ibjax.experiments.stochastic_convolutional.figures import stochastic_information
+from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
 
 # Fields of the set-up that are options here too.
 NUMBERS = (

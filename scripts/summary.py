@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 from ibjax import claims
-from ibjax.plots.claims_page import claims_page
-from ibjax.results import ResultsError, write_atomically
+from ibjax.report.claims_page import claims_page
+from ibjax.results.files import ResultsError, write_atomically
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,10 +19,11 @@ import common
 import xarray as xr
 
 import ibjax
-from ibjax import claims, networks, plots, probes
+from ibjax import networks, plots, probes
+from ibjax.compilation import use_all_cores
 from ibjax.estimators.binning import SZT_EDGES
-from ibjax.grid import Cell
-from ibjax.sweep_command import use_all_cores
+from ibjax.experiments.ib_limit.claims import ib_limit_claims
+from ibjax.sweeps.grid import Cell
 
 WIDTHS = (12, 10, 7, 5, 4, 3, 2)
 # The slope and threshold that give the paper's I(X;Y).
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     dataset = train(args)
     common.write(
         args.output,
-        claims.ib_limit_claims(dataset),
+        ib_limit_claims(dataset),
         {"figure6": plots.optimality(dataset)},
         title="Layers and the optimal curve (Shwartz-Ziv and Tishby, Fig. 6)",
         datasets=[dataset],

@@ -20,7 +20,8 @@ itself in ``szt``. The sweep is that of ``ibjax sweep szt``.
 
 import common
 
-from ibjax import claims, plots
+from ibjax import plots
+from ibjax.experiments.szt.claims import szt_claims
 
 FIGURE_EPOCHS = (0, 400, 9000)
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     epochs = [min(epoch, last) for epoch in FIGURE_EPOCHS]
     common.write(
         args.output,
-        claims.szt_claims(dataset),
+        szt_claims(dataset),
         {
             "information_plane": plots.information_plane(dataset),
             "snapshots": plots.snapshots(dataset, epochs=epochs),

@@ -11,7 +11,8 @@ the sweeps themselves.
 
 import common
 
-from ibjax import claims, plots
+from ibjax import plots
+from ibjax.experiments.training_size.claims import training_size_claims
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     dataset = common.preset_dataset("training-size", args)
     common.write(
         args.output,
-        claims.training_size_claims(dataset),
+        training_size_claims(dataset),
         {"training_size": plots.grid_planes(dataset)},
         title="Training size (Shwartz-Ziv and Tishby, Fig. 3)",
         datasets=[dataset],

@@ -20,7 +20,11 @@ from ibjax.bottleneck.bounds import (
 )
 from ibjax.bottleneck.branches import Transition, decoders, transitions
 from ibjax.bottleneck.curve import InformationCurve, critical_beta, information_curve
-from ibjax.bottleneck.layers import LayerOptimality, layer_optimality, map_optimality
+from ibjax.bottleneck.optimality import (
+    LayerOptimality,
+    layer_optimality,
+    map_optimality,
+)
 from ibjax.bottleneck.squared import squared_bottleneck
 
 __all__ = [

@@ -363,8 +363,8 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
       error: Half the width of the interval around each value, shape ``[]`` or that
         of ``information``, e.g. of :func:`finite_sample_bounds`. Two layers count
         as out of order if their intervals do not meet. For the mean over seeds use
-        :func:`ibjax.chain.data_processing_violations`, which compares the layers
-        seed by seed.
+        :func:`ibjax.results.data_processing.data_processing_violations`, which
+        compares the layers seed by seed.
 
     Returns:
       A :class:`ChainCheck`; NaN is no violation.

@@ -41,15 +41,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.covariances import (
-    Canonical,
-    canonical_analysis,
-    check_covariances,
-)
 from ibjax.bottleneck.noisy_linear import (
     LinearInformation,
     linear_projection_information,
 )
+from ibjax.numerics.covariances import Canonical, canonical_analysis, check_covariances
 
 __all__ = [
     "GaussianSolution",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.covariances import (
+from ibjax.numerics.covariances import (
     check_covariance,
     check_covariances,
     check_definite,

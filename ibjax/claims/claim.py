@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ibjax.claims.intervals import Estimate
+from ibjax.results.intervals import Estimate
 
 __all__ = ["Claim", "claims_json", "claims_markdown", "decide"]
 

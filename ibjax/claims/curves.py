@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.intervals import (
+from ibjax.results.intervals import (
     THRESHOLD_NATS,
     Estimate,
     compression_interval,
     mean_estimate,
     median_interval,
 )
-from ibjax.statistics import TURNING_SNAPSHOTS, turning_epochs
+from ibjax.results.statistics import TURNING_SNAPSHOTS, turning_epochs
 
 __all__ = ["NATS_PER_BIT", "Curves", "decide_seeds"]
 
@@ -133,7 +133,7 @@ def decide_seeds(
       The claim.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> dataset = example_dataset(num_seeds=3)
       >>> values = np.array([2.0, 2.1, 2.2])
       >>> decide_seeds(dataset, "It is large", "size", values, above=1.0).verdict

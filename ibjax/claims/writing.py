@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from ibjax.claims.claim import Claim, claims_json, claims_markdown
-from ibjax.results import write_atomically
+from ibjax.results.files import ResultsError, write_atomically
 
-__all__ = ["conditions", "write_claims"]
+__all__ = [
+    "conditions",
+    "write_claims",
+    "VERDICTS",
+    "collect_claims",
+    "collection_markdown",
+    "verdict_counts",
+]
 
 
 def conditions(dataset: xr.Dataset) -> dict[str, Any]:
@@ -26,7 +33,7 @@ def conditions(dataset: xr.Dataset) -> dict[str, Any]:
       ``devices``, ``versions``, ``configuration`` and ``wall_seconds``.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> sorted(conditions(example_dataset()))
       ['configuration', 'devices', 'versions', 'wall_seconds']
     """
@@ -73,3 +80,80 @@ def write_claims(
     write_atomically(directory / "claims.json", text + "\n")
     write_atomically(directory / "claims.md", table)
     return table
+
+
+VERDICTS = ("holds", "does not hold", "undecided")
+
+
+"""The verdicts, in the order of the tables."""
+
+
+def collect_claims(
+    paths: Iterable[str | os.PathLike[str]],
+) -> list[dict[str, Any]]:
+    """Read files of claims.
+
+    Args:
+      paths: Files as :func:`ibjax.claims.write_claims` leaves them, or directories
+        with one or more of them, at any depth.
+
+    Returns:
+      Their contents, with the ``path`` of each.
+
+    Raises:
+      ResultsError: If a path holds no claims, or a file is damaged.
+    """
+    found = []
+    for path in map(Path, paths):
+        files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+        contents = [_read(file, required=not path.is_dir()) for file in files]
+        contents = [content for content in contents if content is not None]
+        if not contents:
+            raise ResultsError(f"no claims: none of the files in {path} holds any")
+        found += contents
+    return found
+
+
+def collection_markdown(collection: Sequence[dict[str, Any]]) -> str:
+    """One row for each table of claims: how many hold.
+
+    Args:
+      collection: What :func:`collect_claims` returns.
+
+    Returns:
+      The table, with a newline at the end.
+
+    Example:
+      >>> claims = [{"claim": "It is so", "verdict": "holds"}]
+      >>> print(collection_markdown([{"title": "One", "claims": claims}]))
+      | experiment | claims | holds | does not hold | undecided |
+      | --- | --- | --- | --- | --- |
+      | One | 1 | 1 | 0 | 0 |
+      <BLANKLINE>
+    """
+    rows = ["| experiment | claims | " + " | ".join(VERDICTS) + " |"]
+    rows.append("| --- " * (2 + len(VERDICTS)) + "|")
+    for content in collection:
+        numbers = " | ".join(map(str, verdict_counts(content)))
+        rows.append(f"| {content['title']} | {numbers} |")
+    return "\n".join([*rows, ""])
+
+
+def verdict_counts(content: dict[str, Any]) -> list[int]:
+    """Number of claims of an experiment, and of each of :data:`VERDICTS` among them."""
+    verdicts = [claim["verdict"] for claim in content["claims"]]
+    return [len(verdicts), *map(verdicts.count, VERDICTS)]
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        if not required and not isinstance(error, OSError):
+            return None
+        raise ResultsError(f"{path} is damaged or no JSON: {error}") from error
+    if not isinstance(content, dict) or not {"title", "claims"} <= content.keys():
+        if required:
+            raise ResultsError(f"{path} holds no claims: title or claims missing")
+        return None
+    return content | {"path": str(path)}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ibjax.bottleneck.covariances import matmul
+from ibjax.numerics.covariances import matmul
 
 __all__ = [
     "LABEL_NOISE_VARIANCE",

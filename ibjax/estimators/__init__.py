@@ -14,10 +14,10 @@ from ibjax.estimators import (
     propagation,
     resampling,
     variational,
-    whitened_neighbours,
     whitening,
 )
-from ibjax.estimators.choice import InformationEstimate, mutual_information
+from ibjax.estimators.choice.choice import InformationEstimate, mutual_information
+from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.layers import LayerInformation, LayerInformationBounds
 
 __all__ = [

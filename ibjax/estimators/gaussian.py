@@ -25,10 +25,10 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from scipy.special import digamma, polygamma
 
-from ibjax.bottleneck.covariances import matmul
 from ibjax.estimators.samples import check_samples
 from ibjax.estimators.shrinkage import check_shrinkage, shrink
 from ibjax.estimators.whitening import principal, standardize
+from ibjax.numerics.covariances import matmul
 
 __all__ = [
     "GaussianEstimate",

@@ -27,8 +27,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.covariances import check_covariance, check_matrix, matmul
 from ibjax.estimators.layers import LayerInformation
+from ibjax.numerics.covariances import check_covariance, check_matrix, matmul
 
 __all__ = ["input_information", "layer_information"]
 

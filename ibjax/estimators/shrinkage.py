@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.covariances import matmul
+from ibjax.numerics.covariances import matmul
 
 __all__ = ["LEDOIT_WOLF", "check_shrinkage", "shrink"]
 

@@ -23,8 +23,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.covariances import matmul
 from ibjax.estimators.samples import check_samples
+from ibjax.numerics.covariances import matmul
 
 __all__ = ["Principal", "Whitened", "principal", "whiten"]
 

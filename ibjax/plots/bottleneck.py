@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ibjax.bottleneck import InformationCurve, transitions
 from ibjax.plots.labels import label_points
 from ibjax.plots.style import layer_colors, paper_style
-from ibjax.statistics import mean_interval
+from ibjax.results.statistics import mean_interval
 
 __all__ = [
     "CURVE_COLOR",

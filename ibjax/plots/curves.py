@@ -20,7 +20,7 @@ from ibjax.plots.style import (
     paper_style,
     pick,
 )
-from ibjax.statistics import mean_interval, turning_epochs
+from ibjax.results.statistics import mean_interval, turning_epochs
 
 __all__ = [
     "estimator_comparison",
@@ -51,7 +51,7 @@ def information_curves(dataset: xr.Dataset, *, estimator: str | None = None) -> 
       ValueError: If the dataset does not hold ``estimator``.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> figure = information_curves(example_dataset())
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['$I(X;T)$ (bits)', '$I(T;Y)$ (bits)']
@@ -91,7 +91,7 @@ def estimator_comparison(dataset: xr.Dataset) -> Figure:
       Figure, 7 inches wide, three panels to a row.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> figure = estimator_comparison(example_dataset())
       >>> figure.axes[0].get_title()
       '1: tanh 10'
@@ -156,7 +156,8 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
     signal-to-noise ratio (SNR), with a line at one. Lines are medians over seeds
     and bands quartiles, because gradients span decades. A dotted line marks the
     median epoch at which the SNR falls below one for good
-    (:func:`ibjax.statistics.turning_epochs`), where half the seeds or more do so.
+    (:func:`ibjax.results.statistics.turning_epochs`), where half the seeds or more do
+    so.
 
     Args:
       dataset: Dataset of a sweep.
@@ -166,7 +167,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
       Figure, up to 7 inches wide, three layers to a row.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> figure = gradients(example_dataset())
       >>> [axes.get_ylabel() for axes in figure.axes[::3]]
       ['gradient norm', 'SNR', 'gradient norm', 'SNR']
@@ -251,7 +252,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
       Figure, 2.5 inches high, 7 wide with two panels and 4 with one.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> figure = training_curves(example_dataset())
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['cross-entropy (bits)', 'accuracy']

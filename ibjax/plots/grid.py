@@ -7,9 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ibjax.claims.intervals import compression_interval
-from ibjax.grid import cells_of
-from ibjax.grid_summary import place_text
 from ibjax.plots.plane import epoch_bar, plane_axes, plane_limits, plane_paths
 from ibjax.plots.style import (
     choose_estimator,
@@ -18,7 +15,9 @@ from ibjax.plots.style import (
     layer_colors,
     paper_style,
 )
-from ibjax.statistics import mean_interval
+from ibjax.results.cells import cells_of, place_text
+from ibjax.results.intervals import compression_interval
+from ibjax.results.statistics import mean_interval
 
 __all__ = ["grid_compression", "grid_planes"]
 
@@ -40,7 +39,7 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
       ValueError: If the dataset does not hold ``estimator``.
 
     Example:
-      >>> from ibjax.plots.example import example_grid
+      >>> from ibjax.results.example import example_grid
       >>> [axes.get_title() for axes in grid_planes(example_grid()).axes[:2]]
       ['tanh', 'relu']
     """
@@ -107,7 +106,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
     """How far I(X;T) falls from its maximum to the end, in bits, by cell and layer.
 
     Each number is the mean over seeds; bold ones fall by more than 0.1 bit with the
-    whole cautious interval of :func:`ibjax.claims.intervals.compression_interval`.
+    whole cautious interval of :func:`ibjax.results.intervals.compression_interval`.
 
     Args:
       dataset: Dataset of a grid of sweeps.
@@ -116,7 +115,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
       Figure with a panel per estimator, 7 inches wide for two or more.
 
     Example:
-      >>> from ibjax.plots.example import example_grid
+      >>> from ibjax.results.example import example_grid
       >>> len(grid_compression(example_grid()).axes)
       3
     """

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ibjax.optimality import curve_distance
 from ibjax.plots.labels import label_points
 from ibjax.plots.style import (
     choose_estimator,
@@ -17,7 +16,8 @@ from ibjax.plots.style import (
     layer_names,
     paper_style,
 )
-from ibjax.statistics import mean_interval
+from ibjax.results.curve_distance import curve_distance
+from ibjax.results.statistics import mean_interval
 
 __all__ = ["optimality"]
 
@@ -36,7 +36,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     encoder.
 
     Args:
-      dataset: Dataset of a sweep measured with :func:`ibjax.probes.optimality`.
+      dataset: Dataset of a sweep measured with :func:`ibjax.probes.layer_optimality`.
       estimator: Name of an estimator; ``binning``, or the first, by default.
 
     Returns:

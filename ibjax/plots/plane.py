@@ -26,7 +26,7 @@ from ibjax.plots.style import (
     layer_names,
     paper_style,
 )
-from ibjax.statistics import mean_interval
+from ibjax.results.statistics import mean_interval
 
 __all__ = [
     "epoch_bar",
@@ -58,7 +58,7 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
       ValueError: If the dataset does not hold ``estimator``.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> information_plane(example_dataset()).axes[0].get_ylabel()
       '$I(T;Y)$ (bits)'
     """
@@ -119,7 +119,7 @@ def snapshots(
         or holds a number that is negative or not finite.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> figure = snapshots(example_dataset(), epochs=(0, 10000))
       >>> [axes.get_title() for axes in figure.axes]
       ['epoch 0', 'epoch 10000']

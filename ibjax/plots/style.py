@@ -193,7 +193,7 @@ def information_bits(dataset: xr.Dataset, name: str, estimator: str) -> np.ndarr
       Bits, shape ``[num_seeds, num_epochs, num_layers]``, NaN where not finite.
 
     Example:
-      >>> from ibjax.plots.example import example_dataset
+      >>> from ibjax.results.example import example_dataset
       >>> information_bits(example_dataset(num_seeds=2), "i_xt", "binning").shape
       (2, 60, 6)
     """

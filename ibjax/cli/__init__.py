@@ -1,0 +1,5 @@
+"""The ``ibjax`` command."""
+
+from ibjax.cli.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,86 @@
+"""The ``ibjax`` command: sweep, curve, report, info."""
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import tyro
+from rich.console import Console
+
+from ibjax import results
+from ibjax.cli.curve import curve
+from ibjax.cli.report import write_report
+from ibjax.cli.sweep import sweep
+from ibjax.compilation import use_all_cores
+from ibjax.datasets.locations import data_directories
+from ibjax.results.files import ResultsError
+from ibjax.results.provenance import describe_devices
+
+__all__ = ["main"]
+
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the ``ibjax`` command.
+
+    Args:
+      arguments: Command-line arguments, those of the process by default.
+
+    Raises:
+      SystemExit: With 2 if the input was bad, with 130 if it was interrupted.
+    """
+    use_all_cores()
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"sweep": sweep, "curve": curve, "report": _report, "info": _info},
+            prog="ibjax",
+            description="Information-bottleneck analysis of deep networks.",
+            args=arguments,
+            config=(
+                tyro.conf.FlagCreatePairsOff,
+                tyro.conf.OmitSubcommandPrefixes,
+            ),
+        )
+    except (ValueError, ResultsError, OSError) as error:
+        print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
+        raise SystemExit(_EXIT_BAD_INPUT) from error
+    except KeyboardInterrupt:
+        print("ibjax: interrupted; --resume goes on from here", file=sys.stderr)
+        raise SystemExit(_EXIT_INTERRUPTED) from None
+
+
+def _report(directory: tyro.conf.Positional[Path]) -> None:
+    """Rebuild the figures and the summary of a sweep from its results alone.
+
+    Args:
+      directory: The sweep's output directory.
+    """
+    dataset = results.open_dataset(directory)
+    if "i_xt" not in dataset:
+        raise ResultsError(
+            f"{directory} has no I(X;T): no estimator was among its probes"
+        )
+    write_report(dataset, directory, Console(highlight=False, soft_wrap=True))
+
+
+def _info() -> None:
+    """Print versions, devices, and where data is looked for."""
+    for name in ("ibjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray"):
+        print(f"{name:<10}{importlib.metadata.version(name)}")
+    print(f"{'python':<10}{platform.python_version()}")
+    print(f"{'devices':<10}{describe_devices(jax.devices())}")
+    for directory in data_directories():
+        found = "no such directory"
+        if directory.is_dir():
+            names = sorted(path.name for path in directory.iterdir())
+            found = ", ".join(names) or "empty"
+        print(f"{'data':<10}{directory}: {found}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,41 @@
+"""Pairs of continuous variables whose mutual information is known in closed form."""
+
+from ibjax.datasets.known_information.tasks import (
+    KnownInformation,
+    additive_noise,
+    asinh,
+    bimodal,
+    half_cube,
+    log_gamma_exponential,
+    multinormal,
+    multinormal_dense,
+    multinormal_sparse,
+    normal_cdf,
+    smoothed_uniform,
+    spiral,
+    standard_tasks,
+    student,
+    swissroll,
+    transform,
+    wiggly,
+)
+
+__all__ = [
+    "KnownInformation",
+    "additive_noise",
+    "asinh",
+    "bimodal",
+    "half_cube",
+    "log_gamma_exponential",
+    "multinormal",
+    "multinormal_dense",
+    "multinormal_sparse",
+    "normal_cdf",
+    "smoothed_uniform",
+    "spiral",
+    "standard_tasks",
+    "student",
+    "swissroll",
+    "transform",
+    "wiggly",
+]

@@ -1,0 +1,353 @@
+r"""One function for the information between two variables, whatever they are.
+
+:func:`mutual_information` names every estimator of this package for pairs of samples,
+takes one that suits the variables if none is named, and says with the value which one
+it was, how sure it is, and what there is to be wary of. It runs on the host and looks
+at values; inside ``jit`` and ``vmap``, call the estimators themselves.
+
+Which one is taken by default, and why:
+
+- two labels: ``"discrete"``, counts with Grassberger's correction for cells with few;
+- a label and a continuous variable: ``"ross"``, which has no bandwidth, knows that a
+  label has no density, and rarely exceeds the label's entropy;
+- two continuous variables of at most ten dimensions together: ``"ksg"``. It asks for no
+  density, so that variables on curves, codes of a network's layer among them, are safe;
+- more dimensions: ``"infonce"``. Neighbours are far in many dimensions and KSG falls
+  short by half and more; a critic finds the few directions that matter, up to the log
+  of its batch. Where the variables are images or wide layers, compressing them to a few
+  dimensions first (:mod:`ibjax.estimators.compression`) and then KSG does better still.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from ibjax.estimators import (
+    density,
+    discrete,
+    gaussian,
+    knn,
+    resampling,
+    variational,
+)
+from ibjax.estimators.choice.doubts import default_weighted_neighbours, doubts
+from ibjax.estimators.choice.variables import SCALINGS, is_label, prepare, variable
+
+__all__ = ["METHODS", "InformationEstimate", "mutual_information"]
+
+_HIGH_DIM = 10
+_FEWEST = 3
+_FEWEST_FOR_CRITIC = 500
+_GROUPS = 20
+_PARTS = 10
+_FEWEST_PARTS = 4
+_FEWEST_IN_PART = 30
+
+
+class InformationEstimate(NamedTuple):
+    """An estimate of I(X;Y), and how far to trust it.
+
+    Attributes:
+      value: In nats, a float. Not cut off at zero: it scatters about zero, on either
+        side, where the variables are independent.
+      standard_error: In nats, a float; NaN if none was asked for or none could be had.
+        It does not see the bias, for which the warnings are there.
+      method: Name of the estimator that ran, one of :data:`METHODS`.
+      warnings: What makes the value doubtful, one sentence each; often none.
+    """
+
+    value: float
+    standard_error: float
+    method: str
+    warnings: tuple[str, ...]
+
+
+class _Method(NamedTuple):
+    """An estimator by name.
+
+    Attributes:
+      variables: What it is for: "continuous", "label" or "either" (a continuous
+        variable with another, with a label, or both) or "discrete".
+      run: ``run(x, y, num_classes, options)``, or with a key before the others for
+        critics, returns a number, or a tuple with ``value`` and ``standard_error``.
+        ``y`` holds labels if ``num_classes`` is not None; with two labels it is a
+        pair.
+      error: "subsampling", "jackknife" or "own".
+      trained: Whether it is a critic.
+    """
+
+    variables: str
+    run: Callable[..., Any]
+    error: str
+    trained: bool = False
+
+
+def _ksg(x, y, num_classes, options, **fixed):
+    del num_classes
+    return knn.ksg(x, y, **fixed, **options)
+
+
+def _ross(x, y, num_classes, options):
+    return knn.ross(x, y, num_classes=num_classes, **options)
+
+
+def _neighbour_entropies(x, y, num_classes, options, **fixed):
+    if fixed:
+        options = {"k": default_weighted_neighbours(x, y)} | options
+    if num_classes is None:
+        return knn.mutual_information(x, y, **fixed, **options)
+    return knn.class_information(x, y, num_classes=num_classes, **fixed, **options)
+
+
+def _density(x, y, num_classes, options, **fixed):
+    if num_classes is None:
+        return density.mutual_information(x, y, **fixed, **options)
+    return density.class_information(x, y, num_classes=num_classes, **fixed, **options)
+
+
+def _gaussian(x, y, num_classes, options, *, function):
+    del num_classes
+    return function(x, y, **options)
+
+
+def _discrete(x, y, num_classes, options):
+    num_x, num_y = num_classes
+    options = {"correction": "grassberger"} | options
+    return discrete.mutual_information(x, y, num_x=num_x, num_y=num_y, **options)
+
+
+def _critic(key, x, y, num_classes, options, *, objective):
+    if num_classes is not None:
+        y = jax.nn.one_hot(y, num_classes, dtype=x.dtype)
+    return variational.fit(key, x, y, objective=objective, **options)
+
+
+_neighbours_bsy = partial(_neighbour_entropies, weights="bsy")
+_neighbours_butakov = partial(_neighbour_entropies, weights="butakov")
+_density_ml = partial(_density, bandwidth="likelihood")
+_density_ls = partial(_density, bandwidth="least_squares")
+_gaussian_plain = partial(_gaussian, function=gaussian.mutual_information)
+_gaussian_copula = partial(_gaussian, function=gaussian.copula_information)
+
+_METHODS = {
+    "ksg": _Method("continuous", partial(_ksg, variant=1), "subsampling"),
+    "ksg2": _Method("continuous", partial(_ksg, variant=2), "subsampling"),
+    "ross": _Method("label", _ross, "subsampling"),
+    "kl": _Method("either", _neighbour_entropies, "subsampling"),
+    "wkl": _Method("either", _neighbours_bsy, "subsampling"),
+    "wkl-butakov": _Method("either", _neighbours_butakov, "subsampling"),
+    "kde-ml": _Method("either", _density_ml, "own"),
+    "kde-ls": _Method("either", _density_ls, "own"),
+    "gaussian": _Method("continuous", _gaussian_plain, "jackknife"),
+    "copula": _Method("continuous", _gaussian_copula, "jackknife"),
+    "discrete": _Method("discrete", _discrete, "jackknife"),
+} | {
+    name: _Method("either", partial(_critic, objective=objective), "own", True)
+    for name, objective in (
+        ("infonce", "infonce"),
+        ("dv", "donsker_varadhan"),
+        ("mine", "mine"),
+        ("nwj", "nwj"),
+        ("smile", "smile"),
+        ("club", "club"),
+    )
+}
+
+METHODS = tuple(_METHODS)
+"""Names of the estimators: ``"ksg"`` and ``"ksg2"`` (both variants), ``"ross"`` (with a
+label), ``"kl"``, ``"wkl"`` and ``"wkl-butakov"`` (entropies of neighbours' distances),
+``"kde-ml"`` and ``"kde-ls"`` (entropies of kernel densities), ``"gaussian"`` and
+``"copula"``, ``"discrete"`` (two labels), and the trained critics ``"infonce"``,
+``"dv"``, ``"mine"``, ``"nwj"``, ``"smile"`` and ``"club"``."""
+
+
+def mutual_information(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    method: str = "auto",
+    key: jax.Array | None = None,
+    num_classes: int | None = None,
+    error: str | None = "auto",
+    scaling: str | None = "spread",
+    **options: Any,
+) -> InformationEstimate:
+    r"""Information I(X;Y) of samples of any kind, in nats, with an error and warnings.
+
+    A floating array is a continuous variable; an integer or boolean one is a label, and
+    one of several columns a label for every different row. Information is symmetric, so
+    the label may be either. Columns that are constant are left out, with a warning.
+
+    Unlike information, most estimates depend on the units of the columns. Before a
+    method looks at continuous columns they are brought to one scale:
+
+    - ``"spread"``: each has its median taken off and is divided by the distance between
+      its quartiles, which heavy tails leave alone;
+    - ``"ranks"``: each becomes normal, by its ranks. That leaves I(X;Y) as it is, and
+      helps KSG much with heavy tails and a little or not at all elsewhere;
+    - None: as they are, for columns that share a unit.
+
+    Warned of is: a value within one nat of what N samples, or a critic's batch, can
+    show; a value above the entropy of the label; repeated samples; more than ten
+    dimensions; dependent columns, without a density; weights of neighbours that magnify
+    errors; training that diverged; an error that could not be had.
+
+    Args:
+      x: Samples of X, shape ``[num_samples]`` or ``[num_samples, dim_x]``.
+      y: Samples of Y that belong to them, shape ``[num_samples]`` or ``[num_samples,
+        dim_y]``.
+      method: One of :data:`METHODS`, or ``"auto"``, see the module.
+      key: A typed key for critics and for resampling; ``jax.random.key(0)`` if not
+        given, so that the same call gives the same answer.
+      num_classes: Number of classes of a label, whose values are then in
+        ``[0, num_classes)``; if not given, as many as are seen, whatever their values.
+      error: Where the standard error comes from: ``"subsampling"`` or ``"jackknife"``
+        (:mod:`ibjax.estimators.resampling`); ``"auto"`` for their own of critics and
+        densities, the jackknife for ``"discrete"``, ``"gaussian"`` and ``"copula"``,
+        and subsampling for the others; None for none. Subsampling takes 40 estimates
+        from a tenth of the samples, the jackknife 20 from nearly all.
+      scaling: ``"spread"``, ``"ranks"`` or None.
+      **options: Passed on to the estimator, e.g. ``k=5`` for neighbours, ``shrinkage``,
+        ``num_steps``.
+
+    Returns:
+      The estimate. Zero, with a warning, if a variable is constant altogether.
+
+    Raises:
+      ValueError: If shapes or lengths do not match, there are too few samples, a sample
+        is not finite, a name is unknown, a method does not fit the variables, or the
+        estimator refuses.
+      TypeError: If an array holds no numbers, or the estimator does not know an option.
+
+    References:
+      See the estimators' modules.
+
+    Example:
+      >>> x, noise = np.random.default_rng(0).normal(size=(2, 1000))
+      >>> estimate = mutual_information(x, 0.8 * x + 0.6 * noise)
+      >>> print(f"{estimate.method}: {estimate.value:.1f} nats, truth 0.5")
+      ksg: 0.5 nats, truth 0.5
+      >>> estimate.warnings
+      ()
+    """
+    _check_names(method, error, scaling)
+    key = jax.random.key(0) if key is None else key
+    x, y = variable("x", x), variable("y", y)
+    if len(x) != len(y):
+        raise ValueError(
+            f"x and y must have as many samples, got {len(x)} and {len(y)}"
+        )
+    if len(x) < _FEWEST:
+        raise ValueError(f"x and y must have at least {_FEWEST} samples, got {len(x)}")
+    if is_label(x) and not is_label(y):
+        x, y = y, x
+    labels = [a for a in (x, y) if is_label(a)]
+    if not labels and num_classes is not None:
+        raise ValueError("num_classes is for labels, got two continuous variables")
+    warnings: list[str] = []
+    x = prepare(x, num_classes, scaling, warnings)
+    y = prepare(y, num_classes, scaling, warnings)
+    if method == "auto":
+        method = _default(len(labels), x, y)
+    chosen = _METHODS[method]
+    _check_fit(method, chosen, len(labels), error)
+    if x is None or y is None:
+        warnings.append("a variable is constant: it carries no information")
+        return InformationEstimate(0.0, 0.0, method, tuple(warnings))
+
+    if len(labels) == 2:
+        num_classes = tuple(num_classes or int(np.max(a)) + 1 for a in (x, y))
+    elif labels:
+        num_classes = num_classes or int(np.max(y)) + 1
+    run = partial(chosen.run, num_classes=num_classes, options=options)
+    if chosen.trained:
+        run = partial(run, key)
+    result = run(x, y)
+    value, own_error = _parts(result)
+    cap = float(getattr(result, "cap", math.inf))
+    warnings += doubts(method, x, y, value, cap, options)
+    source = chosen.error if error == "auto" else error
+    if source is None or not math.isfinite(value):
+        standard_error = math.nan
+    elif source == "own":
+        standard_error = own_error
+    else:
+        key = jax.random.fold_in(key, 1)
+        standard_error = _resampled_error(source, key, run, x, y, options, warnings)
+    return InformationEstimate(value, standard_error, method, tuple(warnings))
+
+
+def _parts(result):
+    """Value and standard error of what an estimator returns."""
+    if hasattr(result, "value"):
+        error = getattr(result, "standard_error", math.nan)
+        return float(result.value), float(error)
+    return float(result), math.nan
+
+
+def _check_names(method, error, scaling):
+    for name, value, allowed in (
+        ("method", method, ("auto", *METHODS)),
+        ("error", error, (None, "auto", "subsampling", "jackknife")),
+        ("scaling", scaling, (None, *SCALINGS)),
+    ):
+        if value not in allowed:
+            raise ValueError(
+                f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}"
+            )
+
+
+def _check_fit(method, chosen, num_labels, error):
+    needs, fits = {
+        "continuous": ("two continuous variables", num_labels == 0),
+        "label": ("one continuous variable and one label", num_labels == 1),
+        "either": ("at least one continuous variable", num_labels < 2),
+        "discrete": ("two labels", num_labels == 2),
+    }[chosen.variables]
+    if not fits:
+        raise ValueError(
+            f"method {method!r} is for {needs} (floating arrays are continuous, "
+            f"integer ones labels), got {num_labels} of two as labels"
+        )
+    if chosen.trained and error not in ("auto", None):
+        raise ValueError(
+            f"error must be 'auto' or None for method {method!r}, got {error!r}: "
+            "resampling would train a critic anew each time"
+        )
+
+
+def _default(num_labels, x, y):
+    if num_labels:
+        return "ross" if num_labels == 1 else "discrete"
+    if x is None or y is None:
+        return "ksg"
+    enough = len(x) >= _FEWEST_FOR_CRITIC
+    return "infonce" if x.shape[1] + y.shape[1] > _HIGH_DIM and enough else "ksg"
+
+
+def _resampled_error(source, key, run, x, y, options, warnings):
+    def number(x, y):
+        return _parts(run(x, y))[0]
+
+    if source == "jackknife":
+        num_groups = min(_GROUPS, len(x))
+        return resampling.jackknife_error(key, number, x, y, num_groups=num_groups)
+    fewest = max(_FEWEST_IN_PART, 4 * options.get("k", 1))
+    num_parts = min(_PARTS, len(x) // fewest)
+    if num_parts < _FEWEST_PARTS:
+        warnings.append(f"{len(x)} samples are too few for an error from parts of them")
+        return math.nan
+    try:
+        result = resampling.subsampling_error(key, number, x, y, num_parts=num_parts)
+    except ValueError as refusal:
+        # A part can lack what all the samples have, e.g. enough of every class.
+        warnings.append(f"no error could be had from parts of the samples: {refusal}")
+        return math.nan
+    if math.isnan(result):
+        warnings.append("no error could be had: the estimate fails on some part")
+    return result

@@ -1,0 +1,160 @@
+"""What all nearest-neighbour estimators accept, and what they share."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import digamma
+from scipy import special
+
+from ibjax.estimators.knn import search as neighbours
+from ibjax.estimators.samples import check_samples
+
+__all__ = [
+    "check_labels",
+    "check_neighbours",
+    "check_option",
+    "check_together",
+    "mean_digamma",
+    "mean_of",
+    "psi",
+    "scaled_spaces",
+    "separations_in_class",
+]
+
+
+def check_together(*, vary: bool = False, **variables):
+    """Refuse variables that are not samples of continuous quantities taken together."""
+    hint = (
+        "integers are labels: see ross, or convert them if they are samples of a "
+        "continuous variable"
+    )
+    arrays = {
+        name: check_samples(name, values, fewest=1, hint=hint)
+        for name, values in variables.items()
+    }
+    if vary:
+        for name, array in arrays.items():
+            _check_varies(name, array)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"variables must have equally many samples, got {lengths}")
+    dtype = jnp.result_type(jnp.float32, *arrays.values())
+    return tuple(array.astype(dtype) for array in arrays.values())
+
+
+def check_neighbours(k: int, num_samples: int) -> int:
+    """Refuse a number of neighbours that so many samples do not have."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"k must be an integer, got {k!r}")
+    if not 1 <= k <= num_samples - 2:
+        raise ValueError(
+            f"k must be at least 1 and at most num_samples - 2 = {num_samples - 2}, "
+            f"got {k}"
+        )
+    return int(k)
+
+
+def check_labels(labels, num_classes, num_samples, k):
+    """Refuse labels out of range, or of classes too small for ``k`` neighbours."""
+    labels = jnp.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"labels must be integers, got {labels.dtype}")
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+    if labels.shape != (num_samples,):
+        raise ValueError(
+            f"labels must have shape [{num_samples}] to match x, got {labels.shape}"
+        )
+    if isinstance(labels, jax.core.Tracer):
+        return labels
+    concrete = np.asarray(labels)
+    smallest, largest = np.min(concrete), np.max(concrete)
+    if smallest < 0 or largest >= num_classes:
+        raise ValueError(
+            f"labels must lie in [0, {num_classes}), got values from {smallest} to "
+            f"{largest}"
+        )
+    sizes = np.bincount(concrete)
+    small = np.nonzero((sizes > 0) & (sizes <= k))[0]
+    if len(small):
+        raise ValueError(
+            f"every class must have more than k = {k} samples or none, but class "
+            f"{small[0]} has {sizes[small[0]]}"
+        )
+    return labels
+
+
+def check_option(name, value, allowed):
+    """Refuse the name of something that does not exist."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+
+
+def scaled_spaces(*variables):
+    """Variables with samples along the lanes, scaled by one power of two.
+
+    The scale brings the largest number below one, so that no square overflows; a power
+    of two changes no other bit.
+
+    Returns:
+      Whether all are finite, the logarithm of the scale taken out, and the coordinates
+      of each variable, ``[dim, num_samples]``, zero if not finite.
+    """
+    largest = jnp.stack([jnp.max(jnp.abs(variable)) for variable in variables])
+    largest = jnp.max(largest)
+    finite = jnp.isfinite(largest)
+    limits = jnp.finfo(variables[0].dtype)
+    exponent = jnp.frexp(jnp.where(finite, largest, 1.0))[1]
+    exponent = jnp.clip(exponent, limits.minexp + 2, limits.maxexp - 2)
+    scale = jnp.ldexp(jnp.ones((), limits.dtype), -exponent)
+    spaces = tuple(jnp.where(finite, variable * scale, 0.0).T for variable in variables)
+    return finite, exponent.astype(limits.dtype) * math.log(2), spaces
+
+
+def separations_in_class(space, labels, num_classes, metric, k):
+    """Separations of the nearest neighbours of the same class, ``[k, num_samples]``.
+
+    The label is one more space, in which classes are farther apart than samples are in
+    any other.
+    """
+    apart = 0.5 * jnp.finfo(space.dtype).max / num_classes
+    label_space = (labels.astype(space.dtype) * apart)[None]
+    return neighbours.nearest_separations(
+        neighbours.arrange((space, label_space)),
+        space.shape[1],
+        dims=(len(space), 1),
+        metric=metric,
+        k=k,
+    )
+
+
+def psi(n):
+    """Digamma function of a number known while tracing."""
+    return float(special.digamma(n))
+
+
+def mean_digamma(counts, dtype):
+    """Mean digamma function of counts."""
+    return mean_of(digamma(counts.astype(dtype)))
+
+
+def mean_of(values):
+    """Mean of many values; of partial sums, which round less than one long sum."""
+    size = len(values)
+    width = 2 ** (size.bit_length() // 2)
+    values = jnp.pad(values, (0, -size % width)).reshape(-1, width)
+    return jnp.sum(jnp.sum(values, axis=0)) / size
+
+
+def _check_varies(name, array):
+    if isinstance(array, jax.core.Tracer):
+        return
+    concrete = np.asarray(array)
+    varies = np.any(concrete != concrete[:1], axis=0)
+    if not np.all(varies):
+        raise ValueError(
+            f"{name} must vary in every column to have a density, but column "
+            f"{np.argmin(varies)} is constant"
+        )

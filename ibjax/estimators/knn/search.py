@@ -1,0 +1,412 @@
+r"""Distances to the nearest neighbours and counts within a radius, for many samples.
+
+A nearest-neighbour estimator asks two things of every sample: how far away its k-th
+nearest neighbour is, and how many samples lie closer than that in some of the
+coordinates. Both are answered here exactly, from plain differences of coordinates,
+which lose nothing however far the samples are from the origin.
+
+Samples are a vector's lanes: a block of them meets a chunk of others, a few at a time,
+in two fused loops, one over their distances and one that keeps each sample's k
+smallest. Samples are put in an order in which neighbours come together, so that a block
+can pass over the chunks whose bounding box is too far away to matter. Along one
+coordinate many samples need no pairs: they are sorted, and two binary searches count.
+No matrix of pairs is held.
+
+**Separation.** Distances are only ever compared, so they are kept as *separations*: the
+distance itself for the Chebyshev norm, its square for the Euclidean one. Spaces have
+a norm each, and the separation in several of them together is the largest.
+
+**Ties.** Differences and largest differences are computed without any freedom, so a
+Chebyshev distance is the same number wherever it is needed, and "closer than the k-th
+neighbour" excludes that neighbour. A sum of squares may round differently from one
+compiled loop to the next; there, separations that agree to a few units in the last
+place count as equal.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.estimators.knn.arrangement import Arrangement, arrange, block_sizes
+
+__all__ = [
+    "METRICS",
+    "Arrangement",
+    "arrange",
+    "count_within",
+    "nearest_separations",
+    "rectangle",
+]
+
+METRICS = ("chebyshev", "euclidean")
+
+# Up to this number of samples comparing those nearby is faster than binary searches.
+_FEW_ON_LINE = 10_000
+# Above this number of neighbours a sort of the chunk is cheaper than comparisons.
+_FEW_NEIGHBOURS = 8
+# Separations that one compiled loop compares with the smallest ones, where those are
+# very few. More, or as many of more, and the compiler gives vectors up.
+_INSERTED = 8
+_VERY_FEW_NEIGHBOURS = 5
+# Sums of squares this close to each other, relatively, are equal: each of them is
+# known to about one unit in the last place per coordinate, or better.
+_ULPS = 8
+
+
+# Below, every comparison is a select, which is one instruction: jnp.minimum has to care
+# for NaN, of which there are none but for padding that meets padding.
+
+
+def _smaller(a, b):
+    return jnp.where(a < b, a, b)
+
+
+def _larger(a, b):
+    return jnp.where(a < b, b, a)
+
+
+def _separation(differences, metric):
+    """Separation from the differences along the coordinates of one space."""
+    if metric == "chebyshev":
+        total = jnp.abs(differences[0])
+        for difference in differences[1:]:
+            total = _larger(total, jnp.abs(difference))
+        return total
+    total = differences[0] * differences[0]
+    for difference in differences[1:]:
+        total = total + difference * difference
+    return total
+
+
+def _separations(rows, columns, dims, metric):
+    """Separation in every space; rows and columns are lists of coordinates."""
+    differences = [row - column for row, column in zip(rows, columns, strict=True)]
+    result = []
+    for dim in dims:
+        result.append(_separation(differences[:dim], metric))
+        differences = differences[dim:]
+    return result
+
+
+def _largest(values):
+    total = values[0]
+    for value in values[1:]:
+        total = _larger(total, value)
+    return total
+
+
+def _tied(separation, metric):
+    """The largest separation that counts as equal to this one."""
+    if metric == "chebyshev":
+        return separation
+    return separation * (1 + _ULPS * jnp.finfo(separation.dtype).eps)
+
+
+def _below(separation, metric):
+    """The smallest separation that counts as equal to this one."""
+    if metric == "chebyshev":
+        return separation
+    return separation * (1 - _ULPS * jnp.finfo(separation.dtype).eps)
+
+
+def _box(points):
+    """Corners of the bounding box of a block, without padding, each ``[dim]``."""
+    low = jnp.min(points, axis=1)
+    high = jnp.max(jnp.where(points < jnp.inf, points, -jnp.inf), axis=1)
+    return low, high
+
+
+def _box_separations(arrangement, rows, dims, metric):
+    """Least and greatest separation of a block and every chunk, ``[num_chunks]``."""
+    low, high = _box(rows)
+    gap = jnp.maximum(
+        jnp.maximum(arrangement.low - high[:, None], low[:, None] - arrangement.high),
+        0.0,
+    )
+    reach = jnp.maximum(
+        arrangement.high - low[:, None], high[:, None] - arrangement.low
+    )
+    zero = [jnp.zeros((), gap.dtype)] * len(gap)
+    nearest = _largest(_separations(list(gap), zero, dims, metric))
+    farthest = _largest(_separations(list(reach), zero, dims, metric))
+    return _below(nearest, metric), _tied(farthest, metric)
+
+
+def _columns(points, start, count):
+    """Coordinates of consecutive samples as scalars: a list per sample."""
+    part = lax.dynamic_slice(points, (0, start), (points.shape[0], count))
+    return [[part[a, q] for a in range(len(part))] for q in range(count)]
+
+
+def _insert(smallest, value):
+    """Keep the smallest values, in order, of those and one more."""
+    kept = []
+    for other in smallest[:-1]:
+        kept.append(_smaller(value, other))
+        value = _larger(value, other)
+    return (*kept, _smaller(value, smallest[-1]))
+
+
+def _over_chunks(visit, state, chosen):
+    """Fold ``visit(chunk, state)`` over the chunks chosen, ``[num_chunks]``."""
+    num_chunks = len(chosen)
+    place = jnp.cumsum(chosen)
+    chunks = jnp.zeros(num_chunks, jnp.int32)
+    chunks = chunks.at[jnp.where(chosen, place - 1, num_chunks)].set(
+        jnp.arange(num_chunks, dtype=jnp.int32), mode="drop"
+    )
+    return lax.fori_loop(0, place[-1], lambda n, state: visit(chunks[n], state), state)
+
+
+def nearest_separations(
+    arrangement: Arrangement,
+    num_samples: int,
+    *,
+    dims: tuple[int, ...],
+    metric: str,
+    k: int,
+) -> jax.Array:
+    """Separations of every sample's k nearest neighbours, itself excluded.
+
+    Args:
+      arrangement: The samples.
+      num_samples: Their number, more than ``k``.
+      dims: Coordinates of each space.
+      metric: Norm inside each space, ``"chebyshev"`` or ``"euclidean"``.
+      k: Number of neighbours.
+
+    Returns:
+      Separations in increasing order, ``[k, num_samples]``.
+    """
+    points = arrangement.points
+    dim, num_padded = points.shape
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    few = k <= _FEW_NEIGHBOURS
+    if not few:  # A sort costs less for the number the larger it is.
+        arrangement = _merge_chunks(arrangement, block // chunk)
+        chunk = block
+
+    def meet(rows, column, place, number):
+        separation = _largest(_separations(rows, column, dims, metric))
+        if place is None:
+            return separation
+        # No sample is its own neighbour.
+        return jnp.where(place == number, jnp.inf, separation)
+
+    def visit(rows, place, start, smallest):
+        """Keep the k smallest separations, of those and of a chunk's samples."""
+        if not few:
+            column = lax.dynamic_slice(points, (0, start), (dim, chunk))[:, :, None]
+            number = start + jnp.arange(chunk, dtype=jnp.int32)[:, None]
+            new = meet(rows, column, place, number)
+            values = jnp.concatenate([smallest, new])
+            return -lax.top_k(-values.T, k)[0].T
+        columns = _columns(points, start, chunk)
+        new = [meet(rows, column, place, start + q) for q, column in enumerate(columns)]
+        # Without barriers all would be computed anew for each of the k numbers.
+        if k > 1:
+            new = lax.optimization_barrier(jnp.stack(new))
+        at_once = _INSERTED if k <= _VERY_FEW_NEIGHBOURS else _INSERTED // 2
+        for first in range(0, chunk, at_once):
+            kept = tuple(smallest)
+            for separation in new[first : first + at_once]:
+                kept = _insert(kept, separation)
+            smallest = lax.optimization_barrier(jnp.stack(kept))
+        return smallest
+
+    def one_block(b):
+        start = b * block
+        block_points = lax.dynamic_slice(points, (0, start), (dim, block))
+        rows, place = list(block_points), start + jnp.arange(block)
+        if not few:
+            rows, place = [row[None] for row in rows], place[None]
+        # The block itself first.
+        smallest = lax.fori_loop(
+            0,
+            block // chunk,
+            lambda n, smallest: visit(rows, place, start + n * chunk, smallest),
+            jnp.full((k, block), jnp.inf, points.dtype),
+        )
+        if num_blocks == 1:
+            return smallest
+
+        is_sample = block_points[0] < jnp.inf
+        bound = jnp.max(jnp.where(is_sample, smallest[-1], 0.0))
+        gap, _ = _box_separations(arrangement, block_points, dims, metric)
+        others = jnp.arange(num_padded // chunk) // (block // chunk) != b
+        return _over_chunks(
+            lambda c, smallest: visit(rows, None, c * chunk, smallest),
+            smallest,
+            others & (gap <= bound),
+        )
+
+    smallest = lax.map(one_block, jnp.arange(num_blocks))
+    smallest = jnp.moveaxis(smallest, 0, 1).reshape(k, num_padded)
+    return _restore(arrangement, smallest, num_samples)
+
+
+def _merge_chunks(arrangement, number):
+    """The same samples in chunks of so many of the present ones."""
+    low, high = (
+        corner.reshape(len(corner), -1, number)
+        for corner in (arrangement.low, arrangement.high)
+    )
+    return arrangement._replace(low=jnp.min(low, axis=2), high=jnp.max(high, axis=2))
+
+
+def _restore(arrangement, values, num_samples):
+    """Values in the order of the samples, ``[..., num_samples]``."""
+    nothing = jnp.zeros((*values.shape[:-1], num_samples), values.dtype)
+    return nothing.at[..., arrangement.order].set(values, mode="drop")
+
+
+def _by_block(arrangement, values, num_blocks):
+    """Values of the samples in the order of the blocks, zero for padding."""
+    return jnp.pad(values, (0, 1))[arrangement.order].reshape(num_blocks, -1)
+
+
+def rectangle(
+    arrangement: Arrangement,
+    radius: jax.Array,
+    *,
+    dims: tuple[int, ...],
+    metric: str,
+) -> jax.Array:
+    """Largest separation in each space among the samples within a radius of each.
+
+    Args:
+      arrangement: The samples.
+      radius: Separation of every sample up to which, inclusive, others are its
+        neighbours, ``[num_samples]``.
+      dims: Coordinates of each space.
+      metric: Norm inside each space.
+
+    Returns:
+      Separations, ``[num_spaces, num_samples]``.
+    """
+    num_samples = len(radius)
+    points = arrangement.points
+    dim, num_padded = points.shape
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    radius = _tied(radius, metric)
+
+    def one_block(args):
+        b, radius = args
+        block_points = lax.dynamic_slice(points, (0, b * block), (dim, block))
+        rows = list(block_points)
+
+        def visit(c, sides):
+            for column in _columns(points, c * chunk, chunk):
+                separations = _separations(rows, column, dims, metric)
+                inside = _largest(separations) <= radius
+                sides = tuple(
+                    _larger(side, jnp.where(inside, separation, 0.0))
+                    for side, separation in zip(sides, separations, strict=True)
+                )
+            return sides
+
+        sides = (jnp.zeros((block,), points.dtype),) * len(dims)
+        if num_blocks == 1:
+            sides = lax.fori_loop(0, block // chunk, visit, sides)
+        else:
+            gap, _ = _box_separations(arrangement, block_points, dims, metric)
+            sides = _over_chunks(visit, sides, gap <= jnp.max(radius))
+        return jnp.stack(sides)
+
+    by_block = _by_block(arrangement, radius, num_blocks)
+    sides = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    sides = jnp.moveaxis(sides, 0, 1).reshape(len(dims), num_padded)
+    return _restore(arrangement, sides, num_samples)
+
+
+def count_within(
+    spaces: tuple[jax.Array, ...],
+    radius: jax.Array,
+    *,
+    metric: str,
+    inclusive: bool = False,
+) -> jax.Array:
+    """Number of samples closer to every sample than its radius, itself counted.
+
+    Args:
+      spaces: Coordinates in each space, each ``[dim, num_samples]``, finite.
+      radius: Separation up to which to count, ``[num_samples]``.
+      metric: Norm inside each space.
+      inclusive: Whether separations equal to the radius count.
+
+    Returns:
+      Counts, int32, ``[num_samples]``; at least 1.
+    """
+    radius = _tied(radius, metric) if inclusive else _below(radius, metric)
+    on_line = len(spaces) == 1 and len(spaces[0]) == 1
+    if on_line and len(radius) > _FEW_ON_LINE:
+        counts = _count_on_line(spaces[0][0], radius, metric, inclusive)
+    else:
+        counts = _count_pairs(spaces, radius, metric, inclusive)
+    return jnp.maximum(counts, 1)
+
+
+def _count_on_line(x, radius, metric, inclusive):
+    """Count along one coordinate, where the differences from a sample are sorted."""
+    num_samples = len(x)
+    ordered = jnp.sort(x)
+    num_steps = num_samples.bit_length()
+
+    def is_close(difference):
+        # Differences on the other side are negative, and close.
+        separation = _separation([jnp.maximum(difference, 0.0)], metric)
+        beside = separation <= radius if inclusive else separation < radius
+        return beside | (difference < 0)
+
+    def first(condition):
+        """Number of sorted samples before the first one that meets the condition."""
+
+        def step(_, state):
+            low, high = state
+            middle = (low + high) // 2
+            met = condition(ordered[jnp.minimum(middle, num_samples - 1)])
+            met = met | (middle >= num_samples)
+            return jnp.where(met, low, middle + 1), jnp.where(met, middle, high)
+
+        start = jnp.zeros((num_samples,), jnp.int32)
+        return lax.fori_loop(0, num_steps, step, (start, start + num_samples))[0]
+
+    before = first(lambda value: is_close(x - value))
+    until = first(lambda value: ~is_close(value - x))
+    return until - before
+
+
+def _count_pairs(spaces, radius, metric, inclusive):
+    num_samples = len(radius)
+    dims = tuple(len(space) for space in spaces)
+    arrangement = arrange(spaces)
+    points = arrangement.points
+    dim = len(points)
+    num_blocks, block, chunk = block_sizes(num_samples, dim)
+    num_in_chunk = jnp.sum(arrangement.order.reshape(-1, chunk) < num_samples, axis=1)
+
+    def one_block(args):
+        b, radius = args
+        block_points = lax.dynamic_slice(points, (0, b * block), (dim, block))
+        rows = list(block_points)
+        is_sample = rows[0] < jnp.inf
+
+        def visit(c, counts):
+            for column in _columns(points, c * chunk, chunk):
+                separation = _largest(_separations(rows, column, dims, metric))
+                met = separation <= radius if inclusive else separation < radius
+                counts = counts + met.astype(jnp.int32)
+            return counts
+
+        if num_blocks == 1:
+            counts = jnp.zeros((block,), jnp.int32)
+            return lax.fori_loop(0, block // chunk, visit, counts)
+        gap, reach = _box_separations(arrangement, block_points, dims, metric)
+        all_met = reach < jnp.min(jnp.where(is_sample, radius, jnp.inf))
+        visited = (gap <= jnp.max(radius)) & ~all_met
+        counts = jnp.sum(jnp.where(all_met, num_in_chunk, 0)).astype(jnp.int32)
+        return _over_chunks(visit, jnp.full((block,), counts), visited)
+
+    by_block = _by_block(arrangement, radius, num_blocks)
+    counts = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    return _restore(arrangement, counts.reshape(-1), num_samples)

@@ -1,0 +1,17 @@
+"""Information of layers with Gaussian noise, by sample propagation."""
+
+from ibjax.estimators.propagation.information import (
+    MonteCarloEstimate,
+    PropagatedInformation,
+    layer_information,
+    mixture_entropy,
+    noisy_layer_information,
+)
+
+__all__ = [
+    "MonteCarloEstimate",
+    "PropagatedInformation",
+    "layer_information",
+    "mixture_entropy",
+    "noisy_layer_information",
+]

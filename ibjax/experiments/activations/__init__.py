@@ -1,0 +1,1 @@
+"""Activation functions under several estimators (Saxe et al., Fig. 1)."""

@@ -1,0 +1,1 @@
+"""Stochastic against full-batch gradient descent (Saxe et al., Fig. 5)."""

@@ -1,0 +1,35 @@
+"""Choices that several set-ups have in common."""
+
+from typing import Literal
+
+__all__ = ["Activation", "Optimizer", "hidden_widths"]
+
+
+Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tanh"]
+
+
+Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
+
+
+def hidden_widths(hidden: str) -> tuple[int, ...]:
+    """Units of the hidden layers that a set-up names.
+
+    Args:
+      hidden: Numbers of units with dashes between them.
+
+    Returns:
+      The numbers.
+
+    Raises:
+      ValueError: If they are no numbers.
+
+    Example:
+      >>> hidden_widths("10-7")
+      (10, 7)
+    """
+    try:
+        return tuple(int(width) for width in hidden.split("-"))
+    except ValueError:
+        raise ValueError(
+            f"hidden must be numbers of units such as 10-7-5-4-3, got {hidden!r}"
+        ) from None

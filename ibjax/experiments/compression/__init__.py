@@ -1,0 +1,1 @@
+"""Estimates of information from codes of images (Butakov et al.)."""

@@ -1,0 +1,1 @@
+"""Deep linear students of noisy linear teachers, all informations exact."""

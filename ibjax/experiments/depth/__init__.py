@@ -1,0 +1,1 @@
+"""Networks of one to six hidden layers, and of three widths."""

@@ -1,0 +1,1 @@
+"""Trained layers against the information curve of the task."""

@@ -1,0 +1,1 @@
+"""Fully connected networks on images (Saxe et al., appendices)."""

@@ -1,0 +1,1 @@
+"""Networks with noise in every hidden layer (Goldfeld et al.)."""

@@ -1,0 +1,1 @@
+"""A noisy convolutional network measured through compression (Butakov et al.)."""

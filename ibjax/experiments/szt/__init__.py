@@ -1,0 +1,1 @@
+"""Shwartz-Ziv and Tishby's networks on the information plane."""

@@ -1,0 +1,234 @@
+"""Set-ups of the published experiments on Shwartz-Ziv and Tishby's task.
+
+A set-up is everything a grid of sweeps needs but its size; a field that holds several
+values is swept. :data:`ibjax.experiments.catalogue.PRESETS` names those of the papers.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from ibjax import datasets, networks, probes, training
+from ibjax.datasets.szt import NUM_BITS
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
+from ibjax.experiments.setup import SetupGrid
+from ibjax.probes.probe import Probe
+from ibjax.sweeps.activity_range import activity_range
+from ibjax.sweeps.grid import Cell
+
+__all__ = ["SztSetup", "szt_cells"]
+
+Estimator = Literal["binning", "bin-width", "data-range", "kde", "knn"]
+
+# With it the soft labels have the paper's p(y=1) and I(X;Y).
+_SOFT_THRESHOLD = 7.632
+_RANGE_BINS = 100
+
+
+@dataclass(frozen=True)
+class SztSetup(SetupGrid):
+    """Networks on Shwartz-Ziv and Tishby's task; a field with several values is swept.
+
+    Attributes:
+      hidden: Units of every hidden layer, as 10-7-5-4-3; several networks are swept.
+      activation: Activation function of the hidden layers; several are swept.
+      optimizer: Optimizer; momentum is SGD with momentum 0.9. Several are swept.
+      learning_rate: Step size of the optimizer; several are swept.
+      batch_size: Rows of a batch, or "full" for the whole training set; several are
+        swept. Where several fractions are, a batch is at most the training set.
+      train_fraction: Part of the 4,096 inputs to train on, in (0, 1]; several are
+        swept.
+      noise_variance: Variance of the noise for the estimators kde and knn, in squared
+        units of activity; several are swept.
+      split: Rows to train on: drawn for each network, or the first ones in counting
+        order as in the authors' program.
+      sharpness: Slope of the sigmoid that softens the labels, per unit of score; 54.5
+        gives the paper's I(X;Y) of 0.99 bits. None for certain labels.
+      init: Standard deviation of the weights: 1/sqrt(inputs) as Shwartz-Ziv and
+        Tishby's program, or 1/sqrt(units) as Saxe et al.'s.
+      estimators: Estimators of the information. Data-range has 100 bins from the least
+        to the largest activity of the whole run, for which the networks are trained
+        twice; knn takes far longer than the others.
+      num_bins: Edges on [-1, 1] for the estimator binning; 30 are Shwartz-Ziv and
+        Tishby's.
+      bin_width: Bin width for the estimator bin-width, in units of activity.
+    """
+
+    grid_fields = (
+        "hidden",
+        "activation",
+        "optimizer",
+        "learning_rate",
+        "batch_size",
+        "train_fraction",
+        "noise_variance",
+    )
+    positive_fields = ("bin_width", "noise_variance")
+
+    hidden: tuple[str, ...] = ("10-7-5-4-3",)
+    activation: tuple[Activation, ...] = ("tanh",)
+    optimizer: tuple[Optimizer, ...] = ("adam",)
+    learning_rate: tuple[float, ...] = (4e-4,)
+    batch_size: tuple[int | Literal["full"], ...] = (512,)
+    train_fraction: tuple[float, ...] = (0.8,)
+    noise_variance: tuple[float, ...] = (1e-3,)
+    split: Literal["random", "ordered"] = "random"
+    sharpness: float | None = None
+    init: Literal["fan-in", "fan-out"] = "fan-in"
+    estimators: tuple[Estimator, ...] = ("binning", "bin-width", "kde")
+    num_bins: int = 30
+    bin_width: float = 0.07
+
+    def check(self) -> None:
+        """See :meth:`ibjax.experiments.setup.SetupGrid.check`."""
+        super().check()
+        if self.num_bins < 2:
+            raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
+
+    def estimator_texts(self) -> list[str]:
+        """What estimates the information, in words."""
+        variances = ", ".join(f"{variance:g}" for variance in self.noise_variance)
+        texts = {
+            "binning": f"{self.num_bins} bin edges from -1 to 1",
+            "bin-width": f"bins of width {self.bin_width:g}",
+            "data-range": "bins over the range of the run's activities",
+            "kde": f"KDE bounds, noise variance {variances}",
+            "knn": f"nearest neighbours, noise variance {variances}",
+        }
+        return [texts[name] for name in self.estimators]
+
+
+def szt_cells(
+    setup: SztSetup,
+    *,
+    num_seeds: int,
+    snapshots: Sequence[int],
+    key: int = 0,
+    block: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    description: dict[str, Any] | None = None,
+) -> list[Cell]:
+    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
+
+    Args:
+      setup: The set-up.
+      num_seeds: Networks of every cell, for the estimator ``data-range`` to find the
+        range of their activities.
+      snapshots: Epochs at which to measure.
+      key: Seed of all random numbers, that of the sweep's key too.
+      block: Networks trained together, see :func:`ibjax.sweep`.
+      devices: Devices to use.
+      description: More to keep in every dataset's ``configuration``.
+
+    Returns:
+      The cells, in the order of the grid.
+
+    Raises:
+      ValueError: If a field of the set-up is out of range.
+
+    Example:
+      >>> setup = SztSetup(activation=("tanh", "relu"), batch_size=(512, "full"))
+      >>> cells = szt_cells(setup, num_seeds=2, snapshots=[0, 10])
+      >>> [tuple(cell.place.values()) for cell in cells]
+      [('tanh', '512'), ('tanh', 'full'), ('relu', '512'), ('relu', 'full')]
+    """
+    setup.check()
+    task = _szt(setup.sharpness)
+    network_of = cache(_network)
+    estimators_of = cache(partial(_probes, setup, task))
+    cells = []
+    for chosen, place in setup.combinations():
+        config = _config(setup, chosen, task, key)
+        training.num_train_rows(task, config)  # Refuses what cannot be trained.
+        network = network_of(chosen["hidden"], chosen["activation"], setup.init)
+        make_probes = partial(estimators_of, chosen["noise_variance"])
+        if "data-range" in setup.estimators:
+            find_range = partial(
+                activity_range,
+                jax.random.key(key),
+                task,
+                network,
+                config,
+                num_seeds=num_seeds,
+                snapshots=snapshots,
+                block=block,
+                devices=devices,
+            )
+            make_probes = partial(_with_range, make_probes, find_range)
+        own = {
+            "hidden": list(hidden_widths(chosen["hidden"])),
+            "activation": chosen["activation"],
+            "init": setup.init,
+            "epochs": snapshots[-1],
+            "sharpness": setup.sharpness,
+            "num_bins": setup.num_bins,
+            "bin_width": setup.bin_width,
+            "noise_variance": chosen["noise_variance"],
+        }
+        cells.append(
+            Cell(
+                place,
+                task,
+                network,
+                config,
+                snapshots,
+                make_probes,
+                own | (description or {}),
+            )
+        )
+    return cells
+
+
+def _with_range(make_probes, find_range) -> tuple[Probe, ...]:
+    edges = np.linspace(*find_range(), _RANGE_BINS + 1, dtype=np.float32)
+    # A label that is the same in all cells of a grid, whatever their ranges.
+    label = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
+    probe = probes.bin_edges(edges, "data_range")._replace(labels=label)
+    first, *others = make_probes()
+    return first, probe, *others
+
+
+def _szt(sharpness: float | None) -> datasets.Task:
+    if sharpness is None:
+        return datasets.szt()
+    return datasets.szt(sharpness, _SOFT_THRESHOLD)
+
+
+def _network(hidden: str, activation: str, init: str) -> networks.Network:
+    return networks.mlp((NUM_BITS, *hidden_widths(hidden), 2), activation, init=init)
+
+
+def _config(setup, chosen, task, key) -> training.TrainConfig:
+    batch_size = None if chosen["batch_size"] == "full" else chosen["batch_size"]
+    config = training.TrainConfig(
+        learning_rate=chosen["learning_rate"],
+        optimizer=chosen["optimizer"],
+        train_fraction=chosen["train_fraction"],
+        batch_size=None,
+        split=setup.split,
+        shuffle_seed=key,
+    )
+    num_rows = training.num_train_rows(task, config)
+    if len(setup.train_fraction) > 1 and batch_size is not None:
+        batch_size = batch_size if batch_size <= num_rows else None
+    return dataclasses.replace(config, batch_size=batch_size)
+
+
+def _probes(setup, task, noise_variance) -> tuple[Probe, ...]:
+    edges = np.linspace(-1, 1, setup.num_bins, dtype=np.float32)
+    makers = {
+        "binning": lambda: probes.bin_edges(edges),
+        "bin-width": lambda: probes.bin_width(setup.bin_width),
+        "kde": lambda: probes.kde_bounds(noise_variance),
+        "knn": lambda: probes.nearest_neighbours(noise_variance),
+    }
+    names = [name for name in setup.estimators if name != "data-range"]
+    chosen = [makers[name]() for name in names]
+    if "binning" in setup.estimators and not setup.axes:
+        chosen.append(probes.optimality(task, edges=edges))
+    return (*chosen, probes.gradients, probes.losses)

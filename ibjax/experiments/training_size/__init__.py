@@ -1,0 +1,1 @@
+"""Fewer and more inputs to train on (Shwartz-Ziv and Tishby, Fig. 3)."""

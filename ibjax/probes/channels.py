@@ -1,0 +1,155 @@
+"""Probes of convolutional networks: information over channels, and what layers show.
+
+A layer of a convolution is either measured as one vector, all channels side by side
+(*concat*, which is :func:`ibjax.probes.kde_bounds`), or channel by channel, and the
+channels' informations averaged (*mean*, :func:`channel_mean`). A channel of its own
+holds less than all of them together, so that the mean is a lower bound for a layer's
+information, which the next layer, made from all channels, may exceed: along the mean
+the data-processing inequality does not hold.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.estimators import kde
+from ibjax.probes.probe import InformationProbe, Probe
+
+__all__ = ["activity_maps", "channel_mean"]
+
+
+def channel_mean(
+    noise_variance: float, shapes: Sequence[tuple[int, ...]], *, name: str = "mean"
+) -> InformationProbe:
+    """Kernel-density bounds of every layer, averaged over its channels.
+
+    Layers without channels are measured as they are. Pixels of a channel are the units
+    that the noise is added to, each with the same variance as the units of other
+    layers.
+
+    Args:
+      noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
+      shapes: Shape of every layer, ``(height, width, channels)`` or ``(units,)``, as
+        :class:`ibjax.networks.convolutional.ConvolutionalNetwork` has them.
+      name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a shape has neither one nor three axes, or, at the first snapshot,
+        the shapes are not those of the layers.
+
+    Example:
+      >>> probe = channel_mean(0.1, [(26, 26, 32), (10,)])
+      >>> probe.labels["mean_upper"]
+      'mean over channels of the KDE upper bound, noise variance 0.1'
+    """
+    shapes = _check_shapes(shapes)
+
+    def measure(snapshot):
+        measured = snapshot.measured
+        labels = measured.labels if measured.hard else measured.p_y_given_x
+
+        def information(t):
+            return kde.layer_information(
+                t,
+                labels,
+                num_classes=measured.num_classes,
+                noise_variance=noise_variance,
+            )
+
+        _check_layers(snapshot.layers, shapes)
+        by_layer = []
+        for t, shape in zip(snapshot.layers, shapes, strict=True):
+            if len(shape) == 1:
+                by_layer.append(information(t))
+                continue
+            found = lax.map(information, _channels(t, shape))
+            by_layer.append(jax.tree.map(jnp.mean, found))
+        bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
+        return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
+
+    return InformationProbe(
+        measure,
+        {
+            f"{name}_{bound}": f"mean over channels of the KDE {bound} bound, noise "
+            f"variance {noise_variance:g}"
+            for bound in ("upper", "lower")
+        },
+        {"noise_variance": float(noise_variance), "shapes": [list(s) for s in shapes]},
+    )
+
+
+def activity_maps(
+    shapes: Sequence[tuple[int, ...]],
+    image_shape: tuple[int, int],
+    *,
+    image: int = 0,
+    num_channels: int = 8,
+) -> Probe:
+    """Activities of the layers with channels for one image, to look at.
+
+    Args:
+      shapes: Shape of every layer, as for :func:`channel_mean`.
+      image_shape: Height and width of the images.
+      image: Number of the image among the measured ones.
+      num_channels: Channels to keep, the first ones.
+
+    Returns:
+      A probe of ``maps_0``, the image itself, ``[1, height, width]``, and ``maps_1``,
+      ``maps_2`` and so on for every layer with channels, ``[channels, height, width]``.
+
+    Raises:
+      ValueError: If a shape has neither one nor three axes, or a number is out of
+        range.
+    """
+    shapes = _check_shapes(shapes)
+    if num_channels < 1 or image < 0:
+        raise ValueError(
+            "num_channels must be positive and image not negative, got "
+            f"{num_channels} and {image}"
+        )
+
+    def maps(snapshot):
+        if image >= snapshot.measured.num_samples:
+            raise ValueError(
+                f"image must be below {snapshot.measured.num_samples}, the number of "
+                f"measured ones, got {image}"
+            )
+        _check_layers(snapshot.layers, shapes)
+        found = {"maps_0": snapshot.measured.x[image].reshape(1, *image_shape)}
+        for number, (t, shape) in enumerate(
+            zip(snapshot.layers, shapes, strict=True), start=1
+        ):
+            if len(shape) == 3:
+                shown = jnp.moveaxis(t[image].reshape(shape), -1, 0)
+                found[f"maps_{number}"] = shown[:num_channels]
+        return found
+
+    return maps
+
+
+def _channels(t: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """A flat layer by channel, ``[channels, num_samples, pixels]``."""
+    return jnp.moveaxis(t.reshape(t.shape[0], -1, shape[-1]), -1, 0)
+
+
+def _check_shapes(shapes) -> tuple[tuple[int, ...], ...]:
+    shapes = tuple(tuple(shape) for shape in shapes)
+    if any(len(shape) not in (1, 3) for shape in shapes):
+        raise ValueError(
+            f"shapes must be (height, width, channels) or (units,), got {list(shapes)}"
+        )
+    return shapes
+
+
+def _check_layers(layers, shapes) -> None:
+    widths = [t.shape[1] for t in layers]
+    if widths != [math.prod(shape) for shape in shapes]:
+        raise ValueError(
+            f"shapes must be those of the layers, of {widths} units, got {list(shapes)}"
+        )

@@ -1,0 +1,85 @@
+"""Trained layers against the optimal representation of the task."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax import bottleneck
+from ibjax.datasets.task import Task
+from ibjax.estimators import binning
+from ibjax.probes.probe import LastProbe
+
+__all__ = ["optimality"]
+
+
+# Trade-offs from where nothing is worth telling to where all is, 20 a decade.
+_BETAS = np.geomspace(0.1, 1000, 81)
+
+
+def optimality(
+    task: Task, *, edges: ArrayLike = binning.SZT_EDGES, betas: ArrayLike = _BETAS
+) -> LastProbe:
+    """Every binned layer of the trained network against the optimal representation.
+
+    ``optimal_beta`` is the trade-off at which the optimal encoder of the layer's own
+    clusters is closest to the layer's, ``optimality_divergence`` how close, in nats:
+    see :func:`ibjax.bottleneck.map_optimality`. The task's information curve is kept
+    with the results as ``curve_i_xt`` and ``curve_i_ty`` over ``curve_beta``.
+
+    Args:
+      task: The task that is learned.
+      edges: Bins, see :func:`ibjax.estimators.binning.layer_information`.
+      betas: Trade-offs to compare and to draw the curve by, ``[num_betas]``.
+
+    Returns:
+      The probe.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> probe = optimality(datasets.szt())
+      >>> dims, i_ty = probe.constants["curve_i_ty"]
+      >>> print(dims, f"{i_ty.max():.3f}")
+      curve_beta 0.693
+    """
+    edges, betas = jnp.asarray(edges), np.asarray(betas)
+    task = task.measured
+    rows, row_of_input = np.unique(
+        np.asarray(task.p_y_given_x), axis=0, return_inverse=True
+    )
+    row_of_input = row_of_input.reshape(-1)
+
+    def measure(snapshot):
+        clusters = [binning.clusters(t, edges=edges) for t in snapshot.layers]
+        found = lax.map(
+            lambda layer: bottleneck.map_optimality(
+                layer,
+                jnp.asarray(row_of_input),
+                jnp.asarray(rows),
+                betas,
+                num_t=len(layer),
+            ),
+            jnp.stack(clusters),
+        )
+        return {
+            "optimal_beta": found.beta,
+            "optimality_divergence": found.divergence,
+        }
+
+    constants = {"curve_beta": ("curve_beta", betas)}
+    for name, values in zip(("i_xt", "i_ty"), _curve(task, betas), strict=True):
+        constants[f"curve_{name}"] = ("curve_beta", values)
+    parameters = {"edges": np.asarray(edges).tolist(), "betas": betas.tolist()}
+    return LastProbe(measure, parameters, constants)
+
+
+def _curve(task: Task, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """I(X;T) and I(T;Y) of the best representations of a task."""
+    if task.hard:  # All of Y is worth telling, or nothing.
+        i_ty = np.where(betas > 1, float(task.h_y), 0.0)
+        return i_ty, i_ty
+    with jax.enable_x64(True):
+        p_xy = np.asarray(task.p_y_given_x, np.float64)
+        curve = bottleneck.information_curve(p_xy / p_xy.sum(), betas)
+    return curve.i_xt, curve.i_ty

@@ -1,0 +1,221 @@
+"""What is measured at a snapshot: pure functions of one network as it stands.
+
+A probe takes a :class:`Snapshot` and returns a dictionary of small arrays. It runs
+inside the compiled sweep, for every seed at every snapshot epoch, and sees the
+activities there and then; they are never stored. In the sweep's dataset a number
+becomes a variable over seed and epoch, an array with one entry per layer gains the dim
+``layer``, and a :class:`~ibjax.estimators.LayerInformation` of such arrays becomes one
+entry of the dim ``estimator`` in ``i_xt`` and ``i_ty``.
+
+Example:
+  >>> def saturation(snapshot):
+  ...     shares = [jnp.mean(jnp.abs(t) > 0.95) for t in snapshot.layers]
+  ...     return {"saturation": jnp.stack(shares)}
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax.datasets.task import Task
+from ibjax.estimators import LayerInformation, binning, kde, knn
+from ibjax.probes.probe import InformationProbe, Probe
+from ibjax.probes.snapshot import Snapshot, take_snapshot
+from ibjax.probes.training import gradients, losses
+
+__all__ = [
+    "Snapshot",
+    "bin_edges",
+    "bin_width",
+    "default_probes",
+    "kde_bounds",
+    "nearest_neighbours",
+    "take_snapshot",
+]
+
+
+def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
+    """I(X;T) and I(T;Y) of every layer by bins with the given edges.
+
+    Args:
+      edges: See :func:`ibjax.estimators.binning.layer_information`.
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+
+    Example:
+      >>> print(bin_edges(binning.SZT_EDGES).labels)
+      {'binning': '30 bin edges from -1 to 1'}
+    """
+    edges = jnp.asarray(edges)
+
+    def measure(snapshot):
+        return {
+            name: _for_each_layer(
+                lambda t, labels, num_classes: binning.layer_information(
+                    t, labels, num_classes=num_classes, edges=edges
+                ),
+                snapshot,
+            )
+        }
+
+    low, high = float(edges[0]), float(edges[-1])
+    label = f"{edges.shape[0]} bin edges from {low:g} to {high:g}"
+    parameters = {"edges": np.asarray(edges).tolist()}
+    return InformationProbe(measure, {name: label}, parameters)
+
+
+def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
+    """I(X;T) and I(T;Y) of every layer by bins of one width, without limits.
+
+    Args:
+      width: See :func:`ibjax.estimators.binning.layer_information`.
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+
+    Example:
+      >>> print(bin_width(0.07, name="narrow").labels)
+      {'narrow': 'bins of width 0.07'}
+    """
+
+    def measure(snapshot):
+        return {
+            name: _for_each_layer(
+                lambda t, labels, num_classes: binning.layer_information(
+                    t, labels, num_classes=num_classes, bin_width=width
+                ),
+                snapshot,
+            )
+        }
+
+    label = f"bins of width {width:g}"
+    return InformationProbe(measure, {name: label}, {"bin_width": float(width)})
+
+
+def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
+    """Kernel-density bounds for every layer.
+
+    Layers of similar width are padded to one shape and measured one after another by
+    the same code, which compiles once and holds one layer's tiles at a time.
+
+    Args:
+      noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
+      name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
+
+    Returns:
+      The probe.
+
+    Example:
+      >>> print(kde_bounds(1e-3).labels["kde_upper"])
+      KDE upper bound, noise variance 0.001
+    """
+
+    def measure(snapshot):
+        labels = _labels(snapshot.measured)
+        groups: dict[int, list[int]] = {}
+        for number, t in enumerate(snapshot.layers):
+            groups.setdefault(_size_class(t.shape[1]), []).append(number)
+        by_layer = [None] * len(snapshot.layers)
+        for numbers in groups.values():
+            layers = [snapshot.layers[number] for number in numbers]
+            width = max(t.shape[1] for t in layers)
+            bounds = lax.map(
+                lambda t: kde.layer_information(
+                    t,
+                    labels,
+                    num_classes=snapshot.measured.num_classes,
+                    noise_variance=noise_variance,
+                ),
+                jnp.stack([_pad_units(t, width) for t in layers]),
+            )
+            for place, number in enumerate(numbers):
+                by_layer[number] = jax.tree.map(lambda b, place=place: b[place], bounds)
+        bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
+        return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
+
+    return InformationProbe(
+        measure,
+        {
+            f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
+            for bound in ("upper", "lower")
+        },
+        {"noise_variance": float(noise_variance)},
+    )
+
+
+def nearest_neighbours(
+    noise_variance: float, *, k: int = 2, name: str = "knn"
+) -> InformationProbe:
+    """I(X;T+Z) and I(T+Z;Y) of every layer by nearest neighbours, for Gaussian Z.
+
+    The noise Z, the same draw at every snapshot, makes I(X;T+Z) finite: it is the
+    entropy of T + Z (Kozachenko-Leonenko) less that of Z, which is known. Labels must
+    be certain. It takes far longer than the other probes.
+
+    Args:
+      noise_variance: Variance of Z, in squared units of activity.
+      k: Number of the neighbour; 2 in Saxe et al. (2018).
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If the variance is not positive.
+
+    Example:
+      >>> print(nearest_neighbours(0.1).labels)
+      {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
+    """
+    if not 0 < noise_variance < math.inf:
+        raise ValueError(
+            f"noise_variance must be one positive number, got {noise_variance}"
+        )
+    entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
+
+    def estimate(t, labels, num_classes):
+        noise = jax.random.normal(jax.random.key(0), t.shape, t.dtype)
+        noisy = t + math.sqrt(noise_variance) * noise
+        i_xt = knn.entropy(noisy, k=k) - t.shape[1] * entropy_of_noise
+        i_ty = knn.class_information(noisy, labels, num_classes=num_classes, k=k)
+        return LayerInformation(i_xt, i_ty)
+
+    label = f"neighbour {k} of samples with noise of variance {noise_variance:g}"
+    return InformationProbe(
+        lambda snapshot: {name: _for_each_layer(estimate, snapshot)},
+        {name: label},
+        {"noise_variance": float(noise_variance), "k": k},
+    )
+
+
+def default_probes() -> tuple[Probe, ...]:
+    """Binning by SZT's edges, KDE at noise variance 1e-3, gradients and losses."""
+    return (bin_edges(binning.SZT_EDGES), kde_bounds(1e-3), gradients, losses)
+
+
+def _labels(task: Task) -> jax.Array:
+    """Integer labels where they are certain for all inputs, else p(y|x)."""
+    return task.labels if task.hard else task.p_y_given_x
+
+
+def _for_each_layer(estimate, snapshot) -> LayerInformation:
+    labels, num_classes = _labels(snapshot.measured), snapshot.measured.num_classes
+    layers = [estimate(t, labels, num_classes) for t in snapshot.layers]
+    return jax.tree.map(lambda *values: jnp.stack(values), *layers)
+
+
+def _size_class(width: int) -> int:
+    """Layers of one class are padded to the widest of them."""
+    return max(4, math.ceil(math.log2(width)))
+
+
+def _pad_units(t: jax.Array, width: int) -> jax.Array:
+    """Add units that are always zero; they carry no information."""
+    return jnp.pad(t, ((0, 0), (0, width - t.shape[1])))

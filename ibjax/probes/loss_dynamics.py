@@ -1,0 +1,210 @@
+r"""How fast the loss falls, from the gradient alone.
+
+A step of gradient descent, :math:`\theta - \alpha g` with :math:`g = \nabla L`, changes
+the loss by
+
+.. math:: \Delta L = -\alpha |g|^2 + \tfrac{\alpha^2}{2} g^T H g + O(\alpha^3) .
+
+To first order every parameter takes part by the square of its own derivative, and so do
+layers: :math:`G^l = G^{l-1} - \alpha (|\partial L / \partial W^l|^2 + |\partial L /
+\partial b^l|^2)` with :math:`G^0 = 0` and :math:`G^L = \Delta L`. With minibatches a
+step changes the whole loss by :math:`-\alpha \langle g, g_b \rangle`, and the mean over
+the batches of an epoch is again :math:`-\alpha |g|^2`, exactly, if a short batch counts
+by its size. The second order is another matter: where batches disagree, g_b is much
+larger than g, and with it the curvature term.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax import training
+from ibjax.networks.network import Network, Params
+from ibjax.probes.probe import Probe
+from ibjax.probes.snapshot import Snapshot
+
+__all__ = ["SMALL_STEP", "LossChange", "loss_change", "loss_dynamics"]
+
+SMALL_STEP = 0.1
+"""Part of the training's step that the probe also takes, to come nearer the limit.
+
+Steps much smaller drown in the rounding of the parameters."""
+
+
+class LossChange(NamedTuple):
+    r"""What one step does to the loss, and what the gradient says of it.
+
+    Attributes:
+      measured: The loss after the step less that before, in nats, shape ``[]``; with
+        batches the mean over them.
+      first_order: :math:`-\alpha |g|^2`, shape ``[]``.
+      second_order: :math:`\alpha^2 / 2` times the curvature along the step, shape
+        ``[]``.
+      alignment: Mean over batches of :math:`\langle g, g_b \rangle` over
+        :math:`|g|^2`, shape ``[]``; one up to rounding.
+      gradient: The gradient of the whole loss, as the parameters.
+    """
+
+    measured: jax.Array
+    first_order: jax.Array
+    second_order: jax.Array
+    alignment: jax.Array
+    gradient: Params
+
+
+def loss_change(
+    losses: Callable[[Params], jax.Array],
+    params: Params,
+    learning_rate: ArrayLike,
+    batches: ArrayLike | None = None,
+) -> LossChange:
+    """Change of the mean loss by one step of gradient descent.
+
+    The change is a mean over samples of the change of each one's loss, so that steps
+    are resolved that are small against the rounding of the loss itself.
+
+    Args:
+      losses: From parameters to the loss of every sample, shape ``[num_samples]``.
+      params: Parameters, a pytree.
+      learning_rate: Step size, shape ``[]``.
+      batches: Samples of each batch, integers of shape ``[num_batches, batch_size]``;
+        -1 fills up a short batch. Together they are every sample once. None for one
+        batch of all.
+
+    Returns:
+      The change, measured and predicted.
+
+    Raises:
+      ValueError: If ``losses`` does not give one number per sample, or ``batches`` is
+        not of rank 2.
+
+    Example:
+      >>> change = loss_change(lambda w: w * jnp.ones(4) ** 2, jnp.array(3.0), 0.1)
+      >>> print(f"{change.measured:.3f} {change.first_order:.3f}")
+      -0.100 -0.100
+    """
+    before = losses(params)
+    if before.ndim != 1:
+        raise ValueError(f"losses must return shape [num_samples], got {before.shape}")
+    if batches is None:
+        batches = jnp.arange(len(before), dtype=jnp.int32)[None]
+    batches = jnp.asarray(batches)
+    if batches.ndim != 2:
+        raise ValueError(
+            f"batches must have shape [num_batches, batch_size], got {batches.shape}"
+        )
+
+    def mean_loss(params, weights):
+        return jnp.sum(losses(params) * weights) / jnp.sum(weights)
+
+    every = jnp.ones_like(before)
+    whole = jax.grad(mean_loss)(params, every)
+
+    def one_batch(places):
+        inside = places >= 0
+        weights = jnp.zeros_like(before).at[places].add(inside.astype(before.dtype))
+        step = jax.tree.map(
+            lambda g: -learning_rate * g, jax.grad(mean_loss)(params, weights)
+        )
+        after = losses(jax.tree.map(jnp.add, params, step))
+        along = jax.grad(lambda p: _inner(jax.grad(mean_loss)(p, every), step))(params)
+        changes = jnp.mean(after - before), _inner(whole, step), _inner(along, step) / 2
+        return jnp.sum(inside), jnp.stack(changes)
+
+    sizes, changes = lax.map(one_batch, batches)
+    shares = (sizes / jnp.sum(sizes)).astype(before.dtype)
+    measured, linear, second_order = jnp.sum(shares[:, None] * changes, axis=0)
+    first_order = -learning_rate * _inner(whole, whole)
+    return LossChange(measured, first_order, second_order, linear / first_order, whole)
+
+
+def loss_dynamics(network: Network, config: training.TrainConfig) -> Probe:
+    """Change of the training loss by the next steps, measured and predicted.
+
+    In a sweep it gives ``loss_change``, ``loss_change_first_order`` and
+    ``loss_change_second_order`` of one step in nats, the mean over an epoch's batches
+    as if each was the next; ``batch_alignment``; ``loss_change_by_layer``, what every
+    layer's weights and biases contribute to first order; and ``small_step_ratio``, the
+    measured change over that of the first order for :data:`SMALL_STEP` of the step,
+    from the same parameters.
+
+    Args:
+      network: The network; its parameters must be a sequence with one entry per layer.
+      config: How it is trained, by plain gradient descent.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If the optimizer is another one or the loss has a penalty.
+
+    References:
+      Shwartz-Ziv and Tishby, 2017, on drift and diffusion, follow the gradient's mean;
+      this is its square.
+
+    Example:
+      >>> import ibjax
+      >>> network = ibjax.networks.mlp([12, 3, 2])
+      >>> config = ibjax.TrainConfig(optimizer="sgd", learning_rate=0.01)
+      >>> dataset = ibjax.sweep(
+      ...     jax.random.key(0),
+      ...     ibjax.datasets.szt(),
+      ...     network,
+      ...     config,
+      ...     num_seeds=1,
+      ...     snapshots=[0],
+      ...     probes=[loss_dynamics(network, config)],
+      ... )
+      >>> ratio = dataset.loss_change / dataset.loss_change_first_order
+      >>> bool(abs(ratio - 1) < 0.02)
+      True
+    """
+    if config.optimizer != "sgd" or config.orthonormal:
+        raise ValueError(
+            "config must be of plain gradient descent, optimizer 'sgd' without "
+            f"orthonormal, got {config.optimizer!r} and {config.orthonormal}"
+        )
+
+    def measure(snapshot: Snapshot) -> dict[str, Any]:
+        task = snapshot.task
+        if len(snapshot.params) != len(network.layer_names):
+            raise ValueError(
+                "network must keep its parameters as one entry per layer, "
+                f"{len(network.layer_names)}, got {len(snapshot.params)}"
+            )
+        rows = snapshot.rows[: snapshot.num_train]
+        x, targets = task.inputs(rows).T, task.targets(rows)
+        one = jnp.ones(1, x.dtype)
+
+        def losses(params):
+            logits = network.activations(params, x)[-1]
+            return jax.vmap(
+                lambda logit, target: training.mean_loss(logit[None], target[None], one)
+            )(logits, targets.T)
+
+        batches = training.epoch_batches(jnp.int32(0), task, config)
+        change = loss_change(losses, snapshot.params, config.learning_rate, batches)
+        small = loss_change(
+            losses, snapshot.params, SMALL_STEP * config.learning_rate, batches
+        )
+        squares = jnp.stack([_inner(layer, layer) for layer in change.gradient])
+        return {
+            "loss_change": change.measured,
+            "loss_change_first_order": change.first_order,
+            "loss_change_second_order": change.second_order,
+            "batch_alignment": change.alignment,
+            "small_step_ratio": small.measured / small.first_order,
+            "loss_change_by_layer": -config.learning_rate * squares,
+        }
+
+    return measure
+
+
+def _inner(a: Params, b: Params) -> jax.Array:
+    """Sum over all parameters of the products."""
+    products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
+    return sum(jax.tree.leaves(products))

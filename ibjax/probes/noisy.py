@@ -1,0 +1,334 @@
+"""What is measured of networks with noise: information, bins and clusters of samples.
+
+The probes of :mod:`ibjax.probes` see a noisy network's activities without its noise.
+Those here draw the noise themselves. A network draws alike at all its snapshots, so
+that what changes between them is the network; other networks of a sweep draw anew.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ibjax.estimators import LayerInformation, binning
+from ibjax.estimators.propagation.rows import (
+    DEFAULT_EFFORT,
+    Effort,
+    network_information_at,
+)
+from ibjax.networks.noisy import NoisyNetwork
+from ibjax.probes.cluster_counts import connected_components, pair_statistics
+from ibjax.probes.probe import InformationProbe
+from ibjax.probes.snapshot import Snapshot
+
+__all__ = [
+    "COMPRESSION",
+    "binned_entropies",
+    "binned_entropy_name",
+    "clustering",
+    "layer_samples",
+    "layer_samples_name",
+    "network_key",
+    "propagated",
+    "sample_rows",
+]
+
+# One key per probe: what one draws tells nothing of what another draws.
+_PROPAGATION, _BINS, _CLUSTERS, _SAMPLES, COMPRESSION = range(5)
+
+
+def propagated(
+    network: NoisyNetwork, effort: Effort = DEFAULT_EFFORT, *, name: str = "propagation"
+) -> InformationProbe:
+    """I(X;T) and I(T;Y) of every hidden layer by sample propagation.
+
+    Besides the informations it returns ``{name}_i_xt_held_out``, too small on average
+    where ``i_xt`` is too large, and the standard errors ``{name}_i_xt_error`` and
+    ``{name}_i_ty_error``, in nats. The output has no noise: it is NaN in all of them.
+
+    Args:
+      network: The network, whose ``network`` is the one that is swept.
+      effort: How many samples to take.
+      name: Name of the estimator in the results.
+
+    Returns:
+      The probe.
+
+    Example:
+      >>> from ibjax.networks import noisy
+      >>> probe = propagated(noisy([12, 2, 2], noise_std=0.1))
+      >>> probe.labels
+      {'propagation': 'sample propagation, noise 0.1'}
+    """
+
+    def measure(snapshot):
+        task = snapshot.measured
+        found = network_information_at(
+            network_key(snapshot, _PROPAGATION),
+            snapshot.params,
+            task.x,
+            task.labels if task.hard else task.p_y_given_x,
+            network=network,
+            num_classes=task.num_classes,
+            effort=effort,
+        )
+        i_xt, i_ty, held_out, i_xt_error, i_ty_error = (
+            jnp.append(values, jnp.nan) for values in found
+        )
+        return {
+            name: LayerInformation(i_xt, i_ty),
+            f"{name}_i_xt_held_out": held_out,
+            f"{name}_i_xt_error": i_xt_error,
+            f"{name}_i_ty_error": i_ty_error,
+        }
+
+    label = f"sample propagation, noise {_stds(network)}"
+    parameters = {"noise_std": list(network.noise_std), **effort._asdict()}
+    return InformationProbe(measure, {name: label}, parameters)
+
+
+def binned_entropy_name(bin_width: float) -> str:
+    """Name of the entropies that :func:`binned_entropies` returns for a width.
+
+    Args:
+      bin_width: The width.
+
+    Returns:
+      The name.
+
+    Example:
+      >>> binned_entropy_name(0.05)
+      'binned_entropy_0.05'
+    """
+    return f"binned_entropy_{bin_width:g}"
+
+
+def binned_entropies(
+    network: NoisyNetwork, bin_widths: Sequence[float], *, num_passes: int = 1
+) -> InformationProbe:
+    """H(bin(T)) of every layer's noisy samples, for several widths of the bins.
+
+    It is the plug-in entropy, at most log of the number of samples, which bins that are
+    too fine reach whatever the network does. Unlike I(X;T) it counts the noise that the
+    bins see. For a width it is named as :func:`binned_entropy_name` says.
+
+    Args:
+      network: The network, whose ``network`` is the one that is swept.
+      bin_widths: Widths of the bins, in units of activity.
+      num_passes: Noisy passes of every input.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a width or ``num_passes`` is not positive, or there is no width.
+
+    Example:
+      >>> from ibjax.networks import noisy
+      >>> probe = binned_entropies(noisy([12, 2, 2], noise_std=0.1), [0.1, 1.0])
+      >>> probe.parameters
+      {'bin_widths': [0.1, 1.0], 'num_passes': 1}
+    """
+    widths = tuple(float(width) for width in bin_widths)
+    if not widths or not all(0 < width < np.inf for width in widths):
+        raise ValueError(f"bin_widths must be positive numbers, got {list(bin_widths)}")
+    if num_passes < 1:
+        raise ValueError(f"num_passes must be at least 1, got {num_passes}")
+
+    def measure(snapshot):
+        x = jnp.repeat(snapshot.measured.x, num_passes, axis=0)
+        layers = _padded(_noisy_layers(snapshot, network, x, _BINS))
+        nothing = jnp.zeros(len(x), jnp.int32)
+
+        def entropy(chosen):
+            layer, width = chosen
+            return binning.layer_information(
+                layers[layer], nothing, num_classes=1, bin_width=width
+            ).i_xt
+
+        grid = jnp.meshgrid(jnp.arange(len(layers)), jnp.asarray(widths), indexing="ij")
+        entropies = lax.map(entropy, tuple(axis.ravel() for axis in grid))
+        entropies = entropies.reshape(len(layers), len(widths))
+        return {
+            binned_entropy_name(width): entropies[:, number]
+            for number, width in enumerate(widths)
+        }
+
+    parameters = {"bin_widths": list(widths), "num_passes": num_passes}
+    return InformationProbe(measure, {}, parameters)
+
+
+def clustering(
+    network: NoisyNetwork, *, link: float = 3.0, num_inputs: int = 1024
+) -> InformationProbe:
+    """How a layer's noisy samples cluster: their number of clusters and pairs.
+
+    Samples, one for each of some inputs, belong to one cluster if a chain of samples
+    joins them whose steps are no longer than ``link`` standard deviations of the
+    layer's noise. ``num_clusters`` counts them, which depends on the number of inputs;
+    the output, without noise, has NaN. Besides it returns what
+    :func:`ibjax.probes.cluster_counts.pair_statistics` does.
+
+    Args:
+      network: The network, whose ``network`` is the one that is swept.
+      link: Longest step, in standard deviations of the noise.
+      num_inputs: Inputs to look at, drawn without replacement; all where there are
+        fewer. Memory is O(num_inputs^2).
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a number is not positive.
+
+    Example:
+      >>> from ibjax.networks import noisy
+      >>> clustering(noisy([12, 2, 2], noise_std=0.1)).parameters["link"]
+      3.0
+    """
+    if not 0 < link < np.inf:
+        raise ValueError(f"link must be one positive number, got {link}")
+    if num_inputs < 2:
+        raise ValueError(f"num_inputs must be at least 2, got {num_inputs}")
+
+    def measure(snapshot):
+        task = snapshot.measured
+        rows = jax.random.permutation(
+            network_key(snapshot, _CLUSTERS), task.num_samples
+        )
+        rows = rows[:num_inputs]
+        layers = _padded(_noisy_layers(snapshot, network, task.x[rows], _CLUSTERS))
+        steps = jnp.asarray([*network.noise_std, jnp.nan]) * link
+        p_y_given_x = task.p_y_given_x[rows]
+
+        def one_layer(layer):
+            t, step = layer
+            count = connected_components(t, step).astype(t.dtype)
+            found = {"num_clusters": jnp.where(jnp.isnan(step), jnp.nan, count)}
+            return found | pair_statistics(t, p_y_given_x)
+
+        return lax.map(one_layer, (layers, steps))
+
+    parameters = {
+        "noise_std": list(network.noise_std),
+        "link": float(link),
+        "num_inputs": num_inputs,
+    }
+    return InformationProbe(measure, {}, parameters)
+
+
+def sample_rows(num_samples: int, num_chosen: int) -> np.ndarray:
+    """Numbers of inputs whose samples are kept: the same in every sweep.
+
+    Args:
+      num_samples: Number of inputs.
+      num_chosen: How many to choose; all where there are fewer.
+
+    Returns:
+      Distinct row numbers, rising, shape ``[num_chosen]``.
+
+    Example:
+      >>> print(len(sample_rows(4096, 100)), len(sample_rows(10, 100)))
+      100 10
+    """
+    rows = np.random.default_rng(0).permutation(num_samples)[:num_chosen]
+    return np.sort(rows)
+
+
+def layer_samples_name(layer: int) -> str:
+    """Name of the samples of a layer that :func:`layer_samples` returns.
+
+    Args:
+      layer: Number of the layer, from 1.
+
+    Returns:
+      The name.
+
+    Example:
+      >>> layer_samples_name(5)
+      'samples_of_layer_5'
+    """
+    return f"samples_of_layer_{layer}"
+
+
+def layer_samples(
+    network: NoisyNetwork, layers: Sequence[int], *, num_inputs: int = 1024
+) -> InformationProbe:
+    """Layers' noisy samples themselves, to draw them; for few inputs and units.
+
+    Those of a layer, ``[num_inputs, units]``, one for each of the measured inputs that
+    :func:`sample_rows` names, are kept as :func:`layer_samples_name` says.
+
+    Args:
+      network: The network, whose ``network`` is the one that is swept.
+      layers: Numbers of the layers, from 1.
+      num_inputs: How many inputs.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If the network has no such layer.
+
+    Example:
+      >>> from ibjax.networks import noisy
+      >>> layer_samples(noisy([12, 2, 2], noise_std=0.1), [1]).parameters
+      {'layer_samples': [1], 'num_inputs': 1024}
+    """
+    chosen = tuple(layers)
+    for layer in chosen:
+        if not 1 <= layer <= len(network.layer_names):
+            raise ValueError(
+                f"layers must lie in [1, {len(network.layer_names)}], got {layer}"
+            )
+
+    def measure(snapshot):
+        task = snapshot.measured
+        rows = sample_rows(task.num_samples, num_inputs)
+        samples = _noisy_layers(snapshot, network, task.x[rows], _SAMPLES)
+        return {layer_samples_name(layer): samples[layer - 1] for layer in chosen}
+
+    parameters = {"layer_samples": list(chosen), "num_inputs": num_inputs}
+    return InformationProbe(measure, {}, parameters)
+
+
+def network_key(snapshot: Snapshot, probe: int) -> jax.Array:
+    """Key of a network and a probe, the same at all snapshots.
+
+    Args:
+      snapshot: The network; its order of rows tells it from others.
+      probe: Number of the probe.
+
+    Returns:
+      The key.
+    """
+    key = jax.random.key(probe)
+    for place in range(min(2, len(snapshot.rows))):
+        key = jax.random.fold_in(key, snapshot.rows[place])
+    return key
+
+
+def _noisy_layers(snapshot, network, x, probe) -> tuple[jax.Array, ...]:
+    """Every layer with its noise, the last one's after the softmax."""
+    key = jax.random.fold_in(network_key(snapshot, probe), 0)
+    *hidden, logits = network.activations(key, snapshot.params, x)
+    return (*hidden, jax.nn.softmax(logits, axis=1))
+
+
+def _padded(layers) -> jax.Array:
+    """Layers of one width, ``[num_layers, num_samples, dim]``.
+
+    Units that are always zero change no bin and no distance, and one program does for
+    all layers.
+    """
+    width = max(t.shape[1] for t in layers)
+    return jnp.stack([jnp.pad(t, ((0, 0), (0, width - t.shape[1]))) for t in layers])
+
+
+def _stds(network: NoisyNetwork) -> Any:
+    """One standard deviation where all are the same."""
+    stds = set(network.noise_std)
+    return f"{stds.pop():g}" if len(stds) == 1 else list(network.noise_std)

@@ -1,0 +1,26 @@
+"""The labelled dataset of a sweep: its files, cells, intervals and summary."""
+
+from ibjax.results.cells import cells_of, cells_over, combine
+from ibjax.results.files import (
+    DATASET_FILE,
+    ResultsError,
+    merge,
+    open_dataset,
+    save_dataset,
+    write_atomically,
+)
+from ibjax.results.summary import summarize, summarize_grid
+
+__all__ = [
+    "DATASET_FILE",
+    "ResultsError",
+    "cells_of",
+    "cells_over",
+    "combine",
+    "merge",
+    "open_dataset",
+    "save_dataset",
+    "summarize",
+    "summarize_grid",
+    "write_atomically",
+]

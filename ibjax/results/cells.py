@@ -1,0 +1,224 @@
+"""A grid's cells in one labelled dataset: put together, and taken apart."""
+
+import itertools
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["place_text", "combine", "cells_of", "cells_over", "cell_name"]
+
+_AXIS_NAMES = {
+    "batch_size": "batch",
+    "learning_rate": "step size",
+    "noise_std": "noise",
+    "noise_variance": "noise variance",
+    "num_samples": "samples",
+    "orthonormal": "penalty",
+    "snr": "SNR",
+}
+
+
+def cell_name(place: dict[str, float | str]) -> str:
+    """Name of a cell's directory.
+
+    Args:
+      place: Its coordinates.
+
+    Returns:
+      The name; empty for the only cell of a plain sweep.
+
+    Example:
+      >>> cell_name({"activation": "relu", "batch_size": 512})
+      'activation=relu,batch_size=512'
+    """
+    return ",".join(f"{axis}={value}" for axis, value in place.items())
+
+
+def combine(
+    places: Sequence[dict[str, float | str]], datasets: Sequence[xr.Dataset]
+) -> xr.Dataset:
+    """Put the datasets of a grid's cells together.
+
+    Args:
+      places: Their coordinates, all combinations of those on every axis.
+      datasets: A dataset for each.
+
+    Returns:
+      One dataset whose first dims are the grid's axes. ``configuration`` holds what is
+      common to all cells, the axes under ``grid`` and what differs under ``cells``.
+
+    Raises:
+      ValueError: If the places are no grid.
+
+    Example:
+      >>> from ibjax.results.example import example_dataset
+      >>> parts = [example_dataset(seed=n, num_seeds=2) for n in range(2)]
+      >>> whole = combine([{"activation": "tanh"}, {"activation": "relu"}], parts)
+      >>> whole.i_xt.dims
+      ('activation', 'seed', 'epoch', 'layer', 'estimator')
+    """
+    _check_places(places)
+    axes = _axes(places)
+    layers = sorted({int(n) for dataset in datasets for n in dataset["layer"].values})
+    by_place = {}
+    for place, dataset in zip(places, datasets, strict=True):
+        dataset = dataset.reindex(
+            layer=layers, fill_value={"layer_name": "", "layer_width": 0}
+        )
+        # As data, so that they may differ between the cells.
+        dataset = dataset.reset_coords(["layer_name", "layer_width"])
+        by_place[tuple(place.values())] = dataset.drop_attrs(deep=False)
+
+    def nested(chosen, axes_left):
+        if not axes_left:
+            return by_place[chosen]
+        first, *rest = axes_left
+        parts = [nested((*chosen, value), rest) for value in axes[first]]
+        index = xr.DataArray(_coordinate(axes[first]), dims=first, name=first)
+        return xr.concat(
+            parts,
+            dim=index,
+            data_vars="all",
+            coords="minimal",
+            compat="override",
+            join="outer",
+            combine_attrs="override",
+        )
+
+    whole = nested((), list(axes)).set_coords(["layer_name", "layer_width"])
+    configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
+    common = {
+        name: value
+        for name, value in configurations[0].items()
+        if all(name in c and c[name] == value for c in configurations)
+    }
+    differing = [
+        {name: value for name, value in c.items() if name not in common}
+        for c in configurations
+    ]
+    common |= {"grid": axes, "cells": differing}
+    whole.attrs = datasets[0].attrs | {
+        "title": f"ibjax sweeps over {', '.join(axes)}",
+        "configuration": json.dumps(common),
+        "wall_seconds": sum(d.attrs["wall_seconds"] for d in datasets),
+        "compile_seconds": sum(d.attrs["compile_seconds"] for d in datasets),
+    }
+    return whole
+
+
+def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Dataset]]:
+    """The cells of a grid's dataset, each as a sweep's dataset of its own.
+
+    Args:
+      dataset: Dataset of :func:`sweep_grid`, or of one sweep.
+
+    Returns:
+      Pairs of a place and its dataset, in the order of the grid; layers that the cell
+      lacks are left out. A plain sweep has one cell, whose place is empty.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> [place for place, _ in cells_of(example_grid(num_seeds=2))]
+      [{'activation': 'tanh'}, {'activation': 'relu'}]
+    """
+    configuration = json.loads(dataset.attrs["configuration"])
+    axes = configuration.get("grid", {})
+    if not axes:
+        return [({}, dataset)]
+    found = []
+    for values, own in zip(
+        itertools.product(*axes.values()), configuration["cells"], strict=True
+    ):
+        place = dict(zip(axes, values, strict=True))
+        cell = dataset.sel(place)
+        cell = cell.isel(layer=np.flatnonzero(cell["layer_width"].values > 0))
+        shared = {k: v for k, v in configuration.items() if k not in ("grid", "cells")}
+        cell.attrs = dataset.attrs | {"configuration": json.dumps(shared | own)}
+        found.append((place, cell.drop_vars(list(axes))))
+    return found
+
+
+def cells_over(
+    dataset: xr.Dataset, *axes: str
+) -> list[tuple[dict[str, float | str], xr.Dataset]]:
+    """The cells of a grid, which must be over certain axes.
+
+    Args:
+      dataset: Dataset of :func:`sweep_grid`.
+      *axes: Names of the axes, in order.
+
+    Returns:
+      What :func:`cells_of` returns.
+
+    Raises:
+      ValueError: If the dataset is no grid over these axes.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> cells_over(example_grid(num_seeds=2), "hidden")
+      Traceback (most recent call last):
+          ...
+      ValueError: dataset must be a grid over hidden, got one over ['activation']
+    """
+    cells = cells_of(dataset)
+    found = list(cells[0][0])
+    if found != list(axes):
+        raise ValueError(
+            f"dataset must be a grid over {' and '.join(axes)}, got one over {found}"
+        )
+    return cells
+
+
+def _check_places(places) -> None:
+    if not places:
+        raise ValueError("cells must hold at least one cell, got none")
+    names = {tuple(place) for place in places}
+    expected = list(itertools.product(*_axes(places).values()))
+    if len(names) > 1 or [tuple(place.values()) for place in places] != expected:
+        raise ValueError(
+            "the cells' places must be all combinations of their coordinates, in "
+            f"order, got {places}"
+        )
+    for axis, values in _axes(places).items():
+        if len({isinstance(value, str) for value in values}) > 1:
+            raise ValueError(
+                f"the cells' {axis} must be all numbers or all texts, got {values}"
+            )
+
+
+def _axes(places) -> dict[str, list[float | str]]:
+    return {
+        axis: list(dict.fromkeys(place.get(axis) for place in places))
+        for axis in places[0]
+    }
+
+
+def _coordinate(values: list[float | str]) -> np.ndarray:
+    return np.asarray(values)
+
+
+def place_text(place: dict[str, float | str]) -> str:
+    """A cell's place as a reader would say it.
+
+    Args:
+      place: Its coordinates.
+
+    Returns:
+      The text.
+
+    Example:
+      >>> place_text({"activation": "relu", "batch_size": "full"})
+      'relu, batch full'
+    """
+    words = []
+    for axis, value in place.items():
+        text = value if isinstance(value, str) else f"{value:g}"
+        if axis == "train_fraction":
+            words.append(f"{100 * value:g} % to train on")
+        elif axis in _AXIS_NAMES:
+            words.append(f"{_AXIS_NAMES[axis]} {text}")
+        else:
+            words.append(text)
+    return ", ".join(words)

@@ -1,0 +1,321 @@
+"""Numbers over seeds with the intervals that claims are decided by."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from ibjax.results.statistics import (
+    COMPRESSION_THRESHOLD_BITS,
+    MeanInterval,
+    mean_interval,
+)
+
+__all__ = [
+    "Estimate",
+    "compression_interval",
+    "compression_onsets",
+    "event_ratios",
+    "fraction_interval",
+    "mean_estimate",
+    "median_interval",
+    "rank_correlation",
+    "spread_ratio",
+]
+
+THRESHOLD_NATS = COMPRESSION_THRESHOLD_BITS * math.log(2.0)
+
+
+class Estimate(NamedTuple):
+    """A number over seeds and its interval.
+
+    Attributes:
+      value: The number; NaN without seeds.
+      low: Lower end of the interval; NaN with too few seeds for one.
+      high: Upper end of the interval; NaN with too few seeds for one.
+      count: Seeds it comes from.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+
+def compression_interval(i_xt: ArrayLike) -> MeanInterval:
+    """Mean fall of I(X;T) from its maximum to the end, with a cautious 95 % interval.
+
+    The mean is of each seed's own maximum less its last value. Jitter alone makes
+    that positive, so the interval does not trust it from below: its upper end is
+    that of the mean, its lower end that of another, whose snapshot of the maximum is
+    taken for each seed from the mean curve of the other seeds. Jitter does not raise
+    this one; seeds that peak apart lower it. Between the two lies the fall of the
+    curves without jitter, so either verdict on a threshold can be trusted.
+
+    Args:
+      i_xt: Shape ``[num_seeds, num_epochs]``, in any unit. Seeds with a value that is
+        not finite are left out.
+
+    Returns:
+      Mean and interval in the unit of ``i_xt``; NaN ends with fewer than two seeds.
+
+    Raises:
+      ValueError: If ``i_xt`` does not have rank 2.
+
+    Example:
+      >>> jitter = np.random.default_rng(0).normal(size=(20, 50))
+      >>> interval = compression_interval(jitter)
+      >>> print(bool(interval.mean > 1), bool(interval.low < 0))
+      True True
+    """
+    i_xt = np.asarray(i_xt, np.float64)
+    if i_xt.ndim != 2:
+        raise ValueError(
+            f"i_xt must have shape [num_seeds, num_epochs], got {i_xt.shape}"
+        )
+    i_xt = i_xt[np.isfinite(i_xt).all(axis=1)]
+    if len(i_xt) == 0:
+        return mean_interval(np.zeros(0))
+    own = mean_interval(np.max(i_xt, axis=1) - i_xt[:, -1])
+    others = np.sum(i_xt, axis=0) - i_xt
+    peaks = np.argmax(others, axis=1)
+    low = mean_interval(i_xt[np.arange(len(i_xt)), peaks] - i_xt[:, -1]).low
+    return own._replace(low=np.minimum(low, own.mean))
+
+
+def compression_onsets(
+    epochs: ArrayLike, i_xt: ArrayLike, *, threshold: float = THRESHOLD_NATS
+) -> np.ndarray:
+    """Epoch at which I(X;T) starts to fall for good.
+
+    It is the last snapshot at which I(X;T) is within ``threshold`` of its maximum.
+    Unlike the snapshot of the maximum itself it does not depend on which part of a
+    plateau happens to be the highest.
+
+    Args:
+      epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
+      i_xt: I(X;T) in nats, shape ``[..., num_epochs]``.
+      threshold: The least fall that is called one, in nats; 0.1 bit by default.
+
+    Returns:
+      Epochs, float64, shape ``[...]``; NaN where I(X;T) is within ``threshold`` of its
+      maximum at the end, or not finite somewhere.
+
+    Raises:
+      ValueError: If the last axis of ``i_xt`` is not ``num_epochs`` long.
+
+    Example:
+      >>> i_xt = [[2.0, 5.0, 5.01, 4.99, 3.0], [2.0, 3.0, 4.0, 5.0, 5.0]]
+      >>> print(compression_onsets([0, 1, 10, 100, 1000], i_xt))
+      [100.  nan]
+    """
+    epochs, i_xt = np.asarray(epochs, np.float64), np.asarray(i_xt, np.float64)
+    if epochs.ndim != 1 or i_xt.shape[-1:] != epochs.shape:
+        raise ValueError(
+            "i_xt must have shape [..., num_epochs] with num_epochs = "
+            f"{epochs.shape}, got {i_xt.shape}"
+        )
+    finite = np.isfinite(i_xt).all(axis=-1)
+    curves = np.where(finite[..., None], i_xt, 0.0)
+    high = curves >= np.max(curves, axis=-1, keepdims=True) - threshold
+    last = len(epochs) - 1 - np.argmax(high[..., ::-1], axis=-1)
+    return np.where(finite & (last < len(epochs) - 1), epochs[last], np.nan)
+
+
+def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Epochs of an event over those of another, where either may never happen.
+
+    Args:
+      first: Epochs, shape ``[num_seeds]``; NaN where the event never happens.
+      second: Epochs of the other event, likewise.
+
+    Returns:
+      Ratios, ``[num_seeds]``: infinite where only the second happens, zero where only
+      the first does, NaN where neither or both at epoch 0.
+
+    Example:
+      >>> print(event_ratios([100.0, np.nan, 10.0], [50.0, 50.0, np.nan]))
+      [ 2. inf  0.]
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    never = np.isnan(first) & np.isnan(second)
+    first, second = (np.where(np.isnan(e), np.inf, e) for e in (first, second))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(never, np.nan, first / second)
+
+
+def mean_estimate(values: ArrayLike) -> Estimate:
+    """Mean over seeds and its Student t interval, as an estimate.
+
+    Args:
+      values: Shape ``[num_seeds]``; values that are not finite are left out.
+
+    Returns:
+      The estimate.
+
+    Example:
+      >>> estimate = mean_estimate([1.0, 2.0, 3.0])
+      >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+      2.00 [-0.48, 4.48]
+    """
+    mean, low, high, count = mean_interval(np.asarray(values, np.float64).reshape(-1))
+    return Estimate(float(mean), float(low), float(high), int(count))
+
+
+def median_interval(values: ArrayLike) -> Estimate:
+    """Median and 95 % interval between order statistics.
+
+    The interval assumes nothing of the distribution but independence, covers at least
+    95 %, and does not depend on the scale: that of the logarithms is the same.
+
+    Args:
+      values: Shape ``[num_seeds]``. NaNs are left out, infinities are not.
+
+    Returns:
+      The estimate; fewer than six values have no such interval.
+
+    Example:
+      >>> print(median_interval([1, 2, 3, 4, 5, 6, 7, 8]))
+      Estimate(value=4.5, low=1.0, high=8.0, count=8)
+    """
+    values = np.asarray(values, np.float64).reshape(-1)
+    values = np.sort(values[~np.isnan(values)])
+    count = len(values)
+    if count == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    value = float(values[(count - 1) // 2] + values[count // 2]) / 2.0
+    # The most values that may be dropped at either end: P(Binomial <= cut) <= 0.025.
+    cut = -1
+    while special.bdtr(cut + 1, count, 0.5) <= 0.025:
+        cut += 1
+    if cut < 0:
+        return Estimate(value, math.nan, math.nan, count)
+    return Estimate(value, float(values[cut]), float(values[count - 1 - cut]), count)
+
+
+def fraction_interval(true: ArrayLike) -> Estimate:
+    """Fraction of seeds of which something is true, and its 95 % interval.
+
+    The interval is Clopper and Pearson's, which covers at least 95 %.
+
+    Args:
+      true: Booleans, shape ``[num_seeds]``.
+
+    Returns:
+      The estimate; NaNs without seeds.
+
+    References:
+      Clopper and Pearson, `Biometrika` 26, 1934.
+
+    Example:
+      >>> estimate = fraction_interval([True] * 9 + [False])
+      >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+      0.90 [0.55, 1.00]
+    """
+    true = np.asarray(true, bool).reshape(-1)
+    count, successes = len(true), int(np.sum(true))
+    if count == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    low, high = 0.0, 1.0
+    if successes > 0:
+        low = float(special.betaincinv(successes, count - successes + 1, 0.025))
+    if successes < count:
+        high = float(special.betaincinv(successes + 1, count - successes, 0.975))
+    return Estimate(successes / count, low, high, count)
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """Spearman's rank correlation over seeds and its 95 % interval.
+
+    The interval is Fisher's, with the standard error of Bonett and Wright for ranks.
+
+    Args:
+      first: Values, shape ``[num_seeds]``.
+      second: Other values of the same seeds. Seeds with a NaN are left out,
+        infinities are not.
+
+    Returns:
+      The estimate. NaN where all values are alike or with fewer than two seeds; the
+      interval with fewer than five.
+
+    Raises:
+      ValueError: If the shapes differ or are not of rank 1.
+
+    References:
+      Bonett and Wright, `Psychometrika` 65, 2000.
+
+    Example:
+      >>> estimate = rank_correlation([1, 2, 3, 4, 5, 6], [1, 2, 3, 5, 4, 9])
+      >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
+      0.94 [0.38, 1.00]
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(
+            "first and second must have one shape [num_seeds], got "
+            f"{first.shape} and {second.shape}"
+        )
+    kept = ~(np.isnan(first) | np.isnan(second))
+    ranks = [stats.rankdata(values[kept]) for values in (first, second)]
+    count = int(np.sum(kept))
+    if count < 2 or any(np.ptp(r) == 0.0 for r in ranks):
+        return Estimate(math.nan, math.nan, math.nan, count)
+    value = float(np.corrcoef(*ranks)[0, 1])
+    if count < 5:
+        return Estimate(value, math.nan, math.nan, count)
+    half = special.ndtri(0.975) * math.sqrt((1 + value**2 / 2) / (count - 3))
+    centre = np.arctanh(np.clip(value, -1.0, 1.0) * (1 - 1e-12))
+    low, high = np.tanh([centre - half, centre + half]).tolist()
+    return Estimate(value, low, high, count)
+
+
+def spread_ratio(first: ArrayLike, last: ArrayLike) -> Estimate:
+    """Standard deviation over seeds at the end over that at the start.
+
+    The 95 % interval is of Student's t around the logarithm of the ratio, with the
+    standard error by leaving out one seed at a time, which takes into account that
+    both ends are of the same seeds and does not need them to be normal.
+
+    Args:
+      first: Values at the start, shape ``[num_seeds]``.
+      last: Values of the same seeds at the end, in the same unit. Seeds with a value
+        that is not finite are left out.
+
+    Returns:
+      The estimate. NaN with fewer than two seeds or no spread at the start; the
+      interval also with fewer than three, or where the spread comes from one seed.
+
+    Raises:
+      ValueError: If the shapes differ or are not of rank 1.
+
+    Example:
+      >>> estimate = spread_ratio([1.0, 2.0, 3.0, 4.0], [1.1, 1.2, 1.3, 1.4])
+      >>> print(f"{estimate.value:.2f}")
+      0.10
+    """
+    first, last = np.asarray(first, np.float64), np.asarray(last, np.float64)
+    if first.ndim != 1 or first.shape != last.shape:
+        raise ValueError(
+            "first and last must have one shape [num_seeds], got "
+            f"{first.shape} and {last.shape}"
+        )
+    kept = np.isfinite(first) & np.isfinite(last)
+    first, last = first[kept], last[kept]
+    count = len(first)
+    if count < 2 or np.ptp(first) == 0.0:
+        return Estimate(math.nan, math.nan, math.nan, count)
+    value = float(np.std(last) / np.std(first))
+    without = [np.delete(np.arange(count), seed) for seed in range(count)]
+    spreads = np.array([[np.std(v[rows]) for rows in without] for v in (first, last)])
+    # Rounding leaves equal values a spread of an ulp or so.
+    scale = max(np.max(np.abs(first)), np.max(np.abs(last)))
+    if count < 3 or np.any(spreads <= 1e-12 * scale):
+        return Estimate(value, math.nan, math.nan, count)
+    logs = np.log(spreads[1] / spreads[0])
+    error = math.sqrt((count - 1) / count * np.sum((logs - np.mean(logs)) ** 2))
+    factor = math.exp(float(special.stdtrit(count - 1, 0.975)) * error)
+    return Estimate(value, value / factor, value * factor, count)

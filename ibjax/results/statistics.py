@@ -1,0 +1,181 @@
+"""Statistics over seeds and snapshots that the summary and the figures share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+__all__ = [
+    "TURNING_SNAPSHOTS",
+    "MeanInterval",
+    "loss_kinks",
+    "mean_interval",
+    "turning_epochs",
+    "COMPRESSION_THRESHOLD_BITS",
+]
+
+TURNING_SNAPSHOTS = 3
+"""Snapshots in a row below one that :func:`turning_epochs` asks for."""
+
+_TURNING_FRACTION = 0.9
+
+
+class MeanInterval(NamedTuple):
+    """A mean over seeds and its interval.
+
+    Attributes:
+      mean: Mean over the finite values.
+      low: Lower end of the interval; NaN with fewer than two finite values.
+      high: Upper end of the interval; NaN with fewer than two finite values.
+      count: Number of finite values, int.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    count: np.ndarray
+
+
+def mean_interval(
+    values: ArrayLike, *, axis: int = 0, confidence: float = 0.95
+) -> MeanInterval:
+    r"""Mean and Student t interval of the mean along an axis, in the values' unit.
+
+    Computes :math:`\bar v \pm t_{n-1}\, s / \sqrt n` over the finite values, with
+    :math:`s` the standard deviation that divides by :math:`n - 1`. The interval is
+    for the mean over seeds, not for one seed: it shrinks as seeds are added.
+
+    Args:
+      values: Any numeric array; values that are not finite are left out.
+      axis: Axis to average over, usually the seeds.
+      confidence: Coverage of the interval, in (0, 1).
+
+    Returns:
+      A :class:`MeanInterval` of arrays with ``axis`` removed. Without any finite
+      value the mean is NaN, with a single one the interval is NaN.
+
+    Raises:
+      ValueError: If ``confidence`` is not in (0, 1).
+
+    Example:
+      >>> interval = mean_interval([1.0, 2.0, 3.0, float("nan")])
+      >>> print(f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]")
+      2.00 [-0.48, 4.48]
+    """
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence}")
+    values = np.asarray(values, np.float64)
+    finite = np.isfinite(values)
+    count = np.sum(finite, axis=axis)
+    total = np.sum(np.where(finite, values, 0.0), axis=axis)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    centred = np.where(finite, values - np.expand_dims(mean, axis), 0.0)
+    variance = np.sum(centred**2, axis=axis) / np.maximum(count - 1, 1)
+    quantile = special.stdtrit(np.maximum(count - 1, 1), (1.0 + confidence) / 2.0)
+    half = np.where(
+        count > 1, quantile * np.sqrt(variance / np.maximum(count, 1)), np.nan
+    )
+    return MeanInterval(mean, mean - half, mean + half, count)
+
+
+def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
+    """Epoch at which the gradient's signal-to-noise ratio falls below one for good.
+
+    It is the first snapshot that satisfies both:
+
+    * the ratio is below one there and at the next two snapshots;
+    * from there to the end it is below one at nine tenths or more of the snapshots.
+
+    The first condition passes over single noisy snapshots, the second over a ratio
+    that starts below one, rises as training takes hold, and falls again. A ratio
+    that is below one from the first snapshot on gives that snapshot: nothing turned
+    there, so look at it apart. Snapshots whose ratio is NaN, a gradient that
+    vanished, are skipped. The answer is as coarse as the snapshots are.
+
+    Args:
+      epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
+      gradient_snr: Norm of the mean gradient over the norm of its standard
+        deviation, shape ``[num_epochs]`` or with axes in front, ``[..., num_epochs]``.
+
+    Returns:
+      Epochs, float64, shape ``[...]``; NaN where the ratio does not fall below one
+      or has fewer than three snapshots.
+
+    Raises:
+      ValueError: If the last axis of ``gradient_snr`` is not ``num_epochs`` long.
+
+    Example:
+      >>> ratio = [0.9, 3.0, 2.0, 0.8, 1.1, 0.7, 0.4, 0.5]
+      >>> print(turning_epochs([0, 1, 3, 10, 30, 100, 300, 1000], ratio))
+      100.0
+    """
+    epochs = np.asarray(epochs, np.float64)
+    ratio = np.asarray(gradient_snr, np.float64)
+    if epochs.ndim != 1 or ratio.shape[-1:] != epochs.shape:
+        raise ValueError(
+            "gradient_snr must have shape [..., num_epochs] with num_epochs = "
+            f"{epochs.shape}, got {ratio.shape}"
+        )
+    turning = np.full(ratio.shape[:-1], np.nan)
+    for index in np.ndindex(turning.shape):
+        known = ~np.isnan(ratio[index])
+        below = ratio[index][known] < 1.0
+        num_left = np.arange(len(below), 0, -1)
+        fraction = np.cumsum(below[::-1])[::-1] / num_left
+        for start in range(len(below) - TURNING_SNAPSHOTS + 1):
+            run = below[start : start + TURNING_SNAPSHOTS]
+            if run.all() and fraction[start] >= _TURNING_FRACTION:
+                turning[index] = epochs[known][start]
+                break
+    return turning
+
+
+def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
+    """Epoch at which the loss bends, on two logarithmic axes.
+
+    Of all pairs of straight lines that meet at a snapshot, the one nearest to the
+    logarithm of the loss in the mean square over the snapshots from epoch 1 on. Every
+    curve has one, sharp or not.
+
+    Args:
+      epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
+      loss: Shape ``[num_epochs]`` or with axes in front, ``[..., num_epochs]``.
+
+    Returns:
+      Epochs, float64, shape ``[...]``; NaN where the loss is not positive and finite
+      throughout, or has fewer than five snapshots from epoch 1 on.
+
+    Raises:
+      ValueError: If the last axis of ``loss`` is not ``num_epochs`` long.
+
+    Example:
+      >>> epochs = [1, 2, 4, 8, 16, 32, 64]
+      >>> print(loss_kinks(epochs, [1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125]))
+      8.0
+    """
+    epochs, loss = np.asarray(epochs, np.float64), np.asarray(loss, np.float64)
+    if epochs.ndim != 1 or loss.shape[-1:] != epochs.shape:
+        raise ValueError(
+            "loss must have shape [..., num_epochs] with num_epochs = "
+            f"{epochs.shape}, got {loss.shape}"
+        )
+    shown = epochs >= 1
+    epochs, loss = epochs[shown], loss[..., shown]
+    if len(epochs) < 5:
+        return np.full(loss.shape[:-1], np.nan)
+    good = (np.isfinite(loss) & (loss > 0)).all(axis=-1)
+    y = np.log(np.where(good[..., None], loss, 1.0))
+    x = np.log(epochs)
+    errors = []
+    for bend in x[1:-1]:
+        lines = np.stack([np.ones_like(x), x, np.maximum(x - bend, 0.0)])
+        basis = np.linalg.qr(lines.T)[0]
+        errors.append(np.sum((y - y @ basis @ basis.T) ** 2, axis=-1))
+    return np.where(good, epochs[1:-1][np.argmin(errors, axis=0)], np.nan)
+
+
+COMPRESSION_THRESHOLD_BITS = 0.1
+"""A layer that loses less than this of its I(X;T) is not said to compress."""

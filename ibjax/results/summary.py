@@ -1,0 +1,327 @@
+"""What a sweep found, in numbers: intervals over seeds, verdicts per layer.
+
+The module reads the dataset of a sweep and nothing else. It computes in nats, like
+the rest of the library, and writes bits: every key of the summary that ends in
+``_bits`` is in bits, and no other key is an information.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ibjax.results.cells import cells_of
+from ibjax.results.curve_distance import curve_distance, has_curve
+from ibjax.results.data_processing import (
+    data_processing_violations,
+    format_violations,
+    list_violations,
+)
+from ibjax.results.statistics import (
+    COMPRESSION_THRESHOLD_BITS,
+    TURNING_SNAPSHOTS,
+    mean_interval,
+    turning_epochs,
+)
+
+__all__ = ["summarize", "summarize_grid"]
+
+
+_NATS_PER_BIT = math.log(2.0)
+
+
+def summarize(dataset: xr.Dataset) -> dict[str, Any]:
+    """Summary of a sweep, ready for JSON, informations in bits.
+
+    Per estimator and layer it holds the largest and the last I(X;T), the
+    compression, the epoch of the largest (the first, where several are) and the last
+    I(T;Y); per layer the epoch at which the gradient's signal-to-noise ratio falls
+    below one (:func:`ibjax.results.statistics.turning_epochs`); and the last losses and
+    accuracies. Compression is the largest I(X;T) over the recorded epochs less the
+    last one, seed by seed.
+
+    A verdict compares the 95 % Student t interval of the mean compression over
+    seeds with 0.1 bit: "compresses" if the whole interval is above, "does not
+    compress" if it is below, "undecided" if 0.1 bit lies inside or fewer than two
+    seeds count, "no data" if none does.
+
+    What a reader could get wrong:
+
+    * The largest value of a noisy curve is biased upward, and the compression with
+      it: it is never negative, and jitter alone makes it positive. So "does not
+      compress" is the stronger of the two verdicts.
+    * A verdict is about the estimate. Binned tanh units that saturate lose I(X;T)
+      in this sense although the network's map stays one to one.
+    * I(T;Y) under ``kde_upper`` and ``kde_lower`` is a difference of two bounds and
+      is itself no bound.
+    * Seeds without a finite value at the last recorded epoch, diverged or not run
+      yet, are left out of the compression altogether.
+
+    Args:
+      dataset: Dataset of a sweep with ``i_xt``, ``i_ty`` over ``(seed, epoch, layer,
+        estimator)`` in nats, and the losses, accuracies and gradient statistics.
+
+    Returns:
+      A dictionary of strings, numbers, lists and dictionaries; a number that does
+      not exist is ``None``. Intervals are ``{"mean", "low", "high", "num_seeds"}``.
+
+    Raises:
+      ValueError: If ``dataset`` lacks ``i_xt`` or ``i_ty``, or has no seed or epoch.
+
+    Example:
+      >>> from ibjax.results.example import example_dataset
+      >>> summary = summarize(example_dataset(num_seeds=5))
+      >>> binning = summary["estimators"][0]
+      >>> [(layer["name"], layer["verdict"]) for layer in binning["layers"]][-1]
+      ('softmax 2', 'compresses')
+    """
+    for name in ("i_xt", "i_ty"):
+        if name not in dataset:
+            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    for dim in ("seed", "epoch"):
+        if dataset.sizes[dim] == 0:
+            raise ValueError(f"dataset must have at least one {dim}, got none")
+    epochs = dataset["epoch"].values
+    i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
+    i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
+    seeds = dataset["seed"].values
+    diverged = _diverged(dataset)
+    finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
+    estimators = []
+    for m, estimator in enumerate(dataset["estimator"].values.tolist()):
+        layers = [
+            _layer(dataset, index)
+            | _compression(epochs, i_xt[m, index], i_ty[m, index, :, -1])
+            for index in range(dataset.sizes["layer"])
+        ]
+        label = _coordinate(dataset, "estimator_label", m, estimator)
+        estimators.append({"estimator": estimator, "label": label, "layers": layers})
+    num_samples = int(dataset.attrs.get("num_samples", 0)) or None
+    return _plain(
+        {
+            "title": str(dataset.attrs.get("title", "")),
+            "task": str(dataset.attrs.get("task", "")),
+            "num_seeds": len(seeds),
+            "diverged_seeds": seeds[diverged].tolist(),
+            "unfinished_seeds": seeds[~diverged & ~finished].tolist(),
+            "epochs": {
+                "first": epochs[0],
+                "last": epochs[-1],
+                "num_recorded": len(epochs),
+            },
+            "num_samples": num_samples,
+            "ceilings": {
+                "h_y_bits": _to_bits(dataset.attrs.get("h_y", np.nan)),
+                "i_xy_bits": _to_bits(dataset.attrs.get("i_xy", np.nan)),
+                "log2_num_samples_bits": _to_bits(np.log(num_samples or np.nan)),
+            },
+            "training": _training(dataset),
+            "estimators": estimators,
+            "gradients": _gradients(dataset, ~diverged),
+            "optimality": _optimality(dataset),
+            "data_processing": _data_processing(dataset),
+            "compression_threshold_bits": COMPRESSION_THRESHOLD_BITS,
+            "notes": list(_NOTES),
+        }
+    )
+
+
+_NOTES = (
+    "Intervals are 95 % Student t intervals of the mean over seeds.",
+    "Compression is the largest recorded I(X;T) less the last, seed by seed. The "
+    "largest value of a noisy curve is biased upward, so compression is too.",
+    "The verdict compares the interval of the mean compression with 0.1 bit.",
+    "The SNR turns at the first snapshot where it is below one there and at the next "
+    "two, and at nine tenths or more of the snapshots from there on.",
+    "I(T;Y) by KDE is a difference of two bounds and is itself no bound.",
+)
+
+
+def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
+    return dataset[name].transpose(*dims).values.astype(np.float64)
+
+
+def _to_bits(nats: float) -> float:
+    return float(nats) / _NATS_PER_BIT
+
+
+def _diverged(dataset: xr.Dataset) -> np.ndarray:
+    if "diverged" not in dataset:
+        return np.zeros(dataset.sizes["seed"], bool)
+    return dataset["diverged"].values.astype(bool)
+
+
+def _coordinate(dataset: xr.Dataset, name: str, index: int, default: Any) -> Any:
+    return (
+        np.asarray(dataset[name].values[index]).item()
+        if name in dataset.coords
+        else default
+    )
+
+
+def _layer(dataset: xr.Dataset, index: int) -> dict[str, Any]:
+    number = int(dataset["layer"].values[index])
+    return {
+        "layer": number,
+        "name": _coordinate(dataset, "layer_name", index, f"layer {number}"),
+        "width": _coordinate(dataset, "layer_width", index, None),
+    }
+
+
+def _interval(values: np.ndarray) -> dict[str, Any]:
+    mean, low, high, count = mean_interval(values)
+    return {"mean": mean, "low": low, "high": high, "num_seeds": count}
+
+
+def _quartiles(values: np.ndarray) -> dict[str, Any]:
+    values = values[np.isfinite(values)]
+    low, median, high = (
+        np.quantile(values, (0.25, 0.5, 0.75)) if values.size else [np.nan] * 3
+    )
+    return {"median": median, "lower_quartile": low, "upper_quartile": high}
+
+
+def _compression(
+    epochs: np.ndarray, i_xt: np.ndarray, final_i_ty: np.ndarray
+) -> dict[str, Any]:
+    """One estimator and layer; ``i_xt`` in nats, ``[num_seeds, num_epochs]``."""
+    curves = i_xt[np.isfinite(i_xt[:, -1])] / _NATS_PER_BIT
+    curves = np.where(np.isfinite(curves), curves, -np.inf)
+    peak, final = np.max(curves, axis=1, initial=-np.inf), curves[:, -1]
+    compression = _interval(peak - final)
+    return {
+        "num_seeds": len(curves),
+        "i_xt_max_bits": _interval(peak),
+        "i_xt_final_bits": _interval(final),
+        "compression_bits": compression,
+        "epoch_of_max": _quartiles(epochs[np.argmax(curves, axis=1)].astype(float)),
+        "i_ty_final_bits": _interval(final_i_ty / _NATS_PER_BIT),
+        "num_seeds_compressing": np.sum(peak - final > COMPRESSION_THRESHOLD_BITS),
+        "verdict": _verdict(compression),
+    }
+
+
+def _verdict(compression: dict[str, Any]) -> str:
+    if compression["num_seeds"] == 0:
+        return "no data"
+    if compression["low"] > COMPRESSION_THRESHOLD_BITS:
+        return "compresses"
+    if compression["high"] < COMPRESSION_THRESHOLD_BITS:
+        return "does not compress"
+    return "undecided"
+
+
+def _training(dataset: xr.Dataset) -> dict[str, Any]:
+    """The last losses and accuracies; a loss in no unit is a mean squared error."""
+    training = {}
+    for split in ("train", "test"):
+        final = dict.fromkeys(("loss", "squared_error", "accuracy"), np.array([np.nan]))
+        for name in ("loss", "accuracy"):
+            variable = f"{split}_{name}"
+            if variable in dataset:
+                squared = name == "loss" and dataset[variable].attrs.get("units") == "1"
+                values = _values(dataset, variable, "seed", "epoch")[:, -1]
+                final["squared_error" if squared else name] = values
+        training[f"{split}_loss_bits"] = _interval(final["loss"] / _NATS_PER_BIT)
+        training[f"{split}_squared_error"] = _interval(final["squared_error"])
+        training[f"{split}_accuracy"] = _interval(final["accuracy"])
+    return training
+
+
+def _gradients(dataset: xr.Dataset, kept: np.ndarray) -> list[dict[str, Any]]:
+    if "gradient_snr" not in dataset:
+        return []
+    epochs = dataset["epoch"].values
+    ratio = _values(dataset, "gradient_snr", "layer", "seed", "epoch")[:, kept]
+    layers = []
+    for index, curves in enumerate(ratio):
+        known = np.sum(~np.isnan(curves), axis=1) >= TURNING_SNAPSHOTS
+        turning = turning_epochs(epochs, curves[known])
+        first = epochs[np.argmax(~np.isnan(curves[known]), axis=1)]
+        layers.append(
+            _layer(dataset, index)
+            | {
+                "num_seeds": np.sum(known),
+                "num_seeds_turning": np.sum(np.isfinite(turning)),
+                "num_seeds_below_from_start": np.sum(turning == first),
+                "turning_epoch": _quartiles(turning),
+            }
+        )
+    return layers
+
+
+def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
+    """Trained layers against the information curve, by the binned estimate."""
+    if not has_curve(dataset) or "binning" not in dataset["estimator"].values:
+        return []
+    distance = curve_distance(dataset)
+    return [
+        _layer(dataset, index)
+        | {
+            "optimal_beta": _quartiles(distance.optimal_beta[:, index]),
+            **{
+                f"{name}_bits": _interval(
+                    getattr(distance, name)[:, index] / _NATS_PER_BIT
+                )
+                for name in ("divergence", "generalization_gap", "complexity_gap")
+            },
+        }
+        for index in range(dataset.sizes["layer"])
+    ]
+
+
+def _data_processing(dataset: xr.Dataset) -> dict[str, Any]:
+    """Layers that seem to know more than the ones they read, if there are any."""
+    if dataset.sizes["layer"] < 2:
+        return {"text": "", "violations": []}
+    chain = data_processing_violations(dataset)
+    violations = []
+    for violation in list_violations(chain):
+        entry = violation._asdict()
+        for name in ("rise", "low", "high"):
+            entry[f"{name}_bits"] = entry.pop(name) / _NATS_PER_BIT
+        violations.append(entry | {"epochs": list(violation.epochs)})
+    return {"text": format_violations(chain), "violations": violations}
+
+
+def _plain(value: Any) -> Any:
+    """The same tree in JSON's types: NaN and infinities become ``None``."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def summarize_grid(dataset: xr.Dataset) -> dict[str, Any]:
+    """Summaries of all cells, ready for JSON.
+
+    Args:
+      dataset: Dataset of a grid of sweeps.
+
+    Returns:
+      ``title``, the ``axes`` with their coordinates, and ``cells``: the ``place`` and
+      the ``summary`` of each, see :func:`ibjax.results.summary.summarize`.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> summary = summarize_grid(example_grid(num_seeds=2))
+      >>> [cell["place"] for cell in summary["cells"]]
+      [{'activation': 'tanh'}, {'activation': 'relu'}]
+    """
+    return {
+        "title": dataset.attrs["title"],
+        "axes": json.loads(dataset.attrs["configuration"])["grid"],
+        "cells": [
+            {"place": place, "summary": summarize(cell)}
+            for place, cell in cells_of(dataset)
+        ],
+    }

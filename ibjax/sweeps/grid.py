@@ -1,0 +1,201 @@
+"""A grid of sweeps: every combination of some choices, in one labelled dataset.
+
+Each cell of the grid is a sweep of its own, over the same seeds, in a directory of its
+own; an interrupted grid goes on where it was. What differs between the cells becomes a
+dim of the dataset: ``dataset.sel(activation="relu", batch_size=512)`` is one cell.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import xarray as xr
+
+from ibjax.datasets.task import Task
+from ibjax.networks.network import Network
+from ibjax.probes.probe import Probe
+from ibjax.results.cells import _axes, _check_places, cell_name, combine
+from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, save_dataset
+from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps.runs import Progress
+from ibjax.sweeps.seeds import sweep
+from ibjax.training.config import TrainConfig
+
+__all__ = ["AnyCell", "Cell", "sweep_grid"]
+
+
+class Cell(NamedTuple):
+    """One sweep of a grid.
+
+    Attributes:
+      place: Its coordinate on every axis of the grid, by the axis' name.
+      task: What to learn.
+      network: The network.
+      config: How to train it.
+      snapshots: Epochs at which to measure.
+      probes: What to measure, or a function that returns it, called when it is the
+        cell's turn.
+      description: More to keep in the dataset's ``configuration``.
+    """
+
+    place: dict[str, float | str]
+    task: Task
+    network: Network
+    config: TrainConfig
+    snapshots: Sequence[int]
+    probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
+    description: dict[str, Any]
+
+    @property
+    def network_text(self) -> str:
+        """The network in words."""
+        if "activation" not in self.description:
+            return f"({self.network.description})"
+        hidden, activation = self.description["hidden"], self.description["activation"]
+        widths = [self.task.num_inputs, *hidden, self.task.num_classes]
+        return f"{'-'.join(map(str, widths))} ({activation})"
+
+    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
+        """Sweep; options as those of :func:`ibjax.sweep`."""
+        probes = self.probes() if callable(self.probes) else self.probes
+        return sweep(
+            key,
+            self.task,
+            self.network,
+            self.config,
+            snapshots=self.snapshots,
+            probes=probes,
+            description=self.description,
+            **options,
+        )
+
+
+class AnyCell(Protocol):
+    """What a grid needs of its cells; :class:`Cell` is one."""
+
+    @property
+    def place(self) -> dict[str, float | str]:
+        """Its coordinate on every axis of the grid, by the axis' name."""
+
+    @property
+    def snapshots(self) -> Sequence[int]:
+        """Epochs at which to measure."""
+
+    @property
+    def network_text(self) -> str:
+        """The network in words."""
+
+    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
+        """The cell's dataset; options as those of :func:`ibjax.sweep`."""
+
+
+def sweep_grid(
+    key: jax.Array,
+    cells: Sequence[AnyCell],
+    *,
+    num_seeds: int,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    block: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[int, Progress], None] | None = None,
+) -> xr.Dataset:
+    """Sweep every cell of a grid.
+
+    Cells that differ in numbers only, such as the learning rate, share one compiled
+    program as long as no more than three others come between them.
+
+    Args:
+      key: Key of every sweep: seed n starts alike in all cells of one network.
+      cells: The cells. Their places must be all combinations of their coordinates;
+        a single cell without a place is a plain sweep.
+      num_seeds: Networks of every cell.
+      directory: Where to save; nothing is saved by default. Each cell has a directory
+        of its own in it, see :func:`cell_name`.
+      resume: Whether to go on with an unfinished run of the same cells.
+      block: See :func:`ibjax.sweep`.
+      devices: See :func:`ibjax.sweep`.
+      on_progress: Called with the number of the cell and a
+        :class:`ibjax.sweeps.runs.Progress` after every step.
+
+    Returns:
+      Dataset over the axes of the grid and those of :func:`ibjax.sweep`. Cells with
+      fewer layers than others are NaN in the layers they lack.
+
+    Raises:
+      ValueError: If the cells are no grid, or an argument is out of range.
+      ResultsError: If ``directory`` holds another run, or a damaged one.
+
+    Example:
+      >>> from ibjax import datasets, networks, probes
+      >>> def cell(rate):
+      ...     return Cell(
+      ...         place={"learning_rate": rate},
+      ...         task=datasets.szt(),
+      ...         network=network,
+      ...         config=TrainConfig(learning_rate=rate),
+      ...         snapshots=[0, 1],
+      ...         probes=[probes.losses],
+      ...         description={},
+      ...     )
+      >>> network = networks.mlp([12, 3, 2])
+      >>> cells = [cell(rate) for rate in (1e-3, 1e-2)]
+      >>> dataset = sweep_grid(jax.random.key(0), cells, num_seeds=2)
+      >>> dict(dataset.train_loss.sizes)
+      {'learning_rate': 2, 'seed': 2, 'epoch': 2}
+    """
+    _check_places([cell.place for cell in cells])
+    directory = None if directory is None else Path(directory)
+    whole = None
+    if directory is not None and cells[0].place:
+        whole = directory / DATASET_FILE
+        _check_directory(directory, _axes([cell.place for cell in cells]), resume)
+    datasets = []
+    for number, cell in enumerate(cells):
+
+        def report(progress, number=number):
+            if on_progress is not None:
+                on_progress(number, progress)
+
+        datasets.append(
+            cell.run(
+                key,
+                num_seeds=num_seeds,
+                directory=directory and directory / cell_name(cell.place),
+                resume=resume,
+                block=block,
+                devices=devices,
+                on_progress=report,
+            )
+        )
+    if not cells[0].place:
+        return datasets[0]
+    dataset = combine([cell.place for cell in cells], datasets)
+    if whole is not None:
+        save_dataset(dataset, whole)
+    return dataset
+
+
+def _check_directory(directory: Path, axes: dict[str, list], resume: bool) -> None:
+    """Refuse a directory that holds anything but this grid, to be resumed."""
+    if (directory / CHECKPOINT_FILE).exists():
+        raise ResultsError(
+            f"{directory} holds an unfinished run that is no grid; choose another "
+            "directory"
+        )
+    if not (directory / DATASET_FILE).exists():
+        return
+    if not resume:
+        raise ResultsError(
+            f"{directory} already holds results; resume them, or choose another "
+            "directory"
+        )
+    dataset = open_dataset(directory)
+    found = json.loads(dataset.attrs["configuration"]).get("grid")
+    if found != json.loads(json.dumps(axes)):
+        raise ResultsError(
+            f"{directory} holds another run, over {found or 'no grid'} and not {axes}; "
+            "choose another directory"
+        )

@@ -1,0 +1,136 @@
+"""Which rows a network trains on, batch by batch.
+
+The batches of a network come from two permutations. One, drawn from the network's own
+key, puts the rows of the task in a random order, of which the first are for training.
+The other, drawn anew for every epoch, shuffles the *places* in that order, and is the
+same for all networks of a sweep. A place holds a random row, so each network sees
+uniformly random batches, epoch after epoch; but the shuffle, which would cost more than
+the training itself, is paid for once for all of them.
+"""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from ibjax.datasets.task import Task
+from ibjax.training.config import TrainConfig
+
+__all__ = ["epoch_batches", "measured_batches", "num_train_rows", "split_rows"]
+
+
+def num_train_rows(task: Task, config: TrainConfig) -> int:
+    """Number of rows trained on, rounded to the nearest; refuses an empty batch.
+
+    Args:
+      task: The task.
+      config: How to train.
+
+    Returns:
+      The number of rows.
+
+    Raises:
+      ValueError: If it is zero, or smaller than a batch.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> config = TrainConfig(train_fraction=0.05, batch_size=None)
+      >>> num_train_rows(datasets.szt(), config)
+      205
+    """
+    num_rows = round(config.train_fraction * task.num_samples)
+    if num_rows == 0:
+        raise ValueError(
+            f"train_fraction {config.train_fraction} of {task.num_samples} inputs "
+            "leaves nothing to train on"
+        )
+    if config.batch_size is not None and config.batch_size > num_rows:
+        raise ValueError(
+            f"batch_size must be at most the training set's {num_rows} rows, got "
+            f"{config.batch_size}; leave it None for full batch"
+        )
+    return num_rows
+
+
+def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Row numbers in this network's order: first those to train on, then the others.
+
+    Args:
+      key: Key of the network.
+      task: The task.
+      config: Says how to split.
+
+    Returns:
+      A permutation of the rows, shape ``[num_samples]``, int32.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> rows = split_rows(jax.random.key(0), datasets.szt(), TrainConfig())
+      >>> print(rows.shape, len(set(rows.tolist())))
+      (4096,) 4096
+    """
+    num_rows = num_train_rows(task, config)
+    _, key_rows = jax.random.split(key)
+    rows = jnp.arange(task.num_samples, dtype=jnp.int32)
+    if config.split == "random":
+        return jax.random.permutation(key_rows, rows)
+    train_rows = jax.random.permutation(key_rows, rows[:num_rows])
+    return jnp.concatenate([train_rows, rows[num_rows:]])
+
+
+def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Places in a network's order of rows that make up each batch of an epoch.
+
+    Args:
+      epoch: Number of the epoch.
+      task: The task.
+      config: Says how large batches are.
+
+    Returns:
+      Places, shape ``[num_batches, batch_size]``, int32; -1 fills up a short batch.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> places = epoch_batches(3, datasets.szt(), TrainConfig(batch_size=512))
+      >>> print(places.shape, int((places < 0).sum()))
+      (7, 512) 307
+    """
+    num_rows = num_train_rows(task, config)
+    batch_size = config.batch_size or num_rows
+    num_batches = -(-num_rows // batch_size)
+    if num_batches == 1:
+        return jnp.arange(num_rows, dtype=jnp.int32)[None]
+    key = jax.random.fold_in(jax.random.key(config.shuffle_seed), epoch)
+    # Random bits above, the place below: sorting the words shuffles the places. Words
+    # that share their random bits, 5 pairs among 3,277 rows, keep their order.
+    place_bits = (num_rows - 1).bit_length()
+    mask = jnp.uint32(2**place_bits - 1)
+    words = jax.random.bits(key, (num_rows,), jnp.uint32) & ~mask
+    words = jnp.sort(words | jnp.arange(num_rows, dtype=jnp.uint32))
+    places = (words & mask).astype(jnp.int32)
+    filled = jnp.full(num_batches * batch_size - num_rows, -1, jnp.int32)
+    return jnp.concatenate([places, filled]).reshape(num_batches, batch_size)
+
+
+def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
+    """Places of the batches whose gradients are compared at a snapshot.
+
+    Args:
+      epoch: Number of the epoch.
+      task: The task.
+      config: How the network is trained.
+
+    Returns:
+      Those of :func:`epoch_batches`, or, where training takes the full batch, of
+      ``config.measured_batch_size`` rows.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> config = TrainConfig(batch_size=None, measured_batch_size=1000)
+      >>> measured_batches(0, datasets.szt(), config).shape
+      (4, 1000)
+    """
+    if config.batch_size is None:
+        batch_size = min(config.measured_batch_size, num_train_rows(task, config))
+        config = replace(config, batch_size=batch_size)
+    return epoch_batches(epoch, task, config)

@@ -1,0 +1,248 @@
+"""Set-ups: their cells, what they refuse, and the range of activities."""
+
+import dataclasses
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from ibjax import datasets, networks, training
+from ibjax.datasets.images import image_task
+from ibjax.experiments.catalogue import PRESETS, setup_cells
+from ibjax.experiments.convolutional.setup import CnnSetup, cnn_cells
+from ibjax.experiments.deep_linear.setup import LinearSetup, StudentCell, linear_cells
+from ibjax.experiments.experiment import Scale
+from ibjax.experiments.loss_dynamics.setup import LossSetup, loss_cells
+from ibjax.experiments.mnist.setup import MnistSetup, mnist_cells
+from ibjax.experiments.noisy.setup import NoisySetup, noisy_cells
+from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
+from ibjax.experiments.szt.setup import SztSetup, szt_cells
+from ibjax.results.cells import cell_name
+from ibjax.sweeps.activity_range import activity_range
+from ibjax.sweeps.grid import sweep_grid
+
+SIZE = {"num_seeds": 2, "snapshots": (0, 3)}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Ten classes, 6 by 6 pixels; the last 20 are test images."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.uniform(size=(120, 36)), np.arange(120) % 10
+    return datasets.make_task(x, labels, num_classes=10, num_measured=20)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_grid(name, images):
+    setup = PRESETS[name].setup
+    if isinstance(setup, MnistSetup | CnnSetup | StochasticSetup):
+        setup = dataclasses.replace(setup, batch_size=50)
+    if isinstance(setup, StochasticSetup):
+        setup = dataclasses.replace(setup, autoencoder="dense", autoencoder_steps=1)
+    cells = setup_cells(setup, Scale(2, 3, 2), task=images)
+    places = [tuple(cell.place.values()) for cell in cells]
+    assert places == list(itertools.product(*setup.axes.values()))
+    assert len({cell_name(cell.place) for cell in cells}) == len(cells)
+    for cell in cells:
+        assert cell.snapshots == (0, 3)
+        if not isinstance(cell, StudentCell):
+            assert training.num_train_rows(cell.task, cell.config) > 0
+            assert cell.config.shuffle_seed == 0
+
+
+def test_sizes_and_keys_reach_the_cells(images):
+    setup = MnistSetup(hidden=("5", "4"), activation=("relu",), batch_size=50)
+    scale = Scale(2, 10, 3, test_images=7)
+    (cell,) = setup_cells(
+        setup, scale, task=images, also=[4, 11], key=3, description={"note": "x"}
+    )
+    assert cell.place == {} and cell.snapshots == (0, 1, 4, 10)
+    assert cell.network.layer_names == ("relu 5", "relu 4", "softmax 10")
+    assert cell.task.num_samples == 107 and cell.task.num_measured == 7
+    np.testing.assert_array_equal(cell.task.x, images.x[:107])
+    assert training.num_train_rows(cell.task, cell.config) == 100
+    assert cell.config.shuffle_seed == 3 and cell.description["note"] == "x"
+    with pytest.raises(ValueError, match="task must hold the images"):
+        setup_cells(setup, scale)
+
+
+def test_the_classes_of_all_test_images_are_kept(images):
+    (cell,) = cnn_cells(
+        CnnSetup(batch_size=50), images, snapshots=[0, 1], num_measured=5
+    )
+    # 20 test images, two of each class, of which the first five are measured.
+    np.testing.assert_allclose(cell.description["p_y"], np.full(10, 0.1))
+    assert cell.task.num_measured == 5
+
+
+def test_a_cell_is_what_its_place_says():
+    setup = SztSetup(
+        hidden=("5-4", "3"), train_fraction=(0.05, 0.5), activation=("relu",)
+    )
+    cells = szt_cells(setup, **SIZE)
+    assert [cell.place["hidden"] for cell in cells] == ["5-4", "5-4", "3", "3"]
+    assert [cell.place["train_fraction"] for cell in cells] == [0.05, 0.5, 0.05, 0.5]
+    # 205 rows are less than a batch of 512.
+    assert [cell.config.batch_size for cell in cells] == [None, 512, None, 512]
+    assert cells[0].network.layer_names == ("relu 5", "relu 4", "softmax 2")
+    assert cells[0].network is cells[1].network
+
+
+def test_students_are_what_their_place_says():
+    setup = LinearSetup(hidden=("5-4",), num_samples=(10, 20), batch_size=("full", 5))
+    cells = linear_cells(setup, snapshots=(0, 3), description={"note": "x"})
+    assert [tuple(cell.place.values()) for cell in cells] == [
+        (samples, batch) for samples in (10, 20) for batch in ("full", "5")
+    ]
+    found = [(cell.config.num_samples, cell.config.batch_size) for cell in cells]
+    assert found == [(10, None), (10, 5), (20, None), (20, 5)]
+    assert cells[0].network_text == "100-5-4-1 (linear)"
+    plain = [
+        cell._replace(place={"batch_size": cell.place["batch_size"]}) for cell in cells
+    ]
+    dataset = sweep_grid(jax.random.key(0), plain[:2], num_seeds=2)
+    assert dataset.attrs["devices"] == "1 x cpu"
+    # Only batches have a ratio.
+    assert np.isnan(dataset.gradient_snr.sel(batch_size="full")).all()
+    assert np.isfinite(dataset.gradient_snr.sel(batch_size="5")).all()
+    with pytest.raises(ValueError, match="block must be the number of students"):
+        cells[0].run(jax.random.key(0), num_seeds=2, block=1)
+    for wrong, message in (
+        ({"num_samples": (7,)}, "batch_size must divide num_samples, 7"),
+        ({"noise_variances": (0.0,)}, "noise-variances must be one positive"),
+        ({"snr": ()}, "snr must name at least one"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            linear_cells(dataclasses.replace(setup, **wrong), snapshots=(0, 3))
+
+
+def test_plain_numbers_are_the_layers_of_one_network():
+    (cell,) = szt_cells(SztSetup(hidden=("10", "7")), **SIZE)
+    assert cell.place == {}
+    assert cell.network.layer_names == ("tanh 10", "tanh 7", "softmax 2")
+
+
+def test_cells_of_one_noise_share_their_probes():
+    setup = SztSetup(learning_rate=(1e-3, 1e-2), noise_variance=(1e-3, 1e-1))
+    first, other, second, _ = (cell.probes() for cell in szt_cells(setup, **SIZE))
+    assert first is second
+    assert first is not other
+
+
+def test_the_range_is_that_of_the_activities():
+    task, network = datasets.szt(), networks.mlp((12, 3, 2), "relu")
+    config = training.TrainConfig(learning_rate=1e-2)
+    key = jax.random.key(0)
+    found = activity_range(key, task, network, config, num_seeds=1, snapshots=[0, 1])
+    highest = 0.0
+    for epochs in (0, 1):
+        params = training.train(
+            jax.random.fold_in(key, 0), task, network, config, num_epochs=epochs
+        )
+        hidden = np.asarray(network.activations(params, task.x)[0])
+        assert hidden.min() == 0
+        highest = max(highest, float(hidden.max()))
+    np.testing.assert_allclose(found, (0.0, highest), rtol=1e-5)
+
+
+def test_bins_span_the_range_of_the_run():
+    estimators = ("binning", "data-range")
+    setup = SztSetup(hidden=("3",), activation=("relu",), estimators=estimators)
+    (cell,) = szt_cells(setup, num_seeds=1, snapshots=(0, 1))
+    first, ranged, *_ = cell.probes()
+    assert (list(first.labels), list(ranged.labels)) == (["binning"], ["data_range"])
+    edges = ranged.parameters["edges"]
+    low, high = activity_range(
+        jax.random.key(0),
+        cell.task,
+        cell.network,
+        cell.config,
+        num_seeds=1,
+        snapshots=(0, 1),
+    )
+    assert len(edges) == 101 and low == edges[0] == 0
+    np.testing.assert_allclose(edges[-1], high, rtol=1e-6)
+
+
+def test_no_hidden_layer_has_no_range():
+    with pytest.raises(ValueError, match="must have a hidden layer"):
+        activity_range(
+            jax.random.key(0),
+            datasets.szt(),
+            networks.mlp((12, 2)),
+            training.TrainConfig(),
+            **SIZE,
+        )
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"activation": ()}, "activation must name at least one"),
+        ({"estimators": ()}, "estimators must name at least one"),
+        ({"batch_size": (512, 512)}, "batch-size must name each value once"),
+        ({"hidden": ("5-x",)}, "hidden must be numbers of units"),
+        ({"num_bins": 1}, "num-bins must be at least 2"),
+        ({"bin_width": 0.0}, "bin-width must be one positive number"),
+        ({"noise_variance": (1e-3, -1.0)}, "noise-variance must be one positive"),
+        ({"train_fraction": (0.01,)}, "batch_size must be at most the training set"),
+    ],
+)
+def test_bad_setups_are_refused(options, message):
+    setup = dataclasses.replace(SztSetup(), **options)
+    with pytest.raises(ValueError, match=message):
+        szt_cells(setup, **SIZE)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"hidden": ("5-x",)}, "hidden must be numbers of units"),
+        ({"activation": ("tanh", "tanh")}, "activation must name each value once"),
+        ({"bin_width": 0.0}, "bin-width must be one positive number"),
+        ({"noise_variance": -1.0}, "noise-variance must be one positive number"),
+        ({"batch_size": 101}, "batch_size must be at most the training set"),
+        ({"learning_rate": 0.0}, "learning_rate must be one positive number"),
+    ],
+)
+def test_bad_setups_of_images_are_refused(options, message, images):
+    setup = dataclasses.replace(MnistSetup(batch_size=50), **options)
+    with pytest.raises(ValueError, match=message):
+        mnist_cells(setup, images, snapshots=[0, 1])
+
+
+def test_images_that_do_not_fit_are_refused(images):
+    with pytest.raises(ValueError, match="num_measured must be at least 1, got 0"):
+        mnist_cells(MnistSetup(), images, snapshots=[0], num_measured=0)
+    wide = datasets.make_task(images.x[:, :35], images.labels, num_measured=20)
+    with pytest.raises(ValueError, match="task must hold square images, got 35 pixels"):
+        cnn_cells(CnnSetup(), wide, snapshots=[0])
+    with pytest.raises(ValueError, match="images must be mnist or digits, got 'cats'"):
+        image_task("cats")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"noise_std": ()}, "noise-std must name at least one"),
+        ({"noise_std": (0.1, 0.0)}, "noise-std must be one positive number, got 0"),
+        ({"orthonormal": (0.0, 0.0)}, "orthonormal must name each value once"),
+        ({"bin_widths": (0.1, -1.0)}, "bin-widths must be one positive number"),
+        ({"hidden": (3, 0)}, "hidden must be one positive number, got 0"),
+    ],
+)
+def test_bad_noisy_setups_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        noisy_cells(NoisySetup(**options), snapshots=[0, 1])
+
+
+def test_steps_are_measured_as_they_are_taken():
+    setup = LossSetup(hidden=("3",), learning_rate=(0.1, 0.2))
+    cells = loss_cells(setup, snapshots=[0, 1], key=2)
+    found = [(cell.config.learning_rate, cell.config.batch_size) for cell in cells]
+    assert found == [(0.1, None), (0.1, 512), (0.2, None), (0.2, 512)]
+    assert {cell.config.optimizer for cell in cells} == {"sgd"}
+    assert {cell.config.shuffle_seed for cell in cells} == {2}
+    with pytest.raises(ValueError, match="batch_size must be at most the training set"):
+        loss_cells(LossSetup(batch_size=(4000,)), snapshots=[0, 1])

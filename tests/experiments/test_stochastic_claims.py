@@ -1,0 +1,258 @@
+"""Claims of the stochastic network on made-up grids, and the figure drawn from them."""
+
+import importlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ibjax import results
+from ibjax.claims.phases import rise_epochs, stretches
+from ibjax.experiments.stochastic_convolutional.claims import (
+    stochastic_convolutional_claims,
+)
+from ibjax.experiments.stochastic_convolutional.figures import stochastic_information
+from ibjax.results.cells import combine
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+BIT = math.log(2.0)
+EPOCHS = np.array([0, 1, 3, 10, 30, 100])
+NUM_SEEDS = 8
+NAMES = ["conv 8", "leaky-relu 32", "softmax 10"]
+RISES = [2.0, 3.0, 4.0, 5.0, 5.5, 5.6]
+PHASES = [2.0, 5.0, 3.0, 6.0, 6.0, 3.0]
+ONCE = [2.0, 5.0, 6.0, 6.5, 6.6, 3.0]
+LEARNS = [0.5, 2.0, 2.9, 3.0, 3.0, 3.0]
+ACCURACY = [0.1, 0.5, 0.9, 0.96, 0.97, 0.97]
+
+
+def _groups(values, error):
+    """Twenty groups whose values have this standard error and no correlation."""
+    num_epochs, places = np.shape(values)[-1], (np.arange(20) + 0.5) / 20
+    waves = np.cos(np.pi * np.arange(1, num_epochs + 1)[:, None] * places)
+    return np.asarray(values)[..., None] + error * math.sqrt(2 * 19) * waves
+
+
+def _cell(noise, last, *, first=RISES, first_y=3.1, error=0.1, **options):
+    """Layers that follow curves in bits, each seed up to 0.05 off them."""
+    shift = np.linspace(-0.05, 0.05, NUM_SEEDS)[:, None, None]
+    i_xt = np.stack([first, np.add(last, 1.0), last], axis=1)[None] + shift
+    i_ty = np.stack([np.full(6, first_y), np.full(6, 3.05), LEARNS], axis=1)[None]
+    i_ty = i_ty + 0.1 * shift
+    ones = np.ones_like(i_xt)
+    by_layer = ("seed", "epoch", "layer")
+    accuracy = np.tile(ACCURACY, (NUM_SEEDS, 1))
+    dataset = xr.Dataset(
+        {
+            "i_xt": ((*by_layer, "estimator"), BIT * i_xt[..., None]),
+            "i_ty": ((*by_layer, "estimator"), BIT * i_ty[..., None]),
+            "compressed_i_xt_error": (by_layer, error * BIT * ones),
+            "compressed_i_xt_groups": (
+                ("seed", "epoch", "groups_0", "groups_1"),
+                BIT * np.moveaxis(_groups(np.moveaxis(i_xt, 1, 2), error), 1, 2),
+            ),
+            "compressed_i_ty_error": (by_layer, 0.02 * BIT * ones),
+            "compressed_explained_variance": (by_layer, 0.8 * ones),
+            "test_accuracy": (("seed", "epoch"), accuracy),
+            "train_loss": (("seed", "epoch"), 2.3 * (1 - accuracy)),
+            "test_loss": (("seed", "epoch"), 2.4 * (1 - accuracy)),
+            "diverged": ("seed", np.zeros(NUM_SEEDS, bool)),
+        },
+        {
+            "seed": np.arange(NUM_SEEDS),
+            "epoch": EPOCHS,
+            "layer": [1, 2, 3],
+            "layer_name": ("layer", NAMES),
+            "layer_width": ("layer", [1352, 32, 10]),
+            "estimator": ["compressed"],
+            "estimator_label": ("estimator", ["WKL"]),
+        },
+        {
+            "configuration": json.dumps({"noise": noise, "noise_std": 1e-3} | options),
+            "num_samples": 1000,
+            "h_y": math.log(10),
+            "i_xy": math.log(10),
+            "wall_seconds": 1.0,
+            "compile_seconds": 0.0,
+            "devices": "none",
+            "versions": "{}",
+            "title": "x",
+            "task": "x",
+            "created": "2000-01-01T00:00:00",
+        },
+    )
+    return dataset
+
+
+def _grid(additive, multiplicative):
+    places = [{"noise": noise} for noise in ("additive", "multiplicative")]
+    return combine(places, [additive, multiplicative])
+
+
+def _verdicts(claims, number):
+    return [c.verdict for c in claims if c.claim.startswith(f"{number}.")]
+
+
+def test_stretches_end_where_the_errors_are_exceeded():
+    curves = np.array([PHASES, RISES, ONCE, [3.0] * 6, [np.nan] * 6])
+    found = stretches(curves, _groups(curves, 0.1))
+    np.testing.assert_array_equal(found.rising, [2, 1, 1, 0, np.nan])
+    np.testing.assert_array_equal(found.falling, [2, 0, 1, 0, np.nan])
+    # 4.5 deviations of a difference are 4.5 sqrt(2) 0.4 = 2.5: only 6 to 3 and 2 to 6.
+    wide = stretches(curves[0], _groups(curves[0], 0.4))
+    assert (wide.rising, wide.falling) == (1, 1)
+    wider = stretches(curves[0], _groups(curves[0], 1.0))
+    assert (wider.rising, wider.falling) == (0, 0)
+
+
+def test_what_the_snapshots_share_is_no_error():
+    """An error of one bit that is the same at all epochs leaves differences sure."""
+    shared = np.random.default_rng(0).normal(size=20) * math.sqrt(20)
+    found = stretches(PHASES, np.array(PHASES)[:, None] + shared)
+    assert (found.rising, found.falling) == (2, 2)
+
+
+def test_jitter_within_the_errors_is_no_stretch():
+    jitter = 0.1 * np.random.default_rng(0).normal(size=(200, 19))
+    found = stretches(jitter, _groups(jitter, 0.1))
+    # Of 19 values the extremes are 3.7 deviations apart on average; 4.5 errors of a
+    # difference are 6.4 deviations, beyond which few curves in a hundred go.
+    assert np.mean(found.rising + found.falling) < 0.1
+
+
+def test_rises_are_done_at_an_epoch():
+    found = rise_epochs(EPOCHS, [LEARNS, ACCURACY, [1.0] * 6, [np.nan] * 6])
+    # 95 % of 0.5 to 3 is 2.875, of 0.1 to 0.97 it is 0.9265.
+    np.testing.assert_array_equal(found, [3, 10, np.nan, np.nan])
+    assert rise_epochs(EPOCHS, np.arange(6.0), fraction=1.0) == 100
+
+
+def test_as_published():
+    grid = _grid(_cell("additive", PHASES), _cell("multiplicative", PHASES))
+    found = stochastic_convolutional_claims(grid)
+    assert [c.claim[0] for c in found] == list("111111223333333344444455")
+    # The first layer only rises; both others have four stretches.
+    assert _verdicts(found, 1) == ["does not hold", "holds", "holds"] * 2
+    assert _verdicts(found, 2) == ["holds"] * 2
+    # From 6 to 3 bits after epoch 30; the fit is over at 10 and at 3.
+    assert _verdicts(found, 3) == ["holds"] * 8
+    values = [c.value for c in found if c.claim.startswith("3.")][:4]
+    np.testing.assert_allclose(values, [3.0, 1.0, 3.0, 10.0], atol=1e-6)
+    assert _verdicts(found, 5) == ["holds"] * 2
+    assert all(c.num_left_out == 0 for c in found)
+
+
+def test_the_data_processing_inequality():
+    # The last but one layer has a bit more of X than the last, 0.4 above the first.
+    cell = _cell("additive", [2, 3, 4, 5, 5, 5.0], first_y=2.5)
+    found = stochastic_convolutional_claims(cell)
+    breaks_x, breaks_y, check = (c for c in found if c.claim.startswith("4."))
+    assert breaks_x.value == pytest.approx(0.4) and breaks_x.verdict == "does not hold"
+    assert "2 (leaky-relu 32) less that of 1" in breaks_x.quantity
+    assert breaks_y.value == pytest.approx(0.55) and breaks_y.verdict == "does not hold"
+    # 3.05 bits at most, below log2 10 = 3.32.
+    assert check.verdict == "holds"
+    assert _verdicts(found, 5) == []
+
+
+def test_layers_that_only_rise_do_not_compress():
+    found = stochastic_convolutional_claims(_cell("additive", RISES))
+    assert _verdicts(found, 1) == ["does not hold"] * 3
+    compresses, beyond, *after = (c for c in found if c.claim.startswith("3."))
+    assert (compresses.verdict, beyond.verdict) == ("does not hold",) * 2
+    # Networks that do not compress have no epoch at which they start to.
+    assert [c.num_left_out for c in after] == [NUM_SEEDS] * 2
+    assert [c.verdict for c in after] == ["undecided"] * 2
+
+
+def test_large_errors_leave_a_fall_unseen():
+    found = stochastic_convolutional_claims(_cell("additive", ONCE, error=2.0))
+    compresses, beyond, *_ = (c for c in found if c.claim.startswith("3."))
+    assert (compresses.verdict, beyond.verdict) == ("holds", "does not hold")
+
+
+def test_noises_that_differ():
+    other = np.add(PHASES, [0, 0.9, 0.9, 0.9, 0.9, 0.9])
+    grid = _grid(_cell("additive", PHASES), _cell("multiplicative", other))
+    found = stochastic_convolutional_claims(grid)
+    same_x, same_y = (c for c in found if c.claim.startswith("5."))
+    assert same_x.value == pytest.approx(0.75) and same_x.verdict == "does not hold"
+    assert same_y.verdict == "holds"
+
+
+def test_layers_without_numbers_are_left_out():
+    cell = _cell("additive", PHASES)
+    cell["i_xt"][:, :, 1] = np.nan
+    cell["compressed_i_xt_groups"][:, :, 1] = np.nan
+    found = stochastic_convolutional_claims(_grid(cell, _cell("multiplicative", ONCE)))
+    first = [c for c in found if c.claim.startswith("1. Additive")]
+    assert [c.num_left_out for c in first] == [0, NUM_SEEDS, 0]
+    assert first[1].verdict == "undecided"
+    assert all(
+        c.num_left_out == 0 for c in found if c.claim.startswith(("2.", "4.", "5."))
+    )
+
+
+def test_refusals():
+    cell = _cell("additive", PHASES)
+    for name in ("compressed_i_xt_groups", "test_accuracy"):
+        with pytest.raises(ValueError, match="dataset must hold"):
+            stochastic_convolutional_claims(cell.drop_vars(name))
+    with pytest.raises(ValueError, match="dataset must hold compressed_i_ty_error"):
+        stochastic_information(cell.drop_vars("compressed_i_ty_error"))
+    with pytest.raises(ValueError, match="estimator must be one of"):
+        stochastic_information(cell, estimator="kde")
+    with pytest.raises(ValueError, match="groups must have shape"):
+        stretches([1.0, 2.0], [0.1, 0.2])
+    with pytest.raises(ValueError, match="values must have shape"):
+        rise_epochs(EPOCHS, [1.0, 2.0])
+
+
+def test_the_figure_has_a_column_for_each_noise():
+    grid = _grid(_cell("additive", PHASES), _cell("multiplicative", ONCE))
+    figure = stochastic_information(grid)
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 8 and tuple(figure.get_size_inches()) == (7.0, 6.2)
+    information = figure.axes[0]
+    lines = [
+        line
+        for line in information.lines
+        if line.get_label() in [f"{n}: {name}" for n, name in enumerate(NAMES, start=1)]
+    ]
+    np.testing.assert_allclose(lines[2].get_ydata(), PHASES, atol=1e-6)
+    assert len(information.collections) > 3  # Bands, and bars.
+    alone = stochastic_information(_cell("additive", PHASES).isel(seed=[0]))
+    assert alone.get_size_inches()[0] == 3.5
+    assert alone.get_suptitle().startswith("One seed")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("stochastic_cnn")
+
+
+def test_finished_sweeps(script, tmp_path):
+    grid = _grid(_cell("additive", PHASES), _cell("multiplicative", ONCE))
+    (tmp_path / "stochastic").mkdir()
+    results.save_dataset(grid, tmp_path / "stochastic" / results.DATASET_FILE)
+    script.main(["--from", str(tmp_path), "--output", str(tmp_path / "out")])
+    content = json.loads((tmp_path / "out" / "claims.json").read_text())
+    assert len(content["claims"]) == 24
+    assert (tmp_path / "out" / "stochastic_information.png").exists()
+
+
+@pytest.mark.slow
+def test_a_small_run_on_digits(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("IBJAX_DATA", raising=False)
+    output = tmp_path / "out"
+    script.main(
+        ["--quick", "--epochs", "2", "--noise", "additive", "--output", str(output)]
+    )
+    content = json.loads((output / "claims.json").read_text())
+    assert content["claims"]
+    assert content["conditions"][0]["configuration"]["task"] == "digits"

@@ -1,0 +1,181 @@
+"""Saved datasets: whole or not at all, damaged ones named, seeds merged."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ibjax import results
+from ibjax.results.files import ResultsError
+
+
+def _dataset(seeds=(0, 1), **configuration):
+    rng = np.random.default_rng(sum(seeds))
+    seeds = np.array(seeds)
+    dims = ("seed", "epoch", "layer", "estimator")
+    shape = (len(seeds), 3, 2, 1)
+    dataset = xr.Dataset(
+        {
+            "i_xt": (dims, rng.random(shape), {"units": "nats"}),
+            "i_ty": (dims, rng.random(shape), {"units": "nats"}),
+            "train_loss": (("seed", "epoch"), rng.random(shape[:2])),
+            "diverged": (("seed",), np.zeros(len(seeds), bool)),
+        },
+        coords={
+            "seed": seeds,
+            "epoch": [0, 1, 10],
+            "layer": [1, 2],
+            "layer_name": ("layer", np.array(["tanh 3", "softmax 2"], dtype=object)),
+            "estimator": np.array(["binning"], dtype=object),
+        },
+    )
+    configuration = {"learning_rate": 4e-4, "num_seeds": len(seeds)} | configuration
+    return dataset.assign_attrs(
+        configuration=json.dumps(configuration), h_y=0.69, num_samples=4096
+    )
+
+
+def test_round_trip(tmp_path):
+    dataset = _dataset()
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(dataset, path)
+    for where in (path, tmp_path, str(tmp_path)):
+        xr.testing.assert_identical(results.open_dataset(where), dataset)
+    assert os.listdir(tmp_path) == [results.DATASET_FILE]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_dataset_is_in_memory_once_opened(tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    dataset = results.open_dataset(path)
+    path.unlink()
+    assert np.all(np.isfinite(dataset.i_xt))
+
+
+def test_saving_replaces_what_was_there(tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    results.save_dataset(_dataset((5, 6)), path)
+    assert results.open_dataset(path).seed.values.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("failing", ["to_netcdf", "fsync", "replace"])
+def test_a_failed_save_leaves_the_old_file(failing, tmp_path, monkeypatch):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    before = path.read_bytes()
+
+    def fail(*arguments, **options):
+        if failing == "to_netcdf":
+            # Like a full disk: some bytes are written first.
+            arguments[1].write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    owner = xr.Dataset if failing == "to_netcdf" else results.files.os
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, failing, fail)
+        with pytest.raises(OSError, match="No space left"):
+            results.save_dataset(_dataset((5, 6)), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [results.DATASET_FILE]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint"
+    results.write_atomically(path, b"old")
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results.files.os, "replace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            results.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["checkpoint"]
+    results.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["checkpoint"]
+
+
+def test_a_missing_directory_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(OSError, match="No such file or directory"):
+        results.save_dataset(_dataset(), tmp_path / "none" / results.DATASET_FILE)
+
+
+def test_missing_results(tmp_path):
+    with pytest.raises(ResultsError, match="no results: .*results.nc does not exist"):
+        results.open_dataset(tmp_path)
+    with pytest.raises(ResultsError, match="no results: .*other.nc does not exist"):
+        results.open_dataset(tmp_path / "other.nc")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.05, 0.5, 0.95])
+def test_truncated_results(part, tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(ResultsError, match="is damaged or no netCDF file"):
+        results.open_dataset(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"CDF\x01" + b"\0" * 64, b"\xff" * 4096])
+def test_garbage(content, tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    path.write_bytes(content)
+    with pytest.raises(ResultsError, match="is damaged or no netCDF file"):
+        results.open_dataset(path)
+
+
+@pytest.mark.parametrize("missing", ["epoch", "configuration"])
+def test_files_of_something_else(missing, tmp_path):
+    dataset = _dataset()
+    if missing == "configuration":
+        del dataset.attrs["configuration"]
+    else:
+        dataset = dataset.isel({missing: 0}, drop=True)
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(dataset, path)
+    with pytest.raises(ResultsError, match="holds no sweep"):
+        results.open_dataset(path)
+
+
+def test_merged_seeds_are_sorted():
+    first, second = _dataset((0, 1)), _dataset((2, 3, 4))
+    merged = results.merge(iter([second, first]))
+    assert merged.seed.values.tolist() == [0, 1, 2, 3, 4]
+    assert json.loads(merged.attrs["configuration"])["num_seeds"] == 5
+    assert merged.attrs["h_y"] == 0.69
+    for part in (first, second):
+        found = merged.sel(seed=part.seed)
+        for name in part.variables:
+            np.testing.assert_array_equal(found[name], part[name])
+    assert merged.i_xt.attrs == {"units": "nats"}
+    # The parts are as they were.
+    assert json.loads(first.attrs["configuration"])["num_seeds"] == 2
+
+
+def test_merged_datasets_can_be_saved(tmp_path):
+    merged = results.merge([_dataset((0, 1)), _dataset((2,))])
+    results.save_dataset(merged, tmp_path / results.DATASET_FILE)
+    xr.testing.assert_identical(results.open_dataset(tmp_path), merged)
+
+
+def test_one_dataset_merges_to_itself():
+    merged = results.merge([_dataset()])
+    configuration = json.loads(merged.attrs.pop("configuration"))
+    assert configuration["num_seeds"] == 2 and configuration["first_seed"] == 0
+    xr.testing.assert_equal(merged, _dataset())
+
+
+def test_merge_refuses():
+    with pytest.raises(ValueError, match="datasets must hold at least one dataset"):
+        results.merge([])
+    with pytest.raises(ValueError, match="datasets share seeds"):
+        results.merge([_dataset((0, 1)), _dataset((1, 2))])
+    with pytest.raises(ValueError, match="datasets differ in learning_rate, split"):
+        results.merge(
+            [_dataset(), _dataset((2, 3), learning_rate=0.1, split="ordered")]
+        )

@@ -1,0 +1,194 @@
+"""Grids of sweeps: what a cell holds, dims, resuming, pages."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from ibjax import datasets, networks, plots, probes, results, training
+from ibjax.estimators import binning
+from ibjax.report.text import format_grid
+from ibjax.report.writing import report
+from ibjax.results.cells import cell_name, cells_of, combine
+from ibjax.results.example import example_grid
+from ibjax.results.summary import summarize_grid
+from ibjax.sweeps.grid import Cell, sweep_grid
+from ibjax.sweeps.seeds import sweep
+
+PROBES = (probes.bin_edges(binning.SZT_EDGES), probes.losses)
+KEY = jax.random.key(3)
+
+
+def _cell(place, widths, activation):
+    return Cell(
+        place=place,
+        task=datasets.szt(),
+        network=networks.mlp(widths, activation),
+        config=training.TrainConfig(learning_rate=1e-2),
+        snapshots=(0, 1),
+        probes=lambda: PROBES,
+        description={"activation": activation},
+    )
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return [
+        _cell({"hidden": hidden, "activation": activation}, widths, activation)
+        for hidden, widths in (("3", (12, 3, 2)), ("3-2", (12, 3, 2, 2)))
+        for activation in ("tanh", "relu")
+    ]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("grid")
+
+
+@pytest.fixture(scope="module")
+def dataset(cells, directory):
+    return sweep_grid(KEY, cells, num_seeds=2, directory=directory)
+
+
+def test_axes_are_dims(dataset):
+    assert list(dataset.i_xt.sizes)[:3] == ["hidden", "activation", "seed"]
+    assert dataset.activation.values.tolist() == ["tanh", "relu"]
+    assert dataset.sizes["layer"] == 3
+    shallow = dataset.sel(hidden="3", activation="relu")
+    assert shallow.layer_name.values.tolist() == ["relu 3", "softmax 2", ""]
+    assert shallow.layer_width.values.tolist() == [3, 2, 0]
+    assert np.isnan(shallow.i_xt.isel(layer=2)).all()
+    assert np.isfinite(shallow.i_xt.isel(layer=[0, 1])).all()
+
+
+def test_a_cell_is_a_sweep_of_its_own(dataset, cells):
+    for cell, (place, found) in zip(cells, cells_of(dataset), strict=True):
+        assert place == cell.place
+        expected = sweep(
+            KEY,
+            cell.task,
+            cell.network,
+            cell.config,
+            num_seeds=2,
+            snapshots=cell.snapshots,
+            probes=PROBES,
+            description=cell.description,
+        )
+        for name in ("i_xt", "train_loss"):
+            np.testing.assert_array_equal(found[name], expected[name])
+        assert found.layer_name.values.tolist() == list(cell.network.layer_names)
+        one, other = (json.loads(d.attrs["configuration"]) for d in (found, expected))
+        assert one == other
+
+
+def test_a_grid_is_saved_and_resumed(dataset, cells, directory):
+    saved = results.open_dataset(directory)
+    np.testing.assert_array_equal(saved.i_xt, dataset.i_xt)
+    assert json.loads(saved.attrs["configuration"])["grid"] == {
+        "hidden": ["3", "3-2"],
+        "activation": ["tanh", "relu"],
+    }
+    with pytest.raises(results.ResultsError, match="already holds results"):
+        sweep_grid(KEY, cells, num_seeds=2, directory=directory)
+    (directory / results.DATASET_FILE).unlink()
+    (directory / cell_name(cells[2].place) / results.DATASET_FILE).unlink()
+    seen = []
+    again = sweep_grid(
+        KEY,
+        cells,
+        num_seeds=2,
+        directory=directory,
+        resume=True,
+        on_progress=lambda number, _: seen.append(number),
+    )
+    assert set(seen) == {2}  # The others were there.
+    np.testing.assert_array_equal(again.i_xt, dataset.i_xt)
+
+
+def test_a_resumed_grid_spares_another_run(cells, tmp_path):
+    plain = cells[0]._replace(place={})
+    sweep_grid(KEY, [plain], num_seeds=1, directory=tmp_path / "plain")
+    sweep_grid(KEY, cells[:1], num_seeds=1, directory=tmp_path / "grid")
+    other = cells[0]._replace(place={"learning_rate": 0.5})
+    for name, found in (("plain", "no grid"), ("grid", "activation")):
+        before = (tmp_path / name / "results.nc").read_bytes()
+        with pytest.raises(results.ResultsError, match=f"another run, over .*{found}"):
+            sweep_grid(
+                KEY, [other], num_seeds=1, directory=tmp_path / name, resume=True
+            )
+        assert (tmp_path / name / "results.nc").read_bytes() == before
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "checkpoint.npz").touch()
+    with pytest.raises(results.ResultsError, match="unfinished run that is no grid"):
+        sweep_grid(KEY, [other], num_seeds=1, directory=tmp_path / "begun", resume=True)
+
+
+def test_one_cell_without_a_place_is_a_sweep(cells):
+    dataset = sweep_grid(KEY, [cells[0]._replace(place={})], num_seeds=1)
+    assert list(dataset.train_loss.dims) == ["seed", "epoch"]
+    assert cells_of(dataset)[0][0] == {}
+
+
+@pytest.mark.parametrize("chosen", [[], [0, 1, 2], [0, 3], [0, 0]])
+def test_places_that_are_no_grid_are_refused(cells, chosen):
+    with pytest.raises(ValueError, match="cells"):
+        sweep_grid(KEY, [cells[n] for n in chosen], num_seeds=1)
+
+
+def test_an_axis_of_numbers_and_texts_is_refused(cells):
+    mixed = [
+        cell._replace(place={"batch_size": size})
+        for cell, size in zip(cells, (512, "full"), strict=False)
+    ]
+    with pytest.raises(ValueError, match="batch_size must be all numbers or all texts"):
+        sweep_grid(KEY, mixed, num_seeds=1)
+
+
+def test_combining_keeps_what_is_common():
+    dataset = example_grid(num_seeds=2)
+    configuration = json.loads(dataset.attrs["configuration"])
+    assert configuration["activation"] == "tanh"
+    assert configuration["cells"] == [{}, {}]
+    again = combine(*zip(*cells_of(dataset), strict=True))
+    np.testing.assert_array_equal(again.i_xt, dataset.i_xt)
+
+
+def test_summary_tells_which_cell_compresses():
+    summary = summarize_grid(example_grid(num_seeds=5))
+    verdicts = [
+        [layer["verdict"] for layer in cell["summary"]["estimators"][0]["layers"]]
+        for cell in summary["cells"]
+    ]
+    assert verdicts == [["compresses"] * 6, ["does not compress"] * 6]
+    json.dumps(summary, allow_nan=False)
+    text = format_grid(summary, estimator="binning").splitlines()
+    assert text[-2].startswith("tanh") and text[-2].count("*") == 6
+    assert text[-1].startswith("relu") and "*" not in text[-1]
+    with pytest.raises(ValueError, match="estimator must be one of"):
+        format_grid(summary, estimator="other")
+
+
+def test_report_of_a_grid(tmp_path):
+    page = report(example_grid(num_seeds=3), tmp_path)
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert names == ["compression.pdf", "compression.png", "planes.pdf", "planes.png"]
+    text = page.read_text()
+    assert "sweeps over activation" in text and "http" not in text
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    places = [cell["place"] for cell in summary["cells"]]
+    assert places == [{"activation": "tanh"}, {"activation": "relu"}]
+
+
+def test_planes_show_every_cell(dataset):
+    figure = plots.grid_planes(dataset)
+    titles = [axes.get_title() for axes in figure.axes[:4]]
+    assert titles == ["3, tanh", "3, relu", "3-2, tanh", "3-2, relu"]
+    # A path per layer, besides the ceilings' lines.
+    counts = [len(axes.collections) for axes in figure.axes[:4]]
+    assert counts == [2, 2, 3, 3]
+
+
+def test_compression_writes_a_number_per_layer(dataset):
+    figure = plots.grid_compression(dataset)
+    assert len(figure.axes[0].texts) == 2 * 2 + 2 * 3

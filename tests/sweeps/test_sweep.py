@@ -1,0 +1,433 @@
+"""Sweeps: what a seed's numbers depend on, what survives a crash, what is refused."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax import datasets, networks, probes, results, training
+from ibjax.estimators import binning, kde
+from ibjax.results.files import ResultsError, open_dataset
+from ibjax.sweeps import program
+from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps.program import seed_key
+from ibjax.sweeps.runs import snapshot_epochs
+from ibjax.sweeps.seeds import sweep
+
+SNAPSHOTS = (0, 1, 3)
+LIGHT = (probes.bin_edges(binning.SZT_EDGES), probes.losses)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return datasets.szt()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return networks.mlp((12, 4, 3, 2))
+
+
+@pytest.fixture(scope="module")
+def config():
+    return training.TrainConfig(learning_rate=1e-2)
+
+
+def run(task, network, config, **options):
+    arguments = {"num_seeds": 5, "snapshots": SNAPSHOTS} | options
+    return sweep(jax.random.key(3), task, network, config, **arguments)
+
+
+@pytest.fixture(scope="module")
+def dataset(task, network, config):
+    return run(task, network, config)
+
+
+def test_dataset_is_labelled(dataset, task):
+    assert dict(dataset.i_xt.sizes) == {
+        "seed": 5,
+        "epoch": 3,
+        "layer": 3,
+        "estimator": 3,
+    }
+    assert list(dataset.estimator.values) == ["binning", "kde_upper", "kde_lower"]
+    assert list(dataset.layer_name.values) == ["tanh 4", "tanh 3", "softmax 2"]
+    assert list(dataset.layer_width.values) == [4, 3, 2]
+    assert dataset.i_xt.attrs["units"] == "nats"
+    configuration = json.loads(dataset.attrs["configuration"])
+    assert configuration["learning_rate"] == 1e-2
+    assert configuration["snapshots"] == list(SNAPSHOTS)
+    assert {"jax", "python"} <= set(json.loads(dataset.attrs["versions"]))
+    assert dataset.attrs["num_samples"] == task.num_samples
+    assert not dataset.diverged.any()
+    assert np.isfinite(dataset.i_xt).all()
+
+
+def test_seed_is_the_network_that_train_gives(dataset, task, network, config):
+    seed, epochs = 2, SNAPSHOTS[-1]
+    params = training.train(
+        seed_key(jax.random.key(3), seed), task, network, config, num_epochs=epochs
+    )
+    *hidden, logits = network.activations(params, task.x)
+    layers = (*hidden, jax.nn.softmax(logits))
+    for number, t in enumerate(layers, start=1):
+        expected = {
+            "binning": binning.layer_information(
+                t, task.labels, num_classes=2, edges=binning.SZT_EDGES
+            ),
+            "kde_upper": kde.layer_information(
+                t, task.labels, num_classes=2, noise_variance=1e-3
+            ).upper,
+        }
+        for name, information in expected.items():
+            got = dataset.sel(seed=seed, epoch=epochs, layer=number, estimator=name)
+            # Two programs round differently: parameters agree to 1e-6 or so, and a
+            # row that crosses a bin edge moves an entropy by about 2 log(N) / N.
+            tolerance = 3 * 2 * np.log(4096) / 4096 if name == "binning" else 1e-3
+            np.testing.assert_allclose(got.i_xt, information.i_xt, atol=tolerance)
+            np.testing.assert_allclose(got.i_ty, information.i_ty, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"num_seeds": 1},
+        {"num_seeds": 14},
+        {"devices": 1},
+    ],
+    ids=str,
+)
+def test_seed_depends_on_its_number_alone(light, task, network, config, layout):
+    if "devices" in layout:
+        layout = {"devices": jax.devices()[: layout["devices"]]}
+    other = run(task, network, config, probes=LIGHT, **layout)
+    seeds = sorted(set(light.seed.values) & set(other.seed.values))
+    for name in ("train_loss", "i_xt"):
+        np.testing.assert_array_equal(
+            other[name].sel(seed=seeds), light[name].sel(seed=seeds), err_msg=name
+        )
+
+
+def test_measurements_depend_on_the_seed_alone(dataset, task, network, config):
+    other = run(task, network, config, num_seeds=2, devices=jax.devices()[:1])
+    for name in ("weight_norm", "i_xt", "i_ty", "gradient_snr"):
+        np.testing.assert_array_equal(
+            other[name], dataset[name].isel(seed=slice(2)), err_msg=name
+        )
+
+
+def test_seeds_trained_apart_are_merged(light, task, network, config):
+    halves = [
+        run(task, network, config, probes=LIGHT, num_seeds=count, first_seed=first)
+        for first, count in ((2, 3), (0, 2))
+    ]
+    merged = results.merge(halves)
+    # Another place in the block may round differently, as another block size does.
+    np.testing.assert_allclose(merged.train_loss, light.train_loss, rtol=1e-4)
+    assert list(merged.seed.values) == [0, 1, 2, 3, 4]
+
+
+def test_other_blocks_differ_by_rounding(dataset, task, network, config):
+    other = run(task, network, config, block=2, probes=[probes.losses])
+    # 21 steps of size 1e-2, whose direction is off by a few roundings of float32.
+    np.testing.assert_allclose(other.train_loss, dataset.train_loss, rtol=1e-4)
+
+
+def test_layers_are_measured_before_any_step(dataset, task, network):
+    key_params, _ = jax.random.split(seed_key(jax.random.key(3), 0))
+    params = network.init(key_params)
+    norms = [float(jnp.linalg.norm(w)) for w, _ in params]
+    got = dataset.weight_norm.sel(seed=0, epoch=0)
+    np.testing.assert_allclose(got, norms, rtol=1e-6)
+
+
+def test_diverging_seed_does_not_touch_the_others(task, config):
+    fine = networks.mlp((12, 3, 2))
+
+    def init(key):
+        # One seed in some starts with an infinite weight.
+        (w, b), *rest = fine.init(key)
+        bad = jax.random.key_data(key)[0] % 3 == 0
+        return ((jnp.where(bad, jnp.inf, w), b), *rest)
+
+    network = fine._replace(init=init)
+    healthy = run(task, fine, config, num_seeds=6, probes=LIGHT)
+    mixed = run(task, network, config, num_seeds=6, probes=LIGHT)
+    diverged = mixed.diverged.values
+    assert 0 < diverged.sum() < 6
+    assert np.isnan(mixed.i_xt.sel(seed=diverged)).all()
+    assert np.isnan(mixed.test_accuracy.sel(seed=diverged)).all()
+    np.testing.assert_array_equal(
+        mixed.i_xt.sel(seed=~diverged), healthy.i_xt.sel(seed=~diverged)
+    )
+
+
+def test_user_probe_becomes_a_variable(task, network, config):
+    def saturation(snapshot):
+        shares = [jnp.mean(jnp.abs(t) > 0.95) for t in snapshot.layers]
+        return {"saturation": jnp.stack(shares), "bias": snapshot.params[0][1]}
+
+    dataset = run(task, network, config, probes=[saturation])
+    assert dataset.saturation.dims == ("seed", "epoch", "layer")
+    assert dataset.bias.dims == ("seed", "epoch", "bias_0")
+    assert "i_xt" not in dataset
+
+
+def test_layers_are_measured_on_the_last_inputs(config):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1500, 3)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(np.int32)
+    whole = datasets.make_task(x, labels)
+    part = datasets.make_task(x, labels, num_measured=200)
+    network = networks.mlp((3, 2, 2))
+    options = {"num_seeds": 1, "snapshots": [1], "probes": LIGHT}
+    found = run(part, network, config, **options)
+    assert found.attrs["num_samples"] == 200
+    # Trained alike, on all rows alike; logits part by part round differently.
+    expected = run(whole, network, config, **options)
+    for name in ("train_loss", "test_loss", "test_accuracy"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+    params = training.train(
+        seed_key(jax.random.key(3), 0), whole, network, config, num_epochs=1
+    )
+    *hidden, logits = network.activations(params, x[-200:])
+    for layer, t in enumerate((*hidden, jax.nn.softmax(logits))):
+        information = binning.layer_information(
+            t, labels[-200:], num_classes=2, edges=binning.SZT_EDGES
+        )
+        at = {"seed": 0, "epoch": 0, "layer": layer, "estimator": 0}
+        np.testing.assert_allclose(found.i_xt.isel(at), information.i_xt, rtol=1e-6)
+        np.testing.assert_allclose(found.i_ty.isel(at), information.i_ty, rtol=1e-6)
+
+
+def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config):
+    def compiled(config, probes=LIGHT):
+        layout = program.lay_out(1, None, jax.devices()[:1])
+        seeds = program.start(jax.random.key(3), task, network, config, 0, layout)
+        return program.compile_program(*seeds, task, network, config, probes, layout)
+
+    first = compiled(config)
+    other = dataclasses.replace(config, learning_rate=1e-3)
+    assert compiled(other) is first
+    assert compiled(config, probes=LIGHT[1:]) is not first
+
+
+def test_soft_labels_reach_training_and_estimators(network, config):
+    soft = run(datasets.szt(5.0), network, config, num_seeds=2, probes=LIGHT)
+    assert (soft.i_ty <= soft.attrs["i_xy"] + 1e-4).all()
+    # The loss cannot fall below the entropy of the labels given the input.
+    assert (soft.train_loss > 0.9 * (np.log(2) - soft.attrs["i_xy"])).all()
+
+
+@pytest.fixture(scope="module")
+def light(task, network, config):
+    return run(task, network, config, probes=LIGHT)
+
+
+class Crash(Exception):
+    pass
+
+
+def crash_after(count):
+    def on_progress(progress):
+        if progress.num_snapshots_done == count:
+            raise Crash
+
+    return on_progress
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_resumed_sweep_ends_with_the_same_numbers(
+    light, task, network, config, tmp_path, devices
+):
+    with pytest.raises(Crash):
+        run(
+            task,
+            network,
+            config,
+            probes=LIGHT,
+            directory=tmp_path,
+            on_progress=crash_after(2),
+        )
+    assert (tmp_path / CHECKPOINT_FILE).exists()
+    seen = []
+    resumed = run(
+        task,
+        network,
+        config,
+        directory=tmp_path,
+        probes=LIGHT,
+        resume=True,
+        devices=jax.devices()[:devices],
+        on_progress=seen.append,
+    )
+    assert seen[0].num_snapshots_done == 2
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+    for name in light.data_vars:
+        np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
+    np.testing.assert_array_equal(open_dataset(tmp_path).i_xt, light.i_xt)
+
+
+SCRIPT = """
+import sys, time
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from ibjax import datasets, networks, probes, sweep, training
+from ibjax.estimators import binning
+
+def on_progress(progress):
+    print(progress.num_snapshots_done, flush=True)
+    time.sleep(0.5)
+
+sweep(
+    jax.random.key(3), datasets.szt(), networks.mlp((12, 4, 3, 2)),
+    training.TrainConfig(learning_rate=1e-2), num_seeds=5, snapshots=(0, 1, 3),
+    probes=(probes.bin_edges(binning.SZT_EDGES), probes.losses),
+    directory=sys.argv[1], on_progress=on_progress,
+)
+"""
+
+
+def test_killed_sweep_is_resumed(light, task, network, config, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.strip() == "1":
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not (tmp_path / "results.nc").exists()
+    resumed = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
+    for name in light.data_vars:
+        np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
+
+
+def test_directory_of_another_run_is_refused(task, network, config, tmp_path):
+    run(task, network, config, probes=LIGHT, directory=tmp_path)
+    before = (tmp_path / "results.nc").read_bytes()
+    with pytest.raises(ResultsError, match="already holds the results"):
+        run(task, network, config, probes=LIGHT, directory=tmp_path)
+    with pytest.raises(ResultsError, match="another run, which differs in num_seeds"):
+        run(
+            task,
+            network,
+            config,
+            probes=LIGHT,
+            directory=tmp_path,
+            num_seeds=2,
+            resume=True,
+        )
+    again = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
+    assert again.sizes["seed"] == 5
+    assert (tmp_path / "results.nc").read_bytes() == before
+
+
+def test_damaged_checkpoint_is_refused(task, network, config, tmp_path):
+    with pytest.raises(Crash):
+        run(
+            task,
+            network,
+            config,
+            probes=LIGHT,
+            directory=tmp_path,
+            on_progress=crash_after(1),
+        )
+    path = tmp_path / CHECKPOINT_FILE
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
+        run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
+
+
+def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
+    with pytest.raises(Crash):
+        run(
+            task,
+            network,
+            config,
+            probes=LIGHT,
+            directory=tmp_path,
+            on_progress=crash_after(1),
+        )
+    with pytest.raises(ResultsError, match="already holds an unfinished run"):
+        run(task, network, config, probes=LIGHT, directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_seeds": 0}, "num_seeds must be at least 1, got 0"),
+        ({"snapshots": ()}, "snapshots must be increasing epochs"),
+        ({"snapshots": (0, 3, 3)}, "snapshots must be increasing epochs"),
+        ({"snapshots": (-1, 3)}, "snapshots must be increasing epochs"),
+        ({"first_seed": -1}, "first_seed must not be negative, got -1"),
+        ({"block": 0}, "block must be at least 1, got 0"),
+        ({"devices": ()}, "devices must name at least one device"),
+    ],
+)
+def test_bad_options_are_refused(task, network, config, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(task, network, config, **options)
+
+
+def test_probes_of_one_name_are_refused(task, network, config):
+    with pytest.raises(ValueError, match="names of their own"):
+        run(task, network, config, probes=[probes.losses, probes.losses])
+    with pytest.raises(ValueError, match="probes must name at least one"):
+        run(task, network, config, probes=[])
+
+
+def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_path):
+    options = {"probes": [probes.losses], "directory": tmp_path, "num_seeds": 1}
+    run(task, networks.mlp((12, 2)), config, **options)
+    other = networks.mlp((12, 2), init="fan-out")
+    with pytest.raises(ResultsError, match="differs in network"):
+        run(task, other, config, **options, resume=True)
+    again = run(task, networks.mlp((12, 2)), config, **options, resume=True)
+    assert again.sizes["seed"] == 1
+
+
+def test_batch_larger_than_the_training_set_is_refused(task, network):
+    config = training.TrainConfig(batch_size=4000)
+    with pytest.raises(ValueError, match="batch_size must be at most the training set"):
+        run(task, network, config)
+
+
+def test_snapshot_epochs_are_log_spaced():
+    epochs = snapshot_epochs(10_000, 100)
+    assert (epochs[0], epochs[1], epochs[-1]) == (0, 1, 10_000)
+    assert len(epochs) == 100
+    assert np.all(np.diff(epochs) > 0)
+    # Past the first epochs, where rounding rules, steps are a constant factor.
+    late = np.diff(np.log(epochs[60:]))
+    assert late.max() / late.min() < 1.2
+    assert snapshot_epochs(5, 100) == (0, 1, 2, 3, 4, 5)
+    assert snapshot_epochs(1000, 2) == (0, 1000)
+    assert snapshot_epochs(1000, 3) == (0, 1, 1000)
+    with pytest.raises(ValueError, match="num_epochs must be at least 1"):
+        snapshot_epochs(0)
+    with pytest.raises(ValueError, match="num_snapshots must be at least 2"):
+        snapshot_epochs(10, 1)
+
+
+def test_progress_is_reported(task, network, config):
+    seen = []
+    run(task, network, config, probes=[probes.losses], on_progress=seen.append)
+    assert [progress.stage for progress in seen] == ["compile", *["run"] * 4, "done"]
+    assert [progress.epoch for progress in seen] == [0, 0, 0, 1, 3, 3]
+    assert all(progress.num_epochs == 3 for progress in seen)
+
+
+def test_results_land_where_they_are_told(task, network, config, tmp_path):
+    directory = tmp_path / "new" / "place"
+    run(task, network, config, probes=LIGHT, directory=str(directory))
+    assert sorted(path.name for path in Path(directory).iterdir()) == ["results.nc"]

@@ -1,0 +1,98 @@
+"""Minibatch gradient statistics: by hand, numpy, limits."""
+
+import jax
+import numpy as np
+import pytest
+
+from ibjax.training.gradients import minibatch_statistics, streamed_statistics
+
+
+def _by_numpy(gradients):
+    gradients = np.asarray(gradients, np.float64)
+    mean = np.linalg.norm(gradients.mean(axis=0).ravel())
+    std = np.linalg.norm(gradients.std(axis=0).ravel())
+    return mean, std, mean / std
+
+
+def test_by_hand():
+    # Mean (3, 3), deviations (0, +-1).
+    found = minibatch_statistics(np.array([[3.0, 4.0], [3.0, 2.0]], np.float32))
+    np.testing.assert_allclose(found, [18**0.5, 1.0, 18**0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(13, 10, 12), (5, 7), (4,)])
+def test_agrees_with_numpy(shape):
+    gradients = np.random.default_rng(0).normal(0.3, 1.0, shape).astype(np.float32)
+    found = minibatch_statistics(gradients)
+    np.testing.assert_allclose(found, _by_numpy(gradients), rtol=1e-5)
+    assert found.snr.shape == ()
+
+
+@pytest.mark.parametrize("num_batches", [1, 2, 3, 7, 13])
+def test_equal_gradients_have_infinite_ratio(num_batches):
+    gradient = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    found = minibatch_statistics(np.broadcast_to(gradient, (num_batches, 3, 4)))
+    np.testing.assert_allclose(found.mean_norm, np.linalg.norm(gradient), rtol=1e-6)
+    assert found.std_norm == 0
+    assert found.snr == np.inf
+
+
+def test_no_gradient_has_no_ratio():
+    found = minibatch_statistics(np.zeros((4, 3), np.float32))
+    assert found.mean_norm == found.std_norm == 0
+    assert np.isnan(found.snr)
+
+
+def test_alternating_gradients_have_ratio_zero():
+    found = minibatch_statistics(np.array([[1.0, 2.0], [-1.0, -2.0]], np.float32))
+    assert found.mean_norm == found.snr == 0
+    np.testing.assert_allclose(found.std_norm, 5**0.5, rtol=1e-6)
+
+
+def test_scale_cancels_in_the_ratio():
+    gradients = np.random.default_rng(2).normal(0.3, 1.0, (6, 5)).astype(np.float32)
+    plain, scaled = minibatch_statistics(gradients), minibatch_statistics(8 * gradients)
+    np.testing.assert_allclose(scaled.snr, plain.snr, rtol=1e-6)
+    np.testing.assert_allclose(scaled.mean_norm, 8 * plain.mean_norm, rtol=1e-6)
+
+
+def test_vmap_equals_a_loop():
+    gradients = np.random.default_rng(3).normal(size=(3, 6, 5)).astype(np.float32)
+    found = jax.vmap(minibatch_statistics)(gradients)
+    for n, layer in enumerate(gradients):
+        one = minibatch_statistics(layer)
+        np.testing.assert_allclose([f[n] for f in found], one, rtol=1e-5)
+
+
+def test_derivatives_are_finite_where_a_norm_is_zero():
+    derivative = jax.grad(lambda g: minibatch_statistics(g).std_norm)
+    assert np.all(np.isfinite(derivative(np.ones((3, 2), np.float32))))
+
+
+@pytest.mark.parametrize("gradients", [np.float32(1.0), np.zeros((0, 3), np.float32)])
+def test_no_batch_is_refused(gradients):
+    with pytest.raises(ValueError, match=r"gradients must have shape \[num_batches"):
+        minibatch_statistics(gradients)
+
+
+def test_streamed_statistics_agree_with_numpy():
+    rng = np.random.default_rng(2)
+    first = rng.normal(0.3, 1.0, (13, 5, 4)).astype(np.float32)
+    second = rng.normal(-2.0, 0.1, (13, 7)).astype(np.float32)
+    found = streamed_statistics(lambda batch: batch, (first, second))
+    for statistics, gradients in zip(found, (first, second), strict=True):
+        np.testing.assert_allclose(statistics, _by_numpy(gradients), rtol=1e-5)
+
+
+def test_streamed_statistics_of_equal_gradients():
+    gradient = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    batches = np.broadcast_to(gradient, (7, 3, 4))
+    (found,) = streamed_statistics(lambda batch: (batch,), batches)
+    np.testing.assert_allclose(found.mean_norm, np.linalg.norm(gradient), rtol=1e-6)
+    assert found.std_norm == 0
+    assert found.snr == np.inf
+
+
+def test_streamed_statistics_need_a_batch():
+    with pytest.raises(ValueError, match="at least one batch"):
+        streamed_statistics(lambda batch: (batch,), np.zeros((0, 3)))
