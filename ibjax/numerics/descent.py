@@ -1,0 +1,93 @@
+"""Gradient steps on a loss: the one loop that networks, critics and encoders share.
+
+What is trained is a pytree ``params``. Beside it a loss may carry ``memory`` from step
+to step, which no gradient reaches: running averages, batch statistics.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax import lax
+
+__all__ = ["DescentState", "Loss", "descend", "init", "step"]
+
+Loss = Callable[[Any, Any, Any], tuple[jax.Array, tuple[Any, Any]]]
+"""``loss(params, memory, batch) -> (value, (memory, record))``."""
+
+
+class DescentState(NamedTuple):
+    """What one step leaves to the next.
+
+    Attributes:
+      params: What the gradient is taken of.
+      optimizer_state: State of the optimizer.
+      memory: What the loss carries from step to step, None for nothing.
+    """
+
+    params: Any
+    optimizer_state: Any
+    memory: Any = None
+
+
+def init(
+    params: Any, optimizer: optax.GradientTransformation, memory: Any = None
+) -> DescentState:
+    """State before the first step."""
+    return DescentState(params, optimizer.init(params), memory)
+
+
+def step(
+    loss: Loss, state: DescentState, batch: Any, optimizer: optax.GradientTransformation
+) -> tuple[DescentState, Any]:
+    """One step down the gradient.
+
+    Args:
+      loss: ``loss(params, memory, batch) -> (value, (memory, record))``.
+      state: State before the step.
+      batch: Whatever the loss is to see, a pytree.
+      optimizer: The optimizer.
+
+    Returns:
+      The state after the step and the loss's ``record``.
+    """
+    gradient, (memory, record) = jax.grad(loss, has_aux=True)(
+        state.params, state.memory, batch
+    )
+    updates, optimizer_state = optimizer.update(
+        gradient, state.optimizer_state, state.params
+    )
+    params = optax.apply_updates(state.params, updates)
+    return DescentState(params, optimizer_state, memory), record
+
+
+def descend(
+    loss: Loss,
+    state: DescentState,
+    batches: Any,
+    optimizer: optax.GradientTransformation,
+) -> tuple[DescentState, Any]:
+    """A step for each of several batches, one after another.
+
+    Args:
+      loss: See :func:`step`.
+      state: State before the first step.
+      batches: What the loss is to see, a pytree of arrays ``[num_steps, ...]``.
+      optimizer: The optimizer.
+
+    Returns:
+      The state after the last step, and the records, ``[num_steps, ...]``.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> def loss(x, memory, target):
+      ...     value = jnp.sum((x - target) ** 2)
+      ...     return value, (memory, value)
+      >>> optimizer = optax.sgd(0.25)
+      >>> start = init(jnp.zeros(()), optimizer)
+      >>> end, history = descend(loss, start, jnp.ones(3), optimizer)
+      >>> print(end.params, history)
+      0.875 [1.     0.25   0.0625]
+    """
+    return lax.scan(lambda s, batch: step(loss, s, batch, optimizer), state, batches)
