@@ -12,7 +12,7 @@ from ibjax import (
 )
 from ibjax.sweeps.runs import snapshot_epochs
 from ibjax.sweeps.seeds import sweep
-from ibjax.training import gradients
+from ibjax.training import gradients, objectives
 from ibjax.training.config import TrainConfig
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ __all__ = [
     "gradients",
     "measures",
     "networks",
+    "objectives",
     "probes",
     "results",
     "snapshot_epochs",

@@ -6,9 +6,10 @@ from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.known_information.tasks import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.szt import szt
-from ibjax.datasets.task import Task, make_task
+from ibjax.datasets.task import Batch, Task, make_task
 
 __all__ = [
+    "Batch",
     "ImagePairs",
     "KnownInformation",
     "Task",

@@ -1,15 +1,16 @@
-"""Networks: pairs of pure functions, from widths or from a flax module."""
+"""Networks: pure functions of their parameters, from widths or from a flax module."""
 
 from ibjax.networks.from_flax import from_flax
 from ibjax.networks.mlp import ACTIVATIONS, INITIALIZERS, mlp
-from ibjax.networks.network import Network
-from ibjax.networks.noisy import NoisyNetwork, noisy
+from ibjax.networks.network import Layer, Network, NetworkState
+from ibjax.networks.noisy import noisy
 
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "Layer",
     "Network",
-    "NoisyNetwork",
+    "NetworkState",
     "from_flax",
     "mlp",
     "noisy",

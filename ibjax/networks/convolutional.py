@@ -8,18 +8,16 @@ through the network a few images at a time.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ibjax.networks.initialization import uniform_arrays
-from ibjax.networks.mlp import ACTIVATIONS
-from ibjax.networks.network import Network
+from ibjax.networks.mlp import activation_function
+from ibjax.networks.network import Layer, Network
 
 __all__ = [
-    "ConvolutionalNetwork",
     "check_sizes",
     "convolutional",
     "convolve",
@@ -31,20 +29,6 @@ __all__ = [
 _IMAGES_AT_ONCE = 128
 
 
-class ConvolutionalNetwork(NamedTuple):
-    """A network for images, and the shapes of its layers.
-
-    Attributes:
-      network: The network as :func:`ibjax.sweep` takes it. Activities are flat,
-        ``[num_samples, height * width * channels]``, with the channels innermost.
-      shapes: Shape of every layer before it is made flat: ``(height, width,
-        channels)``, or ``(units,)`` of a fully connected one.
-    """
-
-    network: Network
-    shapes: tuple[tuple[int, ...], ...]
-
-
 def convolutional(
     image_shape: tuple[int, int],
     channels: Sequence[int] = (32, 64),
@@ -54,7 +38,7 @@ def convolutional(
     activation: str = "relu",
     kernel_size: int = 3,
     pool_size: int = 2,
-) -> ConvolutionalNetwork:
+) -> Network:
     r"""Convolutions, one max-pooling, fully connected layers and a softmax.
 
     The defaults are the network of Keras's MNIST example without its dropout: two
@@ -70,36 +54,33 @@ def convolutional(
     ratio.
 
     Args:
-      image_shape: Height and width of the images; inputs are ``[num_samples, height *
-        width]``, row by row.
+      image_shape: Height and width of the images; inputs are ``[num_samples, height,
+        width]``, or flat, row by row.
       channels: Channels of every convolution.
       hidden: Units of every fully connected layer between pooling and output.
       num_classes: Number of classes.
-      activation: One of ``ibjax.networks.ACTIVATIONS``.
+      activation: One of ``ibjax.networks.ACTIVATIONS``, or an elementwise function.
       kernel_size: Height and width of a convolution's kernel, in pixels.
       pool_size: Height and width of the pooling's windows, in pixels.
 
     Returns:
-      The network, whose last activation holds the logits, and its layers' shapes.
+      The network, whose last activation holds the logits. Layers with channels have
+      the shape ``(height, width, channels)``.
 
     Raises:
       ValueError: If a number is not positive, the name unknown, or the image too small
         for the convolutions and the pooling.
 
     Example:
-      >>> network, shapes = convolutional((8, 8), channels=(2, 3), hidden=(5,))
-      >>> shapes
-      ((6, 6, 2), (4, 4, 3), (2, 2, 3), (5,), (10,))
+      >>> network = convolutional((8, 8), channels=(2, 3), hidden=(5,))
+      >>> [layer.shape for layer in network.layers]
+      [(6, 6, 2), (4, 4, 3), (2, 2, 3), (5,), (10,)]
       >>> params = network.init(jax.random.key(0))
       >>> [t.shape[1] for t in network.activations(params, jnp.zeros((4, 64)))]
       [72, 48, 12, 5, 10]
     """
     shapes = _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-        )
-    activation_fn = ACTIVATIONS[activation]
+    activation, activation_fn = activation_function(activation)
     num_convolutions = len(channels)
 
     def layers_of(params, x):
@@ -118,7 +99,8 @@ def convolutional(
         layers.append(t @ w + b[None])
         return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
 
-    def activations(params, x):
+    def activations(params, x, *, key=None, training=False):
+        del key, training  # Neither noise nor dropout.
         return in_parts(lambda _, part: layers_of(params, part), x)
 
     def kernels(params):
@@ -129,17 +111,17 @@ def convolutional(
     names = [f"{activation} conv {number}" for number in channels]
     names += [f"max-pool {pool_size}"]
     names += [f"{activation} {width}" for width in hidden]
-    network = Network(
+    names += [f"softmax {num_classes}"]
+    return Network(
         init=lambda key: _init(key, shapes, num_convolutions, kernel_size),
         activations=activations,
         kernels=kernels,
-        layer_names=(*names, f"softmax {num_classes}"),
+        layers=tuple(map(Layer, names, shapes)),
         description=(
             f"convolutional {'x'.join(map(str, image_shape))}, kernels {kernel_size}, "
-            f"{', '.join(names)}, softmax {num_classes}, init glorot"
+            f"{', '.join(names)}, init glorot"
         ),
     )
-    return ConvolutionalNetwork(network, shapes)
 
 
 def check_sizes(

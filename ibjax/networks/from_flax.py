@@ -1,106 +1,439 @@
-"""Any flax module whose call returns its layers' activities, as a network."""
+"""Flax modules, linen or nnx, as networks.
 
-from collections.abc import Callable
-from typing import Any
+Layers are what the module's call returns or, chosen by name, what its submodules return
+and what it sows. Variables that are not trained (linen collections, nnx variable types)
+are the network's state and have to be named, so that no statistic of a batch is trained
+by mistake.
+"""
 
+import contextlib
+import inspect
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import flax.errors
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 from flax import linen, nnx
+from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
-from ibjax.networks.network import Network
+from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
 
 __all__ = ["from_flax"]
 
+# Names by which modules are told that they train, and the value that says so.
+_TRAINING_ARGUMENTS = {
+    "training": True,
+    "train": True,
+    "is_training": True,
+    "deterministic": False,
+    "use_running_average": False,
+}
+# Linen's streams of random numbers, all drawn from the one key of a step.
+_STREAMS = ("dropout", "noise", "sample")
+# Recording the outputs of nnx submodules changes their classes for a moment.
+_recording = threading.Lock()
+
+
+class _Calls(NamedTuple):
+    """A module as pure functions of its variables.
+
+    Attributes:
+      init: ``init(key) -> params``.
+      outputs: ``outputs(params, x, key, training) -> (returned, by_name)``.
+      state: How state is kept apart from what is trained, None without any.
+    """
+
+    init: Callable
+    outputs: Callable
+    state: NetworkState | None
+
 
 def from_flax(
-    module: linen.Module | Callable[[nnx.Rngs], nnx.Module], example_input: ArrayLike
+    module: linen.Module | Callable[[nnx.Rngs], nnx.Module],
+    example_input: ArrayLike,
+    *,
+    layers: Sequence[str] | None = None,
+    state: Sequence[str | type[nnx.Variable]] | str | type[nnx.Variable] = (),
+    output: str = "softmax",
 ) -> Network:
     """A network from a linen module, or from a function that makes an nnx module.
 
-    The module's call must return a tuple of every layer's activities, the class logits
-    last, and use as many weight arrays of rank two or more as it has layers, in the
-    order of the layers.
+    Without ``layers`` the module's call must return a tuple of every layer's
+    activities, the output last. With ``layers`` it returns the output alone, and the
+    layers are the outputs of the submodules of these names, or what was sown by them:
+    paths such as ``"Block_0/Dense_1"`` in linen and ``"blocks.0.attention"`` in nnx.
+    The output follows them as the last layer.
+
+    A call that has an argument ``training``, ``train``, ``deterministic`` or
+    ``use_running_average`` is told whether it trains; nnx modules are put into their
+    training or evaluation mode besides. In training, dropout and other randomness draw
+    from the key of the step.
 
     Args:
       module: A linen module, or a function from ``nnx.Rngs`` to an nnx module (e.g.
         its class), so that each seed can have its own.
-      example_input: Inputs of the shape the network is called with,
-        ``[num_samples, num_inputs]``.
+      example_input: Inputs of the shape the network is called with, ``[num_samples,
+        ...]``.
+      layers: Names of the layers to record, in their order.
+      state: What is not trained but kept up to date in training: collections of a
+        linen module, e.g. ``"batch_stats"``, or variable types of an nnx module, e.g.
+        ``nnx.BatchStat``.
+      output: ``"softmax"`` if the output holds logits of classes, ``"linear"`` if not.
 
     Returns:
-      The network. A layer of more than two axes is recorded with all but the first
-      flattened.
+      The network. A layer of more than two axes is recorded flat; its ``shape`` says
+      what it was. A weight array (of rank two or more) belongs to the first layer that
+      depends on it.
 
     Raises:
-      TypeError: If the call does not return a tuple of arrays.
-      ValueError: If the number of weight arrays is not the number of layers.
+      TypeError: If the call does not return what it must.
+      ValueError: If a layer's name is unknown, the module keeps variables that
+        ``state`` does not name, or it cannot be called in training.
 
     Example:
       >>> class Small(linen.Module):
       ...     @linen.compact
-      ...     def __call__(self, x):
-      ...         hidden = jnp.tanh(linen.Dense(4)(x))
-      ...         return hidden, linen.Dense(2)(hidden)
-      >>> network = from_flax(Small(), jnp.zeros((1, 12)))
+      ...     def __call__(self, x, training):
+      ...         hidden = linen.BatchNorm(use_running_average=not training)(
+      ...             linen.Dense(4)(x)
+      ...         )
+      ...         return linen.Dense(2)(jnp.tanh(hidden))
+      >>> network = from_flax(
+      ...     Small(), jnp.zeros((1, 12)), layers=["BatchNorm_0"], state="batch_stats"
+      ... )
       >>> network.layer_names
-      ('layer 1 (4)', 'layer 2 (2)')
+      ('BatchNorm_0 (4)', 'output (2)')
     """
     example_input = jnp.asarray(example_input)
+    if output not in OUTPUTS:
+        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    state = (state,) if isinstance(state, str | type) else tuple(state)
     if isinstance(module, linen.Module):
-
-        def init(key):
-            return module.init(key, example_input)
-
-        def call(params, x):
-            return module.apply(params, x)
+        calls = _linen_calls(module, example_input, state, named=layers is not None)
     else:
-        graph = nnx.eval_shape(lambda: nnx.split(module(nnx.Rngs(0))))[0]
+        calls = _nnx_calls(module, state)
 
-        def init(key):
-            return nnx.split(module(nnx.Rngs(key)))[1]
+    def activities(params, x, key=None, training=False):
+        returned, by_name = calls.outputs(params, x, key, training)
+        if layers is None:
+            return _returned_layers(returned)
+        return (*_named_layers(layers, by_name), _array(returned, "output"))
 
-        def call(params, x):
-            return nnx.merge(graph, params)(x)
+    def activations(params, x, *, key=None, training=False):
+        found = activities(params, x, key, training)
+        return tuple(t.reshape(t.shape[0], -1) for t in found)
 
-    def activations(params, x):
-        layers = call(params, x)
-        if not isinstance(layers, tuple) or not layers:
-            raise TypeError(
-                "module must return a tuple of its layers' activities, logits last, "
-                f"got {type(layers).__name__}"
-            )
-        return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
-
-    shapes = jax.eval_shape(init, jax.random.key(0))
-    layers = jax.eval_shape(activations, shapes, example_input)
-    kernel_places = _kernel_places(activations, shapes, example_input)
-    num_kernels = len(kernel_places)
-    if num_kernels != len(layers):
-        raise ValueError(
-            "module must have one weight array per layer it returns, got "
-            f"{num_kernels} arrays for {len(layers)} layers"
-        )
+    shapes = jax.eval_shape(calls.init, jax.random.key(0))
+    found = jax.eval_shape(activities, shapes, example_input)
+    _check_training(calls, shapes, example_input)
+    kernels = _kernel_places(activities, shapes, example_input)
+    names = [f"layer {number}" for number in range(1, len(found) + 1)]
+    if layers is not None:
+        names = [*layers, "output"]
+    chosen = "" if layers is None else f", layers {', '.join(layers)}"
+    linear = ", linear output" if output == "linear" else ""
     return Network(
-        init=init,
+        init=calls.init,
         activations=activations,
         kernels=lambda params: tuple(
-            jax.tree.leaves(params)[place] for place in kernel_places
+            _one_or_all([jax.tree.leaves(params)[place] for place in places])
+            for places in kernels
         ),
-        layer_names=tuple(
-            f"layer {number} ({layer.shape[1]})"
-            for number, layer in enumerate(layers, start=1)
+        layers=tuple(
+            Layer(f"{name} ({math.prod(t.shape[1:])})", t.shape[1:])
+            for name, t in zip(names, found, strict=True)
         ),
-        description=f"{module!r} on {list(example_input.shape)}",
+        description=f"{module!r} on {list(example_input.shape)}{chosen}{linear}",
+        output=output,
+        state=calls.state,
     )
 
 
+def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
+    signature = inspect.signature(type(module).__call__).parameters
+
+    def init(key):
+        variables = module.init(key, example_input, **_flags(signature, False))
+        # What is sown while a module is initialised is no variable of its own.
+        return {k: v for k, v in variables.items() if k != "intermediates"}
+
+    def outputs(params, x, key, training):
+        extra = {"capture_intermediates": True} if named else {}
+        mutable = ["intermediates"] if named else []
+        returned, changed = module.apply(
+            params,
+            x,
+            **_flags(signature, training),
+            rngs=_streams(key),
+            # A batch's statistics are computed in training, and dropped here.
+            mutable=[*mutable, *(state if training else ())],
+            **extra,
+        )
+        found = flatten_dict(dict(changed.get("intermediates", {})), sep="/")
+        by_name = {}
+        for path, values in found.items():
+            name = path.removesuffix("/__call__")
+            if name == "__call__":  # The output itself.
+                continue
+            for number, value in enumerate(values):
+                by_name[name if len(values) == 1 else f"{name}:{number}"] = value
+        return returned, by_name
+
+    found = set(jax.eval_shape(init, jax.random.key(0)))
+    _check_state(sorted(found - {"params"}), state, "collections")
+    if not state:
+        return _Calls(init, outputs, None)
+
+    def split(params):
+        kept = {name: params[name] for name in state}
+        return {k: v for k, v in params.items() if k not in state}, kept
+
+    def update(params, x, key):
+        _, changed = module.apply(
+            params,
+            x,
+            **_flags(signature, True),
+            rngs=_streams(key),
+            mutable=list(state),
+        )
+        return {name: changed[name] for name in state}
+
+    merge = lambda trainable, kept: {**trainable, **kept}  # noqa: E731
+    return _Calls(init, outputs, NetworkState(split, merge, update))
+
+
+def _nnx_calls(make, state) -> _Calls:
+    model = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
+    signature = inspect.signature(type(model).__call__).parameters
+    found = {type(v) for _, v in nnx.to_flat_state(nnx.state(model))}
+    kinds = [
+        kind.__name__
+        for kind in found
+        if not issubclass(kind, (nnx.Param, nnx.RngState, *state))
+    ]
+    _check_state(sorted(kinds), (), "variables of the types")
+    filters = (nnx.Param, nnx.Any(*state)) if state else (nnx.Param,)
+    graph, *_, random = nnx.split(model, *filters, nnx.RngState)
+    # Keys of dropout are drawn anew at each step, so they are no parameters.
+    has_random = bool(jax.tree.leaves(random))
+
+    def init(key):
+        _, trained, *others = nnx.split(make(nnx.Rngs(key)), *filters, nnx.RngState)
+        return (trained, others[0]) if state else trained
+
+    def built(params, key, training):
+        kept = params if state else (params,)
+        fresh = ()
+        if has_random:
+            fresh = (nnx.split(make(nnx.Rngs(0)), *filters, nnx.RngState)[-1],)
+        model = nnx.merge(graph, *kept, *fresh)
+        model.train() if training else model.eval()
+        if has_random:
+            if training and key is None:
+                raise ValueError("key must be given where dropout trains, got None")
+            if key is not None:
+                nnx.reseed(model, **{name: key for name in _stream_names(model)})
+        return model
+
+    def call(model, x, training):
+        # Recorded always: flax warns of what is sown otherwise.
+        with _recorded(model) as by_name:
+            returned = model(x, **_flags(signature, training))
+        by_name.pop("", None)  # The output itself.
+        return returned, by_name
+
+    def outputs(params, x, key, training):
+        return call(built(params, key, training), x, training)
+
+    if not state:
+        return _Calls(init, outputs, None)
+
+    def update(params, x, key):
+        model = built(params, key, True)
+        call(model, x, True)
+        return nnx.state(model, nnx.Any(*state))
+
+    return _Calls(
+        init,
+        outputs,
+        NetworkState(lambda params: params, lambda *params: params, update),
+    )
+
+
+def _stream_names(model: nnx.Module) -> set[str]:
+    """Names of the streams of random numbers of a module."""
+    return {v.tag for _, v in nnx.to_flat_state(nnx.state(model, nnx.RngKey))}
+
+
+@contextlib.contextmanager
+def _recorded(model: nnx.Module) -> Iterator[dict[str, Any]]:
+    """Outputs of all submodules while the model is called, and what they sow, by path.
+
+    The classes' calls are wrapped for that time: outputs inside lists of submodules are
+    lost by ``nnx.capture`` of flax 0.12.
+    """
+    paths = {id(m): ".".join(map(str, path)) for path, m in nnx.iter_modules(model)}
+    classes = {type(m) for _, m in nnx.iter_modules(model)}
+    found: dict[str, Any] = {}
+
+    def recording(call):
+        def wrapped(self, *args, **kwargs):
+            result = call(self, *args, **kwargs)
+            if id(self) in paths:
+                found[paths[id(self)]] = result
+            return result
+
+        return wrapped
+
+    def sow(self, kind, name, value, *args, **kwargs):
+        found[f"{paths[id(self)]}.{name}".lstrip(".")] = value
+        return True
+
+    with _recording:
+        calls = {cls: cls.__dict__["__call__"] for cls in classes if _has_call(cls)}
+        original = nnx.Module.sow
+        try:
+            for cls, call in calls.items():
+                cls.__call__ = recording(call)
+            nnx.Module.sow = sow
+            yield found
+        finally:
+            nnx.Module.sow = original
+            for cls, call in calls.items():
+                cls.__call__ = call
+
+
+def _has_call(cls: type) -> bool:
+    return "__call__" in cls.__dict__
+
+
+def _flags(signature, training: bool) -> dict[str, bool]:
+    """Arguments that tell a call whether it trains."""
+    return {
+        name: value if training else not value
+        for name, value in _TRAINING_ARGUMENTS.items()
+        if name in signature
+    }
+
+
+def _streams(key: jax.Array | None) -> dict[str, jax.Array]:
+    if key is None:
+        return {}
+    return {name: jax.random.fold_in(key, n) for n, name in enumerate(_STREAMS)}
+
+
+def _check_state(found: list[str], state, kind: str) -> None:
+    missing = [name for name in found if name not in state]
+    if missing:
+        raise ValueError(
+            f"module keeps {kind} {', '.join(missing)} beside its parameters; name "
+            "them in state, so that training updates and does not train them"
+        )
+    unknown = [name for name in state if name not in found]
+    if unknown and kind == "collections":
+        raise ValueError(
+            f"state must name collections of the module, {', '.join(found) or 'none'}; "
+            f"got {', '.join(unknown)}"
+        )
+
+
+def _check_training(calls: _Calls, shapes, example_input) -> None:
+    """Call the module as training does, so that what it lacks is told before."""
+    key = jax.random.key(0)
+    try:
+        jax.eval_shape(
+            lambda params, x: calls.outputs(params, x, key, True), shapes, example_input
+        )
+        if calls.state is not None:
+            jax.eval_shape(
+                lambda params, x: calls.state.update(params, x, key),
+                shapes,
+                example_input,
+            )
+    except flax.errors.FlaxError as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"module cannot be called in training: {first}") from error
+
+
+def _returned_layers(returned: Any) -> tuple[jax.Array, ...]:
+    if not isinstance(returned, tuple) or not returned:
+        raise TypeError(
+            "module must return a tuple of its layers' activities, the output last, or "
+            f"layers must name those to record; got {type(returned).__name__}"
+        )
+    return tuple(_array(t, f"layer {n}") for n, t in enumerate(returned, start=1))
+
+
+def _named_layers(layers: Sequence[str], by_name: dict[str, Any]):
+    unknown = [name for name in layers if name not in by_name]
+    if unknown:
+        raise ValueError(
+            f"layers must be names of the module's, {', '.join(sorted(by_name))}; got "
+            f"{', '.join(unknown)}"
+        )
+    return tuple(_array(by_name[name], f"layer {name}") for name in layers)
+
+
+def _array(value: Any, what: str) -> jax.Array:
+    if not hasattr(value, "ndim") or value.ndim < 2:
+        shape = getattr(value, "shape", type(value).__name__)
+        raise TypeError(f"{what} must be an array [num_samples, ...], got {shape}")
+    return value
+
+
+def _one_or_all(arrays: list[jax.Array]) -> Any:
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+
 def _kernel_places(
-    activations: Callable, params: Any, example_input: jax.Array
-) -> list[int]:
-    """Which leaves of rank two or more the call uses, in the order it uses them."""
-    leaves = jax.tree.leaves(params)
-    program = jax.make_jaxpr(activations)(params, example_input).jaxpr
-    place = {id(var): n for n, var in enumerate(program.invars[: len(leaves)])}
-    used = [place[id(v)] for e in program.eqns for v in e.invars if id(v) in place]
-    return [n for n in dict.fromkeys(used) if leaves[n].ndim >= 2]
+    activities: Callable, params: Any, example_input: jax.Array
+) -> list[list[int]]:
+    """For every layer, the weight arrays that it is the first to depend on."""
+    paths, leaves = zip(*jax.tree.leaves_with_path(params), strict=True)
+    # A bias may have two axes too, as that of an attention's heads.
+    weights = {
+        place
+        for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
+        if leaf.ndim >= 2 and "bias" not in jax.tree_util.keystr(path[-2:])
+    }
+    closed = jax.make_jaxpr(activities)(params, example_input)
+    inputs = [{place} for place in range(len(leaves))]
+    inputs += [set() for _ in closed.jaxpr.invars[len(leaves) :]]
+    taken: set[int] = set()
+    places = []
+    for needed in _dependencies(closed.jaxpr, inputs):
+        places.append(sorted((needed - taken) & weights))
+        taken |= needed
+    return places
+
+
+def _dependencies(program, inputs: list[set[int]]) -> list[set[int]]:
+    """Which leaves every output of a program depends on, given those of its inputs."""
+    known = dict(zip(program.invars, inputs, strict=True))
+    known |= {var: set() for var in program.constvars}
+
+    def of(var) -> set[int]:
+        return set() if isinstance(var, jax.extend.core.Literal) else known[var]
+
+    for equation in program.eqns:
+        needed = [of(var) for var in equation.invars]
+        inner = equation.params.get("jaxpr")
+        inner = getattr(inner, "jaxpr", inner)
+        if (
+            inner is not None
+            and len(inner.invars) == len(needed)
+            and (
+                len(inner.outvars) == len(equation.outvars)
+                and equation.primitive.name in ("jit", "pjit", "closed_call", "remat2")
+            )
+        ):
+            found = _dependencies(inner, needed)
+        else:
+            found = [set().union(*needed)] * len(equation.outvars)
+        known |= dict(zip(equation.outvars, found, strict=True))
+    return [of(var) for var in program.outvars]

@@ -6,15 +6,17 @@ on a CPU: about twice as fast for these sizes as what autodiff makes of ``x @ w 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.networks.network import Network
+from ibjax.networks.network import OUTPUTS, Layer, Network
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "mlp"]
+__all__ = ["ACTIVATIONS", "INITIALIZERS", "activation_function", "mlp"]
+
+Activation = str | Callable[[jax.Array], jax.Array]
 
 ACTIVATIONS = {
     "tanh": jnp.tanh,
@@ -31,9 +33,13 @@ INITIALIZERS = ("fan-in", "fan-out")
 
 
 def mlp(
-    widths: Sequence[int], activation: str = "tanh", *, init: str = "fan-in"
+    widths: Sequence[int],
+    activation: Activation | Sequence[Activation] = "tanh",
+    *,
+    init: str | Callable = "fan-in",
+    output: str = "softmax",
 ) -> Network:
-    r"""A fully connected network with a softmax output.
+    r"""A fully connected network.
 
     Weights are drawn from a normal distribution cut off at two standard deviations
     (which leaves 0.88 of them) and biases are zero. The nominal standard deviation is
@@ -46,15 +52,22 @@ def mlp(
     Gradients are defined in reverse mode only.
 
     Args:
-      widths: Number of inputs, of units of every hidden layer, and of classes.
-      activation: One of :data:`ACTIVATIONS`.
-      init: One of :data:`INITIALIZERS`.
+      widths: Number of inputs, of units of every hidden layer, and of outputs. Inputs
+        of several axes are made flat.
+      activation: One of :data:`ACTIVATIONS` or an elementwise function; a list has one
+        for each hidden layer.
+      init: One of :data:`INITIALIZERS`, or a function such as
+        ``jax.nn.initializers.he_normal()``, called with a key, the shape ``(inputs,
+        units)`` and the dtype.
+      output: ``"softmax"`` if the last activity holds logits of classes, ``"linear"``
+        if it is the output, e.g. of a regression.
 
     Returns:
-      The network; its last activation holds the logits.
+      The network.
 
     Raises:
-      ValueError: If a width is not positive, or a name unknown.
+      ValueError: If a width is not positive, a name unknown, or there are other than as
+        many activation functions as hidden layers.
 
     Example:
       >>> network = mlp([12, 10, 7, 5, 4, 3, 2])
@@ -67,34 +80,87 @@ def mlp(
         raise ValueError(
             f"widths must be two or more positive numbers, got {list(widths)}"
         )
-    if activation not in ACTIVATIONS:
+    num_hidden = len(widths) - 2
+    names, functions = _activations(activation, num_hidden)
+    if isinstance(init, str) and init not in INITIALIZERS:
         raise ValueError(
-            f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+            f"init must be one of {', '.join(INITIALIZERS)} or a function, got {init!r}"
         )
-    if init not in INITIALIZERS:
-        raise ValueError(f"init must be one of {', '.join(INITIALIZERS)}, got {init!r}")
-    activation_fn = ACTIVATIONS[activation]
+    if output not in OUTPUTS:
+        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
 
-    def activations(params, x):
-        h = x.T
+    def activations(params, x, *, key=None, training=False):
+        del key, training  # Neither noise nor dropout.
+        h = x.reshape(x.shape[0], -1).T
         layers = []
-        for w, b in params[:-1]:
-            h = activation_fn(_dense(w, b, h))
+        for (w, b), function in zip(params[:-1], functions, strict=True):
+            h = function(_dense(w, b, h))
             layers.append(h.T)
         w, b = params[-1]
         return (*layers, _dense(w, b, h).T)
 
+    def layer(params, number, t):
+        w, b = params[number]
+        s = _dense(w, b, t.T)
+        return (functions[number](s) if number < num_hidden else s).T
+
+    hidden = [
+        Layer(f"{name} {width}", (width,))
+        for name, width in zip(names[:num_hidden], widths[1:-1], strict=True)
+    ]
+    last = "softmax" if output == "softmax" else "output"
+    kind = names[0] if len(set(names)) == 1 else "-".join(names)
+    init_name = init if isinstance(init, str) else _name(init)
+    description = f"mlp {'-'.join(map(str, widths))}, {kind}, init {init_name}"
     return Network(
         init=lambda key: _init(key, widths, init),
         activations=activations,
         kernels=lambda params: tuple(w for w, _ in params),
-        layer_names=tuple(f"{activation} {width}" for width in widths[1:-1])
-        + (f"softmax {widths[-1]}",),
-        description=f"mlp {'-'.join(map(str, widths))}, {activation}, init {init}",
+        layers=(*hidden, Layer(f"{last} {widths[-1]}", widths[-1:])),
+        description=description + (", linear output" if output == "linear" else ""),
+        output=output,
+        layer=layer,
     )
 
 
-def _init(key: jax.Array, widths: tuple[int, ...], init: str):
+def activation_function(activation: Activation) -> tuple[str, Callable]:
+    """Name and function of an activation, given by either."""
+    if callable(activation):
+        return _name(activation), activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation must be one of {', '.join(ACTIVATIONS)} or a function, got "
+            f"{activation!r}"
+        )
+    return activation, ACTIVATIONS[activation]
+
+
+def _activations(activation, num_hidden: int) -> tuple[list[str], list[Callable]]:
+    """Names and functions of all hidden layers; one name even if there is none."""
+    if isinstance(activation, str) or callable(activation):
+        name, function = activation_function(activation)
+        return [name] * max(num_hidden, 1), [function] * num_hidden
+    if len(activation) != num_hidden:
+        raise ValueError(
+            f"activation must name one function for each of the {num_hidden} hidden "
+            f"layers, got {len(activation)}"
+        )
+    found = [activation_function(chosen) for chosen in activation]
+    return [name for name, _ in found] or ["linear"], [f for _, f in found]
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
+    if callable(init):
+        keys = jax.random.split(key, len(widths) - 1)
+        shapes = zip(widths[:-1], widths[1:], strict=True)
+        return tuple(
+            (init(key, shape, jnp.float32).T, jnp.zeros(shape[1]))
+            for key, shape in zip(keys, shapes, strict=True)
+        )
     # One flat draw: compiling a draw costs far more than running it.
     sizes = [m * n for m, n in zip(widths[:-1], widths[1:], strict=True)]
     key_normal, key_uniform = jax.random.split(key)

@@ -1,14 +1,54 @@
-"""A network is two pure functions; everything else about it is derived from them."""
+"""Network: pure functions of its parameters, and a description of its layers."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+from jax.typing import ArrayLike
 
-__all__ = ["Network", "Params"]
+__all__ = ["OUTPUTS", "Layer", "Network", "NetworkState", "Params"]
 
 Params = Any
 """Parameters of one network: a pytree of arrays."""
+
+OUTPUTS = ("softmax", "linear")
+"""Meaning of the last activity: logits of classes, or the output as it is."""
+
+
+class Layer(NamedTuple):
+    """One layer of a network.
+
+    Attributes:
+      name: Short name, e.g. ``"tanh 10"``.
+      shape: Shape of one sample's activity, e.g. ``(10,)`` or ``(height, width,
+        channels)``. Activities are handed over flat, ``[num_samples, units]``, with
+        the last axis innermost.
+      noise_std: Standard deviation of the layer's own noise, 0 for none. May be traced.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    noise_std: ArrayLike = 0.0
+
+    @property
+    def width(self) -> int:
+        """Number of units."""
+        return math.prod(self.shape)
+
+
+class NetworkState(NamedTuple):
+    """Parameters that no gradient changes, such as the statistics of batches.
+
+    Attributes:
+      split: ``split(params) -> (trainable, state)``.
+      merge: ``merge(trainable, state) -> params``.
+      update: ``update(params, x, key) -> state``: the state after a training batch.
+    """
+
+    split: Callable[[Params], tuple[Any, Any]]
+    merge: Callable[[Any, Any], Params]
+    update: Callable[[Params, jax.Array, jax.Array], Any]
 
 
 class Network(NamedTuple):
@@ -16,24 +56,45 @@ class Network(NamedTuple):
 
     Attributes:
       init: ``init(key) -> params``.
-      activations: ``activations(params, x) -> (layer_1, ..., logits)``: every layer's
-        activities, ``[num_samples, units]`` each, for ``x`` of shape
-        ``[num_samples, num_inputs]``. The last entry holds the class logits.
-      kernels: ``kernels(params)``: the weight array of every layer, without biases, as
-        many as there are layers, in their order.
-      layer_names: A short name of every layer, e.g. ``("tanh 10", "softmax 2")``.
+      activations: ``activations(params, x, *, key=None, training=False) -> (layer_1,
+        ..., output)``: every layer's activities, ``[num_samples, units]`` each, for
+        ``x`` of shape ``[num_samples, ...]``. With a key, one draw of the network's
+        own noise; ``training`` adds what only training has, such as dropout.
+      kernels: ``kernels(params)``: for every layer its weights, without biases: an
+        array, or a pytree of arrays where a layer has several or none.
+      layers: The layers, as many as ``activations`` returns.
       description: All that tells this network from others, in words; a saved sweep is
         resumed only with a network of the same description.
-      noisy_activations: ``noisy_activations(key, params, x)``: the activities with one
-        draw of the network's own noise, in which it is trained; None for a network
-        without noise.
+      output: One of :data:`OUTPUTS`.
+      layer: ``layer(params, number, t)``: layer ``number`` before its noise, for the
+        activities ``t`` of the layer before it or, for 0, the inputs. None for a
+        network that is no chain of layers.
+      state: How the state is kept apart from what is trained; None for no state.
     """
 
     init: Callable[[jax.Array], Params]
-    activations: Callable[[Params, jax.Array], tuple[jax.Array, ...]]
-    kernels: Callable[[Params], tuple[jax.Array, ...]]
-    layer_names: tuple[str, ...]
+    activations: Callable[..., tuple[jax.Array, ...]]
+    kernels: Callable[[Params], tuple[Any, ...]]
+    layers: tuple[Layer, ...]
     description: str
-    noisy_activations: (
-        Callable[[jax.Array, Params, jax.Array], tuple[jax.Array, ...]] | None
-    ) = None
+    output: str = "softmax"
+    layer: Callable[[Params, int, jax.Array], jax.Array] | None = None
+    state: NetworkState | None = None
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Short name of every layer."""
+        return tuple(layer.name for layer in self.layers)
+
+    @property
+    def noise_std(self) -> tuple[ArrayLike, ...]:
+        """Standard deviation of the noise of every layer but the output."""
+        return tuple(layer.noise_std for layer in self.layers[:-1])
+
+    def split(self, params: Params) -> tuple[Any, Any]:
+        """What is trained, and the state (None without one)."""
+        return (params, None) if self.state is None else self.state.split(params)
+
+    def merge(self, trainable: Any, state: Any) -> Params:
+        """Parameters from what is trained and the state."""
+        return trainable if self.state is None else self.state.merge(trainable, state)

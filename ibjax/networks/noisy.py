@@ -11,55 +11,26 @@ state their theory for the same noise, but their program scales it with the acti
 another network.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
-from ibjax.networks.mlp import ACTIVATIONS, mlp
-from ibjax.networks.network import Network, Params
+from ibjax.networks.mlp import mlp
+from ibjax.networks.network import Network
 
-__all__ = ["NoisyNetwork", "noisy"]
-
-
-class NoisyNetwork(NamedTuple):
-    """A network with noise on its hidden layers, as pure functions.
-
-    Attributes:
-      init: ``init(key) -> params``.
-      layer: ``layer(params, number, t) -> s``: the next layer *before* its noise, for
-        the noisy layer (or, for ``number`` 0, the inputs) before it; ``t`` has shape
-        ``[num_samples, units]``. ``number`` is a Python integer.
-      activations: ``activations(key, params, x) -> (layer_1, ..., logits)``: every
-        layer with its noise, ``[num_samples, units]`` each. One key is one draw of
-        the noise.
-      kernels: ``kernels(params)``: the weight array of every layer, without biases.
-      noise_std: Standard deviation of every hidden layer's noise.
-      layer_names: A short name of every layer.
-      description: All that tells this network from others, in words.
-      network: The network as :func:`ibjax.sweep` trains it, with its noise; what is
-        measured are its activities without noise.
-    """
-
-    init: Callable[[jax.Array], Params]
-    layer: Callable[[Params, int, jax.Array], jax.Array]
-    activations: Callable[[jax.Array, Params, jax.Array], tuple[jax.Array, ...]]
-    kernels: Callable[[Params], tuple[jax.Array, ...]]
-    noise_std: tuple[float, ...]
-    layer_names: tuple[str, ...]
-    description: str
-    network: Network
+__all__ = ["noisy"]
 
 
 def noisy(
     widths: Sequence[int],
     activation: str = "tanh",
     *,
-    noise_std: float | Sequence[float],
+    noise_std: ArrayLike,
     init: str = "fan-in",
-) -> NoisyNetwork:
+) -> Network:
     r"""A fully connected network with additive Gaussian noise on every hidden layer.
 
     Parameters and their initialization are those of :func:`ibjax.networks.mlp`, so
@@ -70,11 +41,13 @@ def noisy(
       activation: One of ``ibjax.networks.ACTIVATIONS``.
       noise_std: Standard deviation of the noise, positive, in units of the activities;
         one for all hidden layers or one for each. Goldfeld et al. took 0.005 for
-        Shwartz-Ziv and Tishby's network.
+        Shwartz-Ziv and Tishby's network. It may be traced, as a number that a sweep
+        varies is, and is not checked then.
       init: One of ``ibjax.networks.INITIALIZERS``.
 
     Returns:
-      The network; its last activation holds the logits, without noise.
+      The network. Its activities have noise where they are given a key; the logits
+      have none.
 
     Raises:
       ValueError: If a width or a standard deviation is not positive, their numbers do
@@ -86,7 +59,8 @@ def noisy(
     Example:
       >>> network = noisy([12, 10, 7, 2], noise_std=0.005)
       >>> params = network.init(jax.random.key(0))
-      >>> layers = network.activations(jax.random.key(1), params, jnp.zeros((8, 12)))
+      >>> x = jnp.zeros((8, 12))
+      >>> layers = network.activations(params, x, key=jax.random.key(1))
       >>> [t.shape[1] for t in layers]
       [10, 7, 2]
     """
@@ -97,6 +71,40 @@ def noisy(
         raise ValueError(
             f"widths must name at least one hidden layer, got {list(widths)}"
         )
+    stds = _standard_deviations(noise_std, num_hidden)
+
+    def activations(params, x, *, key=None, training=False):
+        if key is None:
+            return base.activations(params, x)
+        t = x.reshape(x.shape[0], -1)
+        # One draw for all layers: compiling a draw costs far more than running it.
+        z = jax.random.normal(key, (len(t), sum(widths[1:-1])))
+        layers = []
+        start = 0
+        for number, std in enumerate(stds):
+            stop = start + widths[number + 1]
+            t = base.layer(params, number, t) + std * z[:, start:stop]
+            layers.append(t)
+            start = stop
+        return (*layers, base.layer(params, num_hidden, t))
+
+    hidden = [
+        layer._replace(noise_std=std)
+        for layer, std in zip(base.layers[:-1], stds, strict=True)
+    ]
+    known = not any(isinstance(std, jax.core.Tracer) for std in stds)
+    return base._replace(
+        activations=activations,
+        layers=(*hidden, base.layers[-1]),
+        description=f"{base.description}, noise {stds if known else 'varied'}",
+    )
+
+
+def _standard_deviations(noise_std: ArrayLike, num_hidden: int) -> list:
+    """Standard deviation of every hidden layer's noise."""
+    if isinstance(noise_std, jax.core.Tracer):
+        noise_std = jnp.broadcast_to(noise_std, (num_hidden,))
+        return [noise_std[number] for number in range(num_hidden)]
     stds = np.atleast_1d(np.asarray(noise_std, dtype=float))
     if stds.shape == (1,):
         stds = np.repeat(stds, num_hidden)
@@ -107,35 +115,4 @@ def noisy(
         )
     if not (np.isfinite(stds) & (stds > 0)).all():
         raise ValueError(f"noise_std must be positive, got {noise_std}")
-    activation_fn = ACTIVATIONS[activation]
-    # A network without hidden layers is one affine map.
-    affine = [mlp(pair) for pair in zip(widths[:-1], widths[1:], strict=True)]
-
-    def layer(params, number, t):
-        (s,) = affine[number].activations((params[number],), t)
-        return activation_fn(s) if number < num_hidden else s
-
-    def activations(key, params, x):
-        t = jnp.asarray(x)
-        # One draw for all layers: compiling a draw costs far more than running it.
-        z = jax.random.normal(key, (len(t), sum(widths[1:-1])))
-        layers = []
-        start = 0
-        for number, std in enumerate(stds.tolist()):
-            stop = start + widths[number + 1]
-            t = layer(params, number, t) + std * z[:, start:stop]
-            layers.append(t)
-            start = stop
-        return (*layers, layer(params, num_hidden, t))
-
-    description = f"{base.description}, noise {stds.tolist()}"
-    return NoisyNetwork(
-        init=base.init,
-        layer=layer,
-        activations=activations,
-        kernels=base.kernels,
-        noise_std=tuple(stds.tolist()),
-        layer_names=base.layer_names,
-        description=description,
-        network=base._replace(description=description, noisy_activations=activations),
-    )
+    return stds.tolist()

@@ -9,9 +9,7 @@ Both are here, by name.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +17,9 @@ import numpy as np
 
 from ibjax.networks.convolutional import check_sizes, convolve, in_parts, max_pool
 from ibjax.networks.initialization import uniform_arrays
-from ibjax.networks.network import Network, Params
+from ibjax.networks.network import Layer, Network, Params
 
-__all__ = ["NOISES", "StochasticConvolutionalNetwork", "stochastic_convolutional"]
+__all__ = ["NOISES", "stochastic_convolutional"]
 
 NOISES = ("additive", "multiplicative")
 """Kinds of noise: of one size for all units, or proportional to the activity."""
@@ -29,32 +27,6 @@ NOISES = ("additive", "multiplicative")
 # Probabilities of dropout are multiples of 2 to the power of minus this: half a word
 # a unit costs half as much to draw.
 _DROPOUT_BITS = 16
-
-
-class StochasticConvolutionalNetwork(NamedTuple):
-    """A network for images with noise before every layer, as pure functions.
-
-    Attributes:
-      activations: ``activations(key, params, x) -> (layer_1, ..., logits)``: every
-        layer, ``[num_samples, units]`` each, with the noise of one draw before it and
-        those below it, and without dropout: the network as it is used. Layers with
-        channels are flat, the channels innermost.
-      shapes: Shape of every layer before it is made flat: ``(height, width,
-        channels)``, or ``(units,)`` of a fully connected one.
-      noise: One of :data:`NOISES`.
-      noise_std: Standard deviation of the noise; in units of the activities, or in
-        parts of each for multiplicative noise.
-      dropout: Probability with which training drops an input of a convolution.
-      network: The network as :func:`ibjax.sweep` trains it, with noise and dropout;
-        its ``activations`` have neither.
-    """
-
-    activations: Callable[[jax.Array, Params, jax.Array], tuple[jax.Array, ...]]
-    shapes: tuple[tuple[int, ...], ...]
-    noise: str
-    noise_std: float
-    dropout: float
-    network: Network
 
 
 def stochastic_convolutional(
@@ -71,7 +43,7 @@ def stochastic_convolutional(
     pool_size: int = 2,
     pixel_mean: float = 0.1307,
     pixel_std: float = 0.3081,
-) -> StochasticConvolutionalNetwork:
+) -> Network:
     r"""Convolutions with pooling, fully connected layers, and noise before each.
 
     The defaults are the network of Butakov et al.: three convolutions without padding,
@@ -102,7 +74,9 @@ def stochastic_convolutional(
       pixel_std: Standard deviation that does, positive.
 
     Returns:
-      The network, whose last activation holds the logits.
+      The network, whose last activation holds the logits. Given a key, activities have
+      the noise of one draw before each layer and those below it; with ``training`` they
+      have dropout too. A layer's ``noise_std`` is that of the noise before it.
 
     Raises:
       ValueError: If a number is out of range, the noise unknown, or the image too small
@@ -113,11 +87,11 @@ def stochastic_convolutional(
       bottleneck analysis of deep neural networks via lossy compression`, ICLR 2024.
 
     Example:
-      >>> found = stochastic_convolutional((28, 28), noise="additive")
-      >>> found.shapes
-      ((13, 13, 8), (5, 5, 16), (1, 1, 32), (32,), (10,))
-      >>> params = found.network.init(jax.random.key(0))
-      >>> layers = found.activations(jax.random.key(1), params, jnp.zeros((4, 784)))
+      >>> network = stochastic_convolutional((28, 28), noise="additive")
+      >>> [layer.shape for layer in network.layers]
+      [(13, 13, 8), (5, 5, 16), (1, 1, 32), (32,), (10,)]
+      >>> params, x = network.init(jax.random.key(0)), jnp.zeros((4, 784))
+      >>> layers = network.activations(params, x, key=jax.random.key(1))
       >>> [t.shape[1] for t in layers]
       [1352, 400, 32, 32, 10]
     """
@@ -129,7 +103,7 @@ def stochastic_convolutional(
     keep = 1 - dropped_of / 2**_DROPOUT_BITS
 
     def layers_of(params, x, draws, kept):
-        t = (x - pixel_mean) / pixel_std
+        t = (x.reshape(x.shape[0], -1) - pixel_mean) / pixel_std
         layers, start = [], 0
         for number, (w, b) in enumerate(params):
             stop = start + widths[number]
@@ -150,10 +124,9 @@ def stochastic_convolutional(
             start = stop
         return tuple(layers)
 
-    def without_noise(params, x):
-        return in_parts(lambda _, part: layers_of(params, part, None, None), x)
-
-    def with_noise(key, params, x, *, training):
+    def activations(params, x, *, key=None, training=False):
+        if key is None:
+            return in_parts(lambda _, part: layers_of(params, part, None, None), x)
         key_noise, key_dropout = jax.random.split(key)
 
         # One draw for all layers: compiling a draw costs far more than running it.
@@ -175,26 +148,21 @@ def stochastic_convolutional(
 
     names = [f"conv {number}" for number in channels]
     names += [f"leaky-relu {width}" for width in hidden]
-    network = Network(
+    names += [f"softmax {num_classes}"]
+    return Network(
         init=lambda key: _init(key, shapes, channels, kernel_size),
-        activations=without_noise,
+        activations=activations,
         kernels=lambda params: tuple(w for w, _ in params),
-        layer_names=(*names, f"softmax {num_classes}"),
+        layers=tuple(
+            Layer(name, shape, float(noise_std))
+            for name, shape in zip(names, shapes, strict=True)
+        ),
         description=(
             f"stochastic convolutional {'x'.join(map(str, image_shape))}, kernels "
-            f"{kernel_size}, pools {pool_size}, {', '.join(names)}, softmax "
-            f"{num_classes}, leak {leak:g}, {noise} noise {noise_std:g}, dropout "
-            f"{dropout:g}, pixels less {pixel_mean:g} over {pixel_std:g}"
+            f"{kernel_size}, pools {pool_size}, {', '.join(names)}, leak {leak:g}, "
+            f"{noise} noise {noise_std:g}, dropout {dropout:g}, pixels less "
+            f"{pixel_mean:g} over {pixel_std:g}"
         ),
-        noisy_activations=partial(with_noise, training=True),
-    )
-    return StochasticConvolutionalNetwork(
-        activations=partial(with_noise, training=False),
-        shapes=shapes,
-        noise=noise,
-        noise_std=float(noise_std),
-        dropout=float(dropout),
-        network=network,
     )
 
 

@@ -1,4 +1,23 @@
-"""Quantities measured at a snapshot: pure functions of one network as it stands."""
+"""Quantities measured at a snapshot: pure functions of one network as it stands.
+
+A probe takes a :class:`Snapshot` and returns a dictionary of small arrays. It runs
+inside the compiled sweep, for every seed at every snapshot epoch, and sees the
+activities there and then; they are never stored. A :class:`Probe` declares the dims,
+units and long names of what it returns. A plain function is welcome too: a number
+becomes a variable over seed and epoch, an array with one entry per layer gains the dim
+``layer``. A :class:`~ibjax.estimators.LayerInformation` of such arrays becomes one
+entry of the dim ``estimator`` in ``i_xt`` and ``i_ty``.
+
+Example:
+  >>> import jax.numpy as jnp
+  >>> def saturation(snapshot):
+  ...     shares = [jnp.mean(jnp.abs(t) > 0.95) for t in snapshot.layers]
+  ...     return {"saturation": jnp.stack(shares)}
+  >>> declared = Probe(
+  ...     saturation,
+  ...     variables={"saturation": Variable(("layer",), "1", "saturated units")},
+  ... )
+"""
 
 from ibjax.probes.layer_optimality import optimality
 from ibjax.probes.layers import (
@@ -7,16 +26,17 @@ from ibjax.probes.layers import (
     default_probes,
     kde_bounds,
     nearest_neighbours,
+    target_information,
 )
-from ibjax.probes.probe import InformationProbe, LastProbe, Probe
+from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
-from ibjax.probes.training import gradients, losses
+from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
+from ibjax.training.trainable import Variable
 
 __all__ = [
-    "InformationProbe",
-    "LastProbe",
     "Probe",
     "Snapshot",
+    "Variable",
     "bin_edges",
     "bin_width",
     "default_probes",
@@ -24,6 +44,9 @@ __all__ = [
     "kde_bounds",
     "losses",
     "nearest_neighbours",
+    "objective_terms",
     "optimality",
+    "squared_errors",
     "take_snapshot",
+    "target_information",
 ]

@@ -8,22 +8,18 @@ information, which the next layer, made from all channels, may exceed: along the
 the data-processing inequality does not hold.
 """
 
-import math
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ibjax.estimators import kde
-from ibjax.probes.probe import InformationProbe, Probe
+from ibjax.probes.probe import Probe
+from ibjax.probes.snapshot import Snapshot
 
 __all__ = ["activity_maps", "channel_mean"]
 
 
-def channel_mean(
-    noise_variance: float, shapes: Sequence[tuple[int, ...]], *, name: str = "mean"
-) -> InformationProbe:
+def channel_mean(noise_variance: float, *, name: str = "mean") -> Probe:
     """Kernel-density bounds of every layer, averaged over its channels.
 
     Layers without channels are measured as they are. Pixels of a channel are the units
@@ -32,23 +28,19 @@ def channel_mean(
 
     Args:
       noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
-      shapes: Shape of every layer, ``(height, width, channels)`` or ``(units,)``, as
-        :class:`ibjax.networks.convolutional.ConvolutionalNetwork` has them.
       name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
 
     Returns:
       The probe.
 
     Raises:
-      ValueError: If a shape has neither one nor three axes, or, at the first snapshot,
-        the shapes are not those of the layers.
+      ValueError: If, before the sweep, a layer has neither one nor three axes.
 
     Example:
-      >>> probe = channel_mean(0.1, [(26, 26, 32), (10,)])
+      >>> probe = channel_mean(0.1)
       >>> probe.labels["mean_upper"]
       'mean over channels of the KDE upper bound, noise variance 0.1'
     """
-    shapes = _check_shapes(shapes)
 
     def measure(snapshot):
         measured = snapshot.measured
@@ -62,8 +54,8 @@ def channel_mean(
                 noise_variance=noise_variance,
             )
 
-        _check_layers(snapshot.layers, shapes)
         by_layer = []
+        shapes = _shapes(snapshot)
         for t, shape in zip(snapshot.layers, shapes, strict=True):
             if len(shape) == 1:
                 by_layer.append(information(t))
@@ -73,28 +65,23 @@ def channel_mean(
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
         return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
 
-    return InformationProbe(
+    return Probe(
         measure,
         {
             f"{name}_{bound}": f"mean over channels of the KDE {bound} bound, noise "
             f"variance {noise_variance:g}"
             for bound in ("upper", "lower")
         },
-        {"noise_variance": float(noise_variance), "shapes": [list(s) for s in shapes]},
+        {"noise_variance": float(noise_variance), "over": "channels"},
     )
 
 
 def activity_maps(
-    shapes: Sequence[tuple[int, ...]],
-    image_shape: tuple[int, int],
-    *,
-    image: int = 0,
-    num_channels: int = 8,
+    image_shape: tuple[int, int], *, image: int = 0, num_channels: int = 8
 ) -> Probe:
     """Activities of the layers with channels for one image, to look at.
 
     Args:
-      shapes: Shape of every layer, as for :func:`channel_mean`.
       image_shape: Height and width of the images.
       image: Number of the image among the measured ones.
       num_channels: Channels to keep, the first ones.
@@ -104,10 +91,8 @@ def activity_maps(
       ``maps_2`` and so on for every layer with channels, ``[channels, height, width]``.
 
     Raises:
-      ValueError: If a shape has neither one nor three axes, or a number is out of
-        range.
+      ValueError: If a number is out of range.
     """
-    shapes = _check_shapes(shapes)
     if num_channels < 1 or image < 0:
         raise ValueError(
             "num_channels must be positive and image not negative, got "
@@ -120,17 +105,17 @@ def activity_maps(
                 f"image must be below {snapshot.measured.num_samples}, the number of "
                 f"measured ones, got {image}"
             )
-        _check_layers(snapshot.layers, shapes)
         found = {"maps_0": snapshot.measured.x[image].reshape(1, *image_shape)}
         for number, (t, shape) in enumerate(
-            zip(snapshot.layers, shapes, strict=True), start=1
+            zip(snapshot.layers, _shapes(snapshot), strict=True), start=1
         ):
             if len(shape) == 3:
                 shown = jnp.moveaxis(t[image].reshape(shape), -1, 0)
                 found[f"maps_{number}"] = shown[:num_channels]
         return found
 
-    return maps
+    parameters = {"maps_of": image, "num_channels": num_channels}
+    return Probe(maps, parameters=parameters)
 
 
 def _channels(t: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -138,18 +123,12 @@ def _channels(t: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jnp.moveaxis(t.reshape(t.shape[0], -1, shape[-1]), -1, 0)
 
 
-def _check_shapes(shapes) -> tuple[tuple[int, ...], ...]:
-    shapes = tuple(tuple(shape) for shape in shapes)
+def _shapes(snapshot: Snapshot) -> list[tuple[int, ...]]:
+    """Shapes of all layers, ``(height, width, channels)`` or ``(units,)``."""
+    shapes = [layer.shape for layer in snapshot.network.layers]
     if any(len(shape) not in (1, 3) for shape in shapes):
         raise ValueError(
-            f"shapes must be (height, width, channels) or (units,), got {list(shapes)}"
+            "layers must have the shape (height, width, channels) or (units,), got "
+            f"{shapes}"
         )
     return shapes
-
-
-def _check_layers(layers, shapes) -> None:
-    widths = [t.shape[1] for t in layers]
-    if widths != [math.prod(shape) for shape in shapes]:
-        raise ValueError(
-            f"shapes must be those of the layers, of {widths} units, got {list(shapes)}"
-        )

@@ -21,25 +21,25 @@ from ibjax.estimators.compression.principal_components import pca_encode, pca_fi
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.samples import check_samples
-from ibjax.networks.stochastic_convolutional import StochasticConvolutionalNetwork
-from ibjax.probes.noisy import COMPRESSION, network_key
-from ibjax.probes.probe import InformationProbe
+from ibjax.probes.probe import Probe
+from ibjax.training.trainable import Variable
 
 __all__ = ["compressed"]
 
 # Variances of components below this part of the largest are rounding in float32.
 _ROUNDING = 1e-6
+# What this probe folds into a network's key.
+_COMPRESSION = 4
 
 
 def compressed(
-    network: StochasticConvolutionalNetwork,
     codes: ArrayLike,
     *,
     num_components: int = 4,
     k: int = 5,
     weights: str = "butakov",
     name: str = "compressed",
-) -> InformationProbe:
+) -> Probe:
     """I(X;L) and I(L;Y) between codes of the inputs and components of noisy layers.
 
     Every layer is that of one draw of the network's own noise, without dropout, the
@@ -64,15 +64,14 @@ def compressed(
     there; additive noise gives such a layer a density only in what lies above it.
 
     Args:
-      network: The network, whose ``network`` is the one that is swept.
       codes: Codes of the task's measured inputs in their order, from
         :func:`ibjax.estimators.compression.encode`, shape ``[num_measured, dim]``.
       num_components: Components of a layer, all units where there are fewer.
       k: Neighbours, at least ``1 + (dim + num_components) // 4``.
       weights: ``"butakov"`` or ``"bsy"``, see
-      :mod:`ibjax.estimators.knn.neighbour_weights`. With
-        k = 5 errors of joint distances are magnified 33 times in 8 dimensions: standard
-        errors are 0.12 to 0.14 nats for the 10,000 test images of MNIST.
+        :mod:`ibjax.estimators.knn.neighbour_weights`. With k = 5 errors of joint
+        distances are magnified 33 times in 8 dimensions: standard errors are 0.12 to
+        0.14 nats for the 10,000 test images of MNIST.
       name: Name of the estimator in the results.
 
     Returns:
@@ -88,9 +87,7 @@ def compressed(
       bottleneck analysis of deep neural networks via lossy compression`, ICLR 2024.
 
     Example:
-      >>> from ibjax.networks.stochastic_convolutional import stochastic_convolutional
-      >>> network = stochastic_convolutional((28, 28))
-      >>> probe = compressed(network, np.random.default_rng(0).normal(size=(100, 4)))
+      >>> probe = compressed(np.random.default_rng(0).normal(size=(100, 4)))
       >>> probe.labels["compressed"]
       'WKL (k = 5, butakov) of codes in 4 and 4 dimensions'
     """
@@ -119,8 +116,8 @@ def compressed(
             )
         if not task.hard:
             raise ValueError("labels must be certain, got p(y|x) other than 0 and 1")
-        key = network_key(snapshot, COMPRESSION)
-        *hidden, logits = network.activations(key, snapshot.params, task.x)
+        key = jax.random.fold_in(snapshot.key, _COMPRESSION)
+        *hidden, logits = snapshot.network.activations(snapshot.params, task.x, key=key)
         layers = (*hidden, jax.nn.log_softmax(logits, axis=1))
         found = [_components(t, num_components) for t in layers]
         # Layers with as many components are measured by one program.
@@ -150,14 +147,22 @@ def compressed(
         f"WKL (k = {k}, {weights}) of codes in {dim} and {num_components} dimensions"
     )
     parameters = {
-        "noise": network.noise,
-        "noise_std": network.noise_std,
         "num_components": num_components,
         "k": k,
         "weights": weights,
         "codes_sha256": hashlib.sha256(np.asarray(codes).tobytes()).hexdigest(),
     }
-    return InformationProbe(measure, {name: label}, parameters)
+    variables = {
+        f"{name}_i_xt_error": Variable(("layer",), "nats", "standard error of I(X;T)"),
+        f"{name}_i_ty_error": Variable(("layer",), "nats", "standard error of I(T;Y)"),
+        f"{name}_i_xt_groups": Variable(
+            ("layer", "group"), "nats", "I(X;T) of groups of inputs"
+        ),
+        f"{name}_explained_variance": Variable(
+            ("layer",), "1", "share of the variance that is kept"
+        ),
+    }
+    return Probe(measure, {name: label}, parameters, variables)
 
 
 def _components(t: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:

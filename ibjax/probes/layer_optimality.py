@@ -9,7 +9,8 @@ from jax.typing import ArrayLike
 from ibjax import bottleneck
 from ibjax.datasets.task import Task
 from ibjax.estimators import binning
-from ibjax.probes.probe import LastProbe
+from ibjax.probes.probe import Probe
+from ibjax.training.trainable import Variable
 
 __all__ = ["optimality"]
 
@@ -17,10 +18,19 @@ __all__ = ["optimality"]
 # Trade-offs from where nothing is worth telling to where all is, 20 a decade.
 _BETAS = np.geomspace(0.1, 1000, 81)
 
+_VARIABLES = {
+    "optimal_beta": Variable(("layer",), "1", "beta of the closest optimal encoder"),
+    "optimality_divergence": Variable(
+        ("layer",), "nats", "mean KL divergence from the closest one"
+    ),
+    "curve_i_xt": Variable(("curve_beta",), "nats", "I(X;T) on the information curve"),
+    "curve_i_ty": Variable(("curve_beta",), "nats", "I(T;Y) on the information curve"),
+}
+
 
 def optimality(
     task: Task, *, edges: ArrayLike = binning.SZT_EDGES, betas: ArrayLike = _BETAS
-) -> LastProbe:
+) -> Probe:
     """Every binned layer of the trained network against the optimal representation.
 
     ``optimal_beta`` is the trade-off at which the optimal encoder of the layer's own
@@ -71,7 +81,13 @@ def optimality(
     for name, values in zip(("i_xt", "i_ty"), _curve(task, betas), strict=True):
         constants[f"curve_{name}"] = ("curve_beta", values)
     parameters = {"edges": np.asarray(edges).tolist(), "betas": betas.tolist()}
-    return LastProbe(measure, parameters, constants)
+    return Probe(
+        measure,
+        parameters=parameters,
+        variables=_VARIABLES,
+        constants=constants,
+        last_only=True,
+    )
 
 
 def _curve(task: Task, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

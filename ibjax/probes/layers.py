@@ -22,10 +22,10 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.datasets.task import Task
-from ibjax.estimators import LayerInformation, binning, kde, knn
-from ibjax.probes.probe import InformationProbe, Probe
+from ibjax.estimators import LayerInformation, binning, gaussian, kde, knn
+from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
-from ibjax.probes.training import gradients, losses
+from ibjax.probes.training import gradients, losses, squared_errors
 
 __all__ = [
     "Snapshot",
@@ -34,11 +34,12 @@ __all__ = [
     "default_probes",
     "kde_bounds",
     "nearest_neighbours",
+    "target_information",
     "take_snapshot",
 ]
 
 
-def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
+def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
     """I(X;T) and I(T;Y) of every layer by bins with the given edges.
 
     Args:
@@ -67,10 +68,10 @@ def bin_edges(edges: ArrayLike, name: str = "binning") -> InformationProbe:
     low, high = float(edges[0]), float(edges[-1])
     label = f"{edges.shape[0]} bin edges from {low:g} to {high:g}"
     parameters = {"edges": np.asarray(edges).tolist()}
-    return InformationProbe(measure, {name: label}, parameters)
+    return Probe(measure, {name: label}, parameters)
 
 
-def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
+def bin_width(width: float, name: str = "bin_width") -> Probe:
     """I(X;T) and I(T;Y) of every layer by bins of one width, without limits.
 
     Args:
@@ -96,10 +97,10 @@ def bin_width(width: float, name: str = "bin_width") -> InformationProbe:
         }
 
     label = f"bins of width {width:g}"
-    return InformationProbe(measure, {name: label}, {"bin_width": float(width)})
+    return Probe(measure, {name: label}, {"bin_width": float(width)})
 
 
-def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
+def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
     """Kernel-density bounds for every layer.
 
     Layers of similar width are padded to one shape and measured one after another by
@@ -140,7 +141,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
         return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
 
-    return InformationProbe(
+    return Probe(
         measure,
         {
             f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
@@ -152,7 +153,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> InformationProbe:
 
 def nearest_neighbours(
     noise_variance: float, *, k: int = 2, name: str = "knn"
-) -> InformationProbe:
+) -> Probe:
     """I(X;T+Z) and I(T+Z;Y) of every layer by nearest neighbours, for Gaussian Z.
 
     The noise Z, the same draw at every snapshot, makes I(X;T+Z) finite: it is the
@@ -188,20 +189,89 @@ def nearest_neighbours(
         return LayerInformation(i_xt, i_ty)
 
     label = f"neighbour {k} of samples with noise of variance {noise_variance:g}"
-    return InformationProbe(
+    return Probe(
         lambda snapshot: {name: _for_each_layer(estimate, snapshot)},
         {name: label},
         {"noise_variance": float(noise_variance), "k": k},
     )
 
 
-def default_probes() -> tuple[Probe, ...]:
-    """Binning by SZT's edges, KDE at noise variance 1e-3, gradients and losses."""
+def target_information(
+    method: str = "ksg", *, k: int = 3, name: str | None = None
+) -> Probe:
+    """I(T;Y) of every layer with real targets, by neighbours or for normal variables.
+
+    I(X;T) of a deterministic layer with continuous inputs is infinite, and NaN here.
+    Layers that repeat values, as ReLU layers do, are overrated by neighbours.
+
+    Args:
+      method: ``"ksg"``, see :func:`ibjax.estimators.knn.ksg`, or ``"gaussian"``, see
+        :func:`ibjax.estimators.gaussian.mutual_information`.
+      k: Neighbour of ``"ksg"``.
+      name: Name of the estimator in the results, the method's by default.
+
+    Returns:
+      The probe, for tasks of vectors.
+
+    Raises:
+      ValueError: If the method is unknown or, before the sweep, the task has no real
+        targets.
+
+    Example:
+      >>> print(target_information().labels)
+      {'ksg': 'KSG of the targets, neighbour 3'}
+    """
+    estimates = {
+        "ksg": lambda t, y: knn.ksg(t, y, k=k),
+        "gaussian": lambda t, y: gaussian.mutual_information(t, y).value,
+    }
+    labels = {
+        "ksg": f"KSG of the targets, neighbour {k}",
+        "gaussian": "I(T;Y) of jointly normal T and targets",
+    }
+    if method not in estimates:
+        raise ValueError(
+            f"method must be one of {', '.join(estimates)}, got {method!r}"
+        )
+    name = method if name is None else name
+
+    def measure(snapshot):
+        task = snapshot.measured
+        if task.vectors is None:
+            raise ValueError(
+                f"target_information needs a task of vectors, got one of {task.kind}"
+            )
+        i_ty = jnp.stack([estimates[method](t, task.vectors) for t in snapshot.layers])
+        return {name: LayerInformation(jnp.full_like(i_ty, jnp.nan), i_ty)}
+
+    parameters = {"method": method} | ({"k": k} if method == "ksg" else {})
+    return Probe(measure, {name: labels[method]}, parameters)
+
+
+def default_probes(kind: str = "classes") -> tuple[Probe, ...]:
+    """Probes of a sweep that names none.
+
+    For classes: binning by SZT's edges, KDE at noise variance 1e-3, gradients and
+    losses. For vectors I(T;Y) by KSG and for normal variables in place of the first
+    two, and squared errors. Without targets gradients alone.
+
+    Args:
+      kind: Kind of the task's targets, ``task.kind``.
+    """
+    if kind == "vectors":
+        information = target_information("ksg"), target_information("gaussian")
+        return (*information, gradients, squared_errors)
+    if kind == "nothing":
+        return (gradients,)
     return (bin_edges(binning.SZT_EDGES), kde_bounds(1e-3), gradients, losses)
 
 
 def _labels(task: Task) -> jax.Array:
     """Integer labels where they are certain for all inputs, else p(y|x)."""
+    if task.labels is None:
+        raise ValueError(
+            f"estimators of I(T;Y) with a label need classes, got a task of {task.kind}"
+        )
     return task.labels if task.hard else task.p_y_given_x
 
 

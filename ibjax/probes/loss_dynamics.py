@@ -23,9 +23,10 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax import training
-from ibjax.networks.network import Network, Params
+from ibjax.networks.network import Params
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.training.trainable import Variable
 
 __all__ = ["SMALL_STEP", "LossChange", "loss_change", "loss_dynamics"]
 
@@ -33,6 +34,16 @@ SMALL_STEP = 0.1
 """Part of the training's step that the probe also takes, to come nearer the limit.
 
 Steps much smaller drown in the rounding of the parameters."""
+
+
+_VARIABLES = {
+    "loss_change": Variable((), "nats", "change of the loss by the next step"),
+    "loss_change_first_order": Variable((), "nats", "-learning rate |gradient|^2"),
+    "loss_change_second_order": Variable((), "nats", "curvature's part of the change"),
+    "batch_alignment": Variable((), "1", "mean of <g, g_b> over |g|^2"),
+    "small_step_ratio": Variable((), "1", "change over its first order, small steps"),
+    "loss_change_by_layer": Variable(("layer",), "nats", "first order by layer"),
+}
 
 
 class LossChange(NamedTuple):
@@ -122,7 +133,7 @@ def loss_change(
     return LossChange(measured, first_order, second_order, linear / first_order, whole)
 
 
-def loss_dynamics(network: Network, config: training.TrainConfig) -> Probe:
+def loss_dynamics(config: training.TrainConfig) -> Probe:
     """Change of the training loss by the next steps, measured and predicted.
 
     In a sweep it gives ``loss_change``, ``loss_change_first_order`` and
@@ -133,14 +144,14 @@ def loss_dynamics(network: Network, config: training.TrainConfig) -> Probe:
     from the same parameters.
 
     Args:
-      network: The network; its parameters must be a sequence with one entry per layer.
-      config: How it is trained, by plain gradient descent.
+      config: How the network is trained, by plain gradient descent. The network's
+        parameters must be a sequence with one entry per layer.
 
     Returns:
       The probe.
 
     Raises:
-      ValueError: If the optimizer is another one or the loss has a penalty.
+      ValueError: If the optimizer is another one.
 
     References:
       Shwartz-Ziv and Tishby, 2017, on drift and diffusion, follow the gradient's mean;
@@ -157,34 +168,34 @@ def loss_dynamics(network: Network, config: training.TrainConfig) -> Probe:
       ...     config,
       ...     num_seeds=1,
       ...     snapshots=[0],
-      ...     probes=[loss_dynamics(network, config)],
+      ...     probes=[loss_dynamics(config)],
       ... )
       >>> ratio = dataset.loss_change / dataset.loss_change_first_order
       >>> bool(abs(ratio - 1) < 0.02)
       True
     """
-    if config.optimizer != "sgd" or config.orthonormal:
+    if config.optimizer != "sgd":
         raise ValueError(
-            "config must be of plain gradient descent, optimizer 'sgd' without "
-            f"orthonormal, got {config.optimizer!r} and {config.orthonormal}"
+            "config must be of plain gradient descent, optimizer 'sgd', got "
+            f"{config.optimizer!r}"
         )
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
-        task = snapshot.task
+        task, network = snapshot.task, snapshot.network
         if len(snapshot.params) != len(network.layer_names):
             raise ValueError(
                 "network must keep its parameters as one entry per layer, "
                 f"{len(network.layer_names)}, got {len(snapshot.params)}"
             )
         rows = snapshot.rows[: snapshot.num_train]
-        x, targets = task.inputs(rows).T, task.targets(rows)
-        one = jnp.ones(1, x.dtype)
+        batch = task.batch(rows)
+        one = jnp.ones(1, batch.x.dtype)
 
         def losses(params):
-            logits = network.activations(params, x)[-1]
+            logits = network.activations(params, batch.x)[-1]
             return jax.vmap(
                 lambda logit, target: training.mean_loss(logit[None], target[None], one)
-            )(logits, targets.T)
+            )(logits, batch.targets)
 
         batches = training.epoch_batches(jnp.int32(0), task, config)
         change = loss_change(losses, snapshot.params, config.learning_rate, batches)
@@ -201,7 +212,7 @@ def loss_dynamics(network: Network, config: training.TrainConfig) -> Probe:
             "loss_change_by_layer": -config.learning_rate * squares,
         }
 
-    return measure
+    return Probe(measure, variables=_VARIABLES, name="loss_dynamics")
 
 
 def _inner(a: Params, b: Params) -> jax.Array:

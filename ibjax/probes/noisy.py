@@ -6,7 +6,6 @@ that what changes between them is the network; other networks of a sweep draw an
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,30 +18,32 @@ from ibjax.estimators.propagation.rows import (
     Effort,
     network_information_at,
 )
-from ibjax.networks.noisy import NoisyNetwork
 from ibjax.probes.cluster_counts import connected_components, pair_statistics
-from ibjax.probes.probe import InformationProbe
+from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.training.trainable import Variable
 
 __all__ = [
-    "COMPRESSION",
     "binned_entropies",
     "binned_entropy_name",
     "clustering",
     "layer_samples",
     "layer_samples_name",
-    "network_key",
     "propagated",
     "sample_rows",
 ]
 
 # One key per probe: what one draws tells nothing of what another draws.
-_PROPAGATION, _BINS, _CLUSTERS, _SAMPLES, COMPRESSION = range(5)
+_PROPAGATION, _BINS, _CLUSTERS, _SAMPLES = range(4)
+
+_PAIR_VARIABLES = {
+    f"{name}_{kind}": Variable(("layer",), "1", f"mean {name} of pairs {kind} classes")
+    for name in ("distance", "cosine")
+    for kind in ("within", "between")
+}
 
 
-def propagated(
-    network: NoisyNetwork, effort: Effort = DEFAULT_EFFORT, *, name: str = "propagation"
-) -> InformationProbe:
+def propagated(effort: Effort = DEFAULT_EFFORT, *, name: str = "propagation") -> Probe:
     """I(X;T) and I(T;Y) of every hidden layer by sample propagation.
 
     Besides the informations it returns ``{name}_i_xt_held_out``, too small on average
@@ -50,7 +51,6 @@ def propagated(
     ``{name}_i_ty_error``, in nats. The output has no noise: it is NaN in all of them.
 
     Args:
-      network: The network, whose ``network`` is the one that is swept.
       effort: How many samples to take.
       name: Name of the estimator in the results.
 
@@ -58,20 +58,19 @@ def propagated(
       The probe.
 
     Example:
-      >>> from ibjax.networks import noisy
-      >>> probe = propagated(noisy([12, 2, 2], noise_std=0.1))
+      >>> probe = propagated()
       >>> probe.labels
-      {'propagation': 'sample propagation, noise 0.1'}
+      {'propagation': 'sample propagation'}
     """
 
     def measure(snapshot):
         task = snapshot.measured
         found = network_information_at(
-            network_key(snapshot, _PROPAGATION),
+            jax.random.fold_in(snapshot.key, _PROPAGATION),
             snapshot.params,
             task.x,
             task.labels if task.hard else task.p_y_given_x,
-            network=network,
+            network=snapshot.network,
             num_classes=task.num_classes,
             effort=effort,
         )
@@ -85,9 +84,15 @@ def propagated(
             f"{name}_i_ty_error": i_ty_error,
         }
 
-    label = f"sample propagation, noise {_stds(network)}"
-    parameters = {"noise_std": list(network.noise_std), **effort._asdict()}
-    return InformationProbe(measure, {name: label}, parameters)
+    variables = {
+        f"{name}_i_xt_held_out": Variable(
+            ("layer",), "nats", "I(X;T) that leaves a sample's own replica out"
+        ),
+        f"{name}_i_xt_error": Variable(("layer",), "nats", "standard error of I(X;T)"),
+        f"{name}_i_ty_error": Variable(("layer",), "nats", "standard error of I(T;Y)"),
+    }
+    labels = {name: "sample propagation"}
+    return Probe(measure, labels, dict(effort._asdict()), variables)
 
 
 def binned_entropy_name(bin_width: float) -> str:
@@ -106,9 +111,7 @@ def binned_entropy_name(bin_width: float) -> str:
     return f"binned_entropy_{bin_width:g}"
 
 
-def binned_entropies(
-    network: NoisyNetwork, bin_widths: Sequence[float], *, num_passes: int = 1
-) -> InformationProbe:
+def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Probe:
     """H(bin(T)) of every layer's noisy samples, for several widths of the bins.
 
     It is the plug-in entropy, at most log of the number of samples, which bins that are
@@ -116,7 +119,6 @@ def binned_entropies(
     bins see. For a width it is named as :func:`binned_entropy_name` says.
 
     Args:
-      network: The network, whose ``network`` is the one that is swept.
       bin_widths: Widths of the bins, in units of activity.
       num_passes: Noisy passes of every input.
 
@@ -127,8 +129,7 @@ def binned_entropies(
       ValueError: If a width or ``num_passes`` is not positive, or there is no width.
 
     Example:
-      >>> from ibjax.networks import noisy
-      >>> probe = binned_entropies(noisy([12, 2, 2], noise_std=0.1), [0.1, 1.0])
+      >>> probe = binned_entropies([0.1, 1.0])
       >>> probe.parameters
       {'bin_widths': [0.1, 1.0], 'num_passes': 1}
     """
@@ -140,7 +141,7 @@ def binned_entropies(
 
     def measure(snapshot):
         x = jnp.repeat(snapshot.measured.x, num_passes, axis=0)
-        layers = _padded(_noisy_layers(snapshot, network, x, _BINS))
+        layers = _padded(_noisy_layers(snapshot, x, _BINS))
         nothing = jnp.zeros(len(x), jnp.int32)
 
         def entropy(chosen):
@@ -158,12 +159,16 @@ def binned_entropies(
         }
 
     parameters = {"bin_widths": list(widths), "num_passes": num_passes}
-    return InformationProbe(measure, {}, parameters)
+    variables = {
+        binned_entropy_name(width): Variable(
+            ("layer",), "nats", f"H(bin(T)) in bins of width {width:g}"
+        )
+        for width in widths
+    }
+    return Probe(measure, {}, parameters, variables)
 
 
-def clustering(
-    network: NoisyNetwork, *, link: float = 3.0, num_inputs: int = 1024
-) -> InformationProbe:
+def clustering(*, link: float = 3.0, num_inputs: int = 1024) -> Probe:
     """How a layer's noisy samples cluster: their number of clusters and pairs.
 
     Samples, one for each of some inputs, belong to one cluster if a chain of samples
@@ -173,7 +178,6 @@ def clustering(
     :func:`ibjax.probes.cluster_counts.pair_statistics` does.
 
     Args:
-      network: The network, whose ``network`` is the one that is swept.
       link: Longest step, in standard deviations of the noise.
       num_inputs: Inputs to look at, drawn without replacement; all where there are
         fewer. Memory is O(num_inputs^2).
@@ -185,8 +189,7 @@ def clustering(
       ValueError: If a number is not positive.
 
     Example:
-      >>> from ibjax.networks import noisy
-      >>> clustering(noisy([12, 2, 2], noise_std=0.1)).parameters["link"]
+      >>> clustering().parameters["link"]
       3.0
     """
     if not 0 < link < np.inf:
@@ -196,12 +199,11 @@ def clustering(
 
     def measure(snapshot):
         task = snapshot.measured
-        rows = jax.random.permutation(
-            network_key(snapshot, _CLUSTERS), task.num_samples
-        )
+        key = jax.random.fold_in(snapshot.key, _CLUSTERS)
+        rows = jax.random.permutation(key, task.num_samples)
         rows = rows[:num_inputs]
-        layers = _padded(_noisy_layers(snapshot, network, task.x[rows], _CLUSTERS))
-        steps = jnp.asarray([*network.noise_std, jnp.nan]) * link
+        layers = _padded(_noisy_layers(snapshot, task.x[rows], _CLUSTERS))
+        steps = jnp.asarray([*snapshot.network.noise_std, jnp.nan]) * link
         p_y_given_x = task.p_y_given_x[rows]
 
         def one_layer(layer):
@@ -212,12 +214,12 @@ def clustering(
 
         return lax.map(one_layer, (layers, steps))
 
-    parameters = {
-        "noise_std": list(network.noise_std),
-        "link": float(link),
-        "num_inputs": num_inputs,
+    parameters = {"link": float(link), "num_inputs": num_inputs}
+    variables = {
+        "num_clusters": Variable(("layer",), "1", "number of clusters of samples"),
+        **_PAIR_VARIABLES,
     }
-    return InformationProbe(measure, {}, parameters)
+    return Probe(measure, {}, parameters, variables)
 
 
 def sample_rows(num_samples: int, num_chosen: int) -> np.ndarray:
@@ -254,16 +256,13 @@ def layer_samples_name(layer: int) -> str:
     return f"samples_of_layer_{layer}"
 
 
-def layer_samples(
-    network: NoisyNetwork, layers: Sequence[int], *, num_inputs: int = 1024
-) -> InformationProbe:
+def layer_samples(layers: Sequence[int], *, num_inputs: int = 1024) -> Probe:
     """Layers' noisy samples themselves, to draw them; for few inputs and units.
 
     Those of a layer, ``[num_inputs, units]``, one for each of the measured inputs that
     :func:`sample_rows` names, are kept as :func:`layer_samples_name` says.
 
     Args:
-      network: The network, whose ``network`` is the one that is swept.
       layers: Numbers of the layers, from 1.
       num_inputs: How many inputs.
 
@@ -271,50 +270,40 @@ def layer_samples(
       The probe.
 
     Raises:
-      ValueError: If the network has no such layer.
+      ValueError: If, before the sweep, the network has no such layer.
 
     Example:
-      >>> from ibjax.networks import noisy
-      >>> layer_samples(noisy([12, 2, 2], noise_std=0.1), [1]).parameters
+      >>> layer_samples([1]).parameters
       {'layer_samples': [1], 'num_inputs': 1024}
     """
     chosen = tuple(layers)
-    for layer in chosen:
-        if not 1 <= layer <= len(network.layer_names):
-            raise ValueError(
-                f"layers must lie in [1, {len(network.layer_names)}], got {layer}"
-            )
 
     def measure(snapshot):
+        for layer in chosen:
+            if not 1 <= layer <= len(snapshot.layers):
+                raise ValueError(
+                    f"layers must lie in [1, {len(snapshot.layers)}], got {layer}"
+                )
         task = snapshot.measured
         rows = sample_rows(task.num_samples, num_inputs)
-        samples = _noisy_layers(snapshot, network, task.x[rows], _SAMPLES)
+        samples = _noisy_layers(snapshot, task.x[rows], _SAMPLES)
         return {layer_samples_name(layer): samples[layer - 1] for layer in chosen}
 
     parameters = {"layer_samples": list(chosen), "num_inputs": num_inputs}
-    return InformationProbe(measure, {}, parameters)
+    variables = {
+        layer_samples_name(layer): Variable(
+            ("input", f"unit_{layer}"), "1", f"samples of layer {layer}"
+        )
+        for layer in chosen
+    }
+    return Probe(measure, {}, parameters, variables)
 
 
-def network_key(snapshot: Snapshot, probe: int) -> jax.Array:
-    """Key of a network and a probe, the same at all snapshots.
-
-    Args:
-      snapshot: The network; its order of rows tells it from others.
-      probe: Number of the probe.
-
-    Returns:
-      The key.
-    """
-    key = jax.random.key(probe)
-    for place in range(min(2, len(snapshot.rows))):
-        key = jax.random.fold_in(key, snapshot.rows[place])
-    return key
-
-
-def _noisy_layers(snapshot, network, x, probe) -> tuple[jax.Array, ...]:
+def _noisy_layers(snapshot: Snapshot, x: jax.Array, probe: int):
     """Every layer with its noise, the last one's after the softmax."""
-    key = jax.random.fold_in(network_key(snapshot, probe), 0)
-    *hidden, logits = network.activations(key, snapshot.params, x)
+    key = jax.random.fold_in(jax.random.fold_in(snapshot.key, probe), 0)
+    network = snapshot.network
+    *hidden, logits = network.activations(snapshot.params, x, key=key)
     return (*hidden, jax.nn.softmax(logits, axis=1))
 
 
@@ -326,9 +315,3 @@ def _padded(layers) -> jax.Array:
     """
     width = max(t.shape[1] for t in layers)
     return jnp.stack([jnp.pad(t, ((0, 0), (0, width - t.shape[1]))) for t in layers])
-
-
-def _stds(network: NoisyNetwork) -> Any:
-    """One standard deviation where all are the same."""
-    stds = set(network.noise_std)
-    return f"{stds.pop():g}" if len(stds) == 1 else list(network.noise_std)

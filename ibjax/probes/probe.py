@@ -1,52 +1,58 @@
-"""Types of probes."""
+"""Probe: a quantity measured at a snapshot, and what is known of it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ibjax.estimators import LayerInformation
-from ibjax.probes.snapshot import Snapshot
+from ibjax.training.trainable import Variable
 
-__all__ = ["Probe", "InformationProbe", "LastProbe"]
+__all__ = ["Probe", "ProbeFn", "as_probe"]
 
-
-Probe = Callable[[Snapshot], dict[str, Any]]
-"""A quantity to record: from a snapshot to named arrays."""
+ProbeFn = Callable[[Any], dict[str, Any]]
+"""``probe(snapshot) -> {name: array}``."""
 
 
-class InformationProbe(NamedTuple):
-    """A probe that places the layers on the information plane.
+class Probe(NamedTuple):
+    """A quantity to record, with its dims, its unit, and what it depends on.
 
     Attributes:
-      measure: The probe itself.
+      measure: From a :class:`~ibjax.probes.Snapshot` to arrays, or
+        :class:`~ibjax.estimators.LayerInformation`, by name.
       labels: What each estimator it returns is, in words, by name.
       parameters: Its parameters exactly; a saved sweep is resumed only with the same.
-    """
-
-    measure: Probe
-    labels: dict[str, str]
-    parameters: dict[str, Any]
-
-    def __call__(self, snapshot: Snapshot) -> dict[str, LayerInformation]:
-        """Measure one snapshot."""
-        return self.measure(snapshot)
-
-
-class LastProbe(NamedTuple):
-    """A probe of the trained network: it runs at the last snapshot, and only there.
-
-    Attributes:
-      measure: The probe itself; at earlier snapshots its numbers are NaN.
-      parameters: Its parameters exactly; a saved sweep is resumed only with the same.
+      variables: Dims, units and long names of the arrays it returns, by name. The dims
+        of those not named are guessed: ``layer`` for one axis with an entry per layer,
+        names of their own for others.
       constants: What is the same for every network and kept with the results, by name:
         dims and array, as xarray takes them.
+      last_only: Whether it runs at the last snapshot only; before, its numbers are NaN.
+      name: Short name; ``parameters`` take its place where there are any.
     """
 
-    measure: Probe
-    parameters: dict[str, Any]
-    constants: dict[str, tuple[str, np.ndarray]]
+    measure: ProbeFn
+    labels: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    variables: dict[str, Variable] = {}
+    constants: dict[str, tuple[str, np.ndarray]] = {}
+    last_only: bool = False
+    name: str = ""
 
-    def __call__(self, snapshot: Snapshot) -> dict[str, Any]:
+    def __call__(self, snapshot: Any) -> dict[str, Any]:
         """Measure one snapshot."""
         return self.measure(snapshot)
+
+
+def as_probe(probe: ProbeFn) -> Probe:
+    """A plain function of a snapshot as a probe.
+
+    Raises:
+      TypeError: If it is no function.
+    """
+    if isinstance(probe, Probe):
+        return probe
+    if not callable(probe):
+        raise TypeError(
+            f"probes must be functions of a snapshot, got {type(probe).__name__}"
+        )
+    return Probe(probe, name=getattr(probe, "__name__", type(probe).__name__))

@@ -1,6 +1,6 @@
-"""One network as it stands at one epoch: what probes see."""
+"""Snapshot: one network as it stands at one epoch, which is what probes see."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +9,16 @@ from jax import lax
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
+from ibjax.training.batches import num_test_rows
 from ibjax.training.gradients import GradientStatistics
+from ibjax.training.loop import objective_of
+from ibjax.training.objectives import ObjectiveFn, evaluate
 
-__all__ = ["Snapshot", "take_snapshot"]
+__all__ = ["Snapshot", "measuring_key", "take_snapshot"]
 
 # Inputs whose activities are held at once where not all of them are measured.
 _ROWS_AT_ONCE = 1024
+_NOTHING: dict[str, jax.Array] = {}
 
 
 class Snapshot(NamedTuple):
@@ -22,19 +26,27 @@ class Snapshot(NamedTuple):
 
     Attributes:
       params: Its parameters.
-      layers: Activities of every layer for the measured inputs of the task, the last
-        layer's after the softmax, ``[num_measured, units]`` each.
-      logits: The last layer's before it for all inputs of the task,
-        ``[num_samples, num_classes]``.
+      layers: Activities of every layer for the measured inputs of the task, without
+        noise, the last layer's after the softmax if it has one, ``[num_measured,
+        units]`` each.
+      logits: The last layer's before it for all inputs of the task, ``[num_samples,
+        num_outputs]``.
       task: The task.
-      measured: The inputs that ``layers`` are the activities for: the task's last ones
-        if it has ``num_measured``, all of them otherwise.
+      measured: The inputs that ``layers`` are the activities for.
       num_train: How many of the network's rows are for training.
+      num_test: How many, next in order, are for testing.
       rows: The network's order of rows, those for training first, ``[num_samples]``.
-      kernels: Weight array of every layer.
+      kernels: Weights of every layer.
       batch_gradients: Gradient of every layer's weights over the minibatches of one
         epoch at these parameters, ``[num_batches, ...]`` each.
       gradient_statistics: Their mean and spread for every layer, without holding them.
+      objective_terms: Value of the objective, ``objective``, and its named terms, the
+        mean over the training rows at these parameters.
+      network: The network.
+      key: Key of this network, the same at all its snapshots: fold a number into it for
+        draws of your own. The sweep draws nothing from it.
+      epoch: Number of epochs trained.
+      numbers: The numbers that a sweep varies, by name.
     """
 
     params: Params
@@ -43,29 +55,68 @@ class Snapshot(NamedTuple):
     task: Task
     measured: Task
     num_train: int
+    num_test: int
     rows: jax.Array
-    kernels: tuple[jax.Array, ...]
-    batch_gradients: tuple[jax.Array, ...]
+    kernels: tuple[Any, ...]
+    batch_gradients: tuple[Any, ...]
     gradient_statistics: tuple[GradientStatistics, ...]
+    objective_terms: dict[str, jax.Array]
+    network: Network
+    key: jax.Array
+    epoch: jax.Array
+    numbers: dict[str, jax.Array]
+
+    def activity(self, layer: str) -> jax.Array:
+        """Activities of a layer in its own shape, ``[num_measured, *shape]``.
+
+        Args:
+          layer: Name of the layer, with or without the number of units in brackets.
+
+        Raises:
+          ValueError: If there is no such layer.
+        """
+        for number, (name, shape, _) in enumerate(self.network.layers):
+            if layer in (name, name.rsplit(" (", 1)[0]):
+                return self.layers[number].reshape(-1, *shape)
+        raise ValueError(
+            f"layer must be one of {', '.join(self.network.layer_names)}, got {layer!r}"
+        )
+
+
+def measuring_key(key: jax.Array) -> jax.Array:
+    """Key of a network's snapshots, from the network's own.
+
+    Training splits the network's key in two; this is a third one.
+    """
+    return jax.random.fold_in(key, 2)
 
 
 def take_snapshot(
+    key: jax.Array,
     params: Params,
     rows: jax.Array,
     batches: jax.Array,
     task: Task,
     network: Network,
     config: training.TrainConfig,
+    *,
+    objective: ObjectiveFn | None = None,
+    epoch: jax.Array | int = 0,
+    numbers: dict[str, jax.Array] = _NOTHING,
 ) -> Snapshot:
     """The network as probes see it; what no probe looks at is not computed.
 
     Args:
+      key: Key of the network.
       params: Parameters.
       rows: The network's order of rows, from :func:`ibjax.training.split_rows`.
       batches: Places of batches, from :func:`ibjax.training.measured_batches`.
       task: The task.
       network: The network.
       config: How it is trained.
+      objective: What it is trained on, see :func:`ibjax.training.train`.
+      epoch: Number of epochs trained.
+      numbers: Numbers that the objective asks for, by name.
 
     Returns:
       The snapshot.
@@ -73,10 +124,11 @@ def take_snapshot(
     Example:
       >>> from ibjax import datasets, networks
       >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
-      >>> config = training.TrainConfig()
+      >>> key, config = jax.random.key(0), training.TrainConfig()
       >>> snapshot = take_snapshot(
-      ...     network.init(jax.random.key(0)),
-      ...     training.split_rows(jax.random.key(0), task, config),
+      ...     key,
+      ...     network.init(key),
+      ...     training.split_rows(key, task, config),
       ...     training.measured_batches(0, task, config),
       ...     task,
       ...     network,
@@ -85,36 +137,61 @@ def take_snapshot(
       >>> [layer.shape for layer in snapshot.layers]
       [(4096, 3), (4096, 2)]
     """
+    objective = objective_of(objective, task, network)
     measured = task.measured
-    *hidden, logits = network.activations(params, measured.x)
-    layers = (*hidden, _softmax(logits))
-    if measured is not task:
-        logits = _all_logits(params, task, network)
+    *hidden, output = network.activations(params, measured.x)
+    logits = output if measured is task else _all_outputs(params, task, network)
+    if network.output == "softmax":
+        output = _softmax(output)
+    key = measuring_key(key)
+    # Streams of their own; what callers fold in are small numbers.
+    key_gradients = jax.random.fold_in(key, 2**31)
+    options = {"objective": objective, "numbers": numbers}
+    arguments = (key_gradients, params, rows, batches, task, network)
     return Snapshot(
         params=params,
-        layers=layers,
+        layers=(*hidden, output),
         logits=logits,
         task=task,
         measured=measured,
         num_train=training.num_train_rows(task, config),
+        num_test=num_test_rows(task, config),
         rows=rows,
         kernels=network.kernels(params),
-        batch_gradients=training.batch_gradients(params, rows, batches, task, network),
-        gradient_statistics=training.gradient_statistics(
-            params, rows, batches, task, network
-        ),
+        batch_gradients=training.batch_gradients(*arguments, **options),
+        gradient_statistics=training.gradient_statistics(*arguments, **options),
+        objective_terms=_objective_terms(*arguments, **options),
+        network=network,
+        key=key,
+        epoch=jnp.asarray(epoch),
+        numbers=numbers,
     )
 
 
-def _all_logits(params: Params, task: Task, network: Network) -> jax.Array:
-    """Logits of all inputs, a part of them at a time."""
+def _objective_terms(key, params, rows, batches, task, network, objective, numbers):
+    """Objective and its terms, the mean over batches, each by its number of rows."""
+
+    def one_batch(numbered):
+        number, places = numbered
+        weights = (places >= 0).astype(task.x.dtype)
+        batch = task.batch(rows[jnp.maximum(places, 0)], weights)
+        draws = jax.random.fold_in(key, number)
+        value, terms = evaluate(objective, params, batch, draws, network, numbers)
+        return jnp.sum(weights), {"objective": value, **terms}
+
+    sizes, found = lax.map(one_batch, (jnp.arange(len(batches)), batches))
+    return jax.tree.map(lambda v: jnp.sum(v * sizes) / jnp.sum(sizes), found)
+
+
+def _all_outputs(params: Params, task: Task, network: Network) -> jax.Array:
+    """Last activity for all inputs, a part of them at a time."""
     num_parts = -(-task.num_samples // _ROWS_AT_ONCE)
     rows = jnp.arange(num_parts * _ROWS_AT_ONCE).reshape(num_parts, _ROWS_AT_ONCE)
-    logits = lax.map(
-        lambda part: network.activations(params, task.inputs(part).T)[-1],
+    outputs = lax.map(
+        lambda part: network.activations(params, task.batch(part).x)[-1],
         jnp.minimum(rows, task.num_samples - 1),
     )
-    return logits.reshape(-1, logits.shape[-1])[: task.num_samples]
+    return outputs.reshape(-1, outputs.shape[-1])[: task.num_samples]
 
 
 def _softmax(logits: jax.Array) -> jax.Array:

@@ -3,11 +3,19 @@
 import itertools
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["place_text", "combine", "cells_of", "cells_over", "cell_name"]
+__all__ = [
+    "place_text",
+    "combine",
+    "combined_configuration",
+    "cells_of",
+    "cells_over",
+    "cell_name",
+]
 
 _AXIS_NAMES = {
     "batch_size": "batch",
@@ -89,6 +97,20 @@ def combine(
 
     whole = nested((), list(axes)).set_coords(["layer_name", "layer_width"])
     configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
+    common = combined_configuration(places, configurations)
+    whole.attrs = datasets[0].attrs | {
+        "title": f"ibjax sweeps over {', '.join(axes)}",
+        "configuration": json.dumps(common),
+        "wall_seconds": sum(d.attrs["wall_seconds"] for d in datasets),
+        "compile_seconds": sum(d.attrs["compile_seconds"] for d in datasets),
+    }
+    return whole
+
+
+def combined_configuration(
+    places: Sequence[dict[str, float | str]], configurations: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Configuration of a grid: what is common, the axes, and what differs by cell."""
     common = {
         name: value
         for name, value in configurations[0].items()
@@ -98,14 +120,7 @@ def combine(
         {name: value for name, value in c.items() if name not in common}
         for c in configurations
     ]
-    common |= {"grid": axes, "cells": differing}
-    whole.attrs = datasets[0].attrs | {
-        "title": f"ibjax sweeps over {', '.join(axes)}",
-        "configuration": json.dumps(common),
-        "wall_seconds": sum(d.attrs["wall_seconds"] for d in datasets),
-        "compile_seconds": sum(d.attrs["compile_seconds"] for d in datasets),
-    }
-    return whole
+    return common | {"grid": _axes(places), "cells": differing}
 
 
 def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Dataset]]:

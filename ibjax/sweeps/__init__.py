@@ -1,8 +1,18 @@
 """Many seeds at once: one compiled program, saved as it goes, and grids of sweeps."""
 
 from ibjax.sweeps.grid import Cell, sweep_grid
+from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
 from ibjax.sweeps.runs import Progress, snapshot_epochs
-from ibjax.sweeps.seeds import sweep
+from ibjax.sweeps.seeds import sweep, sweep_trainable
 
-__all__ = ["Cell", "Progress", "seed_key", "snapshot_epochs", "sweep", "sweep_grid"]
+__all__ = [
+    "Cell",
+    "Progress",
+    "network_trainable",
+    "seed_key",
+    "snapshot_epochs",
+    "sweep",
+    "sweep_grid",
+    "sweep_trainable",
+]

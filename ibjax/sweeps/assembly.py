@@ -9,36 +9,23 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation
-from ibjax.probes.probe import InformationProbe, LastProbe, Probe
 from ibjax.results.provenance import describe_devices, package_versions
+from ibjax.training.trainable import Trainable, Variable
 
-__all__ = ["attributes", "estimator_labels", "flatten_record", "to_dataset"]
+__all__ = ["attributes", "check_record", "flatten_record", "to_dataset"]
 
-_DESCRIPTIONS = {
-    "i_xt": ("I(X;T)", "nats"),
-    "i_ty": ("I(T;Y)", "nats"),
-    "gradient_mean": ("norm of the mean minibatch gradient", "nats"),
-    "gradient_std": ("norm of the standard deviation of minibatch gradients", "nats"),
-    "gradient_snr": ("gradient signal-to-noise ratio", "1"),
-    "weight_norm": ("norm of the weights", "1"),
-    "gradient_mean_normalized": ("gradient mean over weight norm", "nats"),
-    "gradient_std_normalized": ("gradient standard deviation over weight norm", "nats"),
-    "train_loss": ("cross-entropy on training rows", "nats"),
-    "test_loss": ("cross-entropy on test rows", "nats"),
-    "train_accuracy": ("accuracy on training rows", "1"),
-    "test_accuracy": ("accuracy on test rows", "1"),
-    "optimal_beta": ("beta of the closest optimal encoder", "1"),
-    "optimality_divergence": ("mean KL divergence from the closest one", "nats"),
-    "curve_i_xt": ("I(X;T) on the information curve", "nats"),
-    "curve_i_ty": ("I(T;Y) on the information curve", "nats"),
-    "diverged": ("parameters not finite at the end", "1"),
+# Quantities of every dataset.
+_VARIABLES = {
+    "i_xt": Variable(("layer", "estimator"), "nats", "I(X;T)"),
+    "i_ty": Variable(("layer", "estimator"), "nats", "I(T;Y)"),
+    "diverged": Variable((), "1", "parameters not finite at the end", of_seed=True),
 }
+_COORDINATES = {"seed", "epoch", "layer", "estimator", "layer_name", "layer_width"}
 
 
 def flatten_record(measured: dict[str, Any]) -> dict[str, jax.Array]:
-    """One flat dictionary of arrays from what the probes returned.
+    """One flat dictionary of arrays from what was measured.
 
     Args:
       measured: Arrays and :class:`~ibjax.estimators.LayerInformation` by name.
@@ -56,71 +43,89 @@ def flatten_record(measured: dict[str, Any]) -> dict[str, jax.Array]:
     return flat
 
 
-def estimator_labels(probes: Sequence[Probe]) -> dict[str, str]:
-    """What every estimator among the probes is, in words, by name."""
-    labels: dict[str, str] = {}
-    for probe in probes:
-        if isinstance(probe, InformationProbe):
-            labels |= probe.labels
-    return labels
+def check_record(record: dict[str, Any], trainable: Trainable) -> None:
+    """Check names and shapes of what a snapshot records, before anything is compiled.
+
+    Args:
+      record: Shapes by name, of one seed at one snapshot.
+      trainable: What is trained.
+
+    Raises:
+      ValueError: If a name is taken, or an array has other than its declared dims.
+    """
+    num_layers = len(trainable.layers)
+    for name, value in record.items():
+        if name in _COORDINATES or name == "diverged":
+            raise ValueError(f"probes must not use the name {name}, which is taken")
+        dims = _VARIABLES.get(name, trainable.variables.get(name, None))
+        if dims is None:
+            continue
+        if len(dims.dims) != len(value.shape):
+            raise ValueError(
+                f"{name} must have the dims {dims.dims} that its probe declares, got "
+                f"an array of shape {value.shape}"
+            )
+        for dim, size in zip(dims.dims, value.shape, strict=True):
+            if dim == "layer" and size != num_layers:
+                raise ValueError(
+                    f"{name} must have an entry for each of the {num_layers} layers, "
+                    f"got an array of shape {value.shape}"
+                )
 
 
 def to_dataset(
     records: Sequence[dict[str, np.ndarray]],
+    trainable: Trainable,
     *,
     snapshots: Sequence[int],
     first_seed: int,
-    probes: Sequence[Probe],
-    layer_names: Sequence[str],
-    layer_widths: Sequence[int],
     diverged: np.ndarray,
 ) -> xr.Dataset:
     """Label the records of a sweep.
 
     Args:
       records: For every snapshot flat arrays by name, ``[num_seeds, ...]`` each.
-      snapshots: Their epochs.
+      trainable: What was trained.
+      snapshots: Epochs of the snapshots.
       first_seed: Number of the first seed.
-      probes: The probes that made them.
-      layer_names: A name for every layer.
-      layer_widths: Number of units of every layer.
       diverged: Whether each seed diverged, ``[num_seeds]``.
 
     Returns:
       Dataset over ``seed``, ``epoch``, ``layer`` and ``estimator``.
     """
-    num_layers = len(layer_names)
+    num_layers = len(trainable.layers)
     columns = {
         name: np.moveaxis(np.stack([record[name] for record in records]), 0, 1)
         for name in records[0]
     }
-    labels = estimator_labels(probes)
-    # In the order of the probes; estimators of a plain function come last.
+    labels = trainable.estimators
+    # In the order of the labels; estimators of a plain function come last.
     found = [name.removeprefix("i_xt:") for name in columns if name.startswith("i_xt:")]
-    estimators = [name for name in labels if name in found]
+    estimators = [name for name in labels if not found or name in found]
     estimators += [name for name in found if name not in labels]
     variables: dict[str, Any] = {}
-    for quantity in ("i_xt", "i_ty") if estimators else ():
+    for quantity in ("i_xt", "i_ty") if found else ():
         values = [columns.pop(f"{quantity}:{name}") for name in estimators]
         dims = ("seed", "epoch", "layer", "estimator")
         variables[quantity] = (dims, np.stack(values, axis=-1))
+    known = _VARIABLES | trainable.variables
     for name, column in columns.items():
-        extra = [f"{name}_{axis}" for axis in range(column.ndim - 2)]
-        if column.ndim == 3 and column.shape[2] == num_layers:
-            extra = ["layer"]
-        variables[name] = (("seed", "epoch", *extra), column)
+        if name in known and known[name].of_seed:
+            variables[name] = (("seed", *known[name].dims), column[:, -1])
+            continue
+        dims = _guessed_dims(name, column, num_layers)
+        if name in known:
+            dims = known[name].dims
+        variables[name] = (("seed", "epoch", *dims), column)
     variables["diverged"] = (("seed",), diverged)
-    for probe in probes:
-        if isinstance(probe, LastProbe):
-            variables |= probe.constants
     dataset = xr.Dataset(
-        variables,
+        variables | trainable.constants,
         coords={
             "seed": first_seed + np.arange(len(diverged)),
             "epoch": np.asarray(snapshots),
             "layer": np.arange(1, num_layers + 1),
-            "layer_name": ("layer", np.asarray(layer_names)),
-            "layer_width": ("layer", list(layer_widths)),
+            "layer_name": ("layer", [layer.name for layer in trainable.layers]),
+            "layer_width": ("layer", [layer.width for layer in trainable.layers]),
         },
     )
     if estimators:
@@ -132,14 +137,14 @@ def to_dataset(
             ),
         )
     for name in dataset.data_vars:
-        if name in _DESCRIPTIONS:
-            long_name, units = _DESCRIPTIONS[name]
+        if name in known:
+            long_name, units = known[name].long_name, known[name].units
             dataset[name].attrs |= {"long_name": long_name, "units": units}
     return dataset
 
 
 def attributes(
-    task: Task,
+    trainable: Trainable,
     configuration: dict[str, Any],
     *,
     devices: Sequence[jax.Device],
@@ -148,11 +153,8 @@ def attributes(
 ) -> dict[str, Any]:
     """Everything needed to know how a dataset came about, as netCDF attributes."""
     return {
-        "title": f"ibjax sweep of {configuration['num_seeds']} networks on {task.name}",
-        "task": task.name,
-        "num_samples": task.measured.num_samples,
-        "h_y": float(task.measured.h_y),
-        "i_xy": float(task.measured.i_xy),
+        "title": trainable.title.format(num=configuration["num_seeds"]),
+        **trainable.attributes,
         "configuration": json.dumps(configuration),
         "versions": json.dumps(package_versions()),
         "devices": describe_devices(devices),
@@ -160,3 +162,10 @@ def attributes(
         "compile_seconds": compile_seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _guessed_dims(name: str, column: np.ndarray, num_layers: int) -> tuple[str, ...]:
+    """Dims of what a plain function returned."""
+    if column.ndim == 3 and column.shape[2] == num_layers:
+        return ("layer",)
+    return tuple(f"{name}_{axis}" for axis in range(column.ndim - 2))

@@ -6,7 +6,7 @@ dim of the dataset: ``dataset.sel(activation="relu", batch_size=512)`` is one ce
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,12 +16,13 @@ import xarray as xr
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes.probe import Probe
-from ibjax.results.cells import _axes, _check_places, cell_name, combine
+from ibjax.results.cells import _axes, _check_places, cell_name, cells_of, combine
 from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, save_dataset
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
 from ibjax.sweeps.runs import Progress
 from ibjax.sweeps.seeds import sweep
 from ibjax.training.config import TrainConfig
+from ibjax.training.objectives import ObjectiveFn
 
 __all__ = ["AnyCell", "Cell", "sweep_grid"]
 
@@ -38,6 +39,9 @@ class Cell(NamedTuple):
       probes: What to measure, or a function that returns it, called when it is the
         cell's turn.
       description: More to keep in the dataset's ``configuration``.
+      objective: What training lowers, see :func:`ibjax.sweep`.
+      vary: Numbers that are further axes of the grid, see :func:`ibjax.sweep`; the same
+        in all cells. They are trained in one program, and saved together.
     """
 
     place: dict[str, float | str]
@@ -47,6 +51,8 @@ class Cell(NamedTuple):
     snapshots: Sequence[int]
     probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
     description: dict[str, Any]
+    objective: ObjectiveFn | None = None
+    vary: Mapping[str, Sequence[float]] | None = None
 
     @property
     def network_text(self) -> str:
@@ -67,6 +73,8 @@ class Cell(NamedTuple):
             self.config,
             snapshots=self.snapshots,
             probes=probes,
+            objective=self.objective,
+            vary=self.vary,
             description=self.description,
             **options,
         )
@@ -105,7 +113,7 @@ def sweep_grid(
     """Sweep every cell of a grid.
 
     Cells that differ in numbers only, such as the learning rate, share one compiled
-    program as long as no more than three others come between them.
+    program.
 
     Args:
       key: Key of every sweep: seed n starts alike in all cells of one network.
@@ -151,7 +159,9 @@ def sweep_grid(
     whole = None
     if directory is not None and cells[0].place:
         whole = directory / DATASET_FILE
-        _check_directory(directory, _axes([cell.place for cell in cells]), resume)
+        axes = _axes([cell.place for cell in cells])
+        axes |= getattr(cells[0], "vary", None) or {}
+        _check_directory(directory, axes, resume)
     datasets = []
     for number, cell in enumerate(cells):
 
@@ -172,7 +182,12 @@ def sweep_grid(
         )
     if not cells[0].place:
         return datasets[0]
-    dataset = combine([cell.place for cell in cells], datasets)
+    places, parts = [], []
+    for cell, dataset in zip(cells, datasets, strict=True):
+        for place, part in cells_of(dataset):
+            places.append(cell.place | place)
+            parts.append(part)
+    dataset = combine(places, parts)
     if whole is not None:
         save_dataset(dataset, whole)
     return dataset

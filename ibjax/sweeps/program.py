@@ -1,9 +1,11 @@
-"""The compiled program of a sweep: all seeds from one snapshot to the next.
+"""Compiled program of a sweep: all seeds from one snapshot to the next.
 
 Seeds are arrays ``[num_blocks, block, ...]``: the seeds of a block share every matrix
-product, and the blocks are spread over the devices.
+product, and the blocks are spread over the devices. What is trained is a
+:class:`~ibjax.training.trainable.Trainable`; nothing here knows a network.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,17 +16,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax import training
 from ibjax.compilation import CPU_OPTIONS
-from ibjax.datasets.task import Task
-from ibjax.networks.network import Network
-from ibjax.probes.probe import LastProbe, Probe
-from ibjax.probes.snapshot import take_snapshot
-from ibjax.sweeps import assembly
+from ibjax.sweeps.assembly import flatten_record
+from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Layout",
-    "SeedOrder",
     "compile_program",
     "diverged",
     "first_seeds",
@@ -34,15 +31,13 @@ __all__ = [
     "start",
 ]
 
-# Names that the dataset has anyway.
-_RESERVED_NAMES = {"diverged", "i_xt", "i_ty", "seed", "epoch", "layer", "estimator"}
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
 _EPOCHS_PER_CHUNK = 16
 # Seeds of a block on a CPU. Blocks of 5 to 9 are about equally fast; always the same
 # size, because products over blocks of another size round differently.
 _CPU_BLOCK = 5
-# Programs kept for sweeps that differ in numbers only, such as the learning rate.
-_MAX_PROGRAMS = 4
+# Compiled programs kept for sweeps that differ in numbers only, or in nothing.
+_MAX_PROGRAMS = 16
 _programs: dict[Any, Callable] = {}
 
 
@@ -64,25 +59,13 @@ class Layout(NamedTuple):
     sharding: NamedSharding
 
 
-class SeedOrder(NamedTuple):
-    """What a seed keeps while it trains.
-
-    Attributes:
-      key: Its key, shape ``[]``.
-      rows: Its order of rows, ``[num_samples]``.
-    """
-
-    key: jax.Array
-    rows: jax.Array
-
-
 def lay_out(
     num_seeds: int, block: int | None, devices: Sequence[jax.Device] | None
 ) -> Layout:
     """Spread seeds over blocks and devices.
 
     Args:
-      num_seeds: Number of seeds.
+      num_seeds: Number of seeds, or of all copies where numbers are varied.
       block: Seeds of a block; by default 5 on a CPU, all of the device's elsewhere.
       devices: Devices to use, all by default.
 
@@ -124,86 +107,75 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
 
 def start(
     key: jax.Array,
-    task: Task,
-    network: Network,
-    config: training.TrainConfig,
-    first_seed: int,
+    trainable: Trainable,
+    seeds: np.ndarray,
+    numbers: dict[str, np.ndarray],
     layout: Layout,
-) -> tuple[training.TrainState, SeedOrder]:
+) -> tuple[Any, Any]:
     """All seeds before any step, ``[num_blocks, block, ...]``.
 
     Args:
       key: Key of the sweep.
-      task: What to learn.
-      network: The network.
-      config: How to train it.
-      first_seed: Number of the first seed.
+      trainable: What is trained.
+      seeds: Numbers of the seeds, ``[num_seeds]``; the same for several copies.
+      numbers: The numbers of every copy, by name, ``[num_seeds]`` each.
       layout: Where seeds run.
 
     Returns:
-      Training states, and what each seed keeps.
+      States, and what each seed keeps.
     """
 
-    def one_seed(seed):
-        key_seed = seed_key(key, seed)
-        state = training.init_state(key_seed, network, config)
-        return state, SeedOrder(key_seed, training.split_rows(key_seed, task, config))
+    def one_seed(seed, chosen, key, data):
+        return trainable.init(seed_key(key, seed), data, chosen)
 
-    seeds = jnp.arange(layout.num_blocks * layout.block, dtype=jnp.int32)
-    seeds = (first_seed + seeds).reshape(layout.num_blocks, layout.block)
-    begin = jax.jit(jax.vmap(jax.vmap(one_seed)), out_shardings=layout.sharding)
-    return begin(seeds)
+    def begin(seeds, numbers, key, data):
+        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
+        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
+
+    places = layout.num_blocks * layout.block
+    shape = layout.num_blocks, layout.block
+
+    def arranged(values):
+        # Places to spare hold copies of the first seed.
+        filled = np.concatenate([values, np.repeat(values[:1], places - len(values))])
+        return jnp.asarray(filled.reshape(shape))
+
+    arguments = (
+        arranged(np.asarray(seeds, np.int32)),
+        {name: arranged(np.float32(values)) for name, values in numbers.items()},
+        key,
+        trainable.data,
+    )
+    jitted = jax.jit(begin, out_shardings=layout.sharding)
+    return _compiled(jitted.lower(*arguments), layout)(*arguments)
 
 
-def compile_program(
-    states: training.TrainState,
-    orders: SeedOrder,
-    task: Task,
-    network: Network,
-    config: training.TrainConfig,
-    probes: Sequence[Probe],
-    layout: Layout,
-) -> Callable:
-    """The program that takes every seed from one snapshot to the next.
-
-    The last few programs are kept: a sweep that differs from one of them in numbers
-    only (learning rate, key, labels) does not compile again.
+def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout):
+    """Compile the program that takes every seed from one snapshot to the next.
 
     Args:
       states: All seeds, from :func:`start`.
-      orders: What each seed keeps, likewise.
-      task: What to learn.
-      network: The network.
-      config: How to train it.
-      probes: What to measure.
+      own: What each seed keeps, likewise.
+      trainable: What is trained.
       layout: Where seeds run.
 
     Returns:
-      ``advance(states, orders, task, config, first, last, is_last)``: the states after
-      epoch ``last`` of those after epoch ``first``, and what the probes measured there,
+      ``advance(states, own, data, first, last, is_last)``: the states after epoch
+      ``last`` of those after epoch ``first``, and what was measured there,
       ``[num_blocks, block, ...]``.
     """
-    arguments = (states, orders, task, config)
     epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
-    shapes = tuple(jax.typeof(leaf) for leaf in jax.tree.leaves(arguments))
-    measures = tuple(_measure(probe) for probe in probes)
-    key = (network, measures, jax.tree.structure(arguments), shapes, layout)
-    if key not in _programs:
-        advance = partial(_advance, network=network, probes=probes, layout=layout)
-        by_block, everywhere = PartitionSpec("block"), PartitionSpec()
-        sharded = jax.shard_map(
-            advance,
-            mesh=layout.sharding.mesh,
-            in_specs=(by_block, by_block, *5 * (everywhere,)),
-            out_specs=by_block,
-            check_vma=False,
-        )
-        lowered = jax.jit(sharded).lower(*arguments, *epochs)
-        on_cpu = layout.devices[0].platform == "cpu"
-        while len(_programs) >= _MAX_PROGRAMS:
-            _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(CPU_OPTIONS if on_cpu else None)
-    return _programs[key]
+    by_block, everywhere = PartitionSpec("block"), PartitionSpec()
+    sharded = jax.shard_map(
+        partial(_advance, trainable=trainable, layout=layout),
+        mesh=layout.sharding.mesh,
+        in_specs=(by_block, by_block, *4 * (everywhere,)),
+        out_specs=by_block,
+        check_vma=False,
+    )
+    return _compiled(
+        jax.jit(sharded).lower(states, own, trainable.data, *epochs), layout
+    )
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:
@@ -214,7 +186,7 @@ def first_seeds(tree: Any, num_seeds: int) -> Any:
 
 
 def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
-    """Put saved leaves in the place of fresh ones, whatever the layout was then.
+    """Restore saved states into this layout, which may differ from the one that saved.
 
     Args:
       states: Fresh states, ``[num_blocks, block, ...]``.
@@ -233,103 +205,87 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
     return jax.tree.unflatten(structure, restored)
 
 
-def diverged(states: training.TrainState) -> np.ndarray:
+def diverged(params: Any) -> np.ndarray:
     """Whether each seed's parameters are not finite, ``[num_seeds]``."""
-    return ~np.asarray(jax.vmap(_all_finite)(states.params))
+    return ~np.asarray(jax.vmap(_all_finite)(params))
 
 
-def _advance(
-    states, orders, task, config, first, last, is_last, *, network, probes, layout
-):
+def _compiled(lowered: jax.stages.Lowered, layout: Layout) -> Callable:
+    """The executable of a program, one kept from before if it is the same program.
+
+    Programs are told apart by their text, so that networks, probes and tasks made anew
+    hit, and a change of the default precision does not.
+    """
+    text = hashlib.sha256(lowered.as_text().encode()).digest()
+    key = text, layout.devices, lowered.in_tree, lowered.out_tree
+    if key not in _programs:
+        on_cpu = layout.devices[0].platform == "cpu"
+        while len(_programs) >= _MAX_PROGRAMS:
+            _programs.pop(next(iter(_programs)))
+        _programs[key] = lowered.compile(CPU_OPTIONS if on_cpu else None)
+    return _programs[key]
+
+
+def _advance(states, own, data, first, last, is_last, *, trainable, layout):
     num_chunks = -(-(last - first) // _EPOCHS_PER_CHUNK)
     train = partial(
-        _train_chunk,
-        orders=orders,
-        task=task,
-        network=network,
-        config=config,
-        first=first,
-        last=last,
+        _train_chunk, own=own, data=data, trainable=trainable, first=first, last=last
     )
     states = lax.fori_loop(0, num_chunks, train, states)
-    seeds = jax.tree.map(
-        lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states.params, orders.rows)
-    )
-    batches = training.measured_batches(last, task, config)
+    shape = jax.tree.leaves(own)[0].shape[:2]
+    drawn = trainable.draw_measured(data, last)
 
     def measure(seed):
-        snapshot = take_snapshot(*seed, batches, task, network, config)
-        return _measured(snapshot, probes, is_last)
+        state, own = seed
+        record = flatten_record(
+            trainable.measure(state, own, data, drawn, last, is_last)
+        )
+        # A diverged network has no accuracy, though its NaN have an argmax.
+        finite = _all_finite(trainable.params(state))
+        return {
+            name: jnp.where(finite, value, jnp.nan)
+            if jnp.issubdtype(value.dtype, jnp.floating)
+            else value
+            for name, value in record.items()
+        }
 
+    seeds = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states, own))
     measured = lax.map(
         measure,
         seeds,
         batch_size=None if layout.seeds_at_once == 1 else layout.seeds_at_once,
     )
-    shape = orders.rows.shape[:2]
     return states, jax.tree.map(
         lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured
     )
 
 
-def _train_chunk(chunk, states, *, orders, task, network, config, first, last):
+def _train_chunk(chunk, states, *, own, data, trainable, first, last):
     start = first + chunk * _EPOCHS_PER_CHUNK
     epochs = start + jnp.arange(_EPOCHS_PER_CHUNK)
-    batches = lax.map(lambda e: training.epoch_batches(e, task, config), epochs)
+    # Drawn once for all seeds: a shuffle costs more than an epoch of a small network.
+    drawn = lax.map(lambda epoch: trainable.draw(data, epoch), epochs)
 
-    def one_seed(state, order, number):
-        key = None
-        if network.noisy_activations is not None:
-            key = training.noise_key(order.key, start + number)
-        return training.run_epoch(
-            state, order.rows, batches[number], task, network, config, key=key
-        )
+    def one_seed(state, own, number):
+        chosen = jax.tree.map(lambda leaf: leaf[number], drawn)
+        return trainable.run_epoch(state, own, data, chosen, start + number)
 
     def one_block(block):
-        states, orders = block
+        states, own = block
 
         def one_epoch(number, states):
-            return jax.vmap(one_seed, in_axes=(0, 0, None))(states, orders, number)
+            return jax.vmap(one_seed, in_axes=(0, 0, None))(states, own, number)
 
         num_epochs = jnp.minimum(_EPOCHS_PER_CHUNK, last - start)
         return lax.fori_loop(0, num_epochs, one_epoch, states)
 
-    return lax.map(one_block, (states, orders))
-
-
-def _measured(snapshot, probes, is_last) -> dict[str, jax.Array]:
-    measured: dict[str, Any] = {}
-    for probe in probes:
-        found = _run_probe(probe, snapshot, is_last)
-        taken = (measured.keys() | _RESERVED_NAMES) & found.keys()
-        if taken:
-            raise ValueError(
-                f"probes must return names of their own, got {sorted(taken)} twice"
-            )
-        measured |= found
-    # A diverged network has no accuracy, though its NaN have an argmax.
-    finite = _all_finite(snapshot.params)
-    return {
-        name: jnp.where(finite, value, jnp.nan)
-        if jnp.issubdtype(value.dtype, jnp.floating)
-        else value
-        for name, value in assembly.flatten_record(measured).items()
-    }
-
-
-def _run_probe(probe, snapshot, is_last):
-    if not isinstance(probe, LastProbe):
-        return probe(snapshot)
-    shapes = jax.eval_shape(lambda: probe(snapshot))
-    nothing = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), shapes)
-    return lax.cond(is_last, lambda: probe(snapshot), lambda: nothing)
-
-
-def _measure(probe: Probe) -> tuple[type, Callable]:
-    """What tells a probe from others; two of one maker are two, whatever they do."""
-    return type(probe), getattr(probe, "measure", probe)
+    return lax.map(one_block, (states, own))
 
 
 def _all_finite(params) -> jax.Array:
-    leaves = jax.tree.leaves(params)
+    leaves = [
+        leaf
+        for leaf in jax.tree.leaves(params)
+        if jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))

@@ -8,15 +8,18 @@ on however many devices, unless the size of the blocks is changed; that changes 
 order in which products are summed, and with it the last bits. So does the number of
 seeds on an accelerator, where it sets the size of the blocks.
 
+Numbers that are varied (learning rates, penalties, noises) are further copies of the
+seeds in the same program: nine learning rates of five seeds are 45 networks.
+
 The program that advances all seeds from one snapshot to the next, and measures them
 there, is compiled once and called once per snapshot; between two calls the state is
 saved, which is where an interrupted sweep goes on.
 """
 
-import hashlib
+import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,34 +29,37 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ibjax import probes as probes_module
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
-from ibjax.probes.probe import InformationProbe, LastProbe, Probe
+from ibjax.probes.probe import ProbeFn
+from ibjax.results.cells import combine, combined_configuration
 from ibjax.sweeps import assembly, program
 from ibjax.sweeps.checkpoint import find_earlier, save_finished
-from ibjax.sweeps.program import seed_key
+from ibjax.sweeps.networks import NetworkFn, network_trainable
 from ibjax.sweeps.runs import (
     Progress,
     check_snapshots,
     progress_after,
     run_snapshots,
-    snapshot_epochs,
 )
+from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.trainable import Trainable
 
-__all__ = ["Progress", "seed_key", "snapshot_epochs", "sweep"]
+__all__ = ["sweep", "sweep_trainable"]
 
 
 def sweep(
     key: jax.Array,
     task: Task,
-    network: Network,
-    config: training.TrainConfig,
+    network: Network | NetworkFn,
+    config: training.TrainConfig | Callable[..., training.TrainConfig],
     *,
     num_seeds: int,
     snapshots: Sequence[int],
-    probes: Sequence[Probe] | None = None,
+    probes: Sequence[ProbeFn] | None = None,
+    objective: ObjectiveFn | None = None,
+    vary: Mapping[str, Sequence[float]] | None = None,
     first_seed: int = 0,
     directory: str | Path | None = None,
     resume: bool = False,
@@ -68,13 +74,23 @@ def sweep(
       key: Typed key of the whole sweep; seed n trains with ``seed_key(key, n)``. The
         shuffles of the epochs come from ``config.shuffle_seed``.
       task: What to learn.
-      network: The network.
-      config: How to train it.
-      num_seeds: Number of networks.
+      network: The network, or a function of numbers to vary that returns it:
+        ``lambda noise_std: networks.noisy(widths, noise_std=noise_std)``.
+      config: How to train it, or such a function.
+      num_seeds: Number of networks, for each combination of numbers to vary.
       snapshots: Increasing numbers of epochs after which to measure; 0 is the network
         before any step, the last one ends the training.
-      probes: What to measure, :func:`ibjax.probes.default_probes` by default. A
-        resumed run compares functions of your own by name only.
+      probes: What to measure, functions of a :class:`~ibjax.probes.Snapshot`;
+        :func:`ibjax.probes.default_probes` by default. A resumed run compares functions
+        of your own by name only.
+      objective: What training lowers, ``objective(params, batch, key) -> loss`` or
+        ``-> (loss, terms)``, see :mod:`ibjax.training.objectives`. By default the
+        cross-entropy, or the squared error where targets are vectors. A resumed run
+        compares it by name only.
+      vary: Values of numbers, by name, all of whose combinations are trained in one
+        program: ``learning_rate``, arguments of ``network`` or ``config`` where they
+        are functions, and keyword-only arguments of the objective. Each becomes the
+        first dims of the dataset.
       first_seed: Number of the first seed, to train some here and others elsewhere and
         join them with :func:`ibjax.results.merge`.
       directory: Where to save; nothing is saved by default. Created if need be.
@@ -85,18 +101,19 @@ def sweep(
       devices: Devices to use, all by default.
       description: More to keep in the dataset's ``configuration``; a run is resumed
         only if this is the same too.
-      on_progress: Called with a :class:`Progress` after every step.
+      on_progress: Called with a :class:`~ibjax.sweeps.Progress` after every step.
 
     Returns:
       Dataset over ``seed``, ``epoch``, ``layer`` and ``estimator``; information in
       nats. Seeds that diverged are NaN from there on and marked in ``diverged``.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If an argument is out of range, or some do not fit together.
+      TypeError: If a probe, the objective or the network is no such thing.
       ResultsError: If ``directory`` holds another run, or a damaged one.
 
     Example:
-      >>> from ibjax import datasets, networks
+      >>> from ibjax import datasets, networks, probes
       >>> dataset = sweep(
       ...     jax.random.key(0),
       ...     datasets.szt(),
@@ -104,45 +121,116 @@ def sweep(
       ...     training.TrainConfig(),
       ...     num_seeds=2,
       ...     snapshots=[0, 1],
-      ...     probes=[probes_module.losses],
+      ...     probes=[probes.losses],
+      ...     vary={"learning_rate": [1e-3, 1e-2, 1e-1]},
       ... )
       >>> dict(dataset.train_loss.sizes)
-      {'seed': 2, 'epoch': 2}
+      {'learning_rate': 3, 'seed': 2, 'epoch': 2}
+    """
+    vary = _check_vary(vary)
+    trainable = network_trainable(
+        task,
+        network,
+        config,
+        objective=objective,
+        probes=probes,
+        varied=tuple(vary),
+        description=description,
+    )
+    return sweep_trainable(
+        key,
+        trainable,
+        num_seeds=num_seeds,
+        snapshots=snapshots,
+        vary=vary,
+        first_seed=first_seed,
+        directory=directory,
+        resume=resume,
+        block=block,
+        devices=devices,
+        on_progress=on_progress,
+    )
+
+
+def sweep_trainable(
+    key: jax.Array,
+    trainable: Trainable,
+    *,
+    num_seeds: int,
+    snapshots: Sequence[int],
+    vary: Mapping[str, Sequence[float]] | None = None,
+    first_seed: int = 0,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    block: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> xr.Dataset:
+    """Train many seeds of anything trainable; arguments as for :func:`sweep`.
+
+    Args:
+      key: Typed key of the whole sweep.
+      trainable: What to train.
+      num_seeds: Number of seeds, for each combination of numbers to vary.
+      snapshots: Increasing numbers of epochs after which to measure.
+      vary: Values of numbers, by name, that ``trainable.init`` is given.
+      first_seed: Number of the first seed.
+      directory: Where to save.
+      resume: Whether to go on with a run found there.
+      block: Seeds trained together on one device.
+      devices: Devices to use, all by default.
+      on_progress: Called with a :class:`~ibjax.sweeps.Progress` after every step.
+
+    Returns:
+      The dataset.
+
+    Raises:
+      ValueError: If an argument is out of range.
+      ResultsError: If ``directory`` holds another run, or a damaged one.
     """
     if num_seeds < 1:
         raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
     if first_seed < 0:
         raise ValueError(f"first_seed must not be negative, got {first_seed}")
-    snapshots = check_snapshots(snapshots)
-    if probes is not None and not probes:
-        raise ValueError("probes must name at least one probe, got none")
-    training.num_train_rows(task, config)  # Refuses what cannot be trained.
-    probes = probes_module.default_probes() if probes is None else tuple(probes)
-    layout = program.lay_out(num_seeds, block, devices)
-    configuration = _configuration(
-        key, task, network, config, snapshots, probes, description
-    )
-    configuration |= {"num_seeds": num_seeds, "first_seed": first_seed}
+    snapshots, vary = check_snapshots(snapshots), _check_vary(vary)
     directory = None if directory is None else Path(directory)
+    places = [
+        dict(zip(vary, values, strict=True))
+        for values in itertools.product(*vary.values())
+    ]
+    num_rows = len(places) * num_seeds
+    layout = program.lay_out(num_rows, block, devices)
+    base = trainable.configuration | {
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "snapshots": list(snapshots),
+        "num_seeds": num_seeds,
+        "first_seed": first_seed,
+    }
+    base = json.loads(json.dumps(base))
+    configurations = [base | place for place in places]
+    configuration = combined_configuration(places, configurations) if vary else base
     done = find_earlier(directory, configuration, resume)
     if isinstance(done, xr.Dataset):
         return done
+    _check_trainable(trainable, tuple(vary), saved=directory is not None)
+    seeds = np.tile(np.arange(first_seed, first_seed + num_seeds), len(places))
+    numbers = {
+        name: np.repeat([place[name] for place in places], num_seeds) for name in vary
+    }
 
     def prepare(leaves):
-        states, orders = program.start(key, task, network, config, first_seed, layout)
+        states, own = program.start(key, trainable, seeds, numbers, layout)
         if leaves is not None:
             states = program.restore(states, leaves, layout)
-        compiled = program.compile_program(
-            states, orders, task, network, config, probes, layout
-        )
+        compiled = program.compile_program(states, own, trainable, layout)
 
         def advance(states, first, last, is_last):
             epochs = jnp.int32(first), jnp.int32(last)
-            return compiled(states, orders, task, config, *epochs, jnp.bool(is_last))
+            return compiled(states, own, trainable.data, *epochs, jnp.bool(is_last))
 
         return states, advance
 
-    to_rows = partial(program.first_seeds, num_seeds=num_seeds)
+    to_rows = partial(program.first_seeds, num_seeds=num_rows)
     run = run_snapshots(
         prepare,
         snapshots,
@@ -152,22 +240,26 @@ def sweep(
         configuration=configuration,
         on_progress=on_progress,
     )
-    dataset = assembly.to_dataset(
-        run.records,
-        snapshots=snapshots,
-        first_seed=first_seed,
-        probes=probes,
-        layer_names=network.layer_names,
-        layer_widths=_layer_widths(network, task),
-        diverged=program.diverged(to_rows(run.states)),
-    )
-    dataset.attrs |= assembly.attributes(
-        task,
-        configuration,
-        devices=layout.devices,
-        wall_seconds=run.wall_seconds,
-        compile_seconds=run.compile_seconds,
-    )
+    diverged = program.diverged(trainable.params(to_rows(run.states)))
+    datasets = []
+    for number, own_configuration in enumerate(configurations):
+        rows = slice(number * num_seeds, (number + 1) * num_seeds)
+        dataset = assembly.to_dataset(
+            [{k: v[rows] for k, v in record.items()} for record in run.records],
+            trainable,
+            snapshots=snapshots,
+            first_seed=first_seed,
+            diverged=diverged[rows],
+        )
+        dataset.attrs |= assembly.attributes(
+            trainable,
+            own_configuration,
+            devices=layout.devices,
+            wall_seconds=run.wall_seconds / len(places),
+            compile_seconds=run.compile_seconds / len(places),
+        )
+        datasets.append(dataset)
+    dataset = combine(places, datasets) if vary else datasets[0]
     if directory is not None:
         save_finished(directory, dataset)
     if on_progress is not None:
@@ -175,36 +267,40 @@ def sweep(
     return dataset
 
 
-def _layer_widths(network, task) -> list[int]:
-    params = jax.eval_shape(network.init, jax.random.key(0))
-    layers = jax.eval_shape(network.activations, params, task.measured.x)
-    return [layer.shape[1] for layer in layers]
+def _check_vary(vary: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
+    checked = {}
+    for name, values in (vary or {}).items():
+        try:
+            checked[name] = [float(value) for value in np.asarray(values).ravel()]
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"vary must hold numbers, got {values} for {name}"
+            ) from error
+        different = len(set(checked[name])) == len(checked[name]) > 0
+        if not different or not all(map(math.isfinite, checked[name])):
+            raise ValueError(
+                f"vary must hold different finite numbers, got {values} for {name}"
+            )
+    return checked
 
 
-def _configuration(
-    key, task, network, config, snapshots, probes, description
-) -> dict[str, Any]:
-    """All that decides the numbers, as JSON would return it."""
-    digest = hashlib.sha256()
-    for array in (task.x, task.labels, task.p_y_given_x):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    estimators = assembly.estimator_labels(probes)
-    configuration = {
-        **(description or {}),
-        **asdict(config),
-        "learning_rate": float(config.learning_rate),
-        "task": task.name,
-        "task_sha256": digest.hexdigest(),
-        "num_measured": task.num_measured,
-        "network": network.description,
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "snapshots": list(snapshots),
-        "estimators": estimators,
-        "probes": [
-            probe.parameters
-            if isinstance(probe, InformationProbe | LastProbe)
-            else getattr(probe, "__name__", type(probe).__name__)
-            for probe in probes
-        ],
-    }
-    return json.loads(json.dumps(configuration))
+def _check_trainable(trainable: Trainable, varied: Sequence[str], *, saved: bool):
+    """Check what is recorded and saved, before anything is compiled."""
+
+    def one(key, data, numbers):
+        state, own = trainable.init(key, data, numbers)
+        drawn = trainable.draw_measured(data, jnp.int32(0))
+        found = trainable.measure(
+            state, own, data, drawn, jnp.int32(0), jnp.bool(False)
+        )
+        return state, assembly.flatten_record(found)
+
+    numbers = {name: jnp.float32(1) for name in varied}
+    state, record = jax.eval_shape(one, jax.random.key(0), trainable.data, numbers)
+    assembly.check_record(record, trainable)
+    for leaf in jax.tree.leaves(state) if saved else ():
+        if not np.issubdtype(leaf.dtype, np.generic):
+            raise ValueError(
+                f"the optimizer's state must be numbers to be saved, got {leaf.dtype}; "
+                "train it without a directory"
+            )

@@ -1,5 +1,6 @@
 """Training of one network as a pure function of a key."""
 
+from ibjax.training import objectives
 from ibjax.training.batches import (
     epoch_batches,
     measured_batches,
@@ -10,27 +11,32 @@ from ibjax.training.config import OPTIMIZERS, SPLITS, TrainConfig
 from ibjax.training.loop import (
     TrainState,
     batch_gradients,
+    epoch_key,
     gradient_statistics,
     init_state,
-    noise_key,
     run_epoch,
     train,
 )
-from ibjax.training.objectives import mean_loss, orthonormality
+from ibjax.training.objectives import Objective, mean_loss, orthonormality
+from ibjax.training.trainable import Trainable, Variable
 
 __all__ = [
     "OPTIMIZERS",
     "SPLITS",
+    "Objective",
     "TrainConfig",
     "TrainState",
+    "Trainable",
+    "Variable",
     "batch_gradients",
     "epoch_batches",
+    "epoch_key",
     "gradient_statistics",
     "init_state",
     "mean_loss",
     "measured_batches",
-    "noise_key",
     "num_train_rows",
+    "objectives",
     "orthonormality",
     "run_epoch",
     "split_rows",

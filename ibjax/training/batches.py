@@ -16,44 +16,55 @@ import jax.numpy as jnp
 from ibjax.datasets.task import Task
 from ibjax.training.config import TrainConfig
 
-__all__ = ["epoch_batches", "measured_batches", "num_train_rows", "split_rows"]
+__all__ = [
+    "batch_rows",
+    "epoch_batches",
+    "measured_batches",
+    "num_test_rows",
+    "num_train_rows",
+    "split_rows",
+]
 
 
 def num_train_rows(task: Task, config: TrainConfig) -> int:
-    """Number of rows trained on, rounded to the nearest; refuses an empty batch.
+    """Number of rows trained on: those the task names, or a fraction of all.
 
     Args:
       task: The task.
       config: How to train.
 
     Returns:
-      The number of rows.
+      The number of rows; a fraction is rounded to the nearest.
 
     Raises:
-      ValueError: If it is zero, or smaller than a batch.
+      ValueError: If it is zero.
 
     Example:
       >>> from ibjax import datasets
-      >>> config = TrainConfig(train_fraction=0.05, batch_size=None)
+      >>> config = TrainConfig(train_fraction=0.05)
       >>> num_train_rows(datasets.szt(), config)
       205
     """
+    if task.train_rows is not None:
+        return len(task.train_rows)
     num_rows = round(config.train_fraction * task.num_samples)
     if num_rows == 0:
         raise ValueError(
             f"train_fraction {config.train_fraction} of {task.num_samples} inputs "
             "leaves nothing to train on"
         )
-    if config.batch_size is not None and config.batch_size > num_rows:
-        raise ValueError(
-            f"batch_size must be at most the training set's {num_rows} rows, got "
-            f"{config.batch_size}; leave it None for full batch"
-        )
     return num_rows
 
 
+def num_test_rows(task: Task, config: TrainConfig) -> int:
+    """Number of rows tested on: those the task names, or all not trained on."""
+    if task.test_rows is not None:
+        return len(task.test_rows)
+    return task.num_samples - num_train_rows(task, config)
+
+
 def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
-    """Row numbers in this network's order: first those to train on, then the others.
+    """Row numbers in this network's order: to train on, to test on, then the others.
 
     Args:
       key: Key of the network.
@@ -72,10 +83,24 @@ def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
     num_rows = num_train_rows(task, config)
     _, key_rows = jax.random.split(key)
     rows = jnp.arange(task.num_samples, dtype=jnp.int32)
+    if task.train_rows is not None:
+        first = [jax.random.permutation(key_rows, task.train_rows)]
+        first += [] if task.test_rows is None else [task.test_rows]
+        first = jnp.concatenate(first)
+        # The others in their order: a stable sort puts what is taken to the end.
+        taken = jnp.zeros(task.num_samples, bool).at[first].set(True)
+        others = jnp.argsort(taken, stable=True)[: task.num_samples - len(first)]
+        return jnp.concatenate([first, others.astype(jnp.int32)])
     if config.split == "random":
         return jax.random.permutation(key_rows, rows)
     train_rows = jax.random.permutation(key_rows, rows[:num_rows])
     return jnp.concatenate([train_rows, rows[num_rows:]])
+
+
+def batch_rows(task: Task, config: TrainConfig) -> int:
+    """Rows of a batch, at most those there are to train on."""
+    num_rows = num_train_rows(task, config)
+    return min(config.batch_size or num_rows, num_rows)
 
 
 def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
@@ -96,7 +121,7 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
       (7, 512) 307
     """
     num_rows = num_train_rows(task, config)
-    batch_size = config.batch_size or num_rows
+    batch_size = batch_rows(task, config)
     num_batches = -(-num_rows // batch_size)
     if num_batches == 1:
         return jnp.arange(num_rows, dtype=jnp.int32)[None]
@@ -130,7 +155,6 @@ def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.A
       >>> measured_batches(0, datasets.szt(), config).shape
       (4, 1000)
     """
-    if config.batch_size is None:
-        batch_size = min(config.measured_batch_size, num_train_rows(task, config))
-        config = replace(config, batch_size=batch_size)
+    if batch_rows(task, config) == num_train_rows(task, config):
+        config = replace(config, batch_size=config.measured_batch_size)
     return epoch_batches(epoch, task, config)

@@ -1,10 +1,11 @@
-"""How a network is trained."""
+"""How a network is trained: optimizer, batches, and the split of the rows."""
 
 import math
 import numbers
 from dataclasses import dataclass
 
 import jax
+import optax
 
 __all__ = ["OPTIMIZERS", "SPLITS", "TrainConfig"]
 
@@ -21,34 +22,37 @@ class TrainConfig:
     """How a network is trained.
 
     Attributes:
-      learning_rate: Step size.
-      optimizer: One of :data:`OPTIMIZERS`.
-      batch_size: Rows of a batch; None for the whole training set. The last batch of an
-        epoch is short when it does not come out even, and its loss is its own mean.
-      train_fraction: Part of the rows to train on, in (0, 1].
+      learning_rate: Step size; not used where ``optimizer`` is no name.
+      optimizer: One of :data:`OPTIMIZERS`, or any ``optax.GradientTransformation``,
+        which brings its own step size or schedule.
+      batch_size: Rows of a batch; None, or more than there are, for the whole training
+        set. The last batch of an epoch is short when it does not come out even, and its
+        loss is its own mean.
+      train_fraction: Part of the rows to train on, in (0, 1], where the task does not
+        name its rows.
       split: One of :data:`SPLITS`. ``"ordered"`` trains on the first rows of the task,
         as Shwartz-Ziv and Tishby's program does; there they are in counting order.
       shuffle_seed: Seed of the epochs' shuffles, see :mod:`ibjax.training.batches`.
       measured_batch_size: Rows of the batches whose gradients are compared at a
         snapshot where training takes the full batch, which has nothing to compare.
-      orthonormal: Weight of the penalty :func:`orthonormality`, added to the loss.
     """
 
     learning_rate: float = 4e-4
-    optimizer: str = jax.tree.static(default="adam")
+    optimizer: str | optax.GradientTransformation = jax.tree.static(default="adam")
     batch_size: int | None = jax.tree.static(default=512)
     train_fraction: float = jax.tree.static(default=0.8)
     split: str = jax.tree.static(default="random")
     shuffle_seed: int = jax.tree.static(default=0)
     measured_batch_size: int = jax.tree.static(default=512)
-    orthonormal: float = jax.tree.static(default=0.0)
 
     def __post_init__(self):
-        """Refuse a configuration that cannot be trained."""
-        if self.optimizer not in OPTIMIZERS:
+        """Check every field."""
+        if not isinstance(self.optimizer, optax.GradientTransformation) and (
+            self.optimizer not in OPTIMIZERS
+        ):
             raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got "
-                f"{self.optimizer!r}"
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
+                f"transformation, got {self.optimizer!r}"
             )
         if self.split not in SPLITS:
             raise ValueError(
@@ -56,19 +60,26 @@ class TrainConfig:
             )
         for name in ("batch_size", "measured_batch_size"):
             rows = getattr(self, name)
-            if rows is not None and rows < 1:
-                raise ValueError(f"{name} must be at least 1, got {rows}")
+            if rows is None and name == "batch_size":
+                continue
+            if not isinstance(rows, numbers.Integral) or rows < 1:
+                raise ValueError(
+                    f"{name} must be a number of rows, at least 1"
+                    f"{', or None for all' if name == 'batch_size' else ''}, got "
+                    f"{rows!r}"
+                )
         if not 0 < self.train_fraction <= 1:
             raise ValueError(
                 f"train_fraction must lie in (0, 1], got {self.train_fraction}"
+            )
+        if callable(self.learning_rate):
+            raise TypeError(
+                "learning_rate must be one positive number, got a function; a schedule "
+                "belongs to an optimizer, e.g. optimizer=optax.adam(schedule)"
             )
         if isinstance(self.learning_rate, numbers.Real) and not (
             0 < self.learning_rate < math.inf
         ):
             raise ValueError(
                 f"learning_rate must be one positive number, got {self.learning_rate}"
-            )
-        if not 0 <= self.orthonormal < math.inf:
-            raise ValueError(
-                f"orthonormal must be a number from 0 on, got {self.orthonormal}"
             )

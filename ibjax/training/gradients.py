@@ -132,7 +132,7 @@ def streamed_statistics(
     statistics = []
     for mean, square in zip(means, squares, strict=True):
         mean_norm = _norm(mean)
-        std_norm = jnp.sqrt(jnp.sum(square) / num_batches)
+        std_norm = jnp.sqrt(_total(square) / num_batches)
         statistics.append(GradientStatistics(mean_norm, std_norm, mean_norm / std_norm))
     return tuple(statistics)
 
@@ -144,7 +144,7 @@ def gradient_curves(
 
     Args:
       statistics: Statistics of every layer.
-      kernels: Weight array of every layer.
+      kernels: Weights of every layer, an array or several.
 
     Returns:
       ``gradient_mean``, ``gradient_std``, ``gradient_snr``, ``weight_norm``,
@@ -172,7 +172,7 @@ def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
     """Euclidean norm of every layer's weights.
 
     Args:
-      kernels: Weight array of every layer.
+      kernels: Weights of every layer, an array or several.
 
     Returns:
       The norms, ``[num_layers]``.
@@ -181,10 +181,22 @@ def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
       >>> print(weight_norms([jnp.array([[3.0, 4.0]]), jnp.ones(4)]))
       [5. 2.]
     """
-    return jnp.stack([jnp.sqrt(jnp.sum(w**2)) for w in kernels])
+    return jnp.stack([jnp.sqrt(_total(_squares(layer))) for layer in kernels])
 
 
-def _norm(x: jax.Array) -> jax.Array:
-    """Euclidean norm of a whole array, with gradient zero at zero."""
-    square = jnp.sum(x**2)
+def _squares(layer: Any) -> Any:
+    return jax.tree.map(lambda w: w**2, layer)
+
+
+def _total(layer: Any) -> jax.Array:
+    """Sum over all arrays of a layer, zero for a layer without any."""
+    first, *others = [jnp.sum(leaf) for leaf in jax.tree.leaves(layer)] or [
+        jnp.zeros(())
+    ]
+    return sum(others, first)
+
+
+def _norm(x: Any) -> jax.Array:
+    """Euclidean norm of a whole array or several, with gradient zero at zero."""
+    square = _total(_squares(x))
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)

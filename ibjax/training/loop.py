@@ -1,11 +1,11 @@
-"""Train one network: one pure function of a key.
+"""Training of one network: one pure function of a key.
 
-Its configuration is :class:`TrainConfig`; what it trains on, batch by batch, is in
+Its configuration is :class:`TrainConfig`, its loss an objective of
+:mod:`ibjax.training.objectives`; what it trains on, batch by batch, is in
 :mod:`ibjax.training.batches`.
 """
 
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,44 +14,34 @@ from jax import lax
 
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
-from ibjax.training.batches import (
-    epoch_batches,
-    measured_batches,
-    num_train_rows,
-    split_rows,
-)
-from ibjax.training.config import OPTIMIZERS, SPLITS, TrainConfig
+from ibjax.numerics import descent
+from ibjax.training.batches import epoch_batches, num_train_rows, split_rows
+from ibjax.training.config import TrainConfig
 from ibjax.training.gradients import GradientStatistics, streamed_statistics
-from ibjax.training.objectives import mean_loss, orthonormality
+from ibjax.training.objectives import (
+    Objective,
+    ObjectiveFn,
+    as_objective,
+    check_objective,
+    default_objective,
+    evaluate,
+)
 
 __all__ = [
-    "OPTIMIZERS",
-    "SPLITS",
-    "TrainConfig",
     "TrainState",
     "batch_gradients",
-    "epoch_batches",
+    "epoch_key",
     "gradient_statistics",
     "init_state",
-    "measured_batches",
-    "noise_key",
-    "num_train_rows",
+    "objective_of",
     "run_epoch",
-    "split_rows",
     "train",
 ]
 
+TrainState = descent.DescentState
+"""One network in training: what is trained, the optimizer's state, the network's."""
 
-class TrainState(NamedTuple):
-    """One network in training.
-
-    Attributes:
-      params: Parameters of the network.
-      optimizer_state: State of the optimizer, over the parameters as one flat vector.
-    """
-
-    params: Params
-    optimizer_state: Any
+_NOTHING: dict[str, jax.Array] = {}
 
 
 def train(
@@ -61,6 +51,7 @@ def train(
     config: TrainConfig,
     *,
     num_epochs: int,
+    objective: ObjectiveFn | None = None,
 ) -> Params:
     """Train one network from its initialization.
 
@@ -72,12 +63,14 @@ def train(
       network: The network.
       config: How to train it.
       num_epochs: Passes over the training rows; may be traced.
+      objective: What to lower; by default the cross-entropy, or the squared error
+        where targets are vectors.
 
     Returns:
       Parameters after the last epoch; not finite if training diverged.
 
     Raises:
-      ValueError: If a batch is larger than the training set.
+      ValueError: If nothing is left to train on, or the objective does not fit.
 
     Example:
       >>> from ibjax import datasets, networks
@@ -90,15 +83,30 @@ def train(
       >>> print(bool((jnp.argmax(logits, 1) == datasets.szt().labels).mean() > 0.8))
       True
     """
+    objective = objective_of(objective, task, network)
     rows = split_rows(key, task, config)
 
     def one_epoch(epoch, state):
         batches = epoch_batches(epoch, task, config)
-        draws = None if network.noisy_activations is None else noise_key(key, epoch)
-        return run_epoch(state, rows, batches, task, network, config, key=draws)
+        draws = epoch_key(key, epoch)
+        return run_epoch(
+            draws, state, rows, batches, task, network, config, objective=objective
+        )
 
     state = init_state(key, network, config)
-    return lax.fori_loop(0, num_epochs, one_epoch, state).params
+    state = lax.fori_loop(0, num_epochs, one_epoch, state)
+    return network.merge(state.params, state.memory)
+
+
+def objective_of(
+    objective: ObjectiveFn | None, task: Task, network: Network
+) -> Objective:
+    """The objective, the task's default one where none is given, checked."""
+    chosen = (
+        default_objective(task.kind) if objective is None else as_objective(objective)
+    )
+    check_objective(chosen, task.kind, network)
+    return chosen
 
 
 def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainState:
@@ -119,22 +127,15 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
       (((3, 12), (3,)), ((2, 3), (2,)))
     """
     key_params, _ = jax.random.split(key)
-    params = network.init(key_params)
-    return TrainState(params, _optimizer(config).init(params))
+    trainable, state = network.split(network.init(key_params))
+    return descent.init(trainable, _optimizer(config), state)
 
 
-def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
-    """Key of a noisy network's noise in one epoch.
-
-    Args:
-      key: Key of the network.
-      epoch: Number of the epoch.
-
-    Returns:
-      The key that :func:`run_epoch` takes.
+def epoch_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
+    """Key of all that is random in one epoch of a network, such as its noise.
 
     Example:
-      >>> first, second = (noise_key(jax.random.key(0), epoch) for epoch in (0, 1))
+      >>> first, second = (epoch_key(jax.random.key(0), epoch) for epoch in (0, 1))
       >>> bool(jax.random.normal(first) == jax.random.normal(second))
       False
     """
@@ -144,6 +145,7 @@ def noise_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
 
 
 def run_epoch(
+    key: jax.Array,
     state: TrainState,
     rows: jax.Array,
     batches: jax.Array,
@@ -151,24 +153,24 @@ def run_epoch(
     network: Network,
     config: TrainConfig,
     *,
-    key: jax.Array | None = None,
+    objective: Objective | None = None,
+    numbers: dict[str, jax.Array] = _NOTHING,
 ) -> TrainState:
     """One pass over the training rows.
 
     Args:
+      key: Draws what is random in the epoch, see :func:`epoch_key`.
       state: The network so far.
       rows: Its order of rows, from :func:`split_rows`.
       batches: Places of the epoch's batches, from :func:`epoch_batches`.
       task: The task.
       network: The network.
       config: How to train.
-      key: Draws the noise of a noisy network, see :func:`noise_key`; others need none.
+      objective: What to lower, see :func:`train`.
+      numbers: Numbers that the objective asks for, by name.
 
     Returns:
       The network after one step per batch.
-
-    Raises:
-      ValueError: If a noisy network is given no key.
 
     Example:
       >>> from ibjax import datasets, networks
@@ -177,75 +179,69 @@ def run_epoch(
       >>> before = init_state(key, network, config)
       >>> rows = split_rows(key, task, config)
       >>> batches = epoch_batches(0, task, config)
-      >>> after = run_epoch(before, rows, batches, task, network, config)
+      >>> after = run_epoch(key, before, rows, batches, task, network, config)
       >>> def loss(state):
       ...     logits = network.activations(state.params, task.x)[-1]
       ...     return mean_loss(logits, task.p_y_given_x, jnp.ones(task.num_samples))
+      >>> from ibjax.training.objectives import mean_loss
       >>> bool(loss(after) < loss(before))
       True
     """
+    objective = objective_of(objective, task, network)
     optimizer = _optimizer(config)
-    noisy = network.noisy_activations is not None
-    if noisy and key is None:
-        raise ValueError("key must be given to train a network with noise, got None")
 
-    penalty = None
-    if config.orthonormal:
-
-        def penalty(params):
-            return config.orthonormal * orthonormality(params, network)
-
-    def step(state, batch):
+    def loss(trainable, memory, batch):
         batch_rows, number = batch
-        weights = jnp.ones(batch_rows.shape, task.x.dtype)
-        activations = network.activations
-        if noisy:
-            draws = jax.random.fold_in(key, number)
-            activations = partial(network.noisy_activations, draws)
-        gradients = _gradient(
-            state.params, batch_rows, weights, task, activations, penalty
-        )
-        updates, optimizer_state = optimizer.update(
-            gradients, state.optimizer_state, state.params
-        )
-        return TrainState(
-            optax.apply_updates(state.params, updates), optimizer_state
-        ), None
+        draws = jax.random.fold_in(key, number)
+        params, batch = network.merge(trainable, memory), task.batch(batch_rows)
+        value, terms = evaluate(objective, params, batch, draws, network, numbers)
+        if network.state is not None:
+            memory = network.state.update(params, batch.x, draws)
+        return value, (memory, terms)
 
     # A short batch is a step of its own: filled up, it would cost a full one.
     num_full, num_left = divmod(num_train_rows(task, config), batches.shape[1])
-    numbers = jnp.arange(num_full)
-    state, _ = lax.scan(step, state, (rows[batches[:num_full]], numbers))
+    steps = rows[batches[:num_full]], jnp.arange(num_full)
+    state, _ = descent.descend(loss, state, steps, optimizer)
     if num_left:
-        state, _ = step(state, (rows[batches[num_full, :num_left]], num_full))
+        last = rows[batches[num_full, :num_left]], num_full
+        state, _ = descent.step(loss, state, last, optimizer)
     return state
 
 
 def batch_gradients(
+    key: jax.Array,
     params: Params,
     rows: jax.Array,
     batches: jax.Array,
     task: Task,
     network: Network,
-) -> tuple[jax.Array, ...]:
+    *,
+    objective: Objective | None = None,
+    numbers: dict[str, jax.Array] = _NOTHING,
+) -> tuple[Any, ...]:
     """Gradients of the weights over each batch of an epoch, at the same parameters.
 
     Args:
+      key: Draws what is random.
       params: Parameters.
       rows: The network's order of rows.
       batches: Places of the epoch's batches.
       task: The task.
       network: The network.
+      objective: What is lowered, see :func:`train`.
+      numbers: Numbers that the objective asks for, by name.
 
     Returns:
-      For every layer the gradient of its weight array, ``[num_batches, ...]``; biases
-      are left out.
+      For every layer the gradient of its weights, ``[num_batches, ...]``; biases are
+      left out.
 
     Example:
       >>> from ibjax import datasets, networks
       >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
       >>> key, config = jax.random.key(0), TrainConfig(batch_size=512)
       >>> gradients = batch_gradients(
+      ...     key,
       ...     network.init(key),
       ...     split_rows(key, task, config),
       ...     epoch_batches(0, task, config),
@@ -255,28 +251,23 @@ def batch_gradients(
       >>> [gradient.shape for gradient in gradients]
       [(7, 3, 12), (7, 2, 3)]
     """
-
-    def one_batch(_, places):
-        return None, _kernel_gradients(params, rows, places, task, network)
-
-    return lax.scan(one_batch, None, batches)[1]
+    gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
+    numbered = jnp.arange(len(batches)), batches
+    return lax.scan(lambda _, batch: (None, gradient(batch)), None, numbered)[1]
 
 
 def gradient_statistics(
+    key: jax.Array,
     params: Params,
     rows: jax.Array,
     batches: jax.Array,
     task: Task,
     network: Network,
+    *,
+    objective: Objective | None = None,
+    numbers: dict[str, jax.Array] = _NOTHING,
 ) -> tuple[GradientStatistics, ...]:
-    """Mean and spread of those gradients, of which one batch's are held at a time.
-
-    Args:
-      params: Parameters.
-      rows: The network's order of rows.
-      batches: Places of the epoch's batches.
-      task: The task.
-      network: The network.
+    """Mean and spread of :func:`batch_gradients`, holding one batch's at a time.
 
     Returns:
       For every layer the statistics of its weights' gradients.
@@ -286,6 +277,7 @@ def gradient_statistics(
       >>> task, network = datasets.szt(), networks.mlp([12, 3, 2])
       >>> key, config = jax.random.key(0), TrainConfig(batch_size=512)
       >>> statistics = gradient_statistics(
+      ...     key,
       ...     network.init(key),
       ...     split_rows(key, task, config),
       ...     epoch_batches(0, task, config),
@@ -295,12 +287,33 @@ def gradient_statistics(
       >>> print(len(statistics), statistics[0].snr.shape)
       2 ()
     """
-    return streamed_statistics(
-        lambda places: _kernel_gradients(params, rows, places, task, network), batches
-    )
+    gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
+    return streamed_statistics(gradient, (jnp.arange(len(batches)), batches))
+
+
+def _kernel_gradient(key, params, rows, task, network, objective, numbers):
+    """From a numbered batch of places to the gradients of all layers' weights."""
+    objective = objective_of(objective, task, network)
+    trainable, memory = network.split(params)
+
+    def gradient(numbered):
+        number, places = numbered
+        weights = (places >= 0).astype(task.x.dtype)
+        batch = task.batch(rows[jnp.maximum(places, 0)], weights)
+        draws = jax.random.fold_in(key, number)
+
+        def loss(trainable):
+            params = network.merge(trainable, memory)
+            return evaluate(objective, params, batch, draws, network, numbers)[0]
+
+        return network.kernels(network.merge(jax.grad(loss)(trainable), memory))
+
+    return gradient
 
 
 def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
+    if isinstance(config.optimizer, optax.GradientTransformation):
+        return config.optimizer
     if config.optimizer == "adam":
         optimizer = optax.adam(config.learning_rate)
     elif config.optimizer == "adadelta":
@@ -309,22 +322,6 @@ def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
     else:
         momentum = 0.9 if config.optimizer == "momentum" else None
         optimizer = optax.sgd(config.learning_rate, momentum=momentum)
+    # Over all parameters as one vector: fewer and larger operations a step. A
+    # transformation of the caller's may look at single arrays, and is left as it is.
     return optax.flatten(optimizer)
-
-
-def _kernel_gradients(params, rows, places, task, network):
-    weights = (places >= 0).astype(task.x.dtype)
-    batch_rows = rows[jnp.maximum(places, 0)]
-    gradients = _gradient(params, batch_rows, weights, task, network.activations)
-    return network.kernels(gradients)
-
-
-def _gradient(params, batch_rows, weights, task, activations, penalty=None):
-    x = task.inputs(batch_rows).T
-    targets = task.targets(batch_rows).T
-
-    def loss(params):
-        value = mean_loss(activations(params, x)[-1], targets, weights)
-        return value if penalty is None else value + penalty(params)
-
-    return jax.grad(loss)(params)

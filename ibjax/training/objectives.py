@@ -1,16 +1,273 @@
-"""Losses and penalties that networks are trained on."""
+"""Objectives: what training lowers, as pure functions of parameters and a batch.
+
+An objective is any ``objective(params, batch, key) -> loss``, or ``-> (loss, terms)``
+with named numbers that a sweep records. It may have keyword-only arguments: ``network``
+is given the network, every other one the number of that name which a sweep varies.
+Those here compose: ``cross_entropy() + 0.01 * orthonormal()``.
+"""
+
+import dataclasses
+import inspect
+import numbers as numbers_module
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.datasets.task import TARGETS, Batch
 from ibjax.networks.network import Network, Params
 
-__all__ = ["mean_loss", "orthonormality"]
+__all__ = [
+    "Objective",
+    "ObjectiveFn",
+    "as_objective",
+    "check_objective",
+    "cross_entropy",
+    "default_objective",
+    "evaluate",
+    "mean_loss",
+    "orthonormal",
+    "orthonormality",
+    "squared_error",
+    "weight_decay",
+]
+
+ObjectiveFn = Callable[..., Any]
+"""``objective(params, batch, key) -> loss`` or ``(loss, terms)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Term:
+    """One summand: a weight (a number, or the name of one), and a loss."""
+
+    weight: float | str
+    loss: ObjectiveFn
+    name: str
+    targets: tuple[str, ...] = TARGETS
+    output: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """A weighted sum of losses, which can be called as an objective.
+
+    ``+`` adds two; ``*`` weighs by a number, or by the name of one that a sweep varies:
+    ``cross_entropy() + "penalty" * orthonormal()``.
+
+    Attributes:
+      terms: The summands.
+    """
+
+    terms: tuple[_Term, ...]
+
+    @property
+    def name(self) -> str:
+        """The sum in words."""
+        return " + ".join(
+            term.name if term.weight == 1.0 else f"{term.weight} {term.name}"
+            for term in self.terms
+        )
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """Names of the keyword arguments that it takes."""
+        names = {term.weight for term in self.terms if isinstance(term.weight, str)}
+        return frozenset(names.union(*(_keywords(term.loss) for term in self.terms)))
+
+    def __call__(
+        self, params: Params, batch: Batch, key: jax.Array, **chosen: Any
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The sum, and every summand by name where there are several."""
+        total, found = None, {}
+        for term in self.terms:
+            wanted = {name: chosen[name] for name in _keywords(term.loss)}
+            value, own = _value_and_terms(term.loss(params, batch, key, **wanted))
+            found |= {term.name: value, **own} if len(self.terms) > 1 else own
+            weight = term.weight
+            if isinstance(weight, str):
+                value = chosen[weight] * value
+            elif weight != 1.0:
+                value = weight * value
+            total = value if total is None else total + value
+        return total, found
+
+    def __add__(self, other: "Objective") -> "Objective":
+        """The sum of two objectives."""
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Objective(self.terms + other.terms)
+
+    def __mul__(self, weight: float | str) -> "Objective":
+        """The objective times a number, or times the number of a name."""
+        if not isinstance(weight, str | numbers_module.Real):
+            return NotImplemented
+        if any(isinstance(term.weight, str) for term in self.terms):
+            raise ValueError(f"{self.name} is weighed by a name already")
+        if isinstance(weight, str):
+            if any(term.weight != 1.0 for term in self.terms):
+                raise ValueError(f"{self.name} is weighed by a number already")
+            terms = (dataclasses.replace(t, weight=weight) for t in self.terms)
+        else:
+            terms = (
+                dataclasses.replace(t, weight=float(weight) * t.weight)
+                for t in self.terms
+            )
+        return Objective(tuple(terms))
+
+    __rmul__ = __mul__
+
+
+def as_objective(objective: ObjectiveFn) -> Objective:
+    """Any objective as one that can be added and weighed.
+
+    Example:
+      >>> penalty = as_objective(lambda params, batch, key: jnp.sum(params**2))
+      >>> total = cross_entropy() + 0.5 * penalty
+      >>> print(total.name)
+      cross_entropy + 0.5 <lambda>
+    """
+    if isinstance(objective, Objective):
+        return objective
+    if not callable(objective):
+        raise TypeError(
+            "objective must be a function (params, batch, key) -> loss, got "
+            f"{type(objective).__name__}"
+        )
+    name = getattr(objective, "__name__", type(objective).__name__)
+    return Objective((_Term(1.0, objective, name),))
+
+
+def default_objective(kind: str) -> Objective:
+    """Cross-entropy where targets are classes, the squared error where vectors.
+
+    Args:
+      kind: One of ``ibjax.datasets.task.TARGETS``.
+
+    Raises:
+      ValueError: If there are no targets.
+    """
+    if kind == "nothing":
+        raise ValueError("objective must be given for a task without targets, got None")
+    return squared_error() if kind == "vectors" else cross_entropy()
+
+
+def cross_entropy() -> Objective:
+    """Mean cross-entropy of the network's logits against p(y|x), in nats.
+
+    The network is drawn with its noise, as it trains.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> network = networks.mlp([12, 2])
+      >>> params, key = network.init(jax.random.key(0)), jax.random.key(1)
+      >>> params = jax.tree.map(jnp.zeros_like, params)
+      >>> batch = datasets.szt().batch(jnp.arange(8))
+      >>> loss, _ = cross_entropy()(params, batch, key, network=network)
+      >>> print(f"{loss:.3f}")  # The logarithm of two.
+      0.693
+    """
+
+    def loss(params, batch, key, *, network):
+        logits = network.activations(params, batch.x, key=key, training=True)[-1]
+        return mean_loss(logits, batch.targets, batch.weights)
+
+    kinds = ("classes", "distributions")
+    return Objective((_Term(1.0, loss, "cross_entropy", kinds, "softmax"),))
+
+
+def squared_error() -> Objective:
+    """Mean squared error of the network's output, summed over its dimensions.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> network = networks.mlp([1, 1], output="linear")
+      >>> task = datasets.make_task([[0.0], [1.0]], targets=[1.0, -2.0])
+      >>> params = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0)))
+      >>> batch, key = task.batch(jnp.arange(2)), jax.random.key(0)
+      >>> print(squared_error()(params, batch, key, network=network)[0])
+      2.5
+    """
+
+    def loss(params, batch, key, *, network):
+        output = network.activations(params, batch.x, key=key, training=True)[-1]
+        errors = jnp.sum((output - batch.targets) ** 2, axis=1)
+        return jnp.sum(errors * batch.weights) / jnp.sum(batch.weights)
+
+    return Objective((_Term(1.0, loss, "squared_error", ("vectors",), "linear"),))
+
+
+def orthonormal() -> Objective:
+    """Penalty on weight arrays without orthonormal rows or columns.
+
+    See :func:`orthonormality`; Goldfeld et al. (2019) train with one.
+    """
+
+    def loss(params, batch, key, *, network):
+        del batch, key
+        return orthonormality(params, network)
+
+    return Objective((_Term(1.0, loss, "orthonormal"),))
+
+
+def weight_decay() -> Objective:
+    """Sum of the squares of all weights, without biases."""
+
+    def loss(params, batch, key, *, network):
+        del batch, key
+        leaves = jax.tree.leaves(network.kernels(params))
+        return sum(jnp.sum(w**2) for w in leaves)
+
+    return Objective((_Term(1.0, loss, "weight_decay"),))
+
+
+def evaluate(
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: jax.Array,
+    network: Network,
+    numbers: dict[str, jax.Array],
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Loss and named terms of one batch, given all that the objective may ask for."""
+    known = {"network": network, **numbers}
+    unknown = sorted(objective.keywords - known.keys())
+    if unknown:
+        raise ValueError(
+            f"objective takes {', '.join(unknown)}, which vary must name beside "
+            f"{', '.join(sorted(numbers)) or 'nothing'}"
+        )
+    chosen = {name: known[name] for name in objective.keywords}
+    return objective(params, batch, key, **chosen)
+
+
+def check_objective(objective: Objective, kind: str, network: Network) -> None:
+    """Check that an objective fits the task's targets and the network's output.
+
+    Args:
+      objective: The objective.
+      kind: Kind of the targets, one of ``ibjax.datasets.task.TARGETS``.
+      network: The network.
+
+    Raises:
+      ValueError: If a term is for other targets or another output.
+    """
+    for term in objective.terms:
+        if kind not in term.targets:
+            raise ValueError(
+                f"objective {term.name} needs targets that are "
+                f"{' or '.join(term.targets)}, got a task of {kind}"
+            )
+        if term.output not in (None, network.output):
+            raise ValueError(
+                f"objective {term.name} needs a network whose output is "
+                f"{term.output}, got one whose output is {network.output}"
+            )
 
 
 def orthonormality(params: Params, network: Network) -> jax.Array:
-    r"""How far weight arrays are from orthonormal rows or columns.
+    r"""Distance of weight arrays from orthonormal rows or columns.
 
     :math:`\sum_l \|G_l - I\|_F^2`, where :math:`G_l` is the smaller of
     :math:`W_l W_l^T` and :math:`W_l^T W_l`: zero is within reach then, whether a layer
@@ -50,12 +307,19 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
     Returns:
       Mean loss, shape ``[]``.
 
+    Raises:
+      ValueError: If logits and targets differ in shape.
+
     Example:
       >>> weights = jnp.array([1.0, 1.0, 0.0])
       >>> value = mean_loss(jnp.zeros((3, 2)), jnp.eye(3, 2), weights)
       >>> print(f"{value:.3f}")  # The logarithm of two.
       0.693
     """
+    if logits.shape != targets.shape:
+        raise ValueError(
+            f"logits must have the targets' shape {targets.shape}, got {logits.shape}"
+        )
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.
     logits, targets = logits.T, targets.T
@@ -63,3 +327,32 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits), axis=0))
     losses = log_normalizer - jnp.sum(targets * logits, axis=0)
     return jnp.sum(losses * weights) / jnp.sum(weights)
+
+
+def _keywords(function: Callable) -> set[str]:
+    """Keyword-only arguments of a loss."""
+    if isinstance(function, Objective):
+        return set(function.keywords)
+    return {
+        name
+        for name, argument in inspect.signature(function).parameters.items()
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _value_and_terms(returned: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Loss and terms of what an objective returned."""
+    value, terms = returned if isinstance(returned, tuple) else (returned, {})
+    if not isinstance(terms, dict):
+        raise TypeError(
+            "objective must return its loss, or its loss and a dict of named numbers, "
+            f"got {type(terms).__name__} in second place"
+        )
+    for name, number in (("loss", value), *terms.items()):
+        shape = jnp.shape(number)
+        if shape != ():
+            raise ValueError(
+                f"objective must return one number as its {name}, got an array of "
+                f"shape {shape}"
+            )
+    return jnp.asarray(value), {k: jnp.asarray(v) for k, v in terms.items()}

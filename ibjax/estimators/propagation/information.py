@@ -46,7 +46,7 @@ from jax.typing import ArrayLike
 from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
 from ibjax.networks.network import Params
-from ibjax.networks.noisy import NoisyNetwork
+from ibjax.networks.network import Network as NoisyNetwork
 
 __all__ = [
     "MonteCarloEstimate",

@@ -34,7 +34,7 @@ from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.information import PropagatedInformation
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
 from ibjax.networks.network import Params
-from ibjax.networks.noisy import NoisyNetwork
+from ibjax.networks.network import Network as NoisyNetwork
 
 __all__ = ["DEFAULT_EFFORT", "Effort", "layer_information_at", "network_information_at"]
 

@@ -85,16 +85,16 @@ def cnn_cells(
     side = image_side(task)
     p_y = np.mean(task.measured.p_y_given_x, axis=0, dtype=float)
     task = first_measured(task, num_measured)
-    network, shapes = convolutional((side, side), num_classes=task.num_classes)
+    network = convolutional((side, side), num_classes=task.num_classes)
     measured = (
         probes.kde_bounds(setup.noise_variance, "concat"),
-        channel_mean(setup.noise_variance, shapes),
-        activity_maps(shapes, (side, side)),
+        channel_mean(setup.noise_variance),
+        activity_maps((side, side)),
         probes.losses,
     )
     own = {
         "epochs": snapshots[-1],
-        "shapes": shapes,
+        "shapes": [layer.shape for layer in network.layers],
         "noise_variance": setup.noise_variance,
         "p_y": p_y.tolist(),
     }

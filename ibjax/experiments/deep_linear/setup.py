@@ -8,8 +8,9 @@ import jax
 import xarray as xr
 
 from ibjax.experiments.choices import hidden_widths
-from ibjax.experiments.deep_linear.students import StudentConfig, train_students
+from ibjax.experiments.deep_linear.students import StudentConfig, student
 from ibjax.experiments.setup import SetupGrid
+from ibjax.sweeps.seeds import sweep_trainable
 
 __all__ = ["LinearSetup", "StudentCell", "linear_cells"]
 
@@ -78,41 +79,14 @@ class StudentCell(NamedTuple):
         """The student in words."""
         return f"{'-'.join(map(str, self.config.widths))} (linear)"
 
-    def run(
-        self,
-        key: jax.Array,
-        *,
-        block: int | None = None,
-        devices: Sequence[jax.Device] | None = None,
-        **options: Any,
-    ) -> xr.Dataset:
-        """Train the students, all together on the first device.
-
-        Args:
-          key: Key of the sweep.
-          block: Must be None or the number of students.
-          devices: Devices, of which the first is used.
-          **options: Of :func:`ibjax.experiments.deep_linear.students.train_students`.
-
-        Returns:
-          Their dataset.
-
-        Raises:
-          ValueError: If an option is out of range.
-        """
-        if block not in (None, options["num_seeds"]):
-            raise ValueError(
-                f"block must be the number of students, who train together, got {block}"
-            )
-        return train_students(
-            key,
+    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
+        """Sweep; options as those of :func:`ibjax.sweeps.sweep_trainable`."""
+        students = student(
             self.config,
-            snapshots=self.snapshots,
             noise_variances=self.noise_variances,
-            device=None if devices is None else devices[0],
             description=self.description,
-            **options,
         )
+        return sweep_trainable(key, students, snapshots=self.snapshots, **options)
 
 
 def linear_cells(

@@ -1,24 +1,18 @@
-"""Train many deep linear students of noisy linear teachers, all informations exact.
+"""Deep linear students of noisy linear teachers, all informations exact.
 
-Every seed draws its own teacher, training set and initial weights, and all seeds train
-at once. At the snapshots the covariances give I(X;T) and I(T;Y) of every layer and the
-error on new samples; nothing is estimated.
+Every seed draws its own teacher, training set and initial weights. At the snapshots the
+covariances give I(X;T) and I(T;Y) of every layer and the error on new samples; nothing
+is estimated.
 """
 
 import dataclasses
-import json
 import math
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import xarray as xr
-from jax import lax
+import optax
 
 from ibjax.datasets.teacher_student import (
     LABEL_NOISE_VARIANCE,
@@ -29,13 +23,41 @@ from ibjax.datasets.teacher_student import (
 )
 from ibjax.estimators.linear_gaussian import input_information, layer_information
 from ibjax.networks.deep_linear import init_weights, products
-from ibjax.results.provenance import describe_devices, package_versions
-from ibjax.sweeps.checkpoint import find_earlier, save_finished
-from ibjax.sweeps.program import seed_key
-from ibjax.sweeps.runs import Progress, check_snapshots, progress_after, run_snapshots
-from ibjax.training.gradients import gradient_curves, streamed_statistics, weight_norms
+from ibjax.networks.network import Layer
+from ibjax.numerics import descent
+from ibjax.training.gradients import (
+    gradient_curves,
+    streamed_statistics,
+    weight_norms,
+)
+from ibjax.training.trainable import Trainable, Variable
 
-__all__ = ["StudentConfig", "estimator_name", "train_students"]
+__all__ = ["StudentConfig", "estimator_name", "student"]
+
+
+_BY_LAYER, _BY_ESTIMATOR = ("layer",), ("layer", "estimator")
+_VARIABLES = {
+    "i_xt": Variable(_BY_ESTIMATOR, "nats", "I(X;T)"),
+    "i_ty": Variable(_BY_ESTIMATOR, "nats", "I(T;Y)"),
+    "i_relevant": Variable(_BY_ESTIMATOR, "nats", "I(X;T) of the relevant inputs"),
+    "i_irrelevant": Variable(_BY_ESTIMATOR, "nats", "I(X;T) of the irrelevant inputs"),
+    "train_loss": Variable((), "1", "mean squared error on training samples"),
+    "test_loss": Variable((), "1", "mean squared error on new samples"),
+    "best_loss": Variable((), "1", "mean squared error of the best student", True),
+    "null_loss": Variable((), "1", "mean squared error of zero weights", True),
+    "gradient_mean": Variable(_BY_LAYER, "1", "norm of the mean minibatch gradient"),
+    "gradient_std": Variable(
+        _BY_LAYER, "1", "norm of the standard deviation of minibatch gradients"
+    ),
+    "gradient_snr": Variable(_BY_LAYER, "1", "gradient signal-to-noise ratio"),
+    "gradient_mean_normalized": Variable(
+        _BY_LAYER, "1", "gradient mean over weight norm"
+    ),
+    "gradient_std_normalized": Variable(
+        _BY_LAYER, "1", "gradient standard deviation over weight norm"
+    ),
+    "weight_norm": Variable(_BY_LAYER, "1", "norm of the weights"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,63 +106,41 @@ class StudentConfig:
         return (self.num_inputs, *self.hidden, self.num_outputs)
 
 
-def train_students(
-    key: jax.Array,
+def student(
     config: StudentConfig,
     *,
-    num_seeds: int,
-    snapshots: Sequence[int],
     noise_variances: Sequence[float] = (1.0,),
-    directory: str | Path | None = None,
-    resume: bool = False,
-    device: jax.Device | None = None,
     description: dict[str, Any] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> xr.Dataset:
-    """Train students and measure every layer at the snapshot epochs.
+) -> Trainable:
+    """Deep linear students, for :func:`ibjax.sweeps.sweep_trainable`.
 
-    All seeds train together on one device, which takes seconds.
+    A sweep of them has the dims of other sweeps, one estimator per noise variance (see
+    :func:`estimator_name`). ``i_xt`` and ``i_ty`` are in nats, and so are
+    ``i_relevant`` and ``i_irrelevant``, I(X_b;T) of the inputs that the teacher looks
+    at and of the others, if there are others. ``train_loss`` and ``test_loss`` are mean
+    squared errors, the second exactly; over seeds alone ``best_loss`` is that of
+    :func:`ibjax.datasets.teacher_student.best_student` and ``null_loss`` that of zero
+    weights. With minibatches there are gradient statistics over those of one epoch.
 
     Args:
-      key: Typed key; seed n is that of :func:`ibjax.sweep`, ``seed_key(key, n)``.
       config: What to train.
-      num_seeds: Number of students.
-      snapshots: Increasing numbers of epochs after which to measure; 0 is the student
-        before any step, the last one ends the training.
       noise_variances: Variances of the noise of T, which is not in the network.
-      directory: Where to save, as :func:`ibjax.sweep` does; nothing by default.
-      resume: Whether to go on with an unfinished run of the same configuration found
-        in ``directory`` (and to return a finished one as it is).
-      device: Where to train; JAX's default one by default.
       description: More to keep in the dataset's ``configuration``.
-      on_progress: Called with a :class:`ibjax.sweeps.runs.Progress` after every step.
 
     Returns:
-      Dataset over ``seed``, ``epoch``, ``layer`` and ``estimator``, one per noise
-      variance (see :func:`estimator_name`). ``i_xt`` and ``i_ty`` are in nats, and so
-      are ``i_relevant`` and ``i_irrelevant``, I(X_b;T) of the inputs that the teacher
-      looks at and of the others, if there are others. ``train_loss`` and ``test_loss``
-      are mean squared errors, the second exactly; over seeds alone ``best_loss`` is
-      that of :func:`ibjax.datasets.teacher_student.best_student` and ``null_loss`` that
-      of zero weights. With minibatches there is ``gradient_snr``, over those of one
-      epoch. ``diverged`` marks weights that are not finite.
+      The students.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If the variances are not different positive numbers.
 
     Example:
-      >>> dataset = train_students(
-      ...     jax.random.key(0),
-      ...     StudentConfig(hidden=(4,), num_samples=20, num_inputs=8),
-      ...     num_seeds=2,
-      ...     snapshots=[0, 10],
+      >>> config = StudentConfig(hidden=(4,), num_samples=20, num_inputs=8)
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0), student(config), num_seeds=2, snapshots=[0, 10]
       ... )
       >>> dict(dataset.i_xt.sizes)
       {'seed': 2, 'epoch': 2, 'layer': 2, 'estimator': 1}
     """
-    if num_seeds < 1:
-        raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
-    snapshots = check_snapshots(snapshots)
     noise_variances = tuple(float(variance) for variance in noise_variances)
     in_range = all(0 < variance < math.inf for variance in noise_variances)
     names = {estimator_name(variance) for variance in noise_variances}
@@ -149,57 +149,54 @@ def train_students(
             "noise_variances must be different positive numbers, to six digits, got "
             f"{list(noise_variances)}"
         )
-    configuration = _configuration(
-        key, config, num_seeds, snapshots, noise_variances, description
-    )
-    directory = None if directory is None else Path(directory)
-    done = find_earlier(directory, configuration, resume)
-    if isinstance(done, xr.Dataset):
-        return done
 
-    device = jax.devices()[0] if device is None else device
-    with jax.default_device(device):
-        keys = jax.vmap(partial(seed_key, key))(jnp.arange(num_seeds))
-        problems, weights, batch_keys = _start(keys, config)
-
-        def prepare(leaves):
-            start = weights
-            if leaves is not None:
-                start = jax.tree.unflatten(jax.tree.structure(weights), leaves)
-            arguments = start, problems, batch_keys, 0, 0, config
-            compiled = _advance.lower(*arguments, noise_variances).compile()
-
-            def advance(weights, first, last, is_last):
-                del is_last
-                return compiled(weights, problems, batch_keys, first, last)
-
-            return start, advance
-
-        run = run_snapshots(
-            prepare,
-            snapshots,
-            to_rows=jax.device_get,
-            done=done,
-            directory=directory,
-            configuration=configuration,
-            on_progress=on_progress,
+    def init(key, rate, numbers):
+        rate = numbers.get("learning_rate", rate)
+        key_problem, key_init, key_batches = jax.random.split(key, 3)
+        problem = draw_problem(
+            key_problem,
+            num_samples=config.num_samples,
+            num_inputs=config.num_inputs,
+            num_outputs=config.num_outputs,
+            num_relevant=config.num_relevant,
+            snr=config.snr,
         )
-        constants = jax.device_get(_constants(run.states, problems))
-    dataset = _to_dataset(run.records, constants, config, snapshots, noise_variances)
-    dataset.attrs |= {
-        "title": f"ibjax sweep of {num_seeds} deep linear students",
-        "configuration": json.dumps(configuration),
-        "versions": json.dumps(package_versions()),
-        "devices": describe_devices([device]),
-        "wall_seconds": run.wall_seconds,
-        "compile_seconds": run.compile_seconds,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    if directory is not None:
-        save_finished(directory, dataset)
-    if on_progress is not None:
-        on_progress(progress_after(len(snapshots), snapshots, "done"))
-    return dataset
+        weights = init_weights(key_init, config.widths, scale=config.init_scale)
+        state = descent.init(weights, optax.sgd(rate))
+        return state, (problem, key_batches, rate)
+
+    def run_epoch(state, own, data, drawn, epoch):
+        problem, key, rate = own
+        key = jax.random.fold_in(key, epoch)
+        return _run_epoch(key, state, problem, config, optax.sgd(rate))
+
+    def measure(state, own, data, drawn, epoch, is_last):
+        return _measure(state.params, own[0], config, noise_variances)
+
+    names = [f"linear {width}" for width in config.hidden]
+    names.append(f"output {config.num_outputs}")
+    return Trainable(
+        init=init,
+        run_epoch=run_epoch,
+        measure=measure,
+        data=jnp.float32(config.learning_rate),
+        params=lambda state: products(state.params)[-1],
+        layers=tuple(
+            Layer(name, (width,))
+            for name, width in zip(names, config.widths[1:], strict=True)
+        ),
+        variables=_VARIABLES,
+        estimators={
+            estimator_name(noise): f"exact, noise variance {noise:g}"
+            for noise in noise_variances
+        },
+        configuration={
+            **(description or {}),
+            **dataclasses.asdict(config),
+            "noise_variances": list(noise_variances),
+        },
+        title="ibjax sweep of {num} deep linear students",
+    )
 
 
 def estimator_name(noise_variance: float) -> str:
@@ -218,77 +215,24 @@ def estimator_name(noise_variance: float) -> str:
     return f"noise_{noise_variance:g}"
 
 
-@partial(jax.jit, static_argnames="config")
-def _start(keys, config):
-    """Problem, initial weights and key of the batches of every seed."""
-
-    def one(key):
-        key_problem, key_init, key_batches = jax.random.split(key, 3)
-        problem = draw_problem(
-            key_problem,
-            num_samples=config.num_samples,
-            num_inputs=config.num_inputs,
-            num_outputs=config.num_outputs,
-            num_relevant=config.num_relevant,
-            snr=config.snr,
-        )
-        weights = init_weights(key_init, config.widths, scale=config.init_scale)
-        return problem, weights, key_batches
-
-    return jax.vmap(one)(keys)
-
-
-@partial(jax.jit, static_argnames=("config", "noise_variances"))
-def _advance(weights, problems, keys, first, last, config, noise_variances):
-    """All seeds from one snapshot to the next, and what is measured there."""
-
-    def one(weights, problem, key):
-        def one_epoch(epoch, weights):
-            key_epoch = jax.random.fold_in(key, epoch)
-            return _run_epoch(key_epoch, weights, problem, config)
-
-        weights = lax.fori_loop(first, last, one_epoch, weights)
-        return weights, _measure(weights, problem, config, noise_variances)
-
-    return jax.vmap(one)(weights, problems, keys)
-
-
-@jax.jit
-def _constants(weights, problems):
-    def one(weights, problem):
-        nothing = jnp.zeros_like(problem.teacher)
-        return {
-            "best_loss": generalization_error(problem, best_student(problem)),
-            "null_loss": generalization_error(problem, nothing),
-            "diverged": ~jnp.all(jnp.isfinite(products(weights)[-1])),
-        }
-
-    return jax.vmap(one)(weights, problems)
-
-
-def _run_epoch(key, weights, problem, config):
-    def step(weights, rows):
-        gradient = _gradient(weights, problem.x[rows], problem.y[rows])
-        return jax.tree.map(
-            lambda w, g: w - config.learning_rate * g, weights, gradient
-        ), None
+def _run_epoch(key, state, problem, config, optimizer) -> descent.DescentState:
+    def loss(weights, memory, rows):
+        value = _loss(weights, problem.x[rows], problem.y[rows])
+        return value, (memory, None)
 
     rows = jnp.arange(config.num_samples)
     if config.batch_size is None:
-        return step(weights, rows)[0]
-    rows = jax.random.permutation(key, rows)
-    return lax.scan(step, weights, rows.reshape(-1, config.batch_size))[0]
+        return descent.step(loss, state, rows, optimizer)[0]
+    rows = jax.random.permutation(key, rows).reshape(-1, config.batch_size)
+    return descent.descend(loss, state, rows, optimizer)[0]
 
 
-def _gradient(weights, x, y):
-    def loss(weights):
-        # From the few outputs on: no product of large matrices, forward or backward.
-        total = weights[-1]
-        for w in weights[-2::-1]:
-            total = total @ w
-        return mean_squared_error(x, y, total)
-
-    return jax.grad(loss)(weights)
+def _loss(weights, x, y) -> jax.Array:
+    # From the few outputs on: no product of large matrices, forward or backward.
+    total = weights[-1]
+    for w in weights[-2::-1]:
+        total = total @ w
+    return mean_squared_error(x, y, total)
 
 
 def _measure(weights, problem, config, noise_variances) -> dict[str, Any]:
@@ -296,13 +240,16 @@ def _measure(weights, problem, config, noise_variances) -> dict[str, Any]:
     measured = {
         "train_loss": mean_squared_error(problem.x, problem.y, totals[-1]),
         "test_loss": generalization_error(problem, totals[-1]),
+        "best_loss": generalization_error(problem, best_student(problem)),
+        "null_loss": generalization_error(problem, jnp.zeros_like(problem.teacher)),
     }
     if config.batch_size is None:
         measured["weight_norm"] = weight_norms(weights)
     else:
         rows = jnp.arange(config.num_samples).reshape(-1, config.batch_size)
         statistics = streamed_statistics(
-            lambda batch: _gradient(weights, problem.x[batch], problem.y[batch]), rows
+            lambda rows: jax.grad(_loss)(weights, problem.x[rows], problem.y[rows]),
+            rows,
         )
         measured |= gradient_curves(statistics, weights)
 
@@ -333,68 +280,3 @@ def _measure(weights, problem, config, noise_variances) -> dict[str, Any]:
                 )
             )
     return measured
-
-
-_DESCRIPTIONS = {
-    "i_xt": ("I(X;T)", "nats"),
-    "i_ty": ("I(T;Y)", "nats"),
-    "i_relevant": ("I(X;T) of the relevant inputs", "nats"),
-    "i_irrelevant": ("I(X;T) of the irrelevant inputs", "nats"),
-    "train_loss": ("mean squared error on training samples", "1"),
-    "test_loss": ("mean squared error on new samples", "1"),
-    "best_loss": ("mean squared error of the best student", "1"),
-    "null_loss": ("mean squared error of zero weights", "1"),
-    "gradient_mean": ("norm of the mean minibatch gradient", "1"),
-    "gradient_std": ("norm of the standard deviation of minibatch gradients", "1"),
-    "gradient_snr": ("gradient signal-to-noise ratio", "1"),
-    "gradient_mean_normalized": ("gradient mean over weight norm", "1"),
-    "gradient_std_normalized": ("gradient standard deviation over weight norm", "1"),
-    "weight_norm": ("norm of the weights", "1"),
-    "diverged": ("weights not finite at the end", "1"),
-}
-
-
-def _to_dataset(records, constants, config, snapshots, noise_variances) -> xr.Dataset:
-    dims = ("seed", "epoch", "layer", "estimator")
-    variables = {}
-    for name in records[0]:
-        curves = np.stack([record[name] for record in records], axis=1)
-        variables[name] = (dims[: curves.ndim], curves)
-    variables |= {name: ("seed", v) for name, v in constants.items()}
-    names = [f"linear {width}" for width in config.hidden]
-    names.append(f"output {config.num_outputs}")
-    dataset = xr.Dataset(
-        variables,
-        coords={
-            "seed": np.arange(len(constants["diverged"])),
-            "epoch": np.asarray(snapshots),
-            "layer": np.arange(1, len(names) + 1),
-            "layer_name": ("layer", names),
-            "layer_width": ("layer", list(config.widths[1:])),
-            "estimator": [estimator_name(noise) for noise in noise_variances],
-            "estimator_label": (
-                "estimator",
-                [f"exact, noise variance {noise:g}" for noise in noise_variances],
-            ),
-        },
-    )
-    for name in dataset.data_vars:
-        long_name, units = _DESCRIPTIONS[name]
-        dataset[name].attrs |= {"long_name": long_name, "units": units}
-    return dataset
-
-
-def _configuration(
-    key, config, num_seeds, snapshots, noise_variances, description
-) -> dict[str, Any]:
-    """All that decides the numbers, as JSON would return it."""
-    configuration = {
-        **(description or {}),
-        **dataclasses.asdict(config),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "snapshots": list(snapshots),
-        "noise_variances": list(noise_variances),
-        "num_seeds": num_seeds,
-        "first_seed": 0,
-    }
-    return json.loads(json.dumps(configuration))

@@ -84,7 +84,7 @@ def loss_cells(
         )
         training.num_train_rows(task, config)  # Refuses what cannot be trained.
         measured = (
-            loss_dynamics(network, config),
+            loss_dynamics(config),
             probes.bin_edges(SZT_EDGES),
             probes.losses,
         )

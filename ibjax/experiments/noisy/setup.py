@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from ibjax import datasets, networks, probes, training
+from ibjax import datasets, objectives, networks, probes, training
 from ibjax.estimators.propagation.rows import DEFAULT_EFFORT, Effort
 from ibjax.experiments.setup import SetupGrid
 from ibjax.probes import noisy as noisy_probes
@@ -101,7 +101,6 @@ def noisy_cells(
         config = training.TrainConfig(
             learning_rate=setup.learning_rate,
             batch_size=setup.batch_size,
-            orthonormal=chosen["orthonormal"],
             shuffle_seed=key,
         )
         own = {
@@ -114,32 +113,31 @@ def noisy_cells(
             Cell(
                 place,
                 task,
-                network.network,
+                network,
                 config,
                 snapshots,
                 _probes(network, setup),
                 own | (description or {}),
+                objective=objectives.cross_entropy()
+                + chosen["orthonormal"] * objectives.orthonormal(),
             )
         )
     return cells
 
 
-def _probes(network: networks.noisy.NoisyNetwork, setup: NoisySetup):
+def _probes(network: networks.Network, setup: NoisySetup):
     def orthonormality(snapshot: probes.Snapshot) -> dict[str, jax.Array]:
-        value = training.orthonormality(snapshot.params, network.network)
+        value = training.orthonormality(snapshot.params, snapshot.network)
         return {"orthonormality": value}
 
-    propagated = noisy_probes.propagated(network, setup.effort, name=ESTIMATOR)
-    if "noise_std" in setup.axes:
-        # A label that is the same in all cells of a grid, whatever their noise.
-        propagated = propagated._replace(labels={ESTIMATOR: "sample propagation"})
+    propagated = noisy_probes.propagated(setup.effort, name=ESTIMATOR)
     widths = enumerate(setup.hidden, start=1)
     drawn = [layer for layer, width in widths if width <= _MOST_UNITS_KEPT]
     return (
         propagated,
-        noisy_probes.binned_entropies(network, setup.bin_widths),
-        noisy_probes.clustering(network, num_inputs=setup.num_inputs),
-        noisy_probes.layer_samples(network, drawn, num_inputs=setup.num_inputs),
+        noisy_probes.binned_entropies(setup.bin_widths),
+        noisy_probes.clustering(num_inputs=setup.num_inputs),
+        noisy_probes.layer_samples(drawn, num_inputs=setup.num_inputs),
         orthonormality,
         probes.losses,
     )

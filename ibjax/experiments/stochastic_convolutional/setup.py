@@ -198,7 +198,6 @@ def stochastic_cells(
         )
         measured = (
             compressed(
-                network,
                 codes.codes,
                 num_components=setup.num_components,
                 k=setup.neighbours,
@@ -213,9 +212,7 @@ def stochastic_cells(
             **codes.description,
             **(description or {}),
         }
-        cells.append(
-            Cell(place, task, network.network, config, snapshots, measured, own)
-        )
+        cells.append(Cell(place, task, network, config, snapshots, measured, own))
     return cells
 
 

@@ -1,0 +1,317 @@
+"""Networks on a task, as something that a sweep trains many of."""
+
+import hashlib
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from ibjax import training
+from ibjax.datasets.task import Task
+from ibjax.networks.network import Network
+from ibjax.probes.layers import default_probes
+from ibjax.probes.probe import Probe, ProbeFn, as_probe
+from ibjax.probes.snapshot import take_snapshot
+from ibjax.training.loop import objective_of
+from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.trainable import Trainable
+
+__all__ = ["NetworkFn", "network_trainable"]
+
+NetworkFn = Callable[..., Network]
+"""``network(*, noise_std) -> Network``: a network of numbers that a sweep varies."""
+
+
+class SeedOrder(NamedTuple):
+    """What a seed keeps while it trains.
+
+    Attributes:
+      key: Its key, shape ``[]``.
+      rows: Its order of rows, ``[num_samples]``.
+      numbers: Its numbers, by name.
+    """
+
+    key: jax.Array
+    rows: jax.Array
+    numbers: dict[str, jax.Array]
+
+
+def network_trainable(
+    task: Task,
+    network: Network | NetworkFn,
+    config: training.TrainConfig | Callable[..., training.TrainConfig],
+    *,
+    objective: ObjectiveFn | None = None,
+    probes: Sequence[ProbeFn] | None = None,
+    varied: Sequence[str] = (),
+    description: dict[str, Any] | None = None,
+) -> Trainable:
+    """Networks on a task, trained on an objective and measured by probes.
+
+    Args:
+      task: What to learn.
+      network: The network, or a function of numbers that are varied.
+      config: How to train it, or a function of numbers that are varied.
+      objective: What to lower, see :func:`ibjax.training.train`.
+      probes: What to measure, :func:`ibjax.probes.default_probes` by default.
+      varied: Names of numbers that are varied.
+      description: More to keep in the configuration.
+
+    Returns:
+      The networks.
+
+    Raises:
+      ValueError: If the arguments do not fit together, see :func:`ibjax.sweep`.
+      TypeError: If a probe or the objective is no function.
+    """
+    if probes is not None and not len(probes):
+        raise ValueError("probes must name at least one probe, got none")
+    chosen = default_probes(task.kind) if probes is None else probes
+    measured = tuple(map(as_probe, chosen))
+    shown, shown_config = _shown(network, varied), _shown(config, varied)
+    training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
+    objective = objective_of(objective, task, shown)
+    _check_varied(varied, network, config, objective.keywords)
+    _check_network(shown, task)
+
+    # Fixed numbers are arguments of the program, so that others do not compile again.
+    # A configuration with functions in it is none.
+    given = None
+    if isinstance(config, training.TrainConfig) and isinstance(config.optimizer, str):
+        given = config
+
+    def of(data, numbers):
+        task, chosen = data
+        if chosen is None:
+            chosen = config
+        return task, _made(network, numbers), _made(chosen, numbers)
+
+    def init(key, data, numbers):
+        task, network, config = of(data, numbers)
+        state = training.init_state(key, network, config)
+        return state, SeedOrder(key, training.split_rows(key, task, config), numbers)
+
+    def run_epoch(state, own, data, batches, epoch):
+        return training.run_epoch(
+            training.epoch_key(own.key, epoch),
+            state,
+            own.rows,
+            batches,
+            *of(data, own.numbers),
+            objective=objective,
+            numbers=own.numbers,
+        )
+
+    def measure(state, own, data, batches, epoch, is_last):
+        task, network, config = of(data, own.numbers)
+        snapshot = take_snapshot(
+            own.key,
+            network.merge(state.params, state.memory),
+            own.rows,
+            batches,
+            task,
+            network,
+            config,
+            objective=objective,
+            epoch=epoch,
+            numbers=own.numbers,
+        )
+        return _measured(snapshot, measured, is_last)
+
+    return Trainable(
+        init=init,
+        run_epoch=run_epoch,
+        measure=measure,
+        data=(task, given),
+        draw=lambda data, epoch: training.epoch_batches(epoch, data[0], shown_config),
+        draw_measured=lambda data, epoch: training.measured_batches(
+            epoch, data[0], shown_config
+        ),
+        params=lambda state: state.params,
+        layers=shown.layers,
+        variables={k: v for probe in measured for k, v in probe.variables.items()},
+        estimators={k: v for probe in measured for k, v in probe.labels.items()},
+        constants={k: v for probe in measured for k, v in probe.constants.items()},
+        configuration=_configuration(
+            task, shown, shown_config, objective.name, measured, varied, description
+        ),
+        attributes={
+            "task": task.name,
+            "num_samples": task.measured.num_samples,
+            "h_y": float(task.measured.h_y),
+            "i_xy": float(task.measured.i_xy),
+        },
+        title=f"ibjax sweep of {{num}} networks on {task.name}",
+    )
+
+
+def _made(made: Any, numbers: dict[str, jax.Array]) -> Any:
+    """A network or a configuration, from the numbers that it takes."""
+    if isinstance(made, Network):
+        return made
+    if isinstance(made, training.TrainConfig):
+        names = {field.name for field in fields(made)} & numbers.keys()
+        return replace(made, **{name: numbers[name] for name in names})
+    return made(**{name: numbers[name] for name in _keywords(made)})
+
+
+def _shown(made: Any, varied: Sequence[str]) -> Any:
+    """A network or configuration in whose description numbers are merely varied."""
+    found: list[Any] = []
+
+    def make(numbers):
+        found.append(_made(made, numbers))
+        return jnp.zeros(())
+
+    jax.eval_shape(
+        make, {name: jax.ShapeDtypeStruct((), jnp.float32) for name in varied}
+    )
+    return found[0]
+
+
+def _keywords(made: Any) -> set[str]:
+    """Names of the numbers that a network or a configuration is a function of."""
+    if isinstance(made, Network):
+        return set()
+    if isinstance(made, training.TrainConfig):
+        return {"learning_rate"}
+    if not callable(made):
+        raise TypeError(
+            f"network must be a Network or a function of numbers that returns one, got "
+            f"{type(made).__name__}"
+        )
+    return set(inspect.signature(made).parameters)
+
+
+def _check_varied(varied, network, config, keywords) -> None:
+    known = _keywords(network) | _keywords(config) | (keywords - {"network"})
+    unused = [name for name in varied if name not in known]
+    if unused:
+        raise ValueError(
+            f"vary must name numbers that the network, the configuration or the "
+            f"objective takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
+        )
+    needed = _keywords(network) | (keywords - {"network"})
+    if not isinstance(config, training.TrainConfig):
+        needed |= _keywords(config)
+    missing = sorted(needed - set(varied))
+    if missing:
+        raise ValueError(f"vary must give values of {', '.join(missing)}, got none")
+
+
+def _check_network(network: Network, task: Task) -> None:
+    """Check that the network takes the task's inputs and gives its outputs."""
+    shape = task.measured.x.shape
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    try:
+        found = jax.eval_shape(network.activations, params, task.measured.x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"network must take the task's inputs, of shape {list(shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    widths = [layer.width for layer in network.layers]
+    if [t.shape for t in found] != [(shape[0], width) for width in widths]:
+        raise ValueError(
+            f"network must return layers of {widths} units for {shape[0]} inputs, got "
+            f"shapes {[t.shape for t in found]}"
+        )
+    expected = task.vectors.shape[1] if task.kind == "vectors" else None
+    if task.labels is not None:
+        expected = task.num_classes
+    if expected is not None and widths[-1] != expected:
+        what = "classes" if task.labels is not None else "numbers a target"
+        raise ValueError(
+            f"network must have an output for each of the task's {expected} {what}, "
+            f"got {widths[-1]} outputs"
+        )
+
+
+def _measured(snapshot, probes: Sequence[Probe], is_last) -> dict[str, Any]:
+    measured: dict[str, Any] = {}
+    for probe in probes:
+        found = _run_probe(probe, snapshot, is_last)
+        taken = measured.keys() & found.keys()
+        if taken:
+            raise ValueError(
+                f"probes must return names of their own, got {sorted(taken)} twice"
+            )
+        measured |= found
+    return measured
+
+
+def _run_probe(probe: Probe, snapshot, is_last) -> dict[str, Any]:
+    def run():
+        found = probe(snapshot)
+        if not isinstance(found, dict):
+            raise TypeError(
+                f"probe {probe.name or 'of this sweep'} must return a dict of arrays "
+                f"by name, got {type(found).__name__}"
+            )
+        return jax.tree.map(jnp.asarray, found)
+
+    if not probe.last_only:
+        return run()
+    shapes = jax.eval_shape(run)
+    nothing = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), shapes)
+    return lax.cond(is_last, run, lambda: nothing)
+
+
+def _configuration(
+    task, network, config, objective, probes, varied, description
+) -> dict[str, Any]:
+    """All that decides the numbers."""
+    digest = hashlib.sha256()
+    for array in jax.tree.leaves(replace(task, packed_x=None)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    training_fields = {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if field.name not in varied
+    }
+    if "learning_rate" in training_fields:
+        training_fields["learning_rate"] = float(config.learning_rate)
+    if isinstance(config.optimizer, optax.GradientTransformation):
+        training_fields |= {
+            "optimizer": _optimizer_text(config.optimizer, network),
+            "learning_rate": None,
+        }
+    labels = {k: v for probe in probes for k, v in probe.labels.items()}
+    configuration = {
+        **(description or {}),
+        **training_fields,
+        "task": task.name,
+        "task_sha256": digest.hexdigest(),
+        "num_measured": task.num_measured,
+        "network": network.description,
+        "estimators": labels,
+        "probes": [probe.parameters or probe.name for probe in probes],
+    }
+    # What is as it always was goes without saying, so that older runs can go on.
+    if objective not in ("cross_entropy",):
+        configuration["objective"] = objective
+    if task.class_names is not None:
+        configuration["class_names"] = list(task.class_names)
+    return configuration
+
+
+def _optimizer_text(optimizer, network: Network) -> str:
+    """An optax transformation by what it does to this network's parameters."""
+
+    def both(params):
+        trainable, _ = network.split(params)
+        state = optimizer.init(trainable)
+        return optimizer.update(trainable, state, trainable)
+
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    # Without the addresses of functions, which differ from run to run.
+    program = re.sub("0x[0-9a-f]+", "", str(jax.make_jaxpr(both)(params)))
+    digest = hashlib.sha256(program.encode()).hexdigest()[:12]
+    return f"optax transformation {digest}"
