@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ibjax import TrainConfig, datasets, networks, training
-from ibjax.experiments.batches.copies import copy_statistics
+from ibjax.experiments.batches.copies import copies
+from ibjax.sweeps import seed_key, sweep_trainable
 
 NETWORK = networks.mlp((3, 2, 2))
 CONFIG = TrainConfig(
@@ -29,7 +30,14 @@ def _gradient(params, x, targets):
 
 def test_copies_are_networks_on_a_batch_each(key):
     task = _task()
-    found = copy_statistics(key, task, NETWORK, CONFIG, snapshots=[0, 2])
+    dataset = sweep_trainable(
+        key, copies(task, NETWORK, CONFIG), num_seeds=2, snapshots=[0, 2]
+    )
+    found = [
+        dataset[f"gradient_{name}"].sel(seed=1).values
+        for name in ("mean", "std", "snr")
+    ]
+    key = seed_key(key, 1)
     rows = training.split_rows(key, task, CONFIG)
     places = training.epoch_batches(0, task, CONFIG)[:3]  # The fourth has two rows.
     params = [training.init_state(key, NETWORK, CONFIG).params] * 3
@@ -55,7 +63,7 @@ def test_copies_are_networks_on_a_batch_each(key):
             np.testing.assert_allclose(at, [mean, std, mean / std], rtol=1e-4)
 
 
-def test_the_full_batch_has_no_copies(key):
+def test_the_full_batch_has_no_copies():
     config = TrainConfig(batch_size=None)
     with pytest.raises(ValueError, match="batch_size must be a number"):
-        copy_statistics(key, _task(), NETWORK, config, snapshots=[0])
+        copies(_task(), NETWORK, config)

@@ -5,64 +5,59 @@ minibatch has a copy of the network, from the same initial weights, that trains 
 alone, and gradients are compared over the copies as they drift apart.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
-from ibjax.training.gradients import GradientStatistics, minibatch_statistics
+from ibjax.probes.training import gradients
+from ibjax.training.gradients import minibatch_statistics
+from ibjax.training.objectives import cross_entropy, evaluate
+from ibjax.training.trainable import Trainable
 
-__all__ = ["copy_statistics"]
+__all__ = ["copies"]
+
+_RECORDED = ("gradient_mean", "gradient_std", "gradient_snr")
 
 
-def copy_statistics(
-    key: jax.Array,
-    task: Task,
-    network: Network,
-    config: training.TrainConfig,
-    *,
-    snapshots: Sequence[int],
-) -> GradientStatistics:
-    """Mean, spread and signal-to-noise ratio over copies, one per minibatch.
+def copies(task: Task, network: Network, config: training.TrainConfig) -> Trainable:
+    """Copies of a network, one per minibatch, for :func:`ibjax.sweeps.sweep_trainable`.
 
-    A layer's weights and biases count together. A short last batch is left out.
-    ``jax.vmap`` over ``key`` does it for many seeds.
+    A seed is a network and all its copies; an epoch is one step of every copy on its
+    batch. Recorded are the mean, the spread and the signal-to-noise ratio of the
+    gradient over copies, a layer's weights and biases together. A short last batch is
+    left out.
 
     Args:
-      key: Key of the network; it draws the initial weights and the batches.
       task: What to learn.
       network: The network; its parameters must be a sequence with an entry per layer.
-      config: How to train; an epoch is one step of every copy on its batch.
-      snapshots: Increasing numbers of epochs after which to compare.
+      config: How to train.
 
     Returns:
-      The statistics, ``[num_snapshots, num_layers]`` each.
+      The copies.
 
     Raises:
       ValueError: If training takes the full batch, so that there is one copy only.
 
     Example:
       >>> from ibjax import datasets, networks
-      >>> statistics = copy_statistics(
-      ...     jax.random.key(0),
-      ...     datasets.szt(),
-      ...     networks.mlp([12, 3, 2]),
-      ...     training.TrainConfig(),
-      ...     snapshots=[0, 1],
+      >>> from ibjax.sweeps import sweep_trainable
+      >>> trained = copies(
+      ...     datasets.szt(), networks.mlp([12, 3, 2]), training.TrainConfig()
       ... )
-      >>> statistics.snr.shape
-      (2, 2)
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0), trained, num_seeds=1, snapshots=[0, 1]
+      ... )
+      >>> dict(dataset.gradient_snr.sizes)
+      {'seed': 1, 'epoch': 2, 'layer': 2}
     """
     if config.batch_size is None:
         raise ValueError("batch_size must be a number of rows, got the full batch")
     num_copies = training.num_train_rows(task, config) // config.batch_size
-    places = training.epoch_batches(0, task, config)[:num_copies]
-    rows = training.split_rows(key, task, config)[places]
     # To a copy its batch is all there is to train on.
     alone = replace(
         config,
@@ -71,36 +66,59 @@ def copy_statistics(
     )
     whole = jnp.arange(config.batch_size)[None]
 
-    def one_epoch(_, states):
-        return jax.vmap(
-            lambda state, own: training.run_epoch(
-                state, own, whole, task, network, alone
-            )
-        )(states, rows)
+    def init(key, task, numbers):
+        del numbers
+        places = training.epoch_batches(0, task, config)[:num_copies]
+        rows = training.split_rows(key, task, config)[places]
+        state = training.init_state(key, network, config)
+        states = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (num_copies, *jnp.shape(leaf))), state
+        )
+        return states, (key, rows)
 
-    def gradient(params, own):
-        x, targets = task.inputs(own).T, task.targets(own).T
+    def run_epoch(states, own, task, drawn, epoch):
+        key, rows = own
+        key = training.epoch_key(key, epoch)
 
-        def loss(params):
-            logits = network.activations(params, x)[-1]
-            return training.mean_loss(logits, targets, jnp.ones(len(own), x.dtype))
+        def one_copy(state, rows):
+            return training.run_epoch(key, state, rows, whole, task, network, alone)
 
-        layers = jax.grad(loss)(params)
-        return [
-            jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(layer)])
-            for layer in layers
-        ]
+        return jax.vmap(one_copy)(states, rows)
 
-    def to_snapshot(states, epochs):
-        states = lax.fori_loop(epochs[0], epochs[1], one_epoch, states)
-        gradients = jax.vmap(gradient)(states.params, rows)
-        statistics = [minibatch_statistics(layer) for layer in gradients]
-        return states, jax.tree.map(lambda *layers: jnp.stack(layers), *statistics)
+    def measure(states, own, task, drawn, epoch, is_last):
+        key, rows = own
 
-    state = training.init_state(key, network, config)
-    states = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, (num_copies, *jnp.shape(leaf))), state
+        def gradient(params, rows):
+            def loss(params):
+                batch = task.batch(rows)
+                return evaluate(cross_entropy(), params, batch, key, network, {})[0]
+
+            return [_as_vector(layer) for layer in jax.grad(loss)(params)]
+
+        by_layer = jax.vmap(gradient)(states.params, rows)
+        statistics = [minibatch_statistics(layer) for layer in by_layer]
+        stacked = (jnp.stack(values) for values in zip(*statistics, strict=True))
+        return dict(zip(_RECORDED, stacked, strict=True))
+
+    return Trainable(
+        init=init,
+        run_epoch=run_epoch,
+        measure=measure,
+        data=task,
+        params=lambda states: states.params,
+        layers=network.layers,
+        variables={name: gradients.variables[name] for name in _RECORDED},
+        configuration={
+            "task": task.name,
+            "network": network.description,
+            "optimizer": config.optimizer,
+            "learning_rate": config.learning_rate,
+            "batch_size": config.batch_size,
+            "copies": num_copies,
+        },
+        title=f"ibjax sweep of {{num}} networks with copies on {task.name}",
     )
-    ends = jnp.asarray(snapshots, jnp.int32)
-    starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends[:-1]])
-    return lax.scan(to_snapshot, states, jnp.stack([starts, ends], axis=1))[1]
+
+
+def _as_vector(layer: Any) -> jax.Array:
+    return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(layer)])

@@ -1,0 +1,41 @@
+"""The README's Python blocks run, one after another, and say what they should."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def sections():
+    text = README.read_text()
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _run(section: str) -> dict:
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        exec(compile(block, str(README), "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize(
+    "title", ["The optimal curve", "Estimating information from samples"]
+)
+def test_examples_run(sections, title, capsys):
+    _run(sections[title])
+    assert capsys.readouterr().out
+
+
+def test_own_networks_losses_tasks_and_quantities(sections, capsys):
+    names = _run(
+        sections["From Python"] + sections["Your own network, loss, task and quantity"]
+    )
+    printed = capsys.readouterr().out
+    assert "['norm (144)' 'hidden (5)' 'output (2)'] ('dark', 'light')" in printed
+    assert "('seed', 'epoch', 'block') nats" in printed
+    assert "'learning_rate': 9" in printed and "'seed': 5" in printed
+    assert names["dataset"].diverged.sum() == 0
