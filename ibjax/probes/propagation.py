@@ -98,7 +98,7 @@ def network_information_at(
       0.6931 nats
     """
     x, labels = check_layer(jnp.asarray(x), labels, num_classes)
-    _check_effort(effort)
+    _check_effort(effort, len(network.noise_std))
     key_rows, key_all, key_own, key_draws = jax.random.split(key, 4)
     num_rows = min(effort.num_rows, len(x))
     rows = jax.random.permutation(key_rows, len(x))[:num_rows]
@@ -124,11 +124,12 @@ def network_information_at(
     )
 
 
-def _check_effort(effort: Effort) -> None:
+def _check_effort(effort: Effort, num_hidden: int) -> None:
     for name, least in zip(Effort._fields, (2, 2, 1, 2), strict=True):
         checks.at_least(name, getattr(effort, name), least)
-    # Each draw is to come from another noisy pass.
-    checks.in_range("num_draws", effort.num_draws, f"[2, {effort.num_own}]")
+    # Each draw is to come from another noisy pass, of which the first layer has none.
+    if num_hidden > 1:
+        checks.in_range("num_draws", effort.num_draws, f"[2, {effort.num_own}]")
 
 
 def _centres(key, params, x, network, num_replicas):
