@@ -27,6 +27,7 @@ from ibjax.estimators.layers import (
     check_layer,
     label_weights,
 )
+from ibjax.numerics import checks
 
 __all__ = ["SZT_EDGES", "clusters", "layer_information"]
 
@@ -131,17 +132,12 @@ def _bins(t, edges, bin_width):
         )
     if edges is not None:
         return _by_edges(t, _check_edges(edges))
-    concrete = not isinstance(bin_width, jax.core.Tracer)
-    if jnp.ndim(bin_width) != 0 or (concrete and not 0 < bin_width < math.inf):
-        raise ValueError(f"bin_width must be one positive number, got {bin_width}")
-    return _by_width(t, bin_width)
+    return _by_width(t, checks.positive("bin_width", bin_width))
 
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
-    edges = jnp.asarray(edges)
-    if edges.ndim != 1 or edges.shape[0] == 0:
-        raise ValueError(f"edges must have shape [num_edges], got {edges.shape}")
-    if not isinstance(edges, jax.core.Tracer) and not np.all(np.diff(edges) > 0):
+    edges = checks.shape("edges", jnp.asarray(edges), ("num_edges",))
+    if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
     return edges
 

@@ -23,6 +23,8 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = ["jackknife_error", "subsampling_error"]
 
 Estimator = Callable[..., ArrayLike]
@@ -73,11 +75,8 @@ def subsampling_error(
       0.010, truly 0.010
     """
     arrays, num_samples = _check(samples)
-    if num_parts < 2 or num_partitions < 1:
-        raise ValueError(
-            "num_parts must be at least 2 and num_partitions at least 1, got "
-            f"{num_parts} and {num_partitions}"
-        )
+    checks.at_least("num_parts", num_parts, 2)
+    checks.at_least("num_partitions", num_partitions, 1)
     size = num_samples // num_parts
     if size < 2:
         raise ValueError(
@@ -127,8 +126,7 @@ def jackknife_error(
       0.01, truly 0.01
     """
     arrays, num_samples = _check(samples)
-    if num_groups < 2:
-        raise ValueError(f"num_groups must be at least 2, got {num_groups}")
+    checks.at_least("num_groups", num_groups, 2)
     size = num_samples // num_groups
     if size < 1:
         raise ValueError(

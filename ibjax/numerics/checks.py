@@ -45,7 +45,7 @@ def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
       name: Name of the argument.
       value: The array.
       *shapes: Shapes it may have. An axis is its length, or a name for any length but
-        zero; a last name with a star stands for any number of axes.
+        zero; a last name with a star stands for one axis or more.
       why: What the shape follows from, as in "to match t".
 
     Example:
@@ -141,14 +141,19 @@ def in_range(name: str, value: Value, interval: str) -> Value:
     return _number(name, value, f"lie in {interval}", is_inside)
 
 
-def one_of(name: str, value: Value, allowed: Iterable[Any]) -> Value:
-    """Check that a value is one of those allowed, names or None."""
+def one_of(
+    name: str, value: Value, allowed: Iterable[Any], *, otherwise: str = ""
+) -> Value:
+    """Check that a value is one of those allowed, names or None.
+
+    ``otherwise`` says what else the argument may be, to the eyes of the caller alone.
+    """
     allowed = tuple(allowed)
     # An array equals a name entry by entry, which `in` could not make a yes or no of.
     if not isinstance(value, str | int | float | None) or value not in allowed:
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}"
-        )
+        names = ", ".join(map(str, allowed))
+        otherwise = otherwise and f" or {otherwise}"
+        raise ValueError(f"{name} must be one of {names}{otherwise}, got {value!r}")
     return value
 
 
@@ -160,9 +165,8 @@ def _array(value: Any) -> Any:
 def _fits(actual: tuple[int, ...], axes: Axes) -> bool:
     """Whether a shape is the one written as names and lengths."""
     if axes and str(axes[-1]).startswith("*"):
-        axes = (*axes[:-1], *actual[len(axes) - 1 :])
-        if 0 in actual:
-            return False
+        num_more = max(1, len(actual) - len(axes) + 1)
+        axes = (*axes[:-1], *[axes[-1]] * num_more)
     return len(actual) == len(axes) and all(
         length > 0 if isinstance(axis, str) else length == axis
         for length, axis in zip(actual, axes, strict=True)

@@ -45,6 +45,7 @@ def test_shapes_that_fit(actual, shapes):
         ((3, 0), [("num_samples", "*shape")], "[num_samples, *shape]"),
         ((), [("num_samples", "*shape")], "[num_samples, *shape]"),
         ((2, 5), [(3, "*shape")], "[3, *shape]"),
+        ((3,), [(3, "*shape")], "[3, *shape]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(actual, shapes, expected):
@@ -143,6 +144,16 @@ def test_names_that_are_not_allowed_are_given_those_that_are():
     assert checks.one_of("error", None, ("auto", None)) is None
     message = "error must be one of auto, None, got 'none'"
     refuses(ValueError, message, checks.one_of, "error", "none", ("auto", None))
+    message = "width must be one of wide or a number, got 'none'"
+    refuses(
+        ValueError,
+        message,
+        checks.one_of,
+        "width",
+        "none",
+        ["wide"],
+        otherwise="a number",
+    )
     with pytest.raises(ValueError, match="must be one of a, b"):
         checks.one_of("name", np.ones(3), ("a", "b"))
 

@@ -6,6 +6,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy import special, stats
 
+from ibjax.numerics import checks
+
 __all__ = ["SCALINGS", "is_label", "prepare", "variable"]
 
 SCALINGS = ("spread", "ranks")
@@ -28,17 +30,11 @@ def variable(name: str, values: ArrayLike) -> np.ndarray:
       ValueError: If the shape is wrong or a value not finite.
       TypeError: If the values are not real numbers.
     """
-    array = np.asarray(values)
-    if array.ndim not in (1, 2) or 0 in array.shape:
-        raise ValueError(
-            f"{name} must have shape [num_samples] or [num_samples, dim], got "
-            f"{array.shape}"
-        )
+    shapes = ("num_samples",), ("num_samples", "dim")
+    array = checks.shape(name, np.asarray(values), *shapes)
     columns = array.reshape(len(array), -1)
     if jnp.issubdtype(array.dtype, jnp.floating):
-        if not np.isfinite(columns).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinite values")
-        return columns
+        return checks.finite(name, columns)
     if not (jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool):
         raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
     if columns.shape[1] == 1:

@@ -52,13 +52,13 @@ from ibjax.estimators.knn.neighbour_weights import weight_norm, weights
 from ibjax.estimators.knn.samples import (
     check_labels,
     check_neighbours,
-    check_option,
     check_together,
     mean_digamma,
     psi,
     scaled_spaces,
     separations_in_class,
 )
+from ibjax.numerics import checks
 
 __all__ = [
     "class_information",
@@ -132,8 +132,8 @@ def ksg(
     """
     x, y = check_together(x=x, y=y)
     k = check_neighbours(k, len(x))
-    check_option("variant", variant, VARIANTS)
-    check_option("metric", metric, neighbours.METRICS)
+    checks.one_of("variant", variant, VARIANTS)
+    checks.one_of("metric", metric, neighbours.METRICS)
     return _ksg(x, y, k, variant, metric)
 
 
@@ -185,7 +185,7 @@ def ross(
     (x,) = check_together(x=x)
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
-    check_option("metric", metric, neighbours.METRICS)
+    checks.one_of("metric", metric, neighbours.METRICS)
     return _ross(x, labels, num_classes, k, metric)
 
 
@@ -231,7 +231,7 @@ def conditional_mutual_information(
     """
     x, y, z = check_together(x=x, y=y, z=z)
     k = check_neighbours(k, len(x))
-    check_option("metric", metric, neighbours.METRICS)
+    checks.one_of("metric", metric, neighbours.METRICS)
     return _conditional(x, y, z, k, metric)
 
 

@@ -18,13 +18,13 @@ from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.knn.samples import (
     check_labels,
     check_neighbours,
-    check_option,
     check_together,
     mean_of,
     psi,
     scaled_spaces,
     separations_in_class,
 )
+from ibjax.numerics import checks
 
 __all__ = [
     "class_information",
@@ -70,7 +70,7 @@ def entropy(x: ArrayLike, *, k: int = 3, metric: str = "euclidean") -> jax.Array
     """
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
-    check_option("metric", metric, neighbours.METRICS)
+    checks.one_of("metric", metric, neighbours.METRICS)
     return _entropy(x, neighbour_weights(k, x, None), metric)
 
 

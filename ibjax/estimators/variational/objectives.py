@@ -34,6 +34,8 @@ import jax.numpy as jnp
 from jax.nn import log_sigmoid, logsumexp
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = [
     "club",
     "donsker_varadhan",
@@ -115,8 +117,7 @@ def mine(
       >>> print(f"{value:.4f} {log_average:.4f}")
       1.0000 0.0000
     """
-    if not 0 < rate <= 1:
-        raise ValueError(f"rate must lie in (0, 1], got {rate}")
+    checks.in_range("rate", rate, "(0, 1]")
     joint, marginal = _joint_and_marginal(scores, marginal)
     log_mean = _log_mean_exp(marginal)
     now = jax.lax.stop_gradient(log_mean)
@@ -194,11 +195,8 @@ def infonce(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
         joint = jnp.diagonal(scores)
     else:
         joint, marginal = _joint_and_marginal(scores, marginal)
-        if marginal.ndim != 2 or len(marginal) != len(joint):
-            raise ValueError(
-                "marginal must have shape [batch, num_negatives] with batch "
-                f"{len(joint)}, got {marginal.shape}"
-            )
+        shape = (len(joint), "num_negatives")
+        checks.shape("marginal", marginal, shape, why="to match scores")
         scores = jnp.concatenate([joint[:, None], marginal], axis=1)
     return jnp.mean(joint - logsumexp(scores, axis=1)) + math.log(scores.shape[1])
 
@@ -320,13 +318,7 @@ def _check_scores(scores: ArrayLike) -> jax.Array:
             "scores must have shape [batch, batch] with batch at least 2, or [batch] "
             f"with marginal beside it, got {scores.shape}"
         )
-    _check_floating("scores", scores)
-    return scores
-
-
-def _check_floating(name: str, value: jax.Array) -> None:
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {value.dtype}")
+    return checks.floating("scores", scores)
 
 
 def _joint_and_marginal(
@@ -342,9 +334,7 @@ def _joint_and_marginal(
             "scores must have shape [batch] beside a marginal that is not empty, got "
             f"{joint.shape} and {marginal.shape}"
         )
-    _check_floating("scores", joint)
-    _check_floating("marginal", marginal)
-    return joint, marginal
+    return checks.floating("scores", joint), checks.floating("marginal", marginal)
 
 
 def _log_mean_exp(values: jax.Array) -> jax.Array:
