@@ -15,6 +15,7 @@ only if all their bins are the same, so that the counts are exact.
 import math
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -167,6 +168,7 @@ def _by_width(t, bin_width):
 def _count(row, labels, num_classes):
     """Information of the empirical table of row numbers and labels."""
     num_samples = labels.shape[0]
+    chex.assert_shape(row, (num_samples,))
     weights = label_weights(labels, num_classes, jnp.float32).T
     joint = jnp.zeros((num_classes, num_samples), jnp.float32).at[:, row].add(weights)
     h_t, h_y, h_ty = (

@@ -148,6 +148,7 @@ def _solve(p_y: np.ndarray, value: float, bound: str) -> float:
     def excess(log_variance):
         return label_information(p_y, math.exp(log_variance), bound=bound) - value
 
+    # Of the logarithm, since variances range over many orders of magnitude.
     low, high = -1.0, 1.0
     while excess(low) < 0:
         low *= 2

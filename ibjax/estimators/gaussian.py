@@ -113,6 +113,7 @@ def mutual_information(
     bias_correction = _check_correction(shrinkage, bias_correction)
     _check_size(x, x.shape[1] + y.shape[1], shrinkage)
     shrinkage = _check_shrinkage(shrinkage, x.dtype)
+    # For all ranks that X and Y can have: the compiled function finds which they are.
     bias = _information_bias(len(x), x.shape[1], y.shape[1]) * bias_correction
     value, error, weight = _information(x, y, shrinkage, jnp.asarray(bias, x.dtype))
     _check_independent(value)
@@ -360,6 +361,7 @@ def _angles(x, y, shrinkage):
     bases = [principal(v).scores for v in jnp.split(rows, [x.shape[1]], axis=1)]
     present = [jnp.any(basis != 0, axis=0) for basis in bases]
     ranks = tuple(jnp.sum(p, dtype=jnp.int32) for p in present)
+    # One direction of the smaller for every angle.
     larger, smaller = bases if x.shape[1] >= y.shape[1] else bases[::-1]
     present = present[1] if x.shape[1] >= y.shape[1] else present[0]
     between = matmul(larger.T, smaller)
@@ -367,6 +369,7 @@ def _angles(x, y, shrinkage):
     # A direction that is not there is outside of the other's span.
     outside = smaller - matmul(larger, between)
     outside = jnp.concatenate([outside, jnp.diag((~present).astype(x.dtype))])
+    # The triangle has the singular values of the tall matrix, and is small.
     sines = jnp.linalg.svd(jnp.linalg.qr(outside, mode="r"), compute_uv=False)
     return finite, cosines, sines, ranks, weight
 

@@ -22,6 +22,7 @@ References:
   without the covariance of the inputs; appendix G has the factor.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -136,7 +137,9 @@ def input_information(
 @jax.jit
 def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
     num_outputs = teacher.shape[0]
+    chex.assert_shape([w, teacher], (None, len(cov_x)))
     cov_xy = matmul(cov_x, teacher.T)
+    # Eliminating Y from the covariance of Y and X leaves that of X given Y.
     noise = label_noise_variance * jnp.eye(num_outputs, dtype=w.dtype)
     joint = jnp.block([[matmul(teacher, cov_xy) + noise, cov_xy.T], [cov_xy, cov_x]])
     is_label = jnp.arange(len(joint)) < num_outputs

@@ -88,6 +88,7 @@ def subsampling_error(
     for _ in range(num_partitions):
         parts = rng.permutation(num_samples)[: size * num_parts].reshape(num_parts, -1)
         values = [float(estimate(*(array[rows] for array in arrays))) for rows in parts]
+        # Averaged as variances: a mean of their roots would be too small.
         variances.append(np.var(values, ddof=1))
     return math.sqrt(np.mean(variances) / num_parts)
 
@@ -133,6 +134,7 @@ def jackknife_error(
             "num_groups must be at most the number of samples, got "
             f"{num_groups} groups of {num_samples} samples"
         )
+    # At random: samples that lie beside each other in the arrays may be alike.
     order = _generator(key).permutation(num_samples)
     values = []
     for group in range(num_groups):

@@ -138,6 +138,7 @@ def mutual_information(
     checks.same_length(x=x, y=y)
     if len(x) < _FEWEST:
         raise ValueError(f"x and y must have at least {_FEWEST} samples, got {len(x)}")
+    # Information is symmetric: a label alone is always the second.
     if is_label(x) and not is_label(y):
         x, y = y, x
     labels = [a for a in (x, y) if is_label(a)]
@@ -171,6 +172,7 @@ def mutual_information(
     elif source == "own":
         standard_error = own_error
     else:
+        # Another key than a critic's, whatever the method.
         key = jax.random.fold_in(key, 1)
         standard_error = _resampled_error(source, key, run, x, y, options, warnings)
     return InformationEstimate(value, standard_error, method, tuple(warnings))
@@ -219,6 +221,7 @@ def _resampled_error(source, key, run, x, y, options, warnings):
     if source == "jackknife":
         num_groups = min(_GROUPS, len(x))
         return resampling.jackknife_error(key, number, x, y, num_groups=num_groups)
+    # A part must have several times the neighbours that are asked for.
     fewest = max(_FEWEST_IN_PART, 4 * options.get("k", 1))
     num_parts = min(_PARTS, len(x) // fewest)
     if num_parts < _FEWEST_PARTS:

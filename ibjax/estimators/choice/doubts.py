@@ -28,18 +28,10 @@ def doubts(
     cap: float,
     options: dict,
 ) -> Iterator[str]:
-    """Reasons to doubt a value, one sentence each.
+    """Reasons to doubt a value in nats, one sentence each.
 
-    Args:
-      method: The method that ran.
-      x: A continuous variable, ``[num_samples, dim]``, or labels, ``[num_samples]``.
-      y: The other variable.
-      value: The estimate in nats.
-      cap: What the method cannot exceed, in nats, or infinity.
-      options: Options the method got.
-
-    Yields:
-      The sentences.
+    Each variable is continuous, ``[num_samples, dim]``, or a label, ``[num_samples]``;
+    ``cap`` is the most that the result can be, by its own account, or infinity.
     """
     num_samples = len(x)
     continuous = [a for a in (x, y) if a.ndim == 2]
@@ -93,12 +85,13 @@ def _shape_doubts(joint, needs_density):
     if num_samples <= dim:
         yield f"{num_samples} samples are no more than the {dim} dimensions"
         return
+    # In float64: dependent columns are found by eigenvalues, which are squares.
     joint = joint.astype(np.float64)
     standard = (joint - joint.mean(axis=0)) / joint.std(axis=0)
     eigenvalues = np.linalg.eigvalsh(standard.T @ standard)
     # Variances are squares; of float32 samples, whatever the dtype here.
-    nothing = (_ROUNDINGS * np.finfo(np.float32).eps) ** 2
-    rank = int(np.sum(eigenvalues > nothing * eigenvalues[-1]))
+    rounding = (_ROUNDINGS * np.finfo(np.float32).eps) ** 2
+    rank = int(np.sum(eigenvalues > rounding * eigenvalues[-1]))
     if rank < dim:
         meaning = ", so that they have no density" if needs_density else ""
         yield (

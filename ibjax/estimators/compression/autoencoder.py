@@ -138,37 +138,12 @@ def autoencoder_fit(
 
 
 def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
-    """Codes of samples.
-
-    Args:
-      model: From :func:`autoencoder_fit`.
-      x: Samples, shape ``[num_samples, *shape]``.
-
-    Returns:
-      Codes in [-1, 1], shape ``[num_samples, dim]``. A code depends on its own sample
-      alone.
-
-    Raises:
-      ValueError: If ``x`` has another shape than what the autoencoder was fitted to.
-      TypeError: If ``x`` is not floating.
-    """
+    """Codes in [-1, 1], ``[num_samples, dim]``, sample by sample."""
     return _encode(model, check_sample_shape("x", x, model.mean.shape))
 
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
-    """Samples from their codes.
-
-    Args:
-      model: From :func:`autoencoder_fit`.
-      code: Codes, shape ``[num_samples, dim]``.
-
-    Returns:
-      Samples, shape ``[num_samples, *shape]``.
-
-    Raises:
-      ValueError: If ``code`` does not have rank 2.
-      TypeError: If ``code`` is not floating.
-    """
+    """Samples, ``[num_samples, *shape]``, from codes ``[num_samples, dim]``."""
     code = checks.shape("code", jnp.asarray(code), ("num_samples", "dim"))
     return _decode(model, checks.floating("code", code))
 
@@ -189,6 +164,7 @@ def _autoencoder_fit(
     mean = jnp.mean(x, axis=0)
     scale = jnp.sqrt(jnp.mean((x - mean[None]) ** 2))
     params = initial_params(modules, key_params, x[:1])
+    # Adam's first steps have hardly an average to divide by: small ones then.
     warm_up = max(1, int(_WARM_UP * num_steps))
     fall = optax.warmup_cosine_decay_schedule(
         0.0, 1.0, warm_up, max(num_steps, warm_up + 1)
@@ -199,6 +175,7 @@ def _autoencoder_fit(
         code = jnp.tanh(modules.encoder.apply(params[0], (batch - mean[None]) / scale))
         output = modules.decoder.apply(params[1], code + noise)
         if loss == "bernoulli":
+            # Of logits: the logarithm of a sigmoid that has saturated is infinite.
             return jnp.mean(optax.sigmoid_binary_cross_entropy(output, batch))
         error = output - (batch - mean[None]) / scale
         return jnp.mean(jnp.abs(error) if loss == "l1" else error**2)

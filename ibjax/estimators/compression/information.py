@@ -200,6 +200,7 @@ def compressed_information(
     if noise_variance is not None:
         checks.positive("noise_variance", noise_variance)
 
+    # A variable that is handed on as it is has no residual, and an upper bound of zero.
     def side(compressor, samples):
         if compressor is None:
             zero = jnp.zeros(())

@@ -14,6 +14,7 @@ O(num_samples dim).
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -192,6 +193,8 @@ def mutual_information(
         _check_density(name, part, rank, found[0])
         parts.append((values, found))
     (log_x, b_x), (log_y, b_y) = parts
+    # One term a sample: errors of the three densities at one place cancel in part, and
+    # the standard error knows.
     terms = log_xy - log_x - log_y
     bandwidths = jnp.concatenate([b_x, b_y, b_xy])
     return DensityEstimate(jnp.mean(terms), _standard_error(terms), bandwidths)
@@ -288,13 +291,10 @@ def _check_density(name, x, rank, bandwidth):
 def distinct_rows(x: jax.Array, groups: jax.Array) -> jax.Array:
     """Numbers of samples, the same for exact copies in one group and only for them.
 
-    Args:
-      x: Samples, ``[num_samples, dim]``.
-      groups: Group of every sample, small integers, ``[num_samples]``.
-
-    Returns:
-      Integers below ``num_samples``, int32, ``[num_samples]``.
+    Of samples ``[num_samples, dim]`` in groups ``[num_samples]``, small integers; int32
+    below ``num_samples``, ``[num_samples]``.
     """
+    chex.assert_equal_shape_prefix([x, groups], 1)
     columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
     # In bins so narrow only equal numbers meet.
     return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
@@ -312,6 +312,7 @@ def _log_density(x, criterion, fixed, whitened):
     white = whiten_members(x, None)
     points = x - jnp.mean(x, axis=0, keepdims=True)
     points = white.white if whitened else points
+    # Copies are looked for in the samples as given: whitening rounds them apart.
     groups = jnp.zeros(len(x), jnp.int32)
     repeated = _repeated(x, groups)
     found = log_densities(

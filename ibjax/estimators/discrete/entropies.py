@@ -23,6 +23,7 @@ can be negative, and can break the data-processing inequality.
 
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -291,6 +292,7 @@ def _chao_shen(n, total, occupied):
 
 @partial(jax.jit, static_argnames=("num_x", "num_y", "correction"))
 def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
+    # JAX drops what is out of range, or counts it from the end.
     possible = (x_cells >= 0) & (x_cells < num_x) & (y_cells >= 0) & (y_cells < num_y)
     joint = jnp.zeros((num_x, num_y), jnp.int32).at[x_cells, y_cells].add(1)
     h_x, h_y, h_xy = (
@@ -303,8 +305,10 @@ def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
 @partial(jax.jit, static_argnames=("num_classes", "correction"))
 def _layer_information(rows, labels, num_classes, num_cells, correction):
     num_samples = len(rows)
+    chex.assert_equal_shape([rows, labels])
     joint = jnp.zeros((num_classes, num_samples), jnp.int32).at[labels, rows].add(1)
     h_t = _entropy(jnp.sum(joint, axis=0), num_cells, correction)
+    # One class after another, so that no array of all classes' terms is held.
     within = jax.lax.map(lambda n: _entropy(n, num_cells, correction), joint)
     share = jnp.sum(joint, axis=1) / num_samples
     h_t_given_y = jnp.sum(jnp.where(share > 0, share * within, 0))

@@ -74,13 +74,11 @@ def check_labels(labels, num_classes, num_samples, k):
 def scaled_spaces(*variables):
     """Variables with samples along the lanes, scaled by one power of two.
 
-    The scale brings the largest number below one, so that no square overflows; a power
-    of two changes no other bit.
-
-    Returns:
-      Whether all are finite, the logarithm of the scale taken out, and the coordinates
-      of each variable, ``[dim, num_samples]``, zero if not finite.
+    A boolean, all are finite; the logarithm of the scale taken out; and the coordinates
+    of each variable, ``[dim, num_samples]``, zero if not finite.
     """
+    # The largest number comes below one, so that no square overflows; a power of two
+    # changes no other bit.
     largest = jnp.stack([jnp.max(jnp.abs(variable)) for variable in variables])
     largest = jnp.max(largest)
     finite = jnp.isfinite(largest)

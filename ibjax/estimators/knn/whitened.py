@@ -199,6 +199,7 @@ def class_information(
 @jit(static_argnames="weights")
 def _entropy_terms(x, weights):
     white = whiten_members(x, None)
+    # A copy at distance zero is NaN; at a rounding's distance it would pass unseen.
     points = _copies_alike(white.white, x, jnp.zeros(len(x), jnp.int32))
     distances = log_distances(points, weights, "euclidean")
     terms = _terms(distances, x.shape, weights, white.log_determinant)

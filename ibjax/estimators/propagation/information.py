@@ -78,7 +78,7 @@ class MonteCarloEstimate(NamedTuple):
 
 
 class PropagatedInformation(NamedTuple):
-    """Where one noisy layer stands on the information plane, in nats.
+    """Place of one noisy layer on the information plane, in nats.
 
     Attributes:
       i_xt: I(X;T), shape ``[]``. Exact up to the standard error for one centre per

@@ -46,7 +46,7 @@ OBJECTIVES = ("infonce", "donsker_varadhan", "mine", "nwj", "smile", "club")
 
 
 class VariationalEstimate(NamedTuple):
-    r"""What a trained critic says of I(X;Y); ``vmap`` adds a leading axis to each.
+    r"""Estimate of I(X;Y) by a trained critic; ``vmap`` adds a leading axis to each.
 
     Attributes:
       value: Estimate in nats, from held-out samples; NaN if training diverged. Not cut
