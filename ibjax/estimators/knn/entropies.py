@@ -1,7 +1,6 @@
 r"""Entropies from nearest-neighbour distances, and the information they add up to.
 
-See :mod:`ibjax.estimators.knn`, which offers these functions together with the
-estimators that count.
+The theory is in :mod:`ibjax.estimators.knn`.
 """
 
 import math
@@ -42,9 +41,9 @@ __all__ = [
 def entropy(x: ArrayLike, *, k: int = 3, metric: str = "euclidean") -> jax.Array:
     r"""Differential entropy h(X) after Kozachenko and Leonenko, in nats.
 
-    The formula is this module's first one, with :math:`\log(N - 1)` where Kraskov et
-    al. write :math:`\psi(N)`. Logarithms of distances are averaged, powers of them are
-    never taken.
+    The formula is the first of :mod:`ibjax.estimators.knn`, with :math:`\log(N - 1)`
+    where Kraskov et al. write :math:`\psi(N)`. Logarithms of distances are averaged,
+    powers of them are never taken.
 
     Args:
       x: Samples, shape ``[num_samples, dim]``, floating.
