@@ -8,7 +8,6 @@ from typing import Annotated, Union
 import tyro
 
 from ibjax.datasets.images import Images
-from ibjax.estimators.propagation.rows import DEFAULT_EFFORT, Effort
 from ibjax.experiments.catalogue import PRESETS
 from ibjax.experiments.convolutional.setup import CnnSetup
 from ibjax.experiments.deep_linear.setup import LinearSetup
@@ -18,6 +17,7 @@ from ibjax.experiments.mnist.setup import MnistSetup
 from ibjax.experiments.noisy.setup import NoisySetup
 from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
 from ibjax.experiments.szt.setup import SztSetup
+from ibjax.probes.propagation import DEFAULT_EFFORT, Effort
 
 __all__ = [
     "CnnOptions",

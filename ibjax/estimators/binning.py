@@ -15,6 +15,7 @@ only if all their bins are the same, so that the counts are exact.
 import math
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,7 @@ from ibjax.estimators.layers import (
     check_layer,
     label_weights,
 )
+from ibjax.numerics import checks
 
 __all__ = ["SZT_EDGES", "clusters", "layer_information"]
 
@@ -131,17 +133,12 @@ def _bins(t, edges, bin_width):
         )
     if edges is not None:
         return _by_edges(t, _check_edges(edges))
-    concrete = not isinstance(bin_width, jax.core.Tracer)
-    if jnp.ndim(bin_width) != 0 or (concrete and not 0 < bin_width < math.inf):
-        raise ValueError(f"bin_width must be one positive number, got {bin_width}")
-    return _by_width(t, bin_width)
+    return _by_width(t, checks.positive("bin_width", bin_width))
 
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
-    edges = jnp.asarray(edges)
-    if edges.ndim != 1 or edges.shape[0] == 0:
-        raise ValueError(f"edges must have shape [num_edges], got {edges.shape}")
-    if not isinstance(edges, jax.core.Tracer) and not np.all(np.diff(edges) > 0):
+    edges = checks.shape("edges", jnp.asarray(edges), ("num_edges",))
+    if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
     return edges
 
@@ -171,6 +168,7 @@ def _by_width(t, bin_width):
 def _count(row, labels, num_classes):
     """Information of the empirical table of row numbers and labels."""
     num_samples = labels.shape[0]
+    chex.assert_shape(row, (num_samples,))
     weights = label_weights(labels, num_classes, jnp.float32).T
     joint = jnp.zeros((num_classes, num_samples), jnp.float32).at[:, row].add(weights)
     h_t, h_y, h_ty = (

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from ibjax.numerics import checks
+
 __all__ = ["CalibratedVariance", "calibrated_noise_variance", "label_information"]
 
 _WIDTHS = {"upper": 1.0, "lower": 4.0}
@@ -67,15 +69,11 @@ def label_information(
       >>> print(f"{label_information(np.full(10, 0.1), 0.0735) / np.log(2):.4f} bits")
       3.3219 bits
     """
-    p_y = np.asarray(p_y, np.float64)
-    if p_y.ndim != 1 or np.any(p_y < 0) or not math.isclose(p_y.sum(), 1, abs_tol=1e-6):
+    p_y = checks.shape("p_y", np.asarray(p_y, np.float64), ("num_classes",))
+    if np.any(p_y < 0) or not math.isclose(p_y.sum(), 1, abs_tol=1e-6):
         raise ValueError(f"p_y must be a distribution [num_classes], got {p_y}")
-    if not 0 < noise_variance < math.inf:
-        raise ValueError(
-            f"noise_variance must be one positive number, got {noise_variance}"
-        )
-    if bound not in _WIDTHS:
-        raise ValueError(f"bound must be one of {', '.join(_WIDTHS)}, got {bound!r}")
+    checks.positive("noise_variance", noise_variance)
+    checks.one_of("bound", bound, _WIDTHS)
     p_y = p_y[p_y > 0]
     kernel = math.exp(-1 / (_WIDTHS[bound] * noise_variance))
     return float(-np.sum(p_y * np.log(p_y + (1 - p_y) * kernel)))
@@ -150,6 +148,7 @@ def _solve(p_y: np.ndarray, value: float, bound: str) -> float:
     def excess(log_variance):
         return label_information(p_y, math.exp(log_variance), bound=bound) - value
 
+    # Of the logarithm, since variances range over many orders of magnitude.
     low, high = -1.0, 1.0
     while excess(low) < 0:
         low *= 2

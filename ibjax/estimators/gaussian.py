@@ -25,9 +25,9 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from scipy.special import digamma, polygamma
 
-from ibjax.estimators.samples import check_samples
-from ibjax.estimators.shrinkage import check_shrinkage, shrink
+from ibjax.estimators.samples import check_pair, check_samples
 from ibjax.estimators.whitening import principal, standardize
+from ibjax.numerics import checks
 from ibjax.numerics.covariances import matmul
 
 __all__ = [
@@ -39,6 +39,9 @@ __all__ = [
     "normal_scores",
 ]
 
+_LEDOIT_WOLF = "ledoit_wolf"
+# Stands for a weight that is to be found.
+_UNKNOWN = -1.0
 # The smallest sine of dependent variables, in roundings: up to 3 were seen.
 _ROUNDINGS = 8
 
@@ -106,13 +109,14 @@ def mutual_information(
       >>> print(f"{estimate.value:.2f} +- {estimate.standard_error:.2f} nats")
       0.51 +- 0.02 nats
     """
-    x, y = _check_pair(x, y)
+    x, y = check_pair(x, y)
     bias_correction = _check_correction(shrinkage, bias_correction)
     _check_size(x, x.shape[1] + y.shape[1], shrinkage)
-    shrinkage = check_shrinkage(shrinkage, x.dtype)
+    shrinkage = _check_shrinkage(shrinkage, x.dtype)
+    # For all ranks that X and Y can have: the compiled function finds which they are.
     bias = _information_bias(len(x), x.shape[1], y.shape[1]) * bias_correction
     value, error, weight = _information(x, y, shrinkage, jnp.asarray(bias, x.dtype))
-    _refuse_dependent(x, y, value)
+    _check_independent(value)
     return GaussianEstimate(value, error, weight)
 
 
@@ -153,7 +157,7 @@ def copula_information(
       >>> print(f"{estimate.value:.2f} nats")
       0.51 nats
     """
-    x, y = _check_pair(x, y)
+    x, y = check_pair(x, y)
     return mutual_information(
         normal_scores(x),
         normal_scores(y),
@@ -216,9 +220,9 @@ def canonical_correlations(
       >>> print(canonical_correlations(x, x[:, :1]).round(3))
       [1.]
     """
-    x, y = _check_pair(x, y)
+    x, y = check_pair(x, y)
     _check_size(x, x.shape[1] + y.shape[1], shrinkage)
-    return _correlations(x, y, check_shrinkage(shrinkage, x.dtype))
+    return _correlations(x, y, _check_shrinkage(shrinkage, x.dtype))
 
 
 def entropy(
@@ -262,10 +266,10 @@ def entropy(
     bias_correction = _check_correction(shrinkage, bias_correction)
     num_samples, dim = x.shape
     _check_size(x, dim, shrinkage)
-    shrinkage = check_shrinkage(shrinkage, x.dtype)
+    shrinkage = _check_shrinkage(shrinkage, x.dtype)
     bias = _log_determinant_bias(num_samples, dim)[-1] / 2 if bias_correction else 0.0
     value, weight = _entropy(x, shrinkage)
-    if not isinstance(value, jax.core.Tracer) and not np.isfinite(value):
+    if not checks.is_traced(value) and not np.isfinite(value):
         raise ValueError(
             f"x must vary in all {dim} directions to have an entropy: leave out "
             "constant or dependent components"
@@ -276,14 +280,14 @@ def entropy(
     return GaussianEstimate(value - jnp.asarray(bias, x.dtype), error, weight)
 
 
-def _check_pair(x, y):
-    x, y = check_samples("x", x), check_samples("y", y)
-    if len(x) != len(y):
-        raise ValueError(
-            f"x and y must have as many samples, got {len(x)} and {len(y)}"
-        )
-    dtype = jnp.result_type(x, y)
-    return x.astype(dtype), y.astype(dtype)
+def _check_shrinkage(shrinkage, dtype):
+    if shrinkage is None:
+        return None
+    if isinstance(shrinkage, str):
+        number = "a number in [0, 1]"
+        checks.one_of("shrinkage", shrinkage, (_LEDOIT_WOLF,), otherwise=number)
+        return jnp.asarray(_UNKNOWN, dtype)
+    return jnp.asarray(checks.in_range("shrinkage", shrinkage, "[0, 1]"), dtype)
 
 
 def _check_correction(shrinkage, bias_correction):
@@ -305,8 +309,8 @@ def _check_size(x, dim, shrinkage):
         )
 
 
-def _refuse_dependent(x, y, value):
-    if isinstance(value, jax.core.Tracer) or np.isfinite(value):
+def _check_independent(value):
+    if checks.is_traced(value) or np.isfinite(value):
         return
     raise ValueError(
         "x and y must not determine one another, but a linear combination of the "
@@ -353,10 +357,11 @@ def _angles(x, y, shrinkage):
     """Cosines and sines of the angles between X and Y, ``[min(dx, dy)]``."""
     finite = jnp.all(jnp.isfinite(x)) & jnp.all(jnp.isfinite(y))
     rows_x, rows_y = (standardize(jnp.where(finite, v, 0))[0] for v in (x, y))
-    rows, weight = shrink(jnp.concatenate([rows_x, rows_y], axis=1), shrinkage)
+    rows, weight = _shrink(jnp.concatenate([rows_x, rows_y], axis=1), shrinkage)
     bases = [principal(v).scores for v in jnp.split(rows, [x.shape[1]], axis=1)]
     present = [jnp.any(basis != 0, axis=0) for basis in bases]
     ranks = tuple(jnp.sum(p, dtype=jnp.int32) for p in present)
+    # One direction of the smaller for every angle.
     larger, smaller = bases if x.shape[1] >= y.shape[1] else bases[::-1]
     present = present[1] if x.shape[1] >= y.shape[1] else present[0]
     between = matmul(larger.T, smaller)
@@ -364,6 +369,7 @@ def _angles(x, y, shrinkage):
     # A direction that is not there is outside of the other's span.
     outside = smaller - matmul(larger, between)
     outside = jnp.concatenate([outside, jnp.diag((~present).astype(x.dtype))])
+    # The triangle has the singular values of the tall matrix, and is small.
     sines = jnp.linalg.svd(jnp.linalg.qr(outside, mode="r"), compute_uv=False)
     return finite, cosines, sines, ranks, weight
 
@@ -373,7 +379,7 @@ def _entropy(x, shrinkage):
     num_samples, dim = x.shape
     finite = jnp.all(jnp.isfinite(x))
     rows, deviation, _ = standardize(jnp.where(finite, x, 0))
-    rows, weight = shrink(rows, shrinkage)
+    rows, weight = _shrink(rows, shrinkage)
     singular = principal(rows).deviations
     ok = (
         finite & jnp.all(singular > 0) & jnp.all(deviation > 0) & (len(singular) == dim)
@@ -401,3 +407,32 @@ def _normal_scores(x):
         return jnp.where(twice <= num_samples + 1, score, -score)
 
     return jnp.where(finite, jax.vmap(one, 1, 1)(x), jnp.nan)
+
+
+def _shrink(
+    rows: jax.Array, shrinkage: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """Rows with the products of the shrunken correlation matrix, and its weight.
+
+    Rows of standardised samples are ``[num_samples, dim]``; shrinkage adds ``dim`` of
+    them. The weight is that of the identity, ``[]`` (Ledoit and Wolf, 2004).
+    """
+    if shrinkage is None:
+        return rows, jnp.zeros((), rows.dtype)
+    weight = jnp.where(shrinkage < 0, _ledoit_wolf(rows), shrinkage)
+    # As many rows more as there are components, which have no correlations.
+    prior = jnp.sqrt(weight * (len(rows) - 1)) * jnp.eye(
+        rows.shape[1], dtype=rows.dtype
+    )
+    return jnp.concatenate([jnp.sqrt(1 - weight) * rows, prior]), weight
+
+
+def _ledoit_wolf(rows):
+    """Weight of the identity with least expected squared error, in [0, 1]."""
+    num_samples, dim = rows.shape
+    covariance = matmul(rows.T, rows) / num_samples
+    scale = jnp.trace(covariance) / dim
+    spread = jnp.sum((covariance - scale * jnp.eye(dim, dtype=rows.dtype)) ** 2)
+    square = jnp.sum(jnp.sum(rows**2, axis=1) ** 2) / num_samples
+    error = (square - jnp.sum(covariance**2)) / num_samples
+    return jnp.where(spread > 0, jnp.clip(error / spread, 0, 1), 1)

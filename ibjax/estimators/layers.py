@@ -1,11 +1,13 @@
-"""What every estimator of a layer's information returns, and what it accepts."""
+"""Results and arguments of every estimator of a layer's information."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
+
+from ibjax.estimators.samples import at_least_float32
+from ibjax.numerics import checks
 
 __all__ = [
     "LayerInformation",
@@ -17,7 +19,7 @@ __all__ = [
 
 
 class LayerInformation(NamedTuple):
-    """Where one layer stands on the information plane.
+    """Place of one layer on the information plane.
 
     Attributes:
       i_xt: I(X;T) in nats, shape ``[]``.
@@ -43,64 +45,25 @@ class LayerInformationBounds(NamedTuple):
 def check_layer(
     t: ArrayLike, labels: ArrayLike, num_classes: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Refuse a layer and labels that do not belong together.
+    """Activities ``[num_samples, dim]`` and labels, checked, as JAX arrays.
 
-    Args:
-      t: Activities, shape ``[num_samples, dim]``, floating; half precision is
-        converted to float32.
-      labels: Class of every sample, integers in ``[0, num_classes)``, shape
-        ``[num_samples]``; or p(y|x) of every sample, floating, shape
-        ``[num_samples, num_classes]``.
-      num_classes: Number of classes.
-
-    Returns:
-      Both as JAX arrays.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, a label out of range.
-      TypeError: If a dtype is wrong.
+    Labels are integers in ``[0, num_classes)``, ``[num_samples]``, or p(y|x), floating,
+    ``[num_samples, num_classes]``. Half precision is converted to float32.
     """
     t, labels = check_activities(t), jnp.asarray(labels)
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+    checks.at_least("num_classes", num_classes, 1)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     if not hard and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise TypeError(f"labels must be integers or p(y|x), got {labels.dtype}")
-    shape = (t.shape[0],) if hard else (t.shape[0], num_classes)
-    if labels.shape != shape:
-        raise ValueError(
-            f"labels must have shape {list(shape)} to match t, got {labels.shape}"
-        )
-    if hard and not isinstance(labels, jax.core.Tracer):
-        values = np.asarray(labels)  # Concrete, even where jnp would trace.
-        smallest, largest = np.min(values), np.max(values)
-        if smallest < 0 or largest >= num_classes:
-            raise ValueError(
-                f"labels must lie in [0, {num_classes}), got values from {smallest} "
-                f"to {largest}"
-            )
-    return t, labels
+    shape = (len(t),) if hard else (len(t), num_classes)
+    checks.shape("labels", labels, shape, why="to match t")
+    return t, checks.indices("labels", labels, num_classes) if hard else labels
 
 
 def check_activities(t: ArrayLike) -> jax.Array:
-    """Refuse what is no layer.
-
-    Args:
-      t: Activities, shape ``[num_samples, dim]``, floating.
-
-    Returns:
-      Activities as a JAX array; half precision is converted to float32.
-
-    Raises:
-      ValueError: If the shape is wrong.
-      TypeError: If the dtype is wrong.
-    """
-    t = jnp.asarray(t)
-    if t.ndim != 2 or t.shape[0] == 0 or t.shape[1] == 0:
-        raise ValueError(f"t must have shape [num_samples, dim], got {t.shape}")
-    if not jnp.issubdtype(t.dtype, jnp.floating):
-        raise TypeError(f"t must be floating, got {t.dtype}")
-    return t.astype(jnp.float32) if t.dtype.itemsize < 4 else t
+    """Activities ``[num_samples, dim]``, checked, at least float32."""
+    t = checks.shape("t", jnp.asarray(t), ("num_samples", "dim"))
+    return at_least_float32(checks.floating("t", t))
 
 
 def label_weights(labels: jax.Array, num_classes: int, dtype: jnp.dtype) -> jax.Array:

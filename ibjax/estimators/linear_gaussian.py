@@ -22,12 +22,14 @@ References:
   without the covariance of the inputs; appendix G has the factor.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.estimators.layers import LayerInformation
+from ibjax.numerics import checks
 from ibjax.numerics.covariances import check_covariance, check_matrix, matmul
 
 __all__ = ["input_information", "layer_information"]
@@ -58,8 +60,8 @@ def layer_information(
       noise_variance: Variance s^2 of the noise of T, positive, shape ``[]``.
 
     Returns:
-      Information in nats. NaN if an argument is not finite or, under ``jit``, if a
-      variance is out of range.
+      Information in nats. Under ``jit``, NaN if an argument is not finite or a variance
+      out of range.
 
     Raises:
       ValueError: If shapes do not match or, outside of ``jit``, if ``cov_x`` is no
@@ -78,14 +80,12 @@ def layer_information(
     """
     w, cov_x = _check_layer(w, cov_x)
     teacher = check_matrix("teacher", teacher)
-    if teacher.shape[1] != cov_x.shape[0]:
-        raise ValueError(
-            f"teacher must have shape [num_outputs, {cov_x.shape[0]}] to match cov_x, "
-            f"got {teacher.shape}"
-        )
+    shape = ("num_outputs", len(cov_x))
+    checks.shape("teacher", teacher, shape, why="to match cov_x")
     dtype = jnp.result_type(w, cov_x, teacher)
-    variance = _check_variance("label_noise_variance", label_noise_variance, dtype)
-    noise = _check_variance("noise_variance", noise_variance, dtype, positive=True)
+    variance = jnp.asarray(label_noise_variance, dtype)
+    checks.not_negative("label_noise_variance", variance)
+    noise = checks.positive("noise_variance", jnp.asarray(noise_variance, dtype))
     w, cov_x, teacher = (array.astype(dtype) for array in (w, cov_x, teacher))
     return _layer_information(w, cov_x, teacher, variance, noise)
 
@@ -128,20 +128,18 @@ def input_information(
     inputs = jnp.asarray(inputs)
     if inputs.dtype != bool:
         raise TypeError(f"inputs must be booleans, got {inputs.dtype}")
-    if inputs.shape != (cov_x.shape[0],):
-        raise ValueError(
-            f"inputs must have shape [{cov_x.shape[0]}] to match cov_x, got "
-            f"{inputs.shape}"
-        )
+    checks.shape("inputs", inputs, (len(cov_x),), why="to match cov_x")
     dtype = jnp.result_type(w, cov_x)
-    noise = _check_variance("noise_variance", noise_variance, dtype, positive=True)
+    noise = checks.positive("noise_variance", jnp.asarray(noise_variance, dtype))
     return _input_information(w.astype(dtype), cov_x.astype(dtype), inputs, noise)
 
 
 @jax.jit
 def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
     num_outputs = teacher.shape[0]
+    chex.assert_shape([w, teacher], (None, len(cov_x)))
     cov_xy = matmul(cov_x, teacher.T)
+    # Eliminating Y from the covariance of Y and X leaves that of X given Y.
     noise = label_noise_variance * jnp.eye(num_outputs, dtype=w.dtype)
     joint = jnp.block([[matmul(teacher, cov_xy) + noise, cov_xy.T], [cov_xy, cov_x]])
     is_label = jnp.arange(len(joint)) < num_outputs
@@ -203,17 +201,4 @@ def _eliminate(cov, known):
 
 def _check_layer(w, cov_x):
     w, cov_x = check_matrix("w", w), check_covariance("cov_x", cov_x)
-    if w.shape[1] != cov_x.shape[0]:
-        raise ValueError(
-            f"w must have shape [units, {cov_x.shape[0]}] to match cov_x, got {w.shape}"
-        )
-    return w, cov_x
-
-
-def _check_variance(name, value, dtype, *, positive=False):
-    value = jnp.asarray(value, dtype)
-    concrete = not isinstance(value, jax.core.Tracer)
-    if value.ndim or (concrete and not (value > 0 if positive else value >= 0)):
-        expected = "positive number" if positive else "number from 0 on"
-        raise ValueError(f"{name} must be one {expected}, got {value}")
-    return value
+    return checks.shape("w", w, ("units", len(cov_x)), why="to match cov_x"), cov_x

@@ -1,9 +1,9 @@
-"""Bins that follow the activities, and estimates over a range of bins in one call.
+"""Bins that follow the activities: of equal width over their range, or equally full.
 
-The edges that these functions return are the lower edges of their bins: by the rule of
-:mod:`ibjax.estimators.binning`, everything from the last edge on is one bin, so that
-the largest activity shares the last bin with its neighbours instead of having one of
-its own.
+The edges that these functions return are, by default, the lower edges of their bins: by
+the rule of :mod:`ibjax.estimators.binning`, everything from the last edge on is one
+bin, so that the largest activity shares the last bin with its neighbours instead of
+having one of its own.
 """
 
 from functools import partial
@@ -14,28 +14,33 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.estimators import binning
-from ibjax.estimators.layers import LayerInformation, check_activities, check_layer
+from ibjax.estimators.layers import check_activities
+from ibjax.estimators.samples import at_least_float32
+from ibjax.numerics import checks
 
 __all__ = [
-    "bin_count_sweep",
-    "bin_width_sweep",
     "data_range_edges",
     "equal_count_bins",
     "equal_count_edges",
 ]
 
 
-def data_range_edges(t: ArrayLike, num_bins: int) -> jax.Array:
+def data_range_edges(
+    t: ArrayLike, num_bins: int, *, upper_edge: bool = False
+) -> jax.Array:
     """Edges of bins of one width from the smallest activity to the largest.
 
     Args:
       t: Activities, any shape: of a layer, of all layers, of all epochs.
       num_bins: Number of bins.
+      upper_edge: Whether the largest activity is an edge too. By the rule of
+        :mod:`ibjax.estimators.binning` it then is a bin of its own, with all that is
+        above, as 1 is in Shwartz-Ziv and Tishby's program.
 
     Returns:
-      Lower edges of the bins, increasing, shape ``[num_bins]``. If all activities are
-      equal, bins are one unit wide. NaN under ``jit`` if an activity is not finite.
+      Lower edges of the bins, increasing, shape ``[num_bins]``, or one more with
+      ``upper_edge``. If all activities are equal, bins are one unit wide. NaN under
+      ``jit`` if an activity is not finite.
 
     Raises:
       ValueError: If ``t`` is empty, ``num_bins`` is below one or, outside of ``jit``,
@@ -48,8 +53,8 @@ def data_range_edges(t: ArrayLike, num_bins: int) -> jax.Array:
       [0. 1. 2. 3.]
     """
     t = _check_values(t, num_bins)
-    edges = _data_range_edges(t, num_bins)
-    if not isinstance(edges, jax.core.Tracer) and not np.all(np.diff(edges) > 0):
+    edges = _data_range_edges(t, num_bins, upper_edge)
+    if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(
             f"num_bins must leave bins wider than rounding, got {num_bins} from "
             f"{np.min(t)} to {np.max(t)}"
@@ -117,112 +122,23 @@ def equal_count_bins(t: ArrayLike, num_bins: int) -> jax.Array:
     return _equal_count_bins(_check_values(check_activities(t), num_bins), num_bins)
 
 
-def bin_width_sweep(
-    t: ArrayLike, labels: ArrayLike, *, num_classes: int, bin_widths: ArrayLike
-) -> LayerInformation:
-    """Binned I(X;T) and I(T;Y) for many bin widths in one call, in nats.
-
-    Widths are taken one after the other, in the memory of one.
-
-    Args:
-      t: Activities, shape ``[num_samples, dim]``, floating.
-      labels: Integer classes or p(y|x); see
-        :func:`ibjax.estimators.binning.layer_information`.
-      num_classes: Number of classes.
-      bin_widths: Widths of the bins, positive, shape ``[num_widths]``.
-
-    Returns:
-      Information with fields of shape ``[num_widths]``.
-
-    Raises:
-      ValueError: If shapes do not match, a label is out of range or a width is not
-        positive (values are checked outside of ``jit``).
-      TypeError: If ``t`` is not floating.
-
-    Example:
-      >>> t = jnp.array([[-0.9], [-0.8], [0.1], [0.9]])
-      >>> sweep = bin_width_sweep(
-      ...     t, jnp.array([0, 0, 1, 1]), num_classes=2, bin_widths=[2.0, 0.5, 0.05]
-      ... )
-      >>> print(sweep.i_xt.round(2))
-      [0.69 1.04 1.39]
-    """
-    t, labels = check_layer(t, labels, num_classes)
-    bin_widths = _check_list("bin_widths", bin_widths, 0).astype(t.dtype)
-    return _bin_width_sweep(t, labels, num_classes, bin_widths)
-
-
-def bin_count_sweep(
-    t: ArrayLike, labels: ArrayLike, *, num_classes: int, num_bins: ArrayLike
-) -> LayerInformation:
-    """Binned I(X;T) and I(T;Y) for many numbers of bins in one call, in nats.
-
-    Bins of one width from the layer's smallest activity to its largest, which is in the
-    last bin.
-
-    Args:
-      t: Activities, shape ``[num_samples, dim]``, floating.
-      labels: Integer classes or p(y|x); see
-        :func:`ibjax.estimators.binning.layer_information`.
-      num_classes: Number of classes.
-      num_bins: Numbers of bins, at least one, shape ``[num_counts]``.
-
-    Returns:
-      Information with fields of shape ``[num_counts]``.
-
-    Raises:
-      ValueError: If shapes do not match, a label is out of range or a number of bins is
-        below one (values are checked outside of ``jit``).
-      TypeError: If ``t`` is not floating.
-
-    Example:
-      >>> t = jnp.array([[-0.9], [-0.8], [0.1], [0.9]])
-      >>> sweep = bin_count_sweep(
-      ...     t, jnp.array([0, 0, 1, 1]), num_classes=2, num_bins=[1, 2, 3]
-      ... )
-      >>> print(sweep.i_xt.round(2))
-      [0.   0.69 1.04]
-    """
-    t, labels = check_layer(t, labels, num_classes)
-    num_bins = _check_list("num_bins", num_bins, 1).astype(t.dtype)
-    return _bin_count_sweep(t, labels, num_classes, num_bins)
-
-
 def _check_values(t, num_bins):
-    t = jnp.asarray(t)
-    if num_bins < 1:
-        raise ValueError(f"num_bins must be at least 1, got {num_bins}")
+    checks.at_least("num_bins", num_bins, 1)
+    t = checks.floating("t", jnp.asarray(t))
     if t.size == 0:
         raise ValueError(f"t must have activities, got shape {t.shape}")
-    if not jnp.issubdtype(t.dtype, jnp.floating):
-        raise TypeError(f"t must be floating, got {t.dtype}")
-    t = t.astype(jnp.float32) if t.dtype.itemsize < 4 else t
-    if not isinstance(t, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(t))):
-        raise ValueError("t must be finite, got NaN or infinite activities")
-    return t
+    return checks.finite("t", at_least_float32(t))
 
 
-def _check_list(name, values, smallest):
-    """Refuse what is no list of positive numbers, or of numbers from one on."""
-    values = jnp.asarray(values)
-    if values.ndim != 1 or values.shape[0] == 0:
-        raise ValueError(f"{name} must be a list of numbers, got shape {values.shape}")
-    if not isinstance(values, jax.core.Tracer):
-        concrete = np.asarray(values)
-        enough = concrete >= smallest if smallest else concrete > 0
-        if not np.all(enough & np.isfinite(concrete)):
-            bound = f"at least {smallest}" if smallest else "positive"
-            raise ValueError(f"{name} must be {bound}, got {concrete}")
-    return values
-
-
-@partial(jax.jit, static_argnames="num_bins")
-def _data_range_edges(t, num_bins):
+@partial(jax.jit, static_argnames=("num_bins", "upper_edge"))
+def _data_range_edges(t, num_bins, upper_edge):
     low, high = jnp.min(t), jnp.max(t)
     high = jnp.where(high > low, high, low + num_bins)
     fraction = jnp.arange(num_bins, dtype=t.dtype) / num_bins
     # A mean of both ends, since their difference can be out of range.
     edges = low * (1 - fraction) + high * fraction
+    if upper_edge:
+        edges = jnp.append(edges, high)
     return jnp.where(jnp.isfinite(low + high), edges, jnp.nan)
 
 
@@ -253,27 +169,3 @@ def _equal_count_bins(t, num_bins):
         return jnp.where(jnp.isfinite(edges[0]), bins.astype(t.dtype), jnp.nan)
 
     return lax.map(one_unit, t.T).T
-
-
-@partial(jax.jit, static_argnames="num_classes")
-def _bin_width_sweep(t, labels, num_classes, bin_widths):
-    def one(bin_width):
-        return binning.layer_information(
-            t, labels, num_classes=num_classes, bin_width=bin_width
-        )
-
-    return lax.map(one, bin_widths)
-
-
-@partial(jax.jit, static_argnames="num_classes")
-def _bin_count_sweep(t, labels, num_classes, num_bins):
-    low, high = jnp.min(t), jnp.max(t)
-    place = (t / 2 - low / 2) / jnp.where(high > low, high / 2 - low / 2, 1)
-
-    def one(num_bins):
-        bins = jnp.minimum(jnp.floor(place * num_bins), num_bins - 1)
-        return binning.layer_information(
-            bins, labels, num_classes=num_classes, bin_width=1.0
-        )
-
-    return lax.map(one, num_bins)

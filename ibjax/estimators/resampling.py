@@ -23,6 +23,8 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = ["jackknife_error", "subsampling_error"]
 
 Estimator = Callable[..., ArrayLike]
@@ -73,11 +75,8 @@ def subsampling_error(
       0.010, truly 0.010
     """
     arrays, num_samples = _check(samples)
-    if num_parts < 2 or num_partitions < 1:
-        raise ValueError(
-            "num_parts must be at least 2 and num_partitions at least 1, got "
-            f"{num_parts} and {num_partitions}"
-        )
+    checks.at_least("num_parts", num_parts, 2)
+    checks.at_least("num_partitions", num_partitions, 1)
     size = num_samples // num_parts
     if size < 2:
         raise ValueError(
@@ -89,6 +88,7 @@ def subsampling_error(
     for _ in range(num_partitions):
         parts = rng.permutation(num_samples)[: size * num_parts].reshape(num_parts, -1)
         values = [float(estimate(*(array[rows] for array in arrays))) for rows in parts]
+        # Averaged as variances: a mean of their roots would be too small.
         variances.append(np.var(values, ddof=1))
     return math.sqrt(np.mean(variances) / num_parts)
 
@@ -127,14 +127,14 @@ def jackknife_error(
       0.01, truly 0.01
     """
     arrays, num_samples = _check(samples)
-    if num_groups < 2:
-        raise ValueError(f"num_groups must be at least 2, got {num_groups}")
+    checks.at_least("num_groups", num_groups, 2)
     size = num_samples // num_groups
     if size < 1:
         raise ValueError(
             "num_groups must be at most the number of samples, got "
             f"{num_groups} groups of {num_samples} samples"
         )
+    # At random: samples that lie beside each other in the arrays may be alike.
     order = _generator(key).permutation(num_samples)
     values = []
     for group in range(num_groups):

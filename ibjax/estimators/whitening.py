@@ -18,6 +18,7 @@ number is the square: in float32 a correlation of 1 - 1e-9 still is not taken fo
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -108,18 +109,15 @@ def whiten(x: ArrayLike) -> Whitened:
 def standardize(
     x: jax.Array, member: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Components of mean zero and variance one, their deviations, and how many rows.
+    """Components of mean zero and variance one, their deviations, and the count.
 
-    Args:
-      x: Samples, ``[num_samples, dim]``.
-      member: Which of them count; the others become zero, ``[num_samples]``.
-
-    Returns:
-      Samples, ``[num_samples, dim]``; standard deviations (ddof 1), ``[dim]``, zero for
-      a component that does not vary; number of samples that count, ``[]``.
+    Of samples ``[num_samples, dim]``; those that are no ``member``, booleans
+    ``[num_samples]``, do not count and become zero. Standard deviations (ddof 1) are
+    ``[dim]``, zero for a component that does not vary.
     """
     if member is None:
         member = jnp.ones(x.shape[0], bool)
+    chex.assert_shape(member, x.shape[:1])
     count = jnp.sum(member).astype(x.dtype)
     member = member[:, None]
 
@@ -158,7 +156,7 @@ def _whiten(x: jax.Array) -> Whitened:
 
 
 def whiten_members(x: jax.Array, member: jax.Array | None) -> Whitened:
-    """As :func:`whiten`, of the samples that count; the others become zero."""
+    """Samples that count, whitened as by :func:`whiten`; the others become zero."""
     finite = jnp.all(jnp.isfinite(x))
     standard, deviation, count = standardize(jnp.where(finite, x, 0), member)
     scores, values, directions = principal(standard)
@@ -185,17 +183,12 @@ def whiten_members(x: jax.Array, member: jax.Array | None) -> Whitened:
 def whiten_within(
     x: jax.Array, labels: jax.Array, num_classes: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """As :func:`whiten`, every class of samples on its own.
+    """Samples of every class whitened on their own, as by :func:`whiten`.
 
-    Args:
-      x: Samples, ``[num_samples, dim]``.
-      labels: Integer classes, ``[num_samples]``.
-      num_classes: Number of classes.
-
-    Returns:
-      White samples, ``[num_samples, dim]``; log-determinants and ranks,
-      ``[num_classes]``.
+    Of samples ``[num_samples, dim]`` and integer classes ``[num_samples]``: white
+    samples, ``[num_samples, dim]``; log-determinants and ranks, ``[num_classes]``.
     """
+    chex.assert_shape(labels, x.shape[:1])
 
     def add_class(points, label):
         member = labels == label

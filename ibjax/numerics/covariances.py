@@ -1,4 +1,4 @@
-"""Covariances of two Gaussian variables: their canonical form, and which exist."""
+"""Covariances of two Gaussian variables: checks, whitening, canonical form."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
+
+from ibjax.numerics import checks
 
 __all__ = [
     "Canonical",
@@ -65,6 +67,7 @@ def canonical_analysis(
     scaled_x = directions * jnp.sqrt(jnp.abs(jnp.diagonal(cov_x)))[None, :]
     scaled_y = directions_y * jnp.sqrt(jnp.abs(jnp.diagonal(cov_y)))[None, :]
     sensitivity = jnp.sum(scaled_x**2, axis=1) + jnp.sum(scaled_y**2, axis=1)
+    # Which correlations are certain is a matter of rounding, not to be differentiated.
     rounding = lax.stop_gradient(_ROUNDINGS * eps * sensitivity)
     certain = lambdas <= rounding
     unrelated = rho <= _ROUNDINGS * eps * (cov_x.shape[0] + cov_y.shape[0])
@@ -76,7 +79,7 @@ def canonical_analysis(
 def covariances_exist(
     cov_x: jax.Array, cov_y: jax.Array, cov_xy: jax.Array
 ) -> jax.Array:
-    """Whether any two variables have these covariances, shape ``[]``."""
+    """Existence of two variables of these covariances, a boolean ``[]``."""
     joint = lax.stop_gradient(_joint(cov_x, cov_y, cov_xy, jnp))
     finite = jnp.all(jnp.isfinite(joint))
     values = _eigenvalues(jnp.where(finite, joint, 0), jnp)
@@ -123,13 +126,13 @@ def _joint(cov_x, cov_y, cov_xy, numpy):
 
 
 def _eigenvalues(cov, numpy):
-    """Of the correlation matrix, ascending: which units were chosen has no say."""
+    """Eigenvalues of the correlation matrix, ascending; invariant to the units."""
     scale = _scale(cov, numpy)
     return numpy.linalg.eigvalsh(cov / scale[:, None] / scale[None, :])
 
 
 def _smallest(values, eps):
-    """The eigenvalue up to which a direction has no variance but rounding's."""
+    """Largest eigenvalue that rounding can give a direction without variance."""
     return values.shape[0] * eps * values[-1]
 
 
@@ -140,7 +143,7 @@ def _semi_definite(values, eps):
 def check_covariances(
     cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike, *, definite: bool = True
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Refuse covariances that are none, and give the rest one dtype."""
+    """Check that some variables have these covariances; returned in one dtype."""
     cov_x = check_covariance("cov_x", cov_x)
     cov_y = check_covariance("cov_y", cov_y)
     cov_xy = check_matrix("cov_xy", cov_xy)
@@ -154,7 +157,7 @@ def check_covariances(
         check_definite("cov_x", cov_x)
     arrays = (cov_x, cov_y, cov_xy)
     dtype = jnp.result_type(*arrays)
-    if not any(isinstance(array, jax.core.Tracer) for array in arrays):
+    if not checks.is_traced(*arrays):
         exact = (np.asarray(array, np.float64) for array in arrays)
         values = _eigenvalues(_joint(*exact, np), np)
         if not _semi_definite(values, jnp.finfo(dtype).eps):
@@ -167,11 +170,11 @@ def check_covariances(
 
 
 def check_covariance(name: str, cov: ArrayLike) -> jax.Array:
-    """Refuse what is not square or, outside of ``jit``, not symmetric."""
+    """Check that a matrix is square and, if known, a covariance; at least float32."""
     cov = check_matrix(name, cov)
     if cov.shape[0] != cov.shape[1]:
         raise ValueError(f"{name} must be square, got shape {cov.shape}")
-    if isinstance(cov, jax.core.Tracer):
+    if checks.is_traced(cov):
         return cov
     values = np.asarray(cov, np.float64)
     difference = np.max(np.abs(values - values.T))
@@ -190,26 +193,19 @@ def check_covariance(name: str, cov: ArrayLike) -> jax.Array:
 
 
 def check_matrix(name: str, matrix: ArrayLike) -> jax.Array:
-    """Refuse what is no floating matrix or, outside of ``jit``, not finite."""
+    """Check that a matrix is floating and, if known, finite; at least float32."""
     matrix = jnp.asarray(matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{name} must be a matrix, got shape {matrix.shape}")
-    if not jnp.issubdtype(matrix.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {matrix.dtype}")
+    checks.floating(name, matrix)
     if matrix.dtype.itemsize < 4:
         matrix = matrix.astype(jnp.float32)
-    if not isinstance(matrix, jax.core.Tracer):
-        infinite = np.sum(~np.isfinite(np.asarray(matrix)))
-        if infinite:
-            raise ValueError(
-                f"{name} must be finite, got {infinite} NaN or infinite entries"
-            )
-    return matrix
+    return checks.finite(name, matrix)
 
 
 def check_definite(name: str, cov: jax.Array) -> None:
-    """Refuse a matrix that is not positive definite, outside of ``jit``."""
-    if isinstance(cov, jax.core.Tracer):
+    """Check that a matrix, if known, is positive definite."""
+    if checks.is_traced(cov):
         return
     values = _eigenvalues(np.asarray(cov, np.float64), np)
     smallest = _smallest(values, jnp.finfo(cov.dtype).eps)

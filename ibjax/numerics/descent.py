@@ -18,12 +18,12 @@ Loss = Callable[[Any, Any, Any], tuple[jax.Array, tuple[Any, Any]]]
 
 
 class DescentState(NamedTuple):
-    """What one step leaves to the next.
+    """State of the training that one step leaves to the next.
 
     Attributes:
-      params: What the gradient is taken of.
+      params: Parameters, by which the gradient is taken.
       optimizer_state: State of the optimizer.
-      memory: What the loss carries from step to step, None for nothing.
+      memory: Numbers that the loss carries from step to step, None for none.
     """
 
     params: Any
@@ -46,7 +46,7 @@ def step(
     Args:
       loss: ``loss(params, memory, batch) -> (value, (memory, record))``.
       state: State before the step.
-      batch: Whatever the loss is to see, a pytree.
+      batch: Data of the step, a pytree.
       optimizer: The optimizer.
 
     Returns:
@@ -73,7 +73,7 @@ def descend(
     Args:
       loss: See :func:`step`.
       state: State before the first step.
-      batches: What the loss is to see, a pytree of arrays ``[num_steps, ...]``.
+      batches: Data of every step, a pytree of arrays ``[num_steps, ...]``.
       optimizer: The optimizer.
 
     Returns:

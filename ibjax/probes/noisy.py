@@ -13,13 +13,13 @@ import numpy as np
 from jax import lax
 
 from ibjax.estimators import LayerInformation, binning
-from ibjax.estimators.propagation.rows import (
+from ibjax.probes.cluster_counts import connected_components, pair_statistics
+from ibjax.probes.probe import Probe
+from ibjax.probes.propagation import (
     DEFAULT_EFFORT,
     Effort,
     network_information_at,
 )
-from ibjax.probes.cluster_counts import connected_components, pair_statistics
-from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.training.trainable import Variable
 

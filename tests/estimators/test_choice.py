@@ -14,7 +14,8 @@ from ibjax.estimators import (
     mutual_information,
     variational,
 )
-from ibjax.estimators.choice.choice import METHODS
+from ibjax.estimators.choice import METHODS
+from ibjax.estimators.choice.methods import Method
 
 NUM_SAMPLES = 400
 TRUTH = -math.log(0.6)
@@ -221,6 +222,28 @@ def test_the_key_decides_the_error_alone():
 def test_refuses(x, y, options, error, message):
     with pytest.raises(error, match=message):
         mutual_information(x, y, **options)
+
+
+def test_a_new_estimator_is_one_row(monkeypatch):
+    row = Method(
+        "continuous",
+        lambda x, y, num_classes, options: math.nan,
+        needs_density=True,
+        largest=lambda num_samples, options: (options["k"], "the most"),
+        not_finite="it never is",
+    )
+    monkeypatch.setitem(METHODS, "mine too", row)
+    estimate = mutual_information(X, X, method="mine too", k=1)
+    assert (estimate.method, estimate.warnings[0]) == (
+        "mine too",
+        "the value is not finite: it never is",
+    )
+    assert "so that they have no density" in estimate.warnings[1]
+    monkeypatch.setitem(
+        METHODS, "mine too", row._replace(run=lambda *_, **__: 0.5, error="own")
+    )
+    estimate = mutual_information(X, Y, method="mine too", k=1)
+    assert estimate.warnings == ("the value is within 1 nat of the most: 1.00 nats",)
 
 
 def test_every_method_is_named_once():

@@ -218,11 +218,11 @@ def test_bad_input(key, curve, model):
         compression.pca_fit(x[:1], 1)
     with pytest.raises(ValueError, match=r"dim must lie in \[1, 2\], got 3"):
         compression.pca_fit(x, 3)
-    with pytest.raises(ValueError, match="dim must be positive"):
+    with pytest.raises(ValueError, match="dim must be at least 1, got 0"):
         fit(key, x, dim=0)
-    with pytest.raises(ValueError, match="num_steps must be positive"):
+    with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
         fit(key, x, dim=1, num_steps=0)
-    with pytest.raises(ValueError, match="learning_rate must be positive"):
+    with pytest.raises(ValueError, match="learning_rate must be one positive number"):
         fit(key, x, dim=1, learning_rate=0.0)
     with pytest.raises(ValueError, match="loss must be one of"):
         fit(key, x, dim=1, loss="absolute")
@@ -243,9 +243,9 @@ def test_bad_input(key, curve, model):
         compression.decode(pca, jnp.zeros((5, 2)))
     with pytest.raises(ValueError, match="as many samples"):
         compression.compressed_information(_normal_information, pca, x, pca, x[1:])
-    with pytest.raises(ValueError, match="noise_variance must be positive"):
+    with pytest.raises(ValueError, match="noise_variance must be one positive number"):
         compression.compressed_information(
             _normal_information, pca, x, pca, x, noise_variance=0.0
         )
-    with pytest.raises(ValueError, match="noise_variance must be positive"):
+    with pytest.raises(ValueError, match="noise_variance must be one positive number"):
         compression.residual_information(x, -1.0)

@@ -179,9 +179,9 @@ def test_bad_input(pair):
         information(x, y[1:])
     with pytest.raises(ValueError, match="bias_correction is for"):
         information(x, y, shrinkage=0.1, bias_correction=True)
-    with pytest.raises(ValueError, match=r"shrinkage must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"one of ledoit_wolf or a number in \[0, 1\]"):
         information(x, y, shrinkage="oas")
-    with pytest.raises(ValueError, match="shrinkage must be one number"):
+    with pytest.raises(ValueError, match=r"shrinkage must lie in \[0, 1\], got 1.5"):
         information(x, y, shrinkage=1.5)
     with pytest.raises(TypeError, match="y must be floating"):
         information(x, y.astype(int))

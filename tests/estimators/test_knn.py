@@ -295,7 +295,11 @@ def test_values_under_jit():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x, y: knn.ksg(x, y[1:]), ValueError, "equally many.*'y': 299"),
+        (
+            lambda x, y: knn.ksg(x, y[1:]),
+            ValueError,
+            "many samples, got 300 and 299",
+        ),
         (lambda x, y: knn.ksg(x[:, 0], y), ValueError, r"x must have shape.*\(300,\)"),
         (lambda x, y: knn.ksg(x, y.astype(int)), TypeError, "y must be floating.*int"),
         (lambda x, y: knn.ksg(x, y * np.nan), ValueError, "y must be finite"),

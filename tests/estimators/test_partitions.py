@@ -77,27 +77,15 @@ def test_equal_counts_of_every_unit(t):
     np.testing.assert_array_equal(bins, partitions.equal_count_bins(bent, 5))
 
 
-def test_width_sweep_is_the_loop(t, labels):
-    widths = [2.0, 0.5, 0.1]
-    sweep = partitions.bin_width_sweep(t, labels, num_classes=2, bin_widths=widths)
-    for one, width in enumerate(widths):
-        expected = binning.layer_information(t, labels, num_classes=2, bin_width=width)
-        # The same numbers up to the order of summation.
-        np.testing.assert_allclose(
-            [sweep.i_xt[one], sweep.i_ty[one]], expected, atol=2e-6
-        )
-
-
-def test_count_sweep_is_the_loop(t, labels):
-    num_bins = [1, 2, 5]
-    sweep = partitions.bin_count_sweep(t, labels, num_classes=2, num_bins=num_bins)
-    for one, number in enumerate(num_bins):
-        edges = partitions.data_range_edges(t, number)
-        expected = binning.layer_information(t, labels, num_classes=2, edges=edges)
-        np.testing.assert_allclose(
-            [sweep.i_xt[one], sweep.i_ty[one]], expected, atol=2e-6
-        )
-    assert sweep.i_xt[0] == 0
+def test_the_largest_activity_can_have_an_edge(t):
+    edges = np.asarray(partitions.data_range_edges(t, 30, upper_edge=True))
+    expected = np.linspace(t.min(), t.max(), 31, dtype=np.float32)
+    # Products of float32 numbers and one sum, each rounded once.
+    np.testing.assert_allclose(edges, expected, rtol=3e-7, atol=3e-7)
+    assert edges[-1] == t.max()
+    np.testing.assert_array_equal(edges[:-1], partitions.data_range_edges(t, 30))
+    rows = np.asarray(binning.clusters(t.reshape(-1, 1), edges=edges))
+    assert np.sum(rows == rows[np.argmax(t)]) == 1
 
 
 def test_transformations(t, labels):
@@ -127,10 +115,3 @@ def test_bad_input(t, labels):
         partitions.equal_count_edges(np.float32([0, np.inf]), 3)
     with pytest.raises(ValueError, match=r"t must have shape \[num_samples, dim\]"):
         partitions.equal_count_bins(t[:, 0], 3)
-    for widths in (0.5, []):
-        with pytest.raises(ValueError, match="bin_widths must be a list"):
-            partitions.bin_width_sweep(t, labels, num_classes=2, bin_widths=widths)
-    with pytest.raises(ValueError, match="bin_widths must be positive"):
-        partitions.bin_width_sweep(t, labels, num_classes=2, bin_widths=[1.0, 0.0])
-    with pytest.raises(ValueError, match="num_bins must be at least 1"):
-        partitions.bin_count_sweep(t, labels, num_classes=2, num_bins=[0])

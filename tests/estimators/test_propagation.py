@@ -9,7 +9,6 @@ import pytest
 from scipy import integrate, stats
 
 from ibjax.estimators import propagation
-from ibjax.networks import noisy
 
 # I(S; S + Z) in nats for S = +-1 and tanh neurons on {-3, -1, 1, 3}, by quadrature.
 TWO_POINTS = {
@@ -275,33 +274,6 @@ def test_standard_error_is_that_of_the_draws(key):
     assert abs(spread / reported - 1) < 4 * 0.035
 
 
-def test_a_deep_network_is_a_markov_chain(key):
-    """Layers of a linear Gaussian network: closed form at every depth."""
-    network = noisy([1, 1, 1, 2], "linear", noise_std=0.5)
-    params = tuple((jnp.ones((1, 1)), jnp.zeros(1)) for _ in range(2))
-    params += ((jnp.ones((2, 1)), jnp.zeros(2)),)
-    layers = propagation.noisy_layer_information(
-        key,
-        params,
-        jnp.array([[-1.0], [1.0]]),
-        jnp.array([0, 1]),
-        network=network,
-        num_classes=2,
-        num_replicas=2000,
-        num_draws=2000,
-    )
-    assert len(layers) == 2
-    for depth, layer in enumerate(layers, start=1):
-        truth = _quadrature([-1.0, 1.0], 0.5 * math.sqrt(depth))
-        error = 3 * float(layer.i_xt_error)
-        # Eight replicas of a wider spread are 0.036 too large, so 2,000 less than
-        # 1.5e-4. What is held out suffers more, but only downwards.
-        assert abs(float(layer.i_xt) - truth) < error + 1.5e-4
-        assert float(layer.i_xt_held_out) < truth + error
-        assert float(layer.i_xt_held_out) > truth - error - 2e-3
-        assert abs(float(layer.i_ty) - truth) < error + 1.5e-4
-
-
 CENTRES = np.zeros((6, 2), np.float32)
 LABELS = np.zeros(6, np.int32)
 
@@ -330,17 +302,3 @@ def test_refuses(key, error, message, centres, options):
     options = {"labels": LABELS, "noise_std": 0.1, "num_draws": 2} | options
     with pytest.raises(error, match=message):
         propagation.layer_information(key, centres, num_classes=2, **options)
-
-
-def test_refuses_too_few_replicas(key):
-    network = noisy([1, 1, 2], noise_std=0.1)
-    with pytest.raises(ValueError, match="num_replicas must be at least 2"):
-        propagation.noisy_layer_information(
-            key,
-            None,
-            np.zeros((4, 1), np.float32),
-            np.zeros(4, int),
-            network=network,
-            num_classes=2,
-            num_replicas=1,
-        )

@@ -259,7 +259,7 @@ def test_scores_beside_a_marginal_are_a_vector():
         objectives.nwj(jnp.zeros((3, 3)), jnp.zeros(3))
     with pytest.raises(ValueError, match="marginal that is not empty"):
         objectives.nwj(jnp.zeros(3), jnp.zeros(0))
-    with pytest.raises(ValueError, match=r"marginal must have shape \[batch, num_neg"):
+    with pytest.raises(ValueError, match=r"marginal must have shape \[3, num_neg"):
         objectives.infonce(jnp.zeros(3), jnp.zeros((4, 2)))
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ibjax.datasets.task import make_task
-from ibjax.estimators.propagation.rows import Effort, network_information_at
 from ibjax.experiments.noisy.setup import NoisySetup, noisy_cells
 from ibjax.networks import noisy
 from ibjax.probes import noisy as noisy_probes
+from ibjax.probes.propagation import Effort, network_information_at
 from ibjax.probes.snapshot import Snapshot
 from ibjax.sweeps.seeds import sweep
 

@@ -19,7 +19,6 @@ Which one is taken by default, and why:
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,18 +26,13 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.estimators import (
-    density,
-    discrete,
-    gaussian,
-    knn,
-    resampling,
-    variational,
-)
-from ibjax.estimators.choice.doubts import default_weighted_neighbours, doubts
+from ibjax.estimators import resampling
+from ibjax.estimators.choice.doubts import doubts
+from ibjax.estimators.choice.methods import METHODS, Method
 from ibjax.estimators.choice.variables import SCALINGS, is_label, prepare, variable
+from ibjax.numerics import checks
 
-__all__ = ["METHODS", "InformationEstimate", "mutual_information"]
+__all__ = ["InformationEstimate", "mutual_information"]
 
 _HIGH_DIM = 10
 _FEWEST = 3
@@ -55,9 +49,9 @@ class InformationEstimate(NamedTuple):
     Attributes:
       value: In nats, a float. Not cut off at zero: it scatters about zero, on either
         side, where the variables are independent.
-      standard_error: In nats, a float; NaN if none was asked for or none could be had.
+      standard_error: In nats, a float; NaN if not requested or not available.
         It does not see the bias, for which the warnings are there.
-      method: Name of the estimator that ran, one of :data:`METHODS`.
+      method: Name of the estimator that ran, one of ``choice.METHODS``.
       warnings: What makes the value doubtful, one sentence each; often none.
     """
 
@@ -65,105 +59,6 @@ class InformationEstimate(NamedTuple):
     standard_error: float
     method: str
     warnings: tuple[str, ...]
-
-
-class _Method(NamedTuple):
-    """An estimator by name.
-
-    Attributes:
-      variables: What it is for: "continuous", "label" or "either" (a continuous
-        variable with another, with a label, or both) or "discrete".
-      run: ``run(x, y, num_classes, options)``, or with a key before the others for
-        critics, returns a number, or a tuple with ``value`` and ``standard_error``.
-        ``y`` holds labels if ``num_classes`` is not None; with two labels it is a
-        pair.
-      error: "subsampling", "jackknife" or "own".
-      trained: Whether it is a critic.
-    """
-
-    variables: str
-    run: Callable[..., Any]
-    error: str
-    trained: bool = False
-
-
-def _ksg(x, y, num_classes, options, **fixed):
-    del num_classes
-    return knn.ksg(x, y, **fixed, **options)
-
-
-def _ross(x, y, num_classes, options):
-    return knn.ross(x, y, num_classes=num_classes, **options)
-
-
-def _neighbour_entropies(x, y, num_classes, options, **fixed):
-    if fixed:
-        options = {"k": default_weighted_neighbours(x, y)} | options
-    if num_classes is None:
-        return knn.mutual_information(x, y, **fixed, **options)
-    return knn.class_information(x, y, num_classes=num_classes, **fixed, **options)
-
-
-def _density(x, y, num_classes, options, **fixed):
-    if num_classes is None:
-        return density.mutual_information(x, y, **fixed, **options)
-    return density.class_information(x, y, num_classes=num_classes, **fixed, **options)
-
-
-def _gaussian(x, y, num_classes, options, *, function):
-    del num_classes
-    return function(x, y, **options)
-
-
-def _discrete(x, y, num_classes, options):
-    num_x, num_y = num_classes
-    options = {"correction": "grassberger"} | options
-    return discrete.mutual_information(x, y, num_x=num_x, num_y=num_y, **options)
-
-
-def _critic(key, x, y, num_classes, options, *, objective):
-    if num_classes is not None:
-        y = jax.nn.one_hot(y, num_classes, dtype=x.dtype)
-    return variational.fit(key, x, y, objective=objective, **options)
-
-
-_neighbours_bsy = partial(_neighbour_entropies, weights="bsy")
-_neighbours_butakov = partial(_neighbour_entropies, weights="butakov")
-_density_ml = partial(_density, bandwidth="likelihood")
-_density_ls = partial(_density, bandwidth="least_squares")
-_gaussian_plain = partial(_gaussian, function=gaussian.mutual_information)
-_gaussian_copula = partial(_gaussian, function=gaussian.copula_information)
-
-_METHODS = {
-    "ksg": _Method("continuous", partial(_ksg, variant=1), "subsampling"),
-    "ksg2": _Method("continuous", partial(_ksg, variant=2), "subsampling"),
-    "ross": _Method("label", _ross, "subsampling"),
-    "kl": _Method("either", _neighbour_entropies, "subsampling"),
-    "wkl": _Method("either", _neighbours_bsy, "subsampling"),
-    "wkl-butakov": _Method("either", _neighbours_butakov, "subsampling"),
-    "kde-ml": _Method("either", _density_ml, "own"),
-    "kde-ls": _Method("either", _density_ls, "own"),
-    "gaussian": _Method("continuous", _gaussian_plain, "jackknife"),
-    "copula": _Method("continuous", _gaussian_copula, "jackknife"),
-    "discrete": _Method("discrete", _discrete, "jackknife"),
-} | {
-    name: _Method("either", partial(_critic, objective=objective), "own", True)
-    for name, objective in (
-        ("infonce", "infonce"),
-        ("dv", "donsker_varadhan"),
-        ("mine", "mine"),
-        ("nwj", "nwj"),
-        ("smile", "smile"),
-        ("club", "club"),
-    )
-}
-
-METHODS = tuple(_METHODS)
-"""Names of the estimators: ``"ksg"`` and ``"ksg2"`` (both variants), ``"ross"`` (with a
-label), ``"kl"``, ``"wkl"`` and ``"wkl-butakov"`` (entropies of neighbours' distances),
-``"kde-ml"`` and ``"kde-ls"`` (entropies of kernel densities), ``"gaussian"`` and
-``"copula"``, ``"discrete"`` (two labels), and the trained critics ``"infonce"``,
-``"dv"``, ``"mine"``, ``"nwj"``, ``"smile"`` and ``"club"``."""
 
 
 def mutual_information(
@@ -201,7 +96,7 @@ def mutual_information(
       x: Samples of X, shape ``[num_samples]`` or ``[num_samples, dim_x]``.
       y: Samples of Y that belong to them, shape ``[num_samples]`` or ``[num_samples,
         dim_y]``.
-      method: One of :data:`METHODS`, or ``"auto"``, see the module.
+      method: One of ``choice.METHODS``, or ``"auto"``, see the module.
       key: A typed key for critics and for resampling; ``jax.random.key(0)`` if not
         given, so that the same call gives the same answer.
       num_classes: Number of classes of a label, whose values are then in
@@ -235,15 +130,15 @@ def mutual_information(
       >>> estimate.warnings
       ()
     """
-    _check_names(method, error, scaling)
+    checks.one_of("method", method, ("auto", *METHODS))
+    checks.one_of("error", error, (None, "auto", "subsampling", "jackknife"))
+    checks.one_of("scaling", scaling, (None, *SCALINGS))
     key = jax.random.key(0) if key is None else key
     x, y = variable("x", x), variable("y", y)
-    if len(x) != len(y):
-        raise ValueError(
-            f"x and y must have as many samples, got {len(x)} and {len(y)}"
-        )
+    checks.same_length(x=x, y=y)
     if len(x) < _FEWEST:
         raise ValueError(f"x and y must have at least {_FEWEST} samples, got {len(x)}")
+    # Information is symmetric: a label alone is always the second.
     if is_label(x) and not is_label(y):
         x, y = y, x
     labels = [a for a in (x, y) if is_label(a)]
@@ -254,7 +149,7 @@ def mutual_information(
     y = prepare(y, num_classes, scaling, warnings)
     if method == "auto":
         method = _default(len(labels), x, y)
-    chosen = _METHODS[method]
+    chosen = METHODS[method]
     _check_fit(method, chosen, len(labels), error)
     if x is None or y is None:
         warnings.append("a variable is constant: it carries no information")
@@ -270,13 +165,14 @@ def mutual_information(
     result = run(x, y)
     value, own_error = _parts(result)
     cap = float(getattr(result, "cap", math.inf))
-    warnings += doubts(method, x, y, value, cap, options)
+    warnings += doubts(chosen, x, y, value, cap, options)
     source = chosen.error if error == "auto" else error
     if source is None or not math.isfinite(value):
         standard_error = math.nan
     elif source == "own":
         standard_error = own_error
     else:
+        # Another key than a critic's, whatever the method.
         key = jax.random.fold_in(key, 1)
         standard_error = _resampled_error(source, key, run, x, y, options, warnings)
     return InformationEstimate(value, standard_error, method, tuple(warnings))
@@ -290,19 +186,7 @@ def _parts(result):
     return float(result), math.nan
 
 
-def _check_names(method, error, scaling):
-    for name, value, allowed in (
-        ("method", method, ("auto", *METHODS)),
-        ("error", error, (None, "auto", "subsampling", "jackknife")),
-        ("scaling", scaling, (None, *SCALINGS)),
-    ):
-        if value not in allowed:
-            raise ValueError(
-                f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}"
-            )
-
-
-def _check_fit(method, chosen, num_labels, error):
+def _check_fit(method: str, chosen: Method, num_labels: int, error: str | None):
     needs, fits = {
         "continuous": ("two continuous variables", num_labels == 0),
         "label": ("one continuous variable and one label", num_labels == 1),
@@ -337,6 +221,7 @@ def _resampled_error(source, key, run, x, y, options, warnings):
     if source == "jackknife":
         num_groups = min(_GROUPS, len(x))
         return resampling.jackknife_error(key, number, x, y, num_groups=num_groups)
+    # A part must have several times the neighbours that are asked for.
     fewest = max(_FEWEST_IN_PART, 4 * options.get("k", 1))
     num_parts = min(_PARTS, len(x) // fewest)
     if num_parts < _FEWEST_PARTS:

@@ -1,14 +1,15 @@
-"""What makes an estimate of information doubtful, in words."""
+"""Reasons to doubt an estimate of information, in words."""
 
 import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from ibjax.estimators import knn
+from ibjax.estimators.choice.methods import Method, default_weighted_neighbours
 
-__all__ = ["default_weighted_neighbours", "doubts"]
+__all__ = ["doubts"]
 
 # Information within so much of what the samples can show is not to be trusted.
 _MARGIN = 1.0
@@ -17,35 +18,27 @@ _REPEATED_PART = 0.01
 _LARGE_WEIGHTS = 20.0
 # Directions whose standard deviation is within so many roundings of none.
 _ROUNDINGS = 8
-_NEED_DENSITY = ("kl", "wkl", "wkl-butakov", "kde-ml", "kde-ls")
 
 
 def doubts(
-    method: str,
+    method: Method,
     x: np.ndarray,
     y: np.ndarray,
     value: float,
     cap: float,
     options: dict,
 ) -> Iterator[str]:
-    """Reasons to doubt a value, one sentence each.
+    """Reasons to doubt a value in nats, one sentence each.
 
-    Args:
-      method: Name of the method that ran.
-      x: A continuous variable, ``[num_samples, dim]``, or labels, ``[num_samples]``.
-      y: The other variable.
-      value: The estimate in nats.
-      cap: What the method cannot exceed, in nats, or infinity.
-      options: Options the method got.
-
-    Yields:
-      The sentences.
+    Each variable is continuous, ``[num_samples, dim]``, or a label, ``[num_samples]``;
+    ``cap`` is the most that the result can be, by its own account, or infinity.
     """
     num_samples = len(x)
     continuous = [a for a in (x, y) if a.ndim == 2]
     labels = [a for a in (x, y) if a.ndim == 1]
     if not math.isfinite(value):
-        yield _why_not_finite(method)
+        reason = method.not_finite and f": {method.not_finite}"
+        yield f"the value is not finite{reason}"
     if not labels:
         name = "the log of the critic's batch"
         if cap == math.inf:
@@ -53,10 +46,8 @@ def doubts(
                 math.log(num_samples),
                 "log N, beyond which N samples cannot tell",
             )
-        if method in ("ksg", "ksg2"):
-            k = options.get("k", 3)
-            cap = float(special.digamma(num_samples) - special.digamma(k))
-            name = "psi(N) - psi(k), the most that KSG shows of distinct samples"
+        if method.largest is not None:
+            cap, name = method.largest(num_samples, options)
         if value > cap - _MARGIN:
             yield f"the value is within {_MARGIN:g} nat of {name}: {cap:.2f} nats"
     for label in labels:
@@ -67,22 +58,15 @@ def doubts(
     if not continuous:
         return
     joint = np.concatenate(continuous, axis=1)
-    yield from _shape_doubts(joint, method in _NEED_DENSITY)
-    if method in ("wkl", "wkl-butakov"):
-        kind = "butakov" if method == "wkl-butakov" else "bsy"
+    yield from _shape_doubts(joint, method.needs_density)
+    if method.weights is not None:
         k = options.get("k", default_weighted_neighbours(x, y))
-        norm = knn.weight_norm(k, joint.shape[1], kind)
+        norm = knn.weight_norm(k, joint.shape[1], method.weights)
         if norm > _LARGE_WEIGHTS:
             yield (
                 f"the absolute weights of the neighbours add up to {norm:.0f} and "
                 f"magnify errors as much: raise k above {k}"
             )
-
-
-def default_weighted_neighbours(x: np.ndarray, y: np.ndarray) -> int:
-    """Neighbours for weighted entropies: N^(1/3), but several times the dimension."""
-    dim = sum(a.shape[1] for a in (x, y) if a.ndim == 2)
-    return min(max(round(len(x) ** (1 / 3)), 4 * dim), len(x) // 3)
 
 
 def _shape_doubts(joint, needs_density):
@@ -101,23 +85,16 @@ def _shape_doubts(joint, needs_density):
     if num_samples <= dim:
         yield f"{num_samples} samples are no more than the {dim} dimensions"
         return
+    # In float64: dependent columns are found by eigenvalues, which are squares.
     joint = joint.astype(np.float64)
     standard = (joint - joint.mean(axis=0)) / joint.std(axis=0)
     eigenvalues = np.linalg.eigvalsh(standard.T @ standard)
     # Variances are squares; of float32 samples, whatever the dtype here.
-    nothing = (_ROUNDINGS * np.finfo(np.float32).eps) ** 2
-    rank = int(np.sum(eigenvalues > nothing * eigenvalues[-1]))
+    rounding = (_ROUNDINGS * np.finfo(np.float32).eps) ** 2
+    rank = int(np.sum(eigenvalues > rounding * eigenvalues[-1]))
     if rank < dim:
         meaning = ", so that they have no density" if needs_density else ""
         yield (
             f"x and y together lie in {rank} of {dim} dimensions{meaning}: if one "
             "determines the other, their information is infinite"
         )
-
-
-def _why_not_finite(method):
-    if method in ("kl", "wkl", "wkl-butakov"):
-        return "the value is not finite: repeated samples have no differential entropy"
-    if method in ("infonce", "dv", "mine", "nwj", "smile", "club"):
-        return "the value is not finite: training diverged; lower learning_rate"
-    return "the value is not finite"

@@ -6,6 +6,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy import special, stats
 
+from ibjax.numerics import checks
+
 __all__ = ["SCALINGS", "is_label", "prepare", "variable"]
 
 SCALINGS = ("spread", "ranks")
@@ -15,30 +17,15 @@ _QUARTILES_OF_NORMAL = 1.3489795  # Apart, in standard deviations.
 
 
 def variable(name: str, values: ArrayLike) -> np.ndarray:
-    """Samples of a continuous variable, or labels.
+    """Samples of a continuous variable, ``[num_samples, dim]``, or labels, int64.
 
-    Args:
-      name: Name of the argument.
-      values: Samples, ``[num_samples]`` or ``[num_samples, dim]``.
-
-    Returns:
-      Floating, ``[num_samples, dim]``, or int64, ``[num_samples]``.
-
-    Raises:
-      ValueError: If the shape is wrong or a value not finite.
-      TypeError: If the values are not real numbers.
+    Labels are ``[num_samples]``; rows of several integers become one label each.
     """
-    array = np.asarray(values)
-    if array.ndim not in (1, 2) or 0 in array.shape:
-        raise ValueError(
-            f"{name} must have shape [num_samples] or [num_samples, dim], got "
-            f"{array.shape}"
-        )
+    shapes = ("num_samples",), ("num_samples", "dim")
+    array = checks.shape(name, np.asarray(values), *shapes)
     columns = array.reshape(len(array), -1)
     if jnp.issubdtype(array.dtype, jnp.floating):
-        if not np.isfinite(columns).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinite values")
-        return columns
+        return checks.finite(name, columns)
     if not (jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool):
         raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
     if columns.shape[1] == 1:
@@ -47,7 +34,7 @@ def variable(name: str, values: ArrayLike) -> np.ndarray:
 
 
 def is_label(array: np.ndarray) -> bool:
-    """Whether a variable from :func:`variable` is a label."""
+    """A variable from :func:`variable` is a label: a boolean."""
     return array.ndim == 1
 
 
@@ -57,20 +44,13 @@ def prepare(
     scaling: str | None,
     warnings: list[str],
 ) -> np.ndarray | None:
-    """What an estimator is to see of a variable.
+    """Columns that vary, on one scale, or classes, int32; None if nothing varies.
 
     Args:
       array: A variable, from :func:`variable`.
       num_classes: Number of classes of a label, or None for those that are seen.
       scaling: One of :data:`SCALINGS`, or None.
       warnings: Warnings, to which those of this step are added.
-
-    Returns:
-      Columns that vary, in JAX's floating dtype, or classes, int32; None if nothing
-      varies.
-
-    Raises:
-      ValueError: If a label is not in ``[0, num_classes)``.
     """
     if is_label(array):
         return _classes(array, num_classes, warnings)
@@ -90,9 +70,11 @@ def prepare(
         low, middle, high = np.quantile(columns, [0.25, 0.5, 0.75], axis=0)
         spread = (high - low) / _QUARTILES_OF_NORMAL
         columns = columns - middle[None]
+        # More than half of the values can be one, as of a unit that is mostly zero.
         spread = np.where(spread > 0, spread, np.std(columns, axis=0))
         columns = columns / spread[None]
     elif scaling == "ranks":
+        # Equal values share the mean of their ranks: no order is made up for them.
         ranks = stats.rankdata(columns, axis=0)
         columns = special.ndtri(ranks / (len(columns) + 1))
     return columns.astype(jax.dtypes.canonicalize_dtype(np.float64))

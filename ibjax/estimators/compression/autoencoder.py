@@ -20,6 +20,7 @@ from ibjax.networks.autoencoders import (
     dense_autoencoder,
     initial_params,
 )
+from ibjax.numerics import checks, descent
 
 __all__ = [
     "Autoencoder",
@@ -112,21 +113,13 @@ def autoencoder_fit(
       True
     """
     x = check_samples("x", x, any_shape=True)
-    for name, number in (
-        ("dim", dim),
-        ("num_steps", num_steps),
-        ("batch_size", batch_size),
-    ):
-        if number < 1:
-            raise ValueError(f"{name} must be positive, got {number}")
-    if not learning_rate > 0 or not code_noise >= 0:
-        raise ValueError(
-            "learning_rate must be positive and code_noise not negative, got "
-            f"{learning_rate} and {code_noise}"
-        )
-    if loss not in _LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(_LOSSES)}, got {loss!r}")
-    if not isinstance(x, jax.core.Tracer):
+    checks.at_least("dim", dim, 1)
+    checks.at_least("num_steps", num_steps, 1)
+    checks.at_least("batch_size", batch_size, 1)
+    checks.positive("learning_rate", learning_rate)
+    checks.not_negative("code_noise", code_noise)
+    checks.one_of("loss", loss, _LOSSES)
+    if not checks.is_traced(x):
         values = np.asarray(x)
         if np.all(values == values[:1]):
             raise ValueError("x must vary, but all samples are equal")
@@ -145,41 +138,14 @@ def autoencoder_fit(
 
 
 def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
-    """Codes of samples.
-
-    Args:
-      model: From :func:`autoencoder_fit`.
-      x: Samples, shape ``[num_samples, *shape]``.
-
-    Returns:
-      Codes in [-1, 1], shape ``[num_samples, dim]``. A code depends on its own sample
-      alone.
-
-    Raises:
-      ValueError: If ``x`` has another shape than what the autoencoder was fitted to.
-      TypeError: If ``x`` is not floating.
-    """
+    """Codes in [-1, 1], ``[num_samples, dim]``, sample by sample."""
     return _encode(model, check_sample_shape("x", x, model.mean.shape))
 
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
-    """Samples from their codes.
-
-    Args:
-      model: From :func:`autoencoder_fit`.
-      code: Codes, shape ``[num_samples, dim]``.
-
-    Returns:
-      Samples, shape ``[num_samples, *shape]``.
-
-    Raises:
-      ValueError: If ``code`` does not have rank 2.
-      TypeError: If ``code`` is not floating.
-    """
-    code = jnp.asarray(code)
-    if code.ndim != 2:
-        raise ValueError(f"code must have shape [num_samples, dim], got {code.shape}")
-    return _decode(model, check_sample_shape("code", code, code.shape[1:]))
+    """Samples, ``[num_samples, *shape]``, from codes ``[num_samples, dim]``."""
+    code = checks.shape("code", jnp.asarray(code), ("num_samples", "dim"))
+    return _decode(model, checks.floating("code", code))
 
 
 @partial(jax.jit, static_argnames=("dim", "modules", "loss", "num_steps", "batch_size"))
@@ -198,6 +164,7 @@ def _autoencoder_fit(
     mean = jnp.mean(x, axis=0)
     scale = jnp.sqrt(jnp.mean((x - mean[None]) ** 2))
     params = initial_params(modules, key_params, x[:1])
+    # Adam's first steps have hardly an average to divide by: small ones then.
     warm_up = max(1, int(_WARM_UP * num_steps))
     fall = optax.warmup_cosine_decay_schedule(
         0.0, 1.0, warm_up, max(num_steps, warm_up + 1)
@@ -208,29 +175,31 @@ def _autoencoder_fit(
         code = jnp.tanh(modules.encoder.apply(params[0], (batch - mean[None]) / scale))
         output = modules.decoder.apply(params[1], code + noise)
         if loss == "bernoulli":
+            # Of logits: the logarithm of a sigmoid that has saturated is infinite.
             return jnp.mean(optax.sigmoid_binary_cross_entropy(output, batch))
         error = output - (batch - mean[None]) / scale
         return jnp.mean(jnp.abs(error) if loss == "l1" else error**2)
 
-    def step(state, key_and_number):
-        params, optimizer_state = state
+    def step_loss(params, memory, key_and_number):
         key, number = key_and_number
         key_rows, key_noise = jax.random.split(key)
         rows = jax.random.randint(key_rows, (batch_size,), 0, x.shape[0])
+        # While the learning rate rises, the noise is at its largest.
         noise = code_noise * jnp.where(number < warm_up, 1.0, fall(number))
         noise = noise * jax.random.normal(key_noise, (batch_size, dim), x.dtype)
-        value, gradient = jax.value_and_grad(batch_loss)(params, x[rows], noise)
-        update, optimizer_state = optimizer.update(gradient, optimizer_state)
-        return (optax.apply_updates(params, update), optimizer_state), value
+        value = batch_loss(params, x[rows], noise)
+        return value, (memory, value)
 
     keys = jax.random.split(key_steps, num_steps)
-    state = (params, optimizer.init(params))
-    (params, _), losses = lax.scan(step, state, (keys, jnp.arange(num_steps)))
-    return Autoencoder(params, mean, scale, losses, modules, loss)
+    start = descent.init(params, optimizer)
+    steps = (keys, jnp.arange(num_steps))
+    end, losses = descent.descend(step_loss, start, steps, optimizer)
+    return Autoencoder(end.params, mean, scale, losses, modules, loss)
 
 
 @jax.jit
 def _encode(model: Autoencoder, x: jax.Array) -> jax.Array:
+    # Sample by sample, so that a code does not depend on its batch's rounding.
     def one(sample):
         deviation = (sample - model.mean) / model.scale
         code = model.modules.encoder.apply(model.params[0], deviation[None])[0]

@@ -49,6 +49,7 @@ from ibjax.estimators.compression.principal_components import (
     pca_fit,
 )
 from ibjax.estimators.samples import check_samples
+from ibjax.numerics import checks
 
 __all__ = [
     "Autoencoder",
@@ -193,13 +194,13 @@ def compressed_information(
       0.35 nats, error 0.11
     """
     x, y = jnp.asarray(x), jnp.asarray(y)
-    if x.ndim < 1 or y.ndim < 1 or x.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"x and y must have as many samples, got shapes {x.shape} and {y.shape}"
-        )
-    if noise_variance is not None and not noise_variance > 0:
-        raise ValueError(f"noise_variance must be positive, got {noise_variance}")
+    for name, samples in (("x", x), ("y", y)):
+        checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
+    checks.same_length(x=x, y=y)
+    if noise_variance is not None:
+        checks.positive("noise_variance", noise_variance)
 
+    # A variable that is handed on as it is has no residual, and an upper bound of zero.
     def side(compressor, samples):
         if compressor is None:
             zero = jnp.zeros(())
@@ -251,8 +252,7 @@ def residual_information(residual: ArrayLike, noise_variance: ArrayLike) -> jax.
       0.3466
     """
     residual = check_samples("residual", residual, any_shape=True)
-    if not isinstance(noise_variance, jax.core.Tracer) and not noise_variance > 0:
-        raise ValueError(f"noise_variance must be positive, got {noise_variance}")
+    checks.positive("noise_variance", noise_variance)
     return _residual_information(residual, noise_variance)
 
 

@@ -10,6 +10,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.estimators.samples import check_sample_shape, check_samples
+from ibjax.numerics import checks
 
 __all__ = ["Pca", "pca_decode", "pca_encode", "pca_fit"]
 
@@ -59,8 +60,7 @@ def pca_fit(x: ArrayLike, dim: int) -> Pca:
     x = check_samples("x", x, any_shape=True)
     num_features = math.prod(x.shape[1:])
     largest = min(x.shape[0] - 1, num_features)
-    if not 1 <= dim <= largest:
-        raise ValueError(f"dim must lie in [1, {largest}], got {dim}")
+    checks.in_range("dim", dim, f"[1, {largest}]")
     return _pca_fit(x, dim)
 
 

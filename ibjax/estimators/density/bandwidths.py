@@ -26,6 +26,7 @@ that the density of an isolated sample underflows at no bandwidth.
 import math
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -67,7 +68,7 @@ class _Pairs(NamedTuple):
     groups: jax.Array  # [num_samples]
     counts: jax.Array  # [num_groups]
     nearest: jax.Array  # Squared distance to the nearest of the group, [num_samples].
-    repeated: jax.Array  # Whether another of the group is the same, [num_samples].
+    repeated: jax.Array  # Another of the group is the same, booleans [num_samples].
 
 
 def log_densities(
@@ -79,23 +80,25 @@ def log_densities(
     criterion: str | None = None,
     bandwidths: jax.Array | None = None,
 ) -> LogDensities:
-    """Leave-one-out log densities within groups.
+    """Leave-one-out log densities within groups, and the bandwidth of each.
+
+    NaN for a group of fewer than two samples, and where the criterion has no best
+    bandwidth: likelihood if all samples of the group have an exact copy, least squares
+    if half of them have.
 
     Args:
       points: Samples, ``[num_samples, dim]``.
       groups: Number of every sample's group, ``[num_samples]``.
-      num_groups: How many groups there are.
-      repeated: Whether the sample has an exact copy in its group, ``[num_samples]``.
-        Its rounded distance in ``points`` need not be zero.
-      criterion: How to choose a bandwidth for every group, one of ``CRITERIA``; or
+      num_groups: Number of groups.
+      repeated: Samples with an exact copy in their group, booleans, ``[num_samples]``.
+        Their rounded distance in ``points`` need not be zero.
+      criterion: One of ``CRITERIA``, by which every group's bandwidth is chosen; or
       bandwidths: The bandwidths, ``[num_groups]``.
-
-    Returns:
-      Log densities and bandwidths. NaN for a group of fewer than two samples, and where
-      the criterion has no best bandwidth: likelihood if all samples of the group have
-      an exact copy, least squares if half of them have.
     """
     num_samples = points.shape[0]
+    chex.assert_shape([groups, repeated], (num_samples,))
+    if bandwidths is not None:
+        chex.assert_shape(bandwidths, (num_groups,))
     counts = jnp.sum(_members(groups, num_groups), axis=1).astype(points.dtype)
     everyone = jnp.arange(num_samples)
     zeros = jnp.zeros(num_samples, points.dtype)
@@ -131,11 +134,13 @@ def _search(pairs, num_groups, criterion):
         step, centre, done = state
         left, middle, right = _lowest_for_nan(score(everyone, centre[None] + offsets))
         is_peak = (middle >= left) & (middle >= right)
+        # The vertex of the parabola through three equidistant scores.
         bend = left - 2 * middle + right
         vertex = (left - right) / jnp.where(bend < 0, 2 * bend, -1.0) * _STEP
         uphill = jnp.where(right > left, _STEP, -_STEP)
         move = jnp.where(is_peak, jnp.clip(vertex, -_STEP, _STEP), uphill)
         moved = jnp.clip(centre + move, low, high)
+        # Groups that are done wait for the others: all share the passes over the pairs.
         done_now = done | is_peak | (moved == centre)
         return step + 1, jnp.where(done, centre, moved), done_now
 
@@ -176,7 +181,7 @@ def _search_range(pairs, num_groups, criterion):
 
 
 def _score(pairs, num_groups, criterion, queries, log_bandwidths):
-    """What the best bandwidth makes largest, ``[num_bandwidths, num_groups]``."""
+    """Criterion to be made largest, ``[num_bandwidths, num_groups]``."""
     members = _members(pairs.groups[queries], num_groups)[None]
     counted = jnp.maximum(jnp.sum(members, axis=2), 1)
     if criterion == "likelihood":
@@ -303,5 +308,5 @@ def _add_squares(beyond, points, others):
 
 
 def _members(groups, num_groups):
-    """Which samples are in each group, ``[num_groups, num_samples]``."""
+    """Members of each group, booleans, ``[num_groups, num_samples]``."""
     return groups[None] == jnp.arange(num_groups, dtype=groups.dtype)[:, None]

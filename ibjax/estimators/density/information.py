@@ -14,6 +14,7 @@ O(num_samples dim).
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +24,9 @@ from ibjax.compilation import jit
 from ibjax.estimators import binning
 from ibjax.estimators.density.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
-from ibjax.estimators.samples import check_samples
+from ibjax.estimators.samples import check_pair, check_samples
 from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
+from ibjax.numerics import checks
 
 __all__ = [
     "DensityEstimate",
@@ -100,7 +102,7 @@ def entropy(
     x = check_samples("x", x)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     values, bandwidths, rank = _log_density(x, criterion, fixed, whitened)
-    _refuse_degenerate("x", x, rank, bandwidths[0])
+    _check_density("x", x, rank, bandwidths[0])
     return DensityEstimate(-jnp.mean(values), _standard_error(values), bandwidths[0])
 
 
@@ -135,8 +137,7 @@ def bandwidth(
       >>> print(f"{bandwidth(x):.1f}")
       0.2
     """
-    if criterion not in CRITERIA:
-        raise ValueError(f"criterion must be one of {CRITERIA}, got {criterion!r}")
+    checks.one_of("criterion", criterion, CRITERIA)
     return entropy(x, bandwidth=criterion, whitened=whitened).bandwidth
 
 
@@ -179,25 +180,21 @@ def mutual_information(
       >>> print(f"{estimate.value:.1f} nats, truth {-jnp.log(0.6):.1f}")
       0.4 nats, truth 0.5
     """
-    x, y = check_samples("x", x), check_samples("y", y)
-    if len(x) != len(y):
-        raise ValueError(
-            f"x and y must have as many samples, got {len(x)} and {len(y)}"
-        )
-    dtype = jnp.result_type(x, y)
-    x, y = x.astype(dtype), y.astype(dtype)
+    x, y = check_pair(x, y)
     both = jnp.concatenate([x, y], axis=1)
-    criterion, fixed = _check_bandwidth(bandwidth, dtype)
+    criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     log_xy, b_xy, rank = _log_density(both, criterion, fixed, True)
-    _refuse_degenerate("x and y together", both, rank, b_xy[0])
+    _check_density("x and y together", both, rank, b_xy[0])
     if shared_bandwidth:
         criterion, fixed = None, b_xy
     parts = []
     for name, part in (("x", x), ("y", y)):
         values, found, rank = _log_density(part, criterion, fixed, True)
-        _refuse_degenerate(name, part, rank, found[0])
+        _check_density(name, part, rank, found[0])
         parts.append((values, found))
     (log_x, b_x), (log_y, b_y) = parts
+    # One term a sample: errors of the three densities at one place cancel in part, and
+    # the standard error knows.
     terms = log_xy - log_x - log_y
     bandwidths = jnp.concatenate([b_x, b_y, b_xy])
     return DensityEstimate(jnp.mean(terms), _standard_error(terms), bandwidths)
@@ -244,20 +241,18 @@ def class_information(
       0.7 nats, truth 0.7
     """
     x = check_samples("x", x)
-    if not jnp.issubdtype(jnp.asarray(labels).dtype, jnp.integer):
-        raise TypeError(f"labels must be integers, got {jnp.asarray(labels).dtype}")
-    x, labels = check_layer(x, labels, num_classes)
+    x, labels = check_layer(x, checks.integers("labels", labels), num_classes)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     log_x, b_x, rank = _log_density(x, criterion, fixed, True)
-    _refuse_degenerate("x", x, rank, b_x[0])
+    _check_density("x", x, rank, b_x[0])
     within, b_within, ranks = _log_density_within(
         x, labels.astype(jnp.int32), num_classes, criterion, fixed
     )
-    if not _is_traced(x, ranks):
+    if not checks.is_traced(x, ranks):
         counts = np.bincount(np.asarray(labels), minlength=num_classes)
         for label in np.flatnonzero(counts):
             name = f"x in class {label}, of {counts[label]} samples,"
-            _refuse_degenerate(name, x, ranks[label], b_within[label])
+            _check_density(name, x, ranks[label], b_within[label])
     terms = within - log_x
     bandwidths = jnp.concatenate([b_x, b_within])
     return DensityEstimate(jnp.mean(terms), _standard_error(terms), bandwidths)
@@ -270,27 +265,15 @@ def _standard_error(terms):
 def _check_bandwidth(bandwidth, dtype):
     """Criterion and None, or None and the bandwidth, ``[1]``."""
     if isinstance(bandwidth, str):
-        if bandwidth not in CRITERIA:
-            raise ValueError(
-                f"bandwidth must be positive or one of {CRITERIA}, got {bandwidth!r}"
-            )
-        return bandwidth, None
-    concrete = not isinstance(bandwidth, jax.core.Tracer)
-    if jnp.ndim(bandwidth) != 0 or (concrete and not 0 < bandwidth < np.inf):
-        raise ValueError(
-            f"bandwidth must be one positive number or one of {CRITERIA}, got "
-            f"{bandwidth}"
-        )
+        number = "a positive number"
+        return checks.one_of("bandwidth", bandwidth, CRITERIA, otherwise=number), None
+    checks.positive("bandwidth", bandwidth)
     return None, jnp.asarray(bandwidth, dtype)[None]
 
 
-def _is_traced(*arrays):
-    return any(isinstance(array, jax.core.Tracer) for array in arrays)
-
-
-def _refuse_degenerate(name, x, rank, bandwidth):
-    """Refuse what has no density, where values are known."""
-    if _is_traced(x, rank, bandwidth):
+def _check_density(name, x, rank, bandwidth):
+    """Check that samples have a density and a best bandwidth."""
+    if checks.is_traced(x, rank, bandwidth):
         return
     if rank < x.shape[1]:
         raise ValueError(
@@ -308,20 +291,17 @@ def _refuse_degenerate(name, x, rank, bandwidth):
 def distinct_rows(x: jax.Array, groups: jax.Array) -> jax.Array:
     """Numbers of samples, the same for exact copies in one group and only for them.
 
-    Args:
-      x: Samples, ``[num_samples, dim]``.
-      groups: Group of every sample, small integers, ``[num_samples]``.
-
-    Returns:
-      Integers below ``num_samples``, int32, ``[num_samples]``.
+    Of samples ``[num_samples, dim]`` in groups ``[num_samples]``, small integers; int32
+    below ``num_samples``, ``[num_samples]``.
     """
+    chex.assert_equal_shape_prefix([x, groups], 1)
     columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
     # In bins so narrow only equal numbers meet.
     return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
 
 
 def _repeated(x, groups):
-    """Whether another sample of the group is exactly the same, ``[num_samples]``."""
+    """Samples that have an exact copy in their group, booleans ``[num_samples]``."""
     rows = distinct_rows(x, groups)
     return jnp.zeros(len(x), jnp.int32).at[rows].add(1)[rows] > 1
 
@@ -332,6 +312,7 @@ def _log_density(x, criterion, fixed, whitened):
     white = whiten_members(x, None)
     points = x - jnp.mean(x, axis=0, keepdims=True)
     points = white.white if whitened else points
+    # Copies are looked for in the samples as given: whitening rounds them apart.
     groups = jnp.zeros(len(x), jnp.int32)
     repeated = _repeated(x, groups)
     found = log_densities(

@@ -21,9 +21,9 @@ Only the plug-in keeps what holds for entropies of a distribution: corrected inf
 can be negative, and can break the data-processing inequality.
 """
 
-import math
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +33,7 @@ from jax.typing import ArrayLike
 from ibjax.estimators import binning
 from ibjax.estimators.discrete.nsb import posterior_entropy
 from ibjax.estimators.layers import LayerInformation, check_layer
+from ibjax.numerics import checks
 
 __all__ = ["CORRECTIONS", "entropy", "layer_information", "mutual_information"]
 
@@ -86,12 +87,10 @@ def entropy(
       1.4005 nats
     """
     _check_correction(correction, num_cells)
-    counts = jnp.asarray(counts)
-    if counts.ndim != 1 or counts.shape[0] == 0:
-        raise ValueError(f"counts must have shape [num_counts], got {counts.shape}")
+    counts = checks.shape("counts", jnp.asarray(counts), ("num_counts",))
     if not _is_number(counts.dtype):
         raise TypeError(f"counts must be integers or floating, got {counts.dtype}")
-    if not isinstance(counts, jax.core.Tracer):
+    if not checks.is_traced(counts):
         _check_counts(np.asarray(counts), correction, num_cells)
     cells = counts.shape[0] if num_cells is None else num_cells
     return _entropy(counts, cells, correction)
@@ -138,11 +137,7 @@ def mutual_information(
     _check_correction(correction, None)
     x_cells = _check_cells("x_cells", x_cells, num_x)
     y_cells = _check_cells("y_cells", y_cells, num_y)
-    if x_cells.shape != y_cells.shape:
-        raise ValueError(
-            "x_cells and y_cells must have as many samples, got "
-            f"{x_cells.shape[0]} and {y_cells.shape[0]}"
-        )
+    checks.same_length(x_cells=x_cells, y_cells=y_cells)
     return _mutual_information(x_cells, y_cells, num_x, num_y, correction)
 
 
@@ -216,13 +211,12 @@ def _is_number(dtype):
 
 
 def _check_correction(correction, num_cells):
-    if correction not in CORRECTIONS:
-        raise ValueError(f"correction must be one of {CORRECTIONS}, got {correction!r}")
-    if num_cells is not None and correction != "nsb":
+    checks.one_of("correction", correction, CORRECTIONS)
+    if num_cells is None:
+        return
+    if correction != "nsb":
         raise ValueError(f'num_cells is for "nsb" alone, got correction={correction!r}')
-    concrete = not isinstance(num_cells, jax.core.Tracer)
-    if num_cells is not None and concrete and not 1 <= num_cells < math.inf:
-        raise ValueError(f"num_cells must be at least 1, got {num_cells}")
+    checks.positive("num_cells", checks.at_least("num_cells", num_cells, 1))
 
 
 def _check_counts(counts, correction, num_cells):
@@ -233,29 +227,17 @@ def _check_counts(counts, correction, num_cells):
     if correction is not None and np.any(counts != np.floor(counts)):
         raise ValueError(f"counts must be whole numbers for {correction!r}")
     occupied = np.sum(counts > 0)
-    concrete = not isinstance(num_cells, jax.core.Tracer)
-    if num_cells is not None and concrete and num_cells < occupied:
+    known = num_cells is not None and not checks.is_traced(num_cells)
+    if known and num_cells < occupied:
         raise ValueError(
             f"num_cells must be at least the {occupied} occupied cells, got {num_cells}"
         )
 
 
 def _check_cells(name, cells, num_cells):
-    cells = jnp.asarray(cells)
-    if num_cells < 1:
-        raise ValueError(f"the number of {name} must be at least 1, got {num_cells}")
-    if cells.ndim != 1 or cells.shape[0] == 0:
-        raise ValueError(f"{name} must have shape [num_samples], got {cells.shape}")
-    if not jnp.issubdtype(cells.dtype, jnp.integer):
-        raise TypeError(f"{name} must be integers, got {cells.dtype}")
-    if not isinstance(cells, jax.core.Tracer):
-        smallest, largest = np.min(np.asarray(cells)), np.max(np.asarray(cells))
-        if smallest < 0 or largest >= num_cells:
-            raise ValueError(
-                f"{name} must lie in [0, {num_cells}), got values from {smallest} to "
-                f"{largest}"
-            )
-    return cells
+    checks.at_least(f"the number of {name}", num_cells, 1)
+    cells = checks.shape(name, jnp.asarray(cells), ("num_samples",))
+    return checks.indices(name, checks.integers(name, cells), num_cells)
 
 
 @partial(jax.jit, static_argnames="correction")
@@ -310,6 +292,7 @@ def _chao_shen(n, total, occupied):
 
 @partial(jax.jit, static_argnames=("num_x", "num_y", "correction"))
 def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
+    # JAX drops what is out of range, or counts it from the end.
     possible = (x_cells >= 0) & (x_cells < num_x) & (y_cells >= 0) & (y_cells < num_y)
     joint = jnp.zeros((num_x, num_y), jnp.int32).at[x_cells, y_cells].add(1)
     h_x, h_y, h_xy = (
@@ -322,8 +305,10 @@ def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
 @partial(jax.jit, static_argnames=("num_classes", "correction"))
 def _layer_information(rows, labels, num_classes, num_cells, correction):
     num_samples = len(rows)
+    chex.assert_equal_shape([rows, labels])
     joint = jnp.zeros((num_classes, num_samples), jnp.int32).at[labels, rows].add(1)
     h_t = _entropy(jnp.sum(joint, axis=0), num_cells, correction)
+    # One class after another, so that no array of all classes' terms is held.
     within = jax.lax.map(lambda n: _entropy(n, num_cells, correction), joint)
     share = jnp.sum(joint, axis=1) / num_samples
     h_t_given_y = jnp.sum(jnp.where(share > 0, share * within, 0))

@@ -16,6 +16,7 @@ Both integrals are sums over a grid that is even in :math:`\log \beta`. The loga
 point; its derivative, which is small where :math:`\rho` is large, is summed instead.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -35,17 +36,13 @@ _LARGE = 6.0
 def posterior_entropy(
     n: jax.Array, occupied: jax.Array, total: jax.Array, num_cells: jax.Array
 ) -> jax.Array:
-    """Mean entropy of the posterior, in nats.
+    """Mean entropy of the posterior, in nats, ``[]``; zero if there is one cell.
 
-    Args:
-      n: Counts, one where a cell is not occupied, ``[num_counts]``.
-      occupied: Which cells have samples, ``[num_counts]``.
-      total: Number of samples, ``[]``.
-      num_cells: Number of cells, with those that are not among ``n``, ``[]``.
-
-    Returns:
-      Entropy, shape ``[]``; zero if there is one cell.
+    Counts ``n`` are one where a cell is not ``occupied``; ``num_cells`` also counts the
+    cells that are not among them.
     """
+    chex.assert_equal_shape([n, occupied])
+    chex.assert_rank([n, total, num_cells], [1, 0, 0])
     num_occupied = jnp.sum(occupied).astype(n.dtype)
     start = jnp.log(_SMALLEST_BETA / num_cells)
     step = (jnp.log(_LARGEST_BETA) - start) / (_NUM_BETAS - 1)

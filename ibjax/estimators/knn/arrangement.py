@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -51,17 +52,13 @@ def block_sizes(num_samples: int, dim: int) -> tuple[int, int, int]:
 
 
 def arrange(spaces: tuple[jax.Array, ...]) -> Arrangement:
-    """Put samples in an order in which neighbours come together.
+    """Samples in an order in which neighbours come together, padded to whole blocks.
 
-    Groups of samples are divided again and again along the coordinate in which they
-    spread most. The order decides how many pairs can be passed over, never the result.
-
-    Args:
-      spaces: Coordinates in each space, each ``[dim, num_samples]``, finite.
-
-    Returns:
-      The samples in order, padded to whole blocks.
+    Coordinates in each space are finite, ``[dim, num_samples]``. Groups of samples are
+    divided again and again along the coordinate in which they spread most. The order
+    decides how many pairs can be passed over, never the result.
     """
+    chex.assert_equal_shape_suffix(spaces, 1)
     points = jnp.concatenate(spaces)
     dim, num_samples = points.shape
     num_blocks, block, chunk = block_sizes(num_samples, dim)
@@ -89,12 +86,10 @@ def arrange(spaces: tuple[jax.Array, ...]) -> Arrangement:
 def _along_widest(points: jax.Array) -> jax.Array:
     """Coordinate along which each group spreads most, scaled to [0, 1].
 
-    Args:
-      points: ``[dim, num_groups, group_size]``, infinite where there is no sample.
-
-    Returns:
-      ``[num_groups, group_size]``, infinite where there is no sample.
+    ``[dim, num_groups, group_size]`` to ``[num_groups, group_size]``, both infinite
+    where there is no sample.
     """
+    chex.assert_rank(points, 3)
     low = jnp.min(points, axis=2, keepdims=True)
     high = jnp.max(jnp.where(points < jnp.inf, points, low), axis=2, keepdims=True)
     spread = high - low

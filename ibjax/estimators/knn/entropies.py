@@ -1,12 +1,12 @@
 r"""Entropies from nearest-neighbour distances, and the information they add up to.
 
-See :mod:`ibjax.estimators.knn`, which offers these functions together with the
-estimators that count.
+The theory is in :mod:`ibjax.estimators.knn`.
 """
 
 import math
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,13 +18,13 @@ from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.knn.samples import (
     check_labels,
     check_neighbours,
-    check_option,
     check_together,
     mean_of,
     psi,
     scaled_spaces,
     separations_in_class,
 )
+from ibjax.numerics import checks
 
 __all__ = [
     "class_information",
@@ -41,9 +41,9 @@ __all__ = [
 def entropy(x: ArrayLike, *, k: int = 3, metric: str = "euclidean") -> jax.Array:
     r"""Differential entropy h(X) after Kozachenko and Leonenko, in nats.
 
-    The formula is this module's first one, with :math:`\log(N - 1)` where Kraskov et
-    al. write :math:`\psi(N)`. Logarithms of distances are averaged, powers of them are
-    never taken.
+    The formula is the first of :mod:`ibjax.estimators.knn`, with :math:`\log(N - 1)`
+    where Kraskov et al. write :math:`\psi(N)`. Logarithms of distances are averaged,
+    powers of them are never taken.
 
     Args:
       x: Samples, shape ``[num_samples, dim]``, floating.
@@ -70,7 +70,7 @@ def entropy(x: ArrayLike, *, k: int = 3, metric: str = "euclidean") -> jax.Array
     """
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
-    check_option("metric", metric, neighbours.METRICS)
+    checks.one_of("metric", metric, neighbours.METRICS)
     return _entropy(x, neighbour_weights(k, x, None), metric)
 
 
@@ -245,17 +245,9 @@ def _entropy(x, weights, metric):
 def log_distances(x, weights, metric, labels=None, num_classes=None):
     """Weighted log distances of every sample's neighbours, in its class if given.
 
-    Args:
-      x: Samples, ``[num_samples, dim]``.
-      weights: Weights of the neighbours, a tuple.
-      metric: ``"euclidean"`` or ``"chebyshev"``.
-      labels: Integer classes, ``[num_samples]``; all samples are of one without.
-      num_classes: Number of classes.
-
-    Returns:
-      Whether all samples are finite; the logarithm of the scale taken out; the weighted
-      mean of every sample's log distances, ``[num_samples]``, NaN where a neighbour
-      that counts is at distance zero.
+    Of samples ``[num_samples, dim]`` and classes ``[num_samples]``: a boolean, all are
+    finite; the logarithm of the scale taken out; and ``[num_samples]`` means, NaN where
+    a neighbour that counts is at distance zero.
     """
     num_samples, dim = x.shape
     finite, log_scale, (space,) = scaled_spaces(x)
@@ -270,15 +262,9 @@ def log_distances(x, weights, metric, labels=None, num_classes=None):
 
 
 def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
-    """The entropy less log(N - 1) and ``dim`` mean log distances, in nats.
+    """Constant of the estimator, which does not depend on the samples, in nats.
 
-    Args:
-      dim: Coordinates of the samples.
-      weights: Weights of the neighbours.
-      metric: ``"euclidean"`` or ``"chebyshev"``.
-
-    Returns:
-      The part of the estimate that the samples have no say in.
+    It is the entropy less log(N - 1) and ``dim`` mean log distances.
     """
     return _log_unit_ball(dim, metric) - sum(
         w * psi(j) for j, w in enumerate(weights, start=1) if w
@@ -291,6 +277,8 @@ def _class_information(x, labels, num_classes, weights):
     finite, _, everywhere = log_distances(x, weights, "euclidean")
     _, _, in_class = log_distances(x, weights, "euclidean", labels, num_classes)
     class_size = jnp.bincount(labels, length=num_classes)[labels]
+    # A difference of log distances for every sample: their common part cancels before
+    # the mean is taken, not after.
     farther = in_class - everywhere
     log_fewer = jnp.log(jnp.maximum(class_size - 1, 1).astype(x.dtype))
     log_fewer -= math.log(num_samples - 1)
@@ -317,10 +305,13 @@ def _weighted_log_distance(separations, weights, metric):
     The weights sum to one, so that only the farthest neighbour is far from zero in it:
     large weights of both signs then magnify less rounding. NaN at distance zero.
     """
+    chex.assert_rank(separations, 2)
+    # A weight of zero must not make NaN of a neighbour at distance zero.
     used = [(w, separations[j]) for j, w in enumerate(weights) if w]
     factor = 0.5 if metric == "euclidean" else 1.0
     repeated = jnp.any(jnp.stack([one for _, one in used]) == 0, axis=0)
 
+    # The inner where keeps the gradient of log 0 from becoming NaN.
     def log(separation):
         return jnp.log(jnp.where(repeated, 1.0, separation))
 
@@ -338,15 +329,10 @@ def _log_unit_ball(dim, metric):
 
 
 def neighbour_weights(k: int, x: jax.Array, kind: str | None) -> tuple[float, ...]:
-    """Weights as a tuple, which a compiled function can be looked up by.
+    """Weights as a tuple, by which a compiled function is found again.
 
-    Args:
-      k: Number of neighbours.
-      x: Samples, ``[num_samples, dim]``.
-      kind: ``"bsy"`` or ``"butakov"``; None for the k-th neighbour alone.
-
-    Returns:
-      Weights up to the last that is not zero.
+    They are of ``kind``, None for the k-th neighbour alone, up to the last that is not
+    zero: neighbours beyond are not looked for.
     """
     if kind is None:
         return (0.0,) * (k - 1) + (1.0,)

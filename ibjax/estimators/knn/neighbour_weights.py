@@ -19,6 +19,8 @@ import operator
 import numpy as np
 from scipy.special import gammaln
 
+from ibjax.numerics import checks
+
 __all__ = ["KINDS", "weight_norm", "weights"]
 
 KINDS = ("bsy", "butakov")
@@ -62,10 +64,8 @@ def weights(k: int, dim: int, kind: str = "bsy") -> np.ndarray:
       [ 9.85 -7.67 -7.23 -1.21  7.25]
     """
     k, dim = operator.index(k), operator.index(dim)
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, got {dim}")
+    checks.one_of("kind", kind, KINDS)
+    checks.at_least("dim", dim, 1)
     num_terms = dim // 4
     if k < 1 + num_terms:
         raise ValueError(

@@ -1,8 +1,7 @@
-"""What all nearest-neighbour estimators accept, and what they share."""
+"""Samples of all nearest-neighbour estimators: checks, scales, means."""
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import digamma
@@ -10,11 +9,11 @@ from scipy import special
 
 from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.samples import check_samples
+from ibjax.numerics import checks
 
 __all__ = [
     "check_labels",
     "check_neighbours",
-    "check_option",
     "check_together",
     "mean_digamma",
     "mean_of",
@@ -25,7 +24,7 @@ __all__ = [
 
 
 def check_together(*, vary: bool = False, **variables):
-    """Refuse variables that are not samples of continuous quantities taken together."""
+    """Check that variables are samples of continuous quantities taken together."""
     hint = (
         "integers are labels: see ross, or convert them if they are samples of a "
         "continuous variable"
@@ -37,15 +36,13 @@ def check_together(*, vary: bool = False, **variables):
     if vary:
         for name, array in arrays.items():
             _check_varies(name, array)
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"variables must have equally many samples, got {lengths}")
+    checks.same_length(**arrays)
     dtype = jnp.result_type(jnp.float32, *arrays.values())
     return tuple(array.astype(dtype) for array in arrays.values())
 
 
 def check_neighbours(k: int, num_samples: int) -> int:
-    """Refuse a number of neighbours that so many samples do not have."""
+    """Check that every one of so many samples has ``k`` neighbours, and one more."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
         raise TypeError(f"k must be an integer, got {k!r}")
     if not 1 <= k <= num_samples - 2:
@@ -57,26 +54,14 @@ def check_neighbours(k: int, num_samples: int) -> int:
 
 
 def check_labels(labels, num_classes, num_samples, k):
-    """Refuse labels out of range, or of classes too small for ``k`` neighbours."""
-    labels = jnp.asarray(labels)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(f"labels must be integers, got {labels.dtype}")
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-    if labels.shape != (num_samples,):
-        raise ValueError(
-            f"labels must have shape [{num_samples}] to match x, got {labels.shape}"
-        )
-    if isinstance(labels, jax.core.Tracer):
+    """Check that labels are in range and their classes have ``k`` neighbours."""
+    checks.at_least("num_classes", num_classes, 1)
+    labels = checks.integers("labels", jnp.asarray(labels))
+    checks.shape("labels", labels, (num_samples,), why="to match x")
+    if checks.is_traced(labels):
         return labels
-    concrete = np.asarray(labels)
-    smallest, largest = np.min(concrete), np.max(concrete)
-    if smallest < 0 or largest >= num_classes:
-        raise ValueError(
-            f"labels must lie in [0, {num_classes}), got values from {smallest} to "
-            f"{largest}"
-        )
-    sizes = np.bincount(concrete)
+    checks.indices("labels", labels, num_classes)
+    sizes = np.bincount(np.asarray(labels))
     small = np.nonzero((sizes > 0) & (sizes <= k))[0]
     if len(small):
         raise ValueError(
@@ -86,22 +71,14 @@ def check_labels(labels, num_classes, num_samples, k):
     return labels
 
 
-def check_option(name, value, allowed):
-    """Refuse the name of something that does not exist."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
-
-
 def scaled_spaces(*variables):
     """Variables with samples along the lanes, scaled by one power of two.
 
-    The scale brings the largest number below one, so that no square overflows; a power
-    of two changes no other bit.
-
-    Returns:
-      Whether all are finite, the logarithm of the scale taken out, and the coordinates
-      of each variable, ``[dim, num_samples]``, zero if not finite.
+    A boolean, all are finite; the logarithm of the scale taken out; and the coordinates
+    of each variable, ``[dim, num_samples]``, zero if not finite.
     """
+    # The largest number comes below one, so that no square overflows; a power of two
+    # changes no other bit.
     largest = jnp.stack([jnp.max(jnp.abs(variable)) for variable in variables])
     largest = jnp.max(largest)
     finite = jnp.isfinite(largest)
@@ -149,7 +126,7 @@ def mean_of(values):
 
 
 def _check_varies(name, array):
-    if isinstance(array, jax.core.Tracer):
+    if checks.is_traced(array):
         return
     concrete = np.asarray(array)
     varies = np.any(concrete != concrete[:1], axis=0)

@@ -23,6 +23,7 @@ compiled loop to the next; there, separations that agree to a few units in the l
 place count as equal.
 """
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -53,8 +54,8 @@ _VERY_FEW_NEIGHBOURS = 5
 _ULPS = 8
 
 
-# Below, every comparison is a select, which is one instruction: jnp.minimum has to care
-# for NaN, of which there are none but for padding that meets padding.
+# Below, every comparison is a select, one instruction: jnp.minimum also handles NaN,
+# which costs more; NaN occurs here only between padding and padding.
 
 
 def _smaller(a, b):
@@ -168,18 +169,12 @@ def nearest_separations(
 ) -> jax.Array:
     """Separations of every sample's k nearest neighbours, itself excluded.
 
-    Args:
-      arrangement: The samples.
-      num_samples: Their number, more than ``k``.
-      dims: Coordinates of each space.
-      metric: Norm inside each space, ``"chebyshev"`` or ``"euclidean"``.
-      k: Number of neighbours.
-
-    Returns:
-      Separations in increasing order, ``[k, num_samples]``.
+    In increasing order, ``[k, num_samples]``. There are more samples than ``k``; the
+    ``metric`` is the norm inside each space, whose coordinates are ``dims``.
     """
     points = arrangement.points
     dim, num_padded = points.shape
+    chex.assert_shape(points, (sum(dims), None))
     num_blocks, block, chunk = block_sizes(num_samples, dim)
     few = k <= _FEW_NEIGHBOURS
     if not few:  # A sort costs less for the number the larger it is.
@@ -195,6 +190,7 @@ def nearest_separations(
 
     def visit(rows, place, start, smallest):
         """Keep the k smallest separations, of those and of a chunk's samples."""
+        chex.assert_shape(smallest, (k, block))
         if not few:
             column = lax.dynamic_slice(points, (0, start), (dim, chunk))[:, :, None]
             number = start + jnp.arange(chunk, dtype=jnp.int32)[:, None]
@@ -220,7 +216,7 @@ def nearest_separations(
         rows, place = list(block_points), start + jnp.arange(block)
         if not few:
             rows, place = [row[None] for row in rows], place[None]
-        # The block itself first.
+        # The block itself first: its neighbours bound the distance of what to visit.
         smallest = lax.fori_loop(
             0,
             block // chunk,
@@ -246,7 +242,7 @@ def nearest_separations(
 
 
 def _merge_chunks(arrangement, number):
-    """The same samples in chunks of so many of the present ones."""
+    """Samples as before, in chunks of so many of the present ones."""
     low, high = (
         corner.reshape(len(corner), -1, number)
         for corner in (arrangement.low, arrangement.high)
@@ -256,8 +252,9 @@ def _merge_chunks(arrangement, number):
 
 def _restore(arrangement, values, num_samples):
     """Values in the order of the samples, ``[..., num_samples]``."""
-    nothing = jnp.zeros((*values.shape[:-1], num_samples), values.dtype)
-    return nothing.at[..., arrangement.order].set(values, mode="drop")
+    chex.assert_equal_shape_suffix([values, arrangement.order], 1)
+    restored = jnp.zeros((*values.shape[:-1], num_samples), values.dtype)
+    return restored.at[..., arrangement.order].set(values, mode="drop")
 
 
 def _by_block(arrangement, values, num_blocks):
@@ -274,16 +271,10 @@ def rectangle(
 ) -> jax.Array:
     """Largest separation in each space among the samples within a radius of each.
 
-    Args:
-      arrangement: The samples.
-      radius: Separation of every sample up to which, inclusive, others are its
-        neighbours, ``[num_samples]``.
-      dims: Coordinates of each space.
-      metric: Norm inside each space.
-
-    Returns:
-      Separations, ``[num_spaces, num_samples]``.
+    ``[num_spaces, num_samples]``. A sample's neighbours are those up to its ``radius
+    [num_samples]``, inclusive.
     """
+    chex.assert_rank(radius, 1)
     num_samples = len(radius)
     points = arrangement.points
     dim, num_padded = points.shape
@@ -328,15 +319,11 @@ def count_within(
 ) -> jax.Array:
     """Number of samples closer to every sample than its radius, itself counted.
 
-    Args:
-      spaces: Coordinates in each space, each ``[dim, num_samples]``, finite.
-      radius: Separation up to which to count, ``[num_samples]``.
-      metric: Norm inside each space.
-      inclusive: Whether separations equal to the radius count.
-
-    Returns:
-      Counts, int32, ``[num_samples]``; at least 1.
+    int32, ``[num_samples]``, at least 1. With ``inclusive``, separations equal to the
+    radius count. Coordinates in each space are finite.
     """
+    for space in spaces:
+        chex.assert_shape(space, (None, *radius.shape))
     radius = _tied(radius, metric) if inclusive else _below(radius, metric)
     on_line = len(spaces) == 1 and len(spaces[0]) == 1
     if on_line and len(radius) > _FEW_ON_LINE:

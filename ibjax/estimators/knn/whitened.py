@@ -41,6 +41,7 @@ from ibjax.estimators.knn.samples import (
     mean_of,
 )
 from ibjax.estimators.whitening import whiten_members, whiten_within
+from ibjax.numerics import checks
 
 __all__ = [
     "NeighbourEstimate",
@@ -141,9 +142,7 @@ def mutual_information(
     x, y = check_together(x=x, y=y)
     if terms_x is None:
         terms_x = entropy_terms(x, k=k, weights=weights)
-    terms_x = jnp.asarray(terms_x)
-    if terms_x.shape != (len(x),):
-        raise ValueError(f"terms_x must have shape [{len(x)}], got {terms_x.shape}")
+    terms_x = checks.shape("terms_x", jnp.asarray(terms_x), (len(x),))
     terms_y = entropy_terms(y, k=k, weights=weights)
     both = jnp.concatenate([x, y], axis=1)
     return _estimate(terms_x + terms_y - entropy_terms(both, k=k, weights=weights))
@@ -200,6 +199,7 @@ def class_information(
 @jit(static_argnames="weights")
 def _entropy_terms(x, weights):
     white = whiten_members(x, None)
+    # A copy at distance zero is NaN; at a rounding's distance it would pass unseen.
     points = _copies_alike(white.white, x, jnp.zeros(len(x), jnp.int32))
     distances = log_distances(points, weights, "euclidean")
     terms = _terms(distances, x.shape, weights, white.log_determinant)

@@ -5,7 +5,6 @@ from ibjax.estimators.propagation.information import (
     PropagatedInformation,
     layer_information,
     mixture_entropy,
-    noisy_layer_information,
 )
 
 __all__ = [
@@ -13,5 +12,4 @@ __all__ = [
     "PropagatedInformation",
     "layer_information",
     "mixture_entropy",
-    "noisy_layer_information",
 ]

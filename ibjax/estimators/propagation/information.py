@@ -14,9 +14,7 @@ to that of its own
     a = (s_k - s_i) / \sigma ,
 
 from differences of centres, so that nothing cancels however small the noise; and since
-the ratio to its own centre is one, :math:`I(X;T) \le \log N` holds term by term. It
-also takes :math:`|z|^2 / 2` out of the entropy, whose mean d / 2 is known: centres that
-the noise does not mix have the standard error 0.
+the ratio to its own centre is one, :math:`I(X;T) \le \log N` holds term by term.
 
 What the numbers mean:
 
@@ -31,12 +29,20 @@ What the numbers mean:
   holds for the network; such a violation belongs to the estimator. A second estimate
   that leaves a sample's own replica out is too small on average, so that the two
   enclose the truth up to their standard errors.
+- Of the two densities in :math:`I(X;T) = E \log [g_x(t) / g(t)]` the narrow one,
+  :math:`g_x`, needs many replicas of one input, and the wide one few of every input,
+  since it sums over all of them. So the mean over x can be one over some *rows*, inputs
+  drawn without replacement, that have replicas of their own; g stays the mixture over
+  all inputs, so that I(X;T) can reach log N. Few replicas of the other inputs make
+  log g too small on average and I(X;T) too large, but by little. This part of the bias
+  stays in the held-out side too.
 """
 
 import math
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,18 +51,18 @@ from jax.typing import ArrayLike
 
 from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
-from ibjax.networks.network import Params
-from ibjax.networks.network import Network as NoisyNetwork
+from ibjax.numerics import checks
 
 __all__ = [
     "MonteCarloEstimate",
     "PropagatedInformation",
+    "information_at",
     "layer_information",
     "mixture_entropy",
-    "noisy_layer_information",
 ]
 
-_ROWS = 256
+# Draws that meet a tile of centres at once: tiles of 256 x 1,024 stay in the cache.
+_DRAWS = 256
 
 
 class MonteCarloEstimate(NamedTuple):
@@ -72,7 +78,7 @@ class MonteCarloEstimate(NamedTuple):
 
 
 class PropagatedInformation(NamedTuple):
-    """Where one noisy layer stands on the information plane, in nats.
+    """Place of one noisy layer on the information plane, in nats.
 
     Attributes:
       i_xt: I(X;T), shape ``[]``. Exact up to the standard error for one centre per
@@ -145,10 +151,13 @@ def mixture_entropy(
       >>> print(f"{h.value - noise:.4f} nats")
       0.6931 nats
     """
-    centres = _check_centres(centres, ranks=(2,))
-    noise_std = _check_options(noise_std, num_draws, num_replicas=1)
+    centres = _check_centres(centres, ("num_centres", "dim"))
+    checks.positive("noise_std", noise_std)
+    _check_draws(num_draws, 1)
     no_labels = jnp.zeros((len(centres), 0), centres.dtype)
-    estimate = _information(key, centres[:, None], no_labels, noise_std, num_draws)
+    estimate = information_at(
+        key, None, centres[:, None], None, no_labels, noise_std, num_draws=num_draws
+    )
     dim = centres.shape[1]
     noise_entropy = dim * (0.5 * math.log(2 * math.pi * math.e) + jnp.log(noise_std))
     return MonteCarloEstimate(noise_entropy + estimate.i_xt, estimate.i_xt_error)
@@ -162,6 +171,8 @@ def layer_information(
     num_classes: int,
     noise_std: ArrayLike,
     num_draws: int = 8,
+    rows: ArrayLike | None = None,
+    own_centres: ArrayLike | None = None,
 ) -> PropagatedInformation:
     r"""I(X;T) and I(T;Y) of a layer T = S + Z with Gaussian noise Z, in nats.
 
@@ -191,8 +202,15 @@ def layer_information(
     to first order it covers both the draws and the choice of replicas, and is
     conservative for fewer draws than replicas.
 
-    Memory is O(num_samples num_replicas dim), time
-    O(num_samples^2 num_replicas num_draws dim).
+    *Rows* are the inputs that the means are over, all of them by default. In the place
+    of their replicas among ``centres``, those in ``own_centres`` make :math:`g_x`,
+    above, and the input's own part of g and :math:`g_y`, below, so that a draw never
+    gives more than log num_samples. The standard error is that of a sample without
+    replacement: with :math:`s^2` the variance between the rows' means and w the part of
+    it that the draws explain, :math:`s^2 / n - (s^2 - w) / N`.
+
+    Memory is O(num_samples num_replicas dim + num_rows num_own dim), time
+    O(num_rows num_draws (num_samples num_replicas + num_own) dim).
 
     Args:
       key: A random key.
@@ -202,7 +220,10 @@ def layer_information(
         ``[num_samples, num_classes]``.
       num_classes: Number of classes.
       noise_std: Standard deviation of the noise, positive, shape ``[]``.
-      num_draws: Draws of t per input, at least 2; with replicas, at most as many.
+      num_draws: Draws of t per row, at least 2; with replicas, at most as many.
+      rows: Distinct numbers of inputs, integers, shape ``[num_rows]``; None for all.
+      own_centres: Replicas of the rows alone, shape ``[num_rows, num_own, dim]``; by
+        default those in ``centres``.
 
     Returns:
       Information and standard errors, each of shape ``[]``. NaN if, under ``jit``, a
@@ -211,7 +232,7 @@ def layer_information(
     Raises:
       ValueError: If shapes do not match, a label is out of range, ``noise_std`` is not
         positive, ``num_draws`` does not fit or, outside of ``jit``, a centre is not
-        finite.
+        finite or a row out of range.
       TypeError: If a dtype is wrong.
 
     References:
@@ -219,192 +240,155 @@ def layer_information(
 
     Example:
       >>> s = jnp.array([[-1.0], [-1.0], [1.0], [1.0]])
-      >>> information = layer_information(
-      ...     jax.random.key(0), s, jnp.array([0, 0, 1, 1]), num_classes=2,
-      ...     noise_std=0.1,
-      ... )
+      >>> labels = jnp.array([0, 0, 1, 1])
+      >>> options = {"num_classes": 2, "noise_std": 0.1}
+      >>> information = layer_information(jax.random.key(0), s, labels, **options)
       >>> print(f"{information.i_xt:.4f} {information.i_ty:.4f} nats")
       0.6931 0.6931 nats
+      >>> rows = jnp.array([0, 2])
+      >>> some = layer_information(jax.random.key(0), s, labels, rows=rows, **options)
+      >>> print(f"{some.i_xt:.4f} {some.i_ty:.4f} nats")
+      0.6931 0.6931 nats
     """
-    centres = _check_centres(centres, ranks=(2, 3))
+    shapes = ("num_samples", "dim"), ("num_samples", "num_replicas", "dim")
+    centres = _check_centres(centres, *shapes)
     _, labels = check_layer(centres.reshape(len(centres), -1), labels, num_classes)
+    checks.positive("noise_std", noise_std)
     centres = centres[:, None] if centres.ndim == 2 else centres
-    noise_std = _check_options(noise_std, num_draws, num_replicas=centres.shape[1])
+    if rows is not None:
+        rows = checks.shape("rows", jnp.asarray(rows), ("num_rows",))
+        checks.indices("rows", checks.integers("rows", rows), len(centres))
+        if own_centres is None:
+            own_centres = centres[rows]
+        own_centres = _check_centres(
+            own_centres,
+            (len(rows), "num_own", centres.shape[2]),
+            name="own_centres",
+            why="to match rows and centres",
+        ).astype(centres.dtype)
+    elif own_centres is not None:
+        raise ValueError("own_centres are those of rows: give rows too, got None")
+    _check_draws(num_draws, (centres if own_centres is None else own_centres).shape[1])
     weights = label_weights(labels, num_classes, centres.dtype)
-    return _information(key, centres, weights, noise_std, num_draws)
+    return information_at(
+        key, own_centres, centres, rows, weights, noise_std, num_draws=num_draws
+    )
 
 
-def noisy_layer_information(
-    key: jax.Array,
-    params: Params,
-    x: ArrayLike,
-    labels: ArrayLike,
-    *,
-    network: NoisyNetwork,
-    num_classes: int,
-    num_replicas: int = 32,
-    num_draws: int = 8,
-) -> tuple[PropagatedInformation, ...]:
-    r"""I(X;T) and I(T;Y) of every hidden layer of a noisy network, in nats.
-
-    Propagates ``num_replicas`` noisy copies of every input and estimates each layer
-    with :func:`layer_information`: the first from the inputs alone, the others from
-    the replicas. The logits carry no noise and are left out.
-
-    ``i_xt`` is biased up with depth and ``i_xt_held_out`` down; more replicas bring
-    them together. How many are needed grows with the spread of a layer given its
-    input, in units of the noise, and with the dimension.
-
-    Args:
-      key: A random key.
-      params: Parameters of the network.
-      x: All inputs, each once, shape ``[num_samples, num_inputs]``, floating.
-      labels: Integer classes, shape ``[num_samples]``, or p(y|x), floating, shape
-        ``[num_samples, num_classes]``.
-      network: A network of :func:`ibjax.networks.noisy`.
-      num_classes: Number of classes.
-      num_replicas: Noisy passes per input, at least 2. Goldfeld et al. took 1,000.
-      num_draws: Draws of t per input, from 2 to ``num_replicas``.
-
-    Returns:
-      The information of every hidden layer.
-
-    Raises:
-      ValueError: As :func:`layer_information`.
-      TypeError: If a dtype is wrong.
-
-    References:
-      Goldfeld et al., `Estimating information flow in deep neural networks`, ICML 2019.
-
-    Example:
-      >>> from ibjax.networks import noisy
-      >>> network = noisy([1, 1, 2], noise_std=0.1)
-      >>> params = ((20 * jnp.ones((1, 1)), jnp.zeros(1)),)  # A step; no logits yet.
-      >>> x, labels = jnp.array([[-1.0], [1.0]]), jnp.array([0, 1])
-      >>> (layer,) = noisy_layer_information(
-      ...     jax.random.key(1), params, x, labels, network=network, num_classes=2
-      ... )
-      >>> print(f"{layer.i_xt:.4f} nats")
-      0.6931 nats
-    """
-    x = _check_centres(x, ranks=(2,), name="x")
-    if num_replicas < 2:
-        raise ValueError(f"num_replicas must be at least 2, got {num_replicas}")
-    num_samples = len(x)
-    information = []
-    t = x
-    for number, noise_std in enumerate(network.noise_std):
-        key_noise, key_draws = jax.random.split(jax.random.fold_in(key, number))
-        s = network.layer(params, number, t)
-        centres = s if number == 0 else s.reshape(num_samples, num_replicas, -1)
-        information.append(
-            layer_information(
-                key_draws,
-                centres,
-                labels,
-                num_classes=num_classes,
-                noise_std=noise_std,
-                num_draws=num_draws,
-            )
-        )
-        if number == 0:
-            s = jnp.repeat(s, num_replicas, axis=0)
-        t = s + noise_std * jax.random.normal(key_noise, s.shape, s.dtype)
-    return tuple(information)
-
-
-def _check_centres(centres, ranks, name="centres"):
-    centres = jnp.asarray(centres)
-    if centres.ndim not in ranks or 0 in centres.shape:
-        wanted = "[num_samples, dim]"
-        if 3 in ranks:
-            wanted += " or [num_samples, num_replicas, dim]"
-        raise ValueError(f"{name} must have shape {wanted}, got {centres.shape}")
-    if not jnp.issubdtype(centres.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {centres.dtype}")
-    if not isinstance(centres, jax.core.Tracer):
-        if not np.isfinite(np.asarray(centres)).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinite values")
+def _check_centres(centres, *shapes, name="centres", why=""):
+    centres = checks.shape(name, jnp.asarray(centres), *shapes, why=why)
+    checks.finite(name, checks.floating(name, centres))
     return centres.astype(jnp.float32) if centres.dtype.itemsize < 4 else centres
 
 
-def _check_options(noise_std, num_draws, num_replicas):
-    concrete = not isinstance(noise_std, jax.core.Tracer)
-    if jnp.ndim(noise_std) != 0 or (concrete and not 0 < noise_std < math.inf):
-        raise ValueError(f"noise_std must be one positive number, got {noise_std}")
-    if num_draws < 2:
-        raise ValueError(
-            f"num_draws must be at least 2, for a standard error, got {num_draws}"
-        )
+def _check_draws(num_draws, num_replicas):
+    # One draw has no variance, of which the standard error is made.
+    checks.at_least("num_draws", num_draws, 2)
     if 1 < num_replicas < num_draws:
         raise ValueError(
             "num_draws must be at most the number of replicas, so that each draw comes "
             f"from another, got {num_draws} draws of {num_replicas} replicas"
         )
-    return noise_std
 
 
 @partial(jax.jit, static_argnames="num_draws")
-def _information(key, centres, weights, noise_std, num_draws):
-    """Information of centres ``[num_samples, num_replicas, dim]`` and their noise.
+def information_at(
+    key: jax.Array,
+    own: jax.Array | None,
+    centres: jax.Array,
+    rows: jax.Array | None,
+    weights: jax.Array,
+    noise_std: ArrayLike,
+    *,
+    num_draws: int,
+) -> PropagatedInformation:
+    """The estimate of :func:`layer_information`, for arguments that are known to fit.
 
-    Samples are taken a block of rows at a time and meet all centres a block of columns
-    at a time; the sums over columns carry their largest exponent along.
+    ``own [num_rows, num_own, dim]`` and ``rows [num_rows]``, or None for the ``centres
+    [num_samples, num_replicas, dim]`` of all; ``weights [num_samples, num_classes]``.
     """
     num_samples, num_replicas, dim = centres.shape
+    if rows is None:
+        own, rows = centres, jnp.arange(num_samples)
+    num_rows, num_own, _ = own.shape
     num_classes = weights.shape[1]
+    chex.assert_shape(own, (num_rows, num_own, dim))
+    chex.assert_shape(rows, (num_rows,))
+    chex.assert_shape(weights, (num_samples, num_classes))
     dtype = centres.dtype
-    centres = centres / jnp.asarray(noise_std, dtype)
+    own, centres = (a / jnp.asarray(noise_std, dtype) for a in (own, centres))
     columns, column_weights = columns_of(centres, weights)
+    # As many draws as wanted from the replicas in turn: they are exchangeable.
+    of_replica = np.arange(num_draws) % num_own
+    is_own = np.eye(num_own, dtype=bool)[of_replica]
 
     def block(start):
-        number, rows = start
-        own = centres[rows]
-        shape = (len(rows), num_draws, dim)
-        # As many draws as wanted from the replicas in turn: they are exchangeable.
-        of_replica = np.arange(num_draws) % num_replicas
-        centre = own[:, of_replica]
-        z = jax.random.normal(jax.random.fold_in(key, number), shape, dtype)
-        within = log_ratio(
-            centre[:, :, None], z[:, :, None], own[:, None]
-        )  # [rows, draws, replicas]
+        number, places = start
+        mine = own[places]
+        centre = mine[:, of_replica]
+        # A key of its own for every block, so that no array of all draws is held.
+        z = jax.random.normal(jax.random.fold_in(key, number), centre.shape, dtype)
         flat = partial(jnp.reshape, shape=(-1, dim))
         over_all, by_class = log_sums(flat(centre), flat(z), columns, column_weights)
-        log_g_x = jax.nn.logsumexp(within, axis=2) - math.log(num_replicas)
-        held_out = log_g_x
-        if num_replicas > 1:
-            is_own = np.eye(num_replicas, dtype=bool)[of_replica]
-            held_out = jnp.where(is_own[None], -jnp.inf, within)
-            held_out = jax.nn.logsumexp(held_out, axis=2) - math.log(num_replicas - 1)
-        by_draw = partial(jnp.reshape, shape=(len(rows), num_draws))
-        log_g = by_draw(over_all) - math.log(num_samples * num_replicas)
-        log_g_y = by_class[:, :num_classes].reshape(len(rows), num_draws, num_classes)
-        return log_g, log_g_x, held_out, log_g_y
+        over_all = over_all.reshape(len(places), num_draws)
+        by_class = by_class[:, :num_classes].reshape(
+            len(places), num_draws, num_classes
+        )
+        within = log_ratio(centre[:, :, None], z[:, :, None], mine[:, None])
+        chex.assert_shape(within, (len(places), num_draws, num_own))
+        log_g_x = jax.nn.logsumexp(within, axis=2) - math.log(num_own)
+        # Below, everything is relative to g_x. The input's few replicas among those of
+        # all are taken out of the sums, its many own ones put in.
+        few = centres[rows[places]]
+        few = log_ratio(centre[:, :, None], z[:, :, None], few[:, None])
+        few = jnp.exp(jax.nn.logsumexp(few, axis=2) - log_g_x)
+        all_few = jnp.exp(over_all - log_g_x)
+        # Rounding can leave less than nothing where no other input is near.
+        total = 1.0 + jnp.maximum(all_few - few, 0.0) / num_replicas
+        weight = weights[rows[places]][:, None]
+        class_few = jnp.exp(by_class - log_g_x[..., None])
+        rest = jnp.maximum(class_few - weight * few[..., None], 0.0) / num_replicas
+        i_xt = math.log(num_samples) - jnp.log(total)
+        held_out = i_xt
+        if num_own > 1:
+            others = jnp.where(is_own[None], -jnp.inf, within)
+            log_others = jax.nn.logsumexp(others, axis=2) - math.log(num_own - 1)
+            held_out = i_xt + log_others - log_g_x
+        ratio = jnp.log(weight + rest) - log_size - jnp.log(total)[..., None]
+        i_ty = jnp.sum(jnp.where(weight > 0, weight * ratio, 0.0), axis=2)
+        return i_xt, held_out, i_ty + math.log(num_samples)
 
-    num_rows = min(max(1, _ROWS // num_draws), num_samples)
-    num_blocks = -(-num_samples // num_rows)
-    rows = jnp.minimum(jnp.arange(num_blocks * num_rows), num_samples - 1)
-    starts = (jnp.arange(num_blocks), rows.reshape(num_blocks, num_rows))
-    log_g, log_g_x, held_out, log_g_y = jax.tree.map(
-        lambda values: values.reshape(len(rows), *values.shape[2:])[:num_samples],
-        lax.map(block, starts),
-    )
-
-    # A class without samples has weight zero everywhere.
+    # A class without samples has weight zero everywhere: any finite number will do.
     log_size = jnp.log(jnp.maximum(jnp.sum(weights, axis=0), jnp.finfo(dtype).tiny))
-    log_g_y = log_g_y - log_size[None, None] - math.log(num_replicas)
-    weight = weights[:, None, :]
-    ratio_y = jnp.where(weight > 0, weight * (log_g_y - log_g[:, :, None]), 0.0)
-    i_xt, i_xt_error = _stratified_mean(log_g_x - log_g)
-    i_ty, i_ty_error = _stratified_mean(jnp.sum(ratio_y, axis=2))
-    i_xt_held_out = i_xt
-    if num_replicas > 1:
-        i_xt_held_out, _ = _stratified_mean(held_out - log_g)
-    return PropagatedInformation(i_xt, i_ty, i_xt_held_out, i_xt_error, i_ty_error)
+    log_size = log_size[None, None]
+    num_block_rows = min(max(1, _DRAWS // num_draws), num_rows)
+    num_blocks = -(-num_rows // num_block_rows)
+    # The last block repeats the last row, whose repetitions are cut off below.
+    places = jnp.minimum(jnp.arange(num_blocks * num_block_rows), num_rows - 1)
+    starts = (jnp.arange(num_blocks), places.reshape(num_blocks, num_block_rows))
+    i_xt, held_out, i_ty = (
+        values.reshape(len(places), num_draws)[:num_rows]
+        for values in lax.map(block, starts)
+    )
+    # An infinite centre would pass for one that is far from all the others.
+    finite = jnp.all(jnp.isfinite(centres)) & jnp.all(jnp.isfinite(own))
+    estimates = PropagatedInformation(
+        i_xt=jnp.mean(i_xt),
+        i_ty=jnp.mean(i_ty),
+        i_xt_held_out=jnp.mean(held_out),
+        i_xt_error=_standard_error(i_xt, num_samples),
+        i_ty_error=_standard_error(i_ty, num_samples),
+    )
+    return jax.tree.map(lambda value: jnp.where(finite, value, jnp.nan), estimates)
 
 
-def _stratified_mean(values):
-    """Mean of ``[num_samples, num_draws]`` and the error of the draws alone."""
-    num_samples, num_draws = values.shape
-    variance = jnp.var(values, axis=1, ddof=1) / num_draws
-    return jnp.mean(values), jnp.sqrt(jnp.sum(variance)) / num_samples
+def _standard_error(values, num_samples):
+    """Standard error of the mean of ``[num_rows, num_draws]`` as that of all inputs."""
+    num_rows, num_draws = values.shape
+    within = jnp.mean(jnp.var(values, axis=1, ddof=1)) / num_draws
+    # Of all inputs only the draws are random; of one row nothing else is known.
+    if num_rows in (1, num_samples):
+        return jnp.sqrt(within / num_rows)
+    between = jnp.var(jnp.mean(values, axis=1), ddof=1)
+    inputs = jnp.maximum(between - within, 0.0)
+    return jnp.sqrt(jnp.maximum(between / num_rows - inputs / num_samples, 0.0))

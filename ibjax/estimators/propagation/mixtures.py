@@ -6,6 +6,7 @@ from differences of centres: nothing cancels, however far the centres are from z
 
 from functools import partial
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 
@@ -14,6 +15,7 @@ __all__ = ["columns_of", "log_ratio", "log_sums"]
 _COLUMNS = 1024
 # A product of fewer columns takes a CPU longer.
 _FEWEST_COLUMNS = 4
+# Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
 _EXACT = lax.Precision.HIGHEST
 
 
@@ -29,6 +31,7 @@ def columns_of(centres, weights):
       Centres, ``[blocks, dim, width]``, and weights, ``[blocks, width, sums]``.
     """
     num_samples, num_replicas, dim = centres.shape
+    chex.assert_shape(weights, (num_samples, None))
     num_centres = num_samples * num_replicas
     width = min(_COLUMNS, num_centres)
     num_blocks = -(-num_centres // width)
@@ -45,23 +48,23 @@ def columns_of(centres, weights):
 
 
 def log_ratio(centre, z, others):
-    """Log density of other Gaussians relative to a draw's own; last axis is summed."""
+    """Log density of other Gaussians relative to a draw's own, over the last axis."""
     difference = others - centre
     return jnp.sum(difference * (z - 0.5 * difference), axis=-1)
 
 
 def log_sums(centre, z, columns, column_weights):
-    """Logarithms of the weighted sums of relative densities over all columns.
+    """Log of the total density, ``[rows]``, and of each class's, ``[rows, sums - 1]``.
 
-    Args:
-      centre: Centres the draws come from, ``[rows, dim]``, in units of the noise.
-      z: The draws, ``[rows, dim]``.
-      columns: All centres, ``[blocks, dim, width]``.
-      column_weights: Their weights, ``[blocks, width, sums]``.
-
-    Returns:
-      Of the first sum, ``[rows]``, and of the others, ``[rows, sums - 1]``.
+    Both are relative to the density of the draw's own centre and are not divided by the
+    number of centres. ``columns`` and ``column_weights`` are those of
+    :func:`columns_of`.
     """
+    num_rows, dim = centre.shape
+    num_blocks, _, width = columns.shape
+    chex.assert_shape(z, (num_rows, dim))
+    chex.assert_shape(columns, (num_blocks, dim, width))
+    chex.assert_shape(column_weights, (num_blocks, width, None))
 
     # A loop over the units holds one tile; unrolled, XLA computes all of it twice, for
     # the maximum and for the exponential.
@@ -74,10 +77,12 @@ def log_sums(centre, z, columns, column_weights):
         column, weight = block
         exponent = lax.fori_loop(
             0,
-            centre.shape[1],
+            dim,
             partial(add_unit, column),
-            jnp.zeros((len(centre), column.shape[1]), centre.dtype),
+            jnp.zeros((num_rows, width), centre.dtype),
         )
+        # The largest exponent is carried along, so that no sum overflows: a centre can
+        # be far likelier than the draw's own, by exp(|z|^2 / 2).
         new = jnp.maximum(largest, jnp.max(exponent, axis=1))
         kernel = jnp.exp(exponent - new[:, None])
         added = jnp.matmul(kernel, weight, precision=_EXACT)
@@ -85,8 +90,8 @@ def log_sums(centre, z, columns, column_weights):
 
     # Relative to its own centre a draw's density is one, so no maximum is below zero.
     start = (
-        jnp.zeros(len(centre), centre.dtype),
-        jnp.zeros((len(centre), column_weights.shape[2]), centre.dtype),
+        jnp.zeros(num_rows, centre.dtype),
+        jnp.zeros((num_rows, column_weights.shape[2]), centre.dtype),
     )
     (largest, sums), _ = lax.scan(add_block, start, (columns, column_weights))
     total = jnp.log(sums) + largest[:, None]

@@ -109,28 +109,15 @@ class GaussianConditional(linen.Module):
         return -0.5 * jnp.sum(square + log_variance + jnp.log(2 * jnp.pi), axis=-1)
 
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
-        """Of all pairs: ``[n, dim_x]``, ``[m, dim_y]`` to ``[n, m]``."""
+        """Log-density of all pairs: ``[n, dim_x]``, ``[m, dim_y]`` to ``[n, m]``."""
         return self.pairs(x[:, None], y[None])
 
 
 def initial_params(
     critic: linen.Module, key: jax.Array, x: jax.Array, y: jax.Array
 ) -> Any:
-    """Parameters of a critic before training.
-
-    Those of the critics above are from
-    :func:`ibjax.networks.initialization.uniform_params`; any other module draws its
-    own.
-
-    Args:
-      critic: A flax module called with two sets of samples.
-      key: A typed key.
-      x: Samples of the first variable, ``[n, dim_x]``; only the shape is used.
-      y: Samples of the second, ``[n, dim_y]``.
-
-    Returns:
-      The variables that ``critic.apply`` takes.
-    """
+    """Parameters of a critic before training, for samples of the shapes of x and y."""
+    # The critics above get theirs from one draw, which compiles faster than many.
     if type(critic) not in (GaussianConditional, JointCritic, SeparableCritic):
         return critic.init(key, x, y)
     shapes = jax.eval_shape(critic.init, key, x, y)

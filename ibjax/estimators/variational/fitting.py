@@ -22,7 +22,7 @@ from flax import linen
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.estimators.samples import check_samples
+from ibjax.estimators.samples import check_pair
 from ibjax.estimators.variational import objectives
 from ibjax.estimators.variational.critics import (
     GaussianConditional,
@@ -37,6 +37,7 @@ from ibjax.estimators.variational.samples import (
     split_sizes,
     standardise,
 )
+from ibjax.numerics import checks, descent
 
 __all__ = ["OBJECTIVES", "VariationalEstimate", "fit"]
 
@@ -45,7 +46,7 @@ OBJECTIVES = ("infonce", "donsker_varadhan", "mine", "nwj", "smile", "club")
 
 
 class VariationalEstimate(NamedTuple):
-    r"""What a trained critic says of I(X;Y); ``vmap`` adds a leading axis to each.
+    r"""Estimate of I(X;Y) by a trained critic; ``vmap`` adds a leading axis to each.
 
     Attributes:
       value: Estimate in nats, from held-out samples; NaN if training diverged. Not cut
@@ -56,7 +57,7 @@ class VariationalEstimate(NamedTuple):
       cap: What the value cannot exceed, in nats: the log of the batch size for InfoNCE,
         infinite for the others.
       train_history: Objective on every step's minibatch in nats, ``[num_steps]``,
-        before the step; too large as an estimate once a critic learns by heart.
+        before the step; too large as an estimate once the critic overfits.
       held_out_history: Value after every one of ``num_checkpoints`` equal parts of the
         training, ``[num_checkpoints]``; the last is ``value``.
       num_steps: Steps with a finite objective before the first without, int32.
@@ -93,10 +94,10 @@ def fit(
 ) -> VariationalEstimate:
     r"""Train a critic on a bound on I(X;Y) and evaluate it on held-out samples.
 
-    Assumes independent, identically distributed samples (those of a time series would
-    be held out beside their like). Every column is brought to mean zero and variance
-    one by the training samples' moments, which leaves I(X;Y) as it is; a column that is
-    constant there is set to zero.
+    Assumes independent, identically distributed samples (neighbouring samples of a time
+    series would leak from training into the held-out part). Every column is brought to
+    mean zero and variance one by the training samples' moments, which leaves I(X;Y) as
+    it is; a column that is constant there is set to zero.
 
     Held-out values of InfoNCE, Donsker-Varadhan, MINE and NWJ are on average below
     I(X;Y), the more so the fewer the samples, the higher the dimension and the
@@ -126,7 +127,7 @@ def fit(
       learning_rate: Adam's, positive.
       weight_decay: Part of the weights, in units of ``learning_rate``, that every step
         takes away (AdamW), not negative. It is what keeps the critics of few samples
-        from learning them by heart.
+        from overfitting.
       held_out_fraction: Part of the samples held out, in (0, 1).
       num_negatives: Independent pairs of each sample while training; None takes all of
         the batch. For joint critics, whose cost grows with it. CLUB trains on joint
@@ -159,46 +160,26 @@ def fit(
       >>> print(f"{estimate.value:.1f} nats, at most {estimate.cap:.1f}")
       0.4 nats, at most 5.5
     """
-    x, y = check_samples("x", x), check_samples("y", y)
-    if len(x) != len(y):
-        raise ValueError(
-            f"x and y must have as many samples, got {len(x)} and {len(y)}"
-        )
-    if objective not in OBJECTIVES:
-        raise ValueError(
-            f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}"
-        )
+    x, y = check_pair(x, y)
+    checks.one_of("objective", objective, OBJECTIVES)
     critic = _check_critic(critic, objective, num_negatives)
     num_held_out, batch_size = split_sizes(len(x), held_out_fraction, batch_size)
-    if num_negatives is not None and not 1 <= num_negatives < batch_size:
-        raise ValueError(
-            f"num_negatives must lie in [1, {batch_size}), below the batch size, got "
-            f"{num_negatives}"
-        )
+    if num_negatives is not None:
+        checks.in_range("num_negatives", num_negatives, f"[1, {batch_size})")
     if num_checkpoints < 1 or num_steps < 1 or num_steps % num_checkpoints:
         raise ValueError(
             "num_steps must be a positive multiple of num_checkpoints, got "
             f"{num_steps} and {num_checkpoints}"
         )
-    if not 0 <= averaging < 1:
-        raise ValueError(f"averaging must lie in [0, 1), got {averaging}")
-    concrete = not isinstance(learning_rate, jax.core.Tracer)
-    if jnp.ndim(learning_rate) or (concrete and not learning_rate > 0):
-        raise ValueError(
-            f"learning_rate must be one positive number, got {learning_rate}"
-        )
-    concrete = not isinstance(weight_decay, jax.core.Tracer)
-    if jnp.ndim(weight_decay) or (concrete and not weight_decay >= 0):
-        raise ValueError(
-            f"weight_decay must be one number, not negative, got {weight_decay}"
-        )
-    dtype = jnp.promote_types(x.dtype, y.dtype)
+    checks.in_range("averaging", averaging, "[0, 1)")
+    checks.positive("learning_rate", learning_rate)
+    checks.not_negative("weight_decay", weight_decay)
     return _fit(
         key,
-        x.astype(dtype),
-        y.astype(dtype),
-        jnp.asarray(learning_rate, dtype),
-        jnp.asarray(weight_decay, dtype),
+        x,
+        y,
+        jnp.asarray(learning_rate, x.dtype),
+        jnp.asarray(weight_decay, x.dtype),
         objective=objective,
         critic=critic,
         num_steps=num_steps,
@@ -276,6 +257,7 @@ def _fit(
 ) -> VariationalEstimate:
     num_train = len(x) - num_held_out
     split_key, init_key, batch_key = jax.random.split(key, 3)
+    # A random order by one sort, where jax.random.permutation takes several.
     order = jnp.argsort(jax.random.bits(split_key, (len(x),)))
     both = standardise(jnp.concatenate([x, y], axis=1)[order], num_train)
     x, y = both[:, : x.shape[1]], both[:, x.shape[1] :]
@@ -289,54 +271,58 @@ def _fit(
     optimizer = optax.adamw(learning_rate, weight_decay=weight_decay)
     params = initial_params(critic, init_key, x[:batch_size], y[:batch_size])
 
-    def loss(params, number, log_average):
-        key = jax.random.fold_in(batch_key, number)
-        rows, start = draw_batch(key, num_train, batch_size)
+    def batch_scores(params, number):
+        rows, start = draw_batch(
+            jax.random.fold_in(batch_key, number), num_train, batch_size
+        )
         x_batch, y_batch = x_train[rows], y_train[rows]
         if objective != "club" and num_negatives is None:
-            scores = (critic.apply(params, x_batch, y_batch),)
-        else:
-            # CLUB's other pairs are only for the history.
-            places = other_places(start, num_negatives or 1, batch_size)
-            pairs = critic.apply(
-                params, x_batch[:, None], y_batch[places], method="pairs"
-            )
-            scores = pairs[:, 0], pairs[:, 1:]
+            return (critic.apply(params, x_batch, y_batch),)
+        # CLUB's other pairs are only for the history.
+        places = other_places(start, num_negatives or 1, batch_size)
+        pairs = critic.apply(params, x_batch[:, None], y_batch[places], method="pairs")
+        return pairs[:, 0], pairs[:, 1:]
+
+    def loss(params, log_average, number):
+        scores = batch_scores(params, number)
+        # What is trained on is not always what is reported.
         if objective == "mine":
-            value, log_average = objectives.mine(
+            target, log_average = objectives.mine(
                 *scores, log_average=log_average, rate=mine_rate
             )
-            return -value, (value, log_average)
-        target = value = objective_value(objective, scores, clip)
+            value = target
+        else:
+            target = value = objective_value(objective, scores, clip)
         if objective == "smile":
             target = objectives.js(*scores)
         elif objective == "club":
             target = jnp.mean(scores[0])
-        return -target, (value, log_average)
+        return -target, (log_average, value)
 
     def step(state, number):
-        params, average, optimizer_state, log_average = state
-        gradient, (value, log_average) = jax.grad(loss, has_aux=True)(
-            params, number, log_average
-        )
-        updates, optimizer_state = optimizer.update(gradient, optimizer_state, params)
-        params = optax.apply_updates(params, updates)
+        state, average = state
+        state, value = descent.step(loss, state, number, optimizer)
         # The first steps' weights are not worth remembering.
         decay = jnp.minimum(averaging, number / (number + 10)).astype(x.dtype)
         average = jax.tree.map(
-            lambda old, new: decay * old + (1 - decay) * new, average, params
+            lambda old, new: decay * old + (1 - decay) * new, average, state.params
         )
-        return (params, average, optimizer_state, log_average), value
+        return (state, average), value
 
     def checkpoint(state, numbers):
         state, history = lax.scan(step, state, numbers)
-        scores = lax.map(lambda pair: critic.apply(state[1], *pair), held_out)
+        _, average = state
+        # A batch at a time: the hidden layers of a joint critic hold all pairs.
+        scores = lax.map(lambda pair: critic.apply(average, *pair), held_out)
         return state, (history, *held_out_value(objective, scores, clip))
 
-    state = (params, params, optimizer.init(params), jnp.asarray(-jnp.inf, x.dtype))
+    # MINE's running average of no batches.
+    log_average = jnp.asarray(-jnp.inf, x.dtype)
+    state = (descent.init(params, optimizer, memory=log_average), params)
     numbers = jnp.arange(num_steps).reshape(num_checkpoints, -1)
     _, (history, values, errors) = lax.scan(checkpoint, state, numbers)
     history = history.reshape(-1)
+    # Infinite scores are a failure too, of which nothing is to be reported.
     values = jnp.where(jnp.isfinite(values), values, jnp.nan)
     diverged = jnp.isnan(values[-1])
     cap = math.log(batch_size) if objective == "infonce" else math.inf

@@ -2,6 +2,7 @@
 
 import math
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.nn import logsumexp
@@ -36,17 +37,13 @@ def held_out_value(
     deviation of what a sample adds to the value: its score, less all it adds to the
     second term, as x and as y.
 
-    Args:
-      objective: Name of the objective.
-      scores: ``[num_batches, batch, batch]``, joint samples on the diagonals.
-      clip: Where SMILE clips.
-
-    Returns:
-      Value and standard error, each of shape ``[]``.
+    Scores are ``[num_batches, batch, batch]``, joint samples on the diagonals.
 
     References:
       Efron, `The jackknife, the bootstrap and other resampling plans`, 1982, ch. 6.
     """
+    num_batches, batch, _ = scores.shape
+    chex.assert_shape(scores, (num_batches, batch, batch))
     joint = jnp.diagonal(scores, axis1=1, axis2=2)
     if objective == "infonce":
         log_sum = logsumexp(scores, axis=2, keepdims=True)
@@ -60,6 +57,7 @@ def held_out_value(
             for matrix in (scores, jnp.swapaxes(scores, 1, 2))
         )
         value = objective_value(objective, (joint.reshape(-1), by_x), clip)
+        # Below, by_x and by_y become what every pair adds to the second term.
         if objective == "club":
             pass
         elif objective == "nwj":

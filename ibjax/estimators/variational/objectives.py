@@ -21,10 +21,16 @@ holds of expectations holds of averages over samples that are linear in them: fo
 CLUB and InfoNCE. The logarithm of an average over n pairs is too small on average, so
 Donsker-Varadhan from few pairs is too large.
 
-Every function takes a matrix of scores, ``scores[i, j]`` of :math:`(x_i, y_j)`, whose
-diagonal holds the joint samples and whose B(B - 1) other entries the independent pairs;
-or the scores of joint samples and those of independent pairs apart. The former uses
-every sample B times, the latter is for critics too costly for that.
+Every function takes ``scores``, floating, in one of two forms, and raises
+``ValueError`` for other shapes and ``TypeError`` for other dtypes:
+
+- of all pairs, ``[batch, batch]``, ``scores[i, j]`` of :math:`(x_i, y_j)`, whose
+  diagonal holds the joint samples and whose B(B - 1) other entries the independent
+  pairs. It uses every sample B times.
+- of joint samples, ``[batch]``, with ``marginal`` beside them, the scores of
+  independent pairs, of any shape. It is for critics too costly for all pairs.
+
+The result is in nats, of shape ``[]``.
 """
 
 import math
@@ -33,6 +39,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import log_sigmoid, logsumexp
 from jax.typing import ArrayLike
+
+from ibjax.numerics import checks
 
 __all__ = [
     "club",
@@ -53,16 +61,11 @@ def donsker_varadhan(scores: ArrayLike, marginal: ArrayLike | None = None) -> ja
     :func:`mine`.
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
-      marginal: Scores of independent pairs, of any shape.
+      scores: Scores; see the module.
+      marginal: Scores of independent pairs, if they are apart.
 
     Returns:
-      The bound, shape ``[]``.
-
-    Raises:
-      ValueError: If the shapes are neither of these.
-      TypeError: If scores are not floating.
+      The bound.
 
     References:
       Donsker and Varadhan, `Asymptotic evaluation of certain Markov process
@@ -91,9 +94,8 @@ def mine(
     over the batches so far instead. The value remains :func:`donsker_varadhan`'s.
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
-      marginal: Scores of independent pairs, of any shape.
+      scores: Scores; see the module.
+      marginal: Scores of independent pairs, if they are apart.
       log_average: Logarithm of the running average of :math:`E_q e^T`, shape ``[]``, as
         returned for the batch before; minus infinity for the first batch.
       rate: Weight of this batch in the average.
@@ -103,8 +105,7 @@ def mine(
       the gradient is divided by. No gradient flows through the latter.
 
     Raises:
-      ValueError: If the shapes are neither of these, or ``rate`` not in (0, 1].
-      TypeError: If scores are not floating.
+      ValueError: If ``rate`` is not in (0, 1].
 
     References:
       Belghazi et al., `Mutual information neural estimation`, ICML 2018, sec. 3.2.
@@ -115,11 +116,11 @@ def mine(
       >>> print(f"{value:.4f} {log_average:.4f}")
       1.0000 0.0000
     """
-    if not 0 < rate <= 1:
-        raise ValueError(f"rate must lie in (0, 1], got {rate}")
+    checks.in_range("rate", rate, "(0, 1]")
     joint, marginal = _joint_and_marginal(scores, marginal)
     log_mean = _log_mean_exp(marginal)
     now = jax.lax.stop_gradient(log_mean)
+    # The first batch is all of its average, which would be too small if it began at 0.
     before = jnp.asarray(log_average, now.dtype)
     weight = jnp.where(before == -jnp.inf, 1.0, rate).astype(now.dtype)
     average = jnp.logaddexp(before + jnp.log1p(-weight), now + jnp.log(weight))
@@ -136,16 +137,11 @@ def nwj(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
     it is minus infinity where the average itself is beyond :math:`e^{88}`.
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
-      marginal: Scores of independent pairs, of any shape.
+      scores: Scores; see the module.
+      marginal: Scores of independent pairs, if they are apart.
 
     Returns:
-      The bound, shape ``[]``.
-
-    Raises:
-      ValueError: If the shapes are neither of these.
-      TypeError: If scores are not floating.
+      The bound.
 
     References:
       Nguyen, Wainwright and Jordan, `Estimating divergence functionals and the
@@ -167,17 +163,12 @@ def infonce(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
         \frac1B \sum_i \log \frac{e^{T_{ii}}}{\frac1B \sum_j e^{T_{ij}}} \le \log B .
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
+      scores: Scores; see the module.
       marginal: Scores of each x with independent y, ``[batch, num_negatives]``; the
         bound is then the log of ``1 + num_negatives``.
 
     Returns:
-      The bound, shape ``[]``.
-
-    Raises:
-      ValueError: If the shapes are neither of these.
-      TypeError: If scores are not floating.
+      The bound.
 
     References:
       van den Oord, Li and Vinyals, `Representation learning with contrastive predictive
@@ -194,11 +185,8 @@ def infonce(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
         joint = jnp.diagonal(scores)
     else:
         joint, marginal = _joint_and_marginal(scores, marginal)
-        if marginal.ndim != 2 or len(marginal) != len(joint):
-            raise ValueError(
-                "marginal must have shape [batch, num_negatives] with batch "
-                f"{len(joint)}, got {marginal.shape}"
-            )
+        shape = (len(joint), "num_negatives")
+        checks.shape("marginal", marginal, shape, why="to match scores")
         scores = jnp.concatenate([joint[:, None], marginal], axis=1)
     return jnp.mean(joint - logsumexp(scores, axis=1)) + math.log(scores.shape[1])
 
@@ -214,17 +202,15 @@ def smile(
     :func:`js`, whose best scores are the log of the density ratio without a constant.
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
-      marginal: Scores of independent pairs, of any shape.
+      scores: Scores; see the module.
+      marginal: Scores of independent pairs, if they are apart.
       clip: Where to clip, positive; infinity gives Donsker-Varadhan.
 
     Returns:
-      The estimate, shape ``[]``.
+      The estimate.
 
     Raises:
-      ValueError: If the shapes are neither of these, or ``clip`` is not positive.
-      TypeError: If scores are not floating.
+      ValueError: If ``clip`` is not positive.
 
     References:
       Song and Ermon, `Understanding the limitations of variational mutual information
@@ -235,6 +221,7 @@ def smile(
       >>> print(f"{smile(scores):.4f} {smile(scores, clip=jnp.inf):.4f}")
       4.0000 3.0000
     """
+    # Infinity is allowed: no clipping.
     if not clip > 0:
         raise ValueError(f"clip must be positive, got {clip}")
     joint, marginal = _joint_and_marginal(scores, marginal)
@@ -242,7 +229,7 @@ def smile(
 
 
 def js(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
-    r"""What a critic gains at telling joint from independent pairs, in nats.
+    r"""Log-likelihood of a critic that tells joint from independent pairs, in nats.
 
     .. math::
         E_p \log \sigma(T) + E_q \log (1 - \sigma(T)) \le 2 JS(p, q) - 2 \log 2 ,
@@ -251,16 +238,11 @@ def js(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
     estimate of I(X;Y). It is largest where T is the log of the density ratio.
 
     Args:
-      scores: Scores of all pairs, ``[batch, batch]``; or, if ``marginal`` is given, of
-        joint samples, ``[batch]``.
-      marginal: Scores of independent pairs, of any shape.
+      scores: Scores; see the module.
+      marginal: Scores of independent pairs, if they are apart.
 
     Returns:
-      The objective, shape ``[]``, in ``[-inf, 0]``.
-
-    Raises:
-      ValueError: If the shapes are neither of these.
-      TypeError: If scores are not floating.
+      The objective, in ``[-inf, 0]``.
 
     References:
       Nowozin, Cseke and Tomioka, `f-GAN`, NIPS 2016.
@@ -282,17 +264,12 @@ def club(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
     maximum likelihood, not on this.
 
     Args:
-      scores: Log-densities of all pairs, ``[batch, batch]``, ``scores[i, j]`` that of
-        y_j given x_i; or, if ``marginal`` is given, of joint samples, ``[batch]``.
-      marginal: Log-densities of independent pairs, of any shape; one for each sample
-        makes the sampled form of CLUB.
+      scores: Log-densities of y_j given x_i; see the module.
+      marginal: Those of independent pairs, if they are apart; one for each sample makes
+        the sampled form of CLUB.
 
     Returns:
-      The estimate, shape ``[]``.
-
-    Raises:
-      ValueError: If the shapes are neither of these.
-      TypeError: If scores are not floating.
+      The estimate.
 
     References:
       Cheng et al., `CLUB: a contrastive log-ratio upper bound of mutual information`,
@@ -320,13 +297,7 @@ def _check_scores(scores: ArrayLike) -> jax.Array:
             "scores must have shape [batch, batch] with batch at least 2, or [batch] "
             f"with marginal beside it, got {scores.shape}"
         )
-    _check_floating("scores", scores)
-    return scores
-
-
-def _check_floating(name: str, value: jax.Array) -> None:
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {value.dtype}")
+    return checks.floating("scores", scores)
 
 
 def _joint_and_marginal(
@@ -342,9 +313,7 @@ def _joint_and_marginal(
             "scores must have shape [batch] beside a marginal that is not empty, got "
             f"{joint.shape} and {marginal.shape}"
         )
-    _check_floating("scores", joint)
-    _check_floating("marginal", marginal)
-    return joint, marginal
+    return checks.floating("scores", joint), checks.floating("marginal", marginal)
 
 
 def _log_mean_exp(values: jax.Array) -> jax.Array:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ibjax.numerics import checks
+
 __all__ = ["draw_batch", "other_places", "split_sizes", "standardise"]
 
 LARGEST_BATCH = 256
@@ -13,16 +15,8 @@ LARGEST_BATCH = 256
 def split_sizes(
     num_samples: int, held_out_fraction: float, batch_size: int | None
 ) -> tuple[int, int]:
-    """Number of held-out samples, and the batch size.
-
-    Raises:
-      ValueError: If the fraction is out of range, or either part of the samples has
-        less than two or less than a batch.
-    """
-    if not 0 < held_out_fraction < 1:
-        raise ValueError(
-            f"held_out_fraction must lie in (0, 1), got {held_out_fraction}"
-        )
+    """Number of held-out samples, and the batch size."""
+    checks.in_range("held_out_fraction", held_out_fraction, "(0, 1)")
     num_held_out = round(num_samples * held_out_fraction)
     num_train = num_samples - num_held_out
     if min(num_held_out, num_train) < 2:
@@ -31,6 +25,7 @@ def split_sizes(
             f"{num_train} and {num_held_out}"
         )
     if batch_size is None:
+        # As few batches as can be, and as equal: fewer held-out samples are left over.
         num_batches = -(-num_held_out // min(LARGEST_BATCH, num_train))
         return num_held_out, num_held_out // num_batches
     if not 2 <= batch_size <= min(num_held_out, num_train):
@@ -63,13 +58,9 @@ def draw_batch(
 ) -> tuple[jax.Array, jax.Array]:
     """One sample of every stratum, and a random number for :func:`other_places`.
 
-    Args:
-      key: A typed key.
-      num_train: Number of samples, in random order.
-      batch_size: Number of strata, whose sizes differ by at most one.
-
-    Returns:
-      Numbers of the samples, ``[batch_size]``, and one in ``[0, batch_size - 1)``.
+    The first ``num_train`` samples, in random order, are ``batch_size`` strata whose
+    sizes differ by at most one. The samples' numbers are ``[batch_size]``, the random
+    number is in ``[0, batch_size - 1)``.
     """
     edges = np.arange(batch_size + 1) * num_train // batch_size
     size = jnp.asarray(np.diff(edges), jnp.uint32)

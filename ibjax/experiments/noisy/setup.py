@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 
-from ibjax import datasets, objectives, networks, probes, training
-from ibjax.estimators.propagation.rows import DEFAULT_EFFORT, Effort
+from ibjax import datasets, networks, objectives, probes, training
 from ibjax.experiments.setup import SetupGrid
 from ibjax.probes import noisy as noisy_probes
+from ibjax.probes.propagation import DEFAULT_EFFORT, Effort
 from ibjax.sweeps.grid import Cell
 
 __all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
