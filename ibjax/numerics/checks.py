@@ -1,0 +1,191 @@
+"""Checks of arguments that many public functions take, one line each.
+
+Each returns its argument, or raises an error that names the argument, what was
+expected and what came. What only a value can tell is not checked of a traced array,
+whose values are not known yet. Arrays stay what they are, of NumPy or of JAX; anything
+else that is to be an array becomes one of JAX.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = [
+    "at_least",
+    "finite",
+    "floating",
+    "in_range",
+    "indices",
+    "integers",
+    "is_traced",
+    "not_negative",
+    "one_of",
+    "positive",
+    "same_length",
+    "same_shape",
+    "shape",
+]
+
+Value = TypeVar("Value")
+Axes = Sequence[str | int]
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether any of the values is traced, so that its numbers are not known yet."""
+    return any(isinstance(value, jax.core.Tracer) for value in values)
+
+
+def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
+    """Check the shape of an array.
+
+    Args:
+      name: Name of the argument.
+      value: The array.
+      *shapes: Shapes it may have. An axis is its length, or a name for any length but
+        zero; a last name with a star stands for any number of axes.
+      why: What the shape follows from, as in "to match t".
+
+    Example:
+      >>> t = shape("t", jnp.ones((3, 2)), ("num_samples", "dim"))
+      >>> shape("labels", jnp.ones(2), (3,), why="to match t")
+      Traceback (most recent call last):
+      ValueError: labels must have shape [3] to match t, got (2,)
+    """
+    array = _array(value)
+    if not any(_fits(array.shape, axes) for axes in shapes):
+        expected = " or ".join(f"[{', '.join(map(str, axes))}]" for axes in shapes)
+        why = why and f" {why}"
+        raise ValueError(f"{name} must have shape {expected}{why}, got {array.shape}")
+    return array
+
+
+def same_shape(**arrays: Any) -> None:
+    """Check that arrays have one shape."""
+    shapes = [np.shape(array) for array in arrays.values()]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"{_all(arrays)} must have one shape, got {_all(shapes)}")
+
+
+def same_length(**arrays: Any) -> None:
+    """Check that arrays have as many samples, along their first axes."""
+    lengths = [len(array) for array in arrays.values()]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"{_all(arrays)} must have as many samples, got {_all(lengths)}"
+        )
+
+
+def floating(name: str, value: Any, *, hint: str = "") -> Any:
+    """Check that an array is floating; ``hint`` says what to do if it is not."""
+    return _kind(name, value, jnp.floating, "floating", hint)
+
+
+def integers(name: str, value: Any, *, hint: str = "") -> Any:
+    """Check that an array holds integers; ``hint`` says what to do if not."""
+    return _kind(name, value, jnp.integer, "integers", hint)
+
+
+def finite(name: str, value: Any) -> Any:
+    """Check that an array, if its values are known, holds no NaN and no infinity."""
+    array = _array(value)
+    if not is_traced(array):
+        bad = np.sum(~np.isfinite(np.asarray(array)))
+        if bad:
+            raise ValueError(
+                f"{name} must be finite, got {bad} NaN or infinite entries"
+            )
+    return array
+
+
+def indices(name: str, value: Any, size: int) -> Any:
+    """Check that an array of integers, if its values are known, lies in [0, size)."""
+    array = _array(value)
+    if not is_traced(array) and array.size:
+        values = np.asarray(array)
+        low, high = values.min(), values.max()
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"{name} must lie in [0, {size}), got values from {low} to {high}"
+            )
+    return array
+
+
+def at_least(name: str, value: Value, least: float) -> Value:
+    """Check that a count, or another known number, is not below ``least``."""
+    if not is_traced(value) and not value >= least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
+
+
+def positive(name: str, value: Value) -> Value:
+    """Check that a value is one positive, finite number."""
+    return _number(name, value, "be one positive number", lambda v: 0 < v < np.inf)
+
+
+def not_negative(name: str, value: Value) -> Value:
+    """Check that a value is one finite number, zero or above."""
+    return _number(name, value, "be one number from 0 on", lambda v: 0 <= v < np.inf)
+
+
+def in_range(name: str, value: Value, interval: str) -> Value:
+    """Check that a value is one number of an interval, written as in ``"[0, 1)"``."""
+    low, high = map(float, interval[1:-1].split(","))
+
+    def is_inside(v):
+        above = v >= low if interval[0] == "[" else v > low
+        return above and (v <= high if interval[-1] == "]" else v < high)
+
+    return _number(name, value, f"lie in {interval}", is_inside)
+
+
+def one_of(name: str, value: Value, allowed: Iterable[Any]) -> Value:
+    """Check that a value is one of those allowed, names or None."""
+    allowed = tuple(allowed)
+    # An array equals a name entry by entry, which `in` could not make a yes or no of.
+    if not isinstance(value, str | int | float | None) or value not in allowed:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}"
+        )
+    return value
+
+
+def _array(value: Any) -> Any:
+    is_array = hasattr(value, "shape") and hasattr(value, "dtype")
+    return value if is_array else jnp.asarray(value)
+
+
+def _fits(actual: tuple[int, ...], axes: Axes) -> bool:
+    """Whether a shape is the one written as names and lengths."""
+    if axes and str(axes[-1]).startswith("*"):
+        axes = (*axes[:-1], *actual[len(axes) - 1 :])
+        if 0 in actual:
+            return False
+    return len(actual) == len(axes) and all(
+        length > 0 if isinstance(axis, str) else length == axis
+        for length, axis in zip(actual, axes, strict=True)
+    )
+
+
+def _kind(name: str, value: Any, kind: Any, expected: str, hint: str) -> Any:
+    array = _array(value)
+    if not jnp.issubdtype(array.dtype, kind):
+        hint = hint and f"; {hint}"
+        raise TypeError(f"{name} must be {expected}, got {array.dtype}{hint}")
+    return array
+
+
+def _number(
+    name: str, value: Value, expected: str, is_fine: Callable[[Any], bool]
+) -> Value:
+    if jnp.ndim(value) != 0 or (not is_traced(value) and not is_fine(value)):
+        raise ValueError(f"{name} must {expected}, got {value}")
+    return value
+
+
+def _all(words: Iterable[Any]) -> str:
+    """Words as a list in a sentence: "x, y and z"."""
+    *first, last = map(str, words)
+    return f"{', '.join(first)} and {last}" if first else last

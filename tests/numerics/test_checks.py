@@ -1,0 +1,167 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax.numerics import checks
+
+
+def refuses(error, message, check, *args, **kwargs):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        check(*args, **kwargs)
+
+
+def test_arrays_stay_what_they_are_and_lists_become_jax_arrays():
+    values = np.ones((3, 2))
+    assert checks.shape("t", values, ("num_samples", "dim")) is values
+    assert checks.floating("t", values) is values
+    assert checks.finite("t", values) is values
+    assert isinstance(checks.shape("t", [1.0, 2.0], ("n",)), jax.Array)
+
+
+@pytest.mark.parametrize(
+    "actual, shapes",
+    [
+        ((3, 2), [("num_samples", "dim")]),
+        ((3,), [("num_samples",), ("num_samples", "dim")]),
+        ((3, 2, 5), [("num_samples", "*shape")]),
+        ((3, 2, 5), [(3, "*shape")]),
+        ((0,), [(0,)]),
+        ((), [()]),
+    ],
+)
+def test_shapes_that_fit(actual, shapes):
+    checks.shape("t", np.zeros(actual), *shapes)
+
+
+@pytest.mark.parametrize(
+    "actual, shapes, expected",
+    [
+        ((3,), [("num_samples", "dim")], "[num_samples, dim]"),
+        ((0, 2), [("num_samples", "dim")], "[num_samples, dim]"),
+        ((3, 2), [(3,), (3, 4)], "[3] or [3, 4]"),
+        ((3, 0), [("num_samples", "*shape")], "[num_samples, *shape]"),
+        ((), [("num_samples", "*shape")], "[num_samples, *shape]"),
+        ((2, 5), [(3, "*shape")], "[3, *shape]"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(actual, shapes, expected):
+    message = f"t must have shape {expected}, got {actual}"
+    refuses(ValueError, message, checks.shape, "t", np.zeros(actual), *shapes)
+
+
+def test_the_reason_of_a_shape_is_given():
+    message = "labels must have shape [3] to match t, got (2,)"
+    refuses(ValueError, message, checks.shape, "labels", [0, 1], (3,), why="to match t")
+
+
+def test_arrays_of_different_shapes_or_lengths_are_named_together():
+    x, y = np.ones((3, 2)), np.ones((4, 2))
+    checks.same_shape(x=x, y=x)
+    checks.same_length(x=x, y=x[:, :1], z=x[:, 0])
+    message = "x and y must have one shape, got (3, 2) and (4, 2)"
+    refuses(ValueError, message, checks.same_shape, x=x, y=y)
+    message = "x, y and z must have as many samples, got 3, 4 and 3"
+    refuses(ValueError, message, checks.same_length, x=x, y=y, z=x)
+
+
+def test_kinds_of_numbers():
+    checks.floating("t", jnp.ones(2, jnp.bfloat16))
+    checks.integers("labels", np.arange(3, dtype=np.uint8))
+    message = "p must be floating, got int64; divide counts by n"
+    refuses(
+        TypeError,
+        message,
+        checks.floating,
+        "p",
+        np.arange(3),
+        hint="divide counts by n",
+    )
+    message = "labels must be integers, got float32"
+    refuses(TypeError, message, checks.integers, "labels", jnp.ones(3))
+    refuses(
+        TypeError,
+        "labels must be integers, got bool",
+        checks.integers,
+        "labels",
+        [True],
+    )
+
+
+def test_numbers_that_are_not_finite_are_counted():
+    message = "x must be finite, got 2 NaN or infinite entries"
+    refuses(ValueError, message, checks.finite, "x", [1.0, np.nan, np.inf])
+    message = "x must be finite, got 1 NaN or infinite entries"
+    refuses(ValueError, message, checks.finite, "x", jnp.array([np.nan], jnp.bfloat16))
+
+
+def test_indices_out_of_range_are_named():
+    checks.indices("labels", np.array([0, 2]), 3)
+    checks.indices("labels", np.array([], int), 3)
+    message = "labels must lie in [0, 3), got values from -1 to 2"
+    refuses(ValueError, message, checks.indices, "labels", np.array([2, -1]), 3)
+    message = "labels must lie in [0, 3), got values from 0 to 3"
+    refuses(ValueError, message, checks.indices, "labels", np.array([0, 3]), 3)
+
+
+def test_single_numbers():
+    assert checks.at_least("k", 2, 2) == 2
+    assert checks.positive("width", 1e-9) == 1e-9
+    assert checks.not_negative("width", 0) == 0
+    assert checks.in_range("rate", 1, "(0, 1]") == 1
+    refuses(ValueError, "k must be at least 2, got 1", checks.at_least, "k", 1, 2)
+    for value in (0, -1.0, np.nan, np.inf):
+        message = f"width must be one positive number, got {value}"
+        refuses(ValueError, message, checks.positive, "width", value)
+    for value in (-1e-9, np.nan, np.inf):
+        message = f"width must be one number from 0 on, got {value}"
+        refuses(ValueError, message, checks.not_negative, "width", value)
+    message = "width must be one positive number, got [1. 2.]"
+    refuses(ValueError, message, checks.positive, "width", np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    "interval, inside, outside",
+    [
+        ("[0, 1]", (0, 0.5, 1), (-0.1, 1.1, np.nan)),
+        ("(0, 1)", (0.5,), (0, 1, np.nan)),
+        ("[1, 12)", (1, 11), (0, 12)),
+        ("(0, inf)", (1e30,), (0, np.inf)),
+    ],
+)
+def test_intervals_hold_their_ends_if_square(interval, inside, outside):
+    for value in inside:
+        assert checks.in_range("rate", value, interval) == value
+    for value in outside:
+        message = f"rate must lie in {interval}, got {value}"
+        refuses(ValueError, message, checks.in_range, "rate", value, interval)
+
+
+def test_names_that_are_not_allowed_are_given_those_that_are():
+    assert checks.one_of("error", None, ("auto", None)) is None
+    message = "error must be one of auto, None, got 'none'"
+    refuses(ValueError, message, checks.one_of, "error", "none", ("auto", None))
+    with pytest.raises(ValueError, match="must be one of a, b"):
+        checks.one_of("name", np.ones(3), ("a", "b"))
+
+
+def test_shapes_and_dtypes_are_checked_while_tracing_and_values_are_not():
+    def traced(values, number):
+        assert checks.is_traced(1, values)
+        checks.finite("x", values)
+        checks.indices("x", values.astype(int), 1)
+        checks.positive("x", number)
+        checks.in_range("x", number, "[5, 6]")
+        checks.at_least("x", number, 7)
+        return values + number
+
+    assert not checks.is_traced(1, "a", np.ones(2), jnp.ones(2))
+    jax.jit(traced)(jnp.array([np.inf, 2.0]), -1.0)
+    with pytest.raises(ValueError, match="must have shape"):
+        jax.jit(lambda x: checks.shape("x", x, ("n", "dim")))(jnp.ones(2))
+    with pytest.raises(ValueError, match="must be one positive number"):
+        jax.jit(lambda x: checks.positive("x", x))(jnp.ones(2))
+    with pytest.raises(TypeError, match="must be floating"):
+        jax.jit(lambda x: checks.floating("x", x))(jnp.arange(2))
