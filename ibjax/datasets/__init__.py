@@ -3,7 +3,7 @@
 from ibjax.datasets import image_pairs, known_information, teacher_student
 from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
-from ibjax.datasets.known_information.tasks import KnownInformation, standard_tasks
+from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Task, make_task
