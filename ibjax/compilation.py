@@ -1,4 +1,4 @@
-"""Compiling for the processor at hand."""
+"""Compilation for the processor at hand, and its cores as devices."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,24 +13,18 @@ __all__ = ["CPU_OPTIONS", "jit", "use_all_cores"]
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options for programs on a CPU.
 
-Where the processor has vectors of 512 bits XLA does not use them unless asked; where it
-has none, asking changes nothing.
+XLA does not use vectors of 512 bits unless asked, even where the processor has them;
+where it has none, the option changes nothing.
 """
 
 
 def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]:
-    """Decorator: ``jax.jit``, with ``CPU_OPTIONS`` where those can be had.
+    """Decorator: ``jax.jit`` with ``CPU_OPTIONS`` for programs compiled by themselves.
 
-    XLA takes options for a whole program only. So a call on arrays gets them, while a
-    call inside another ``jit`` or ``vmap``, or of which a derivative is taken, is
-    compiled as that program is. ``jax.jit(jax.vmap(function), compiler_options=
-    CPU_OPTIONS)`` passes them to one of your own.
-
-    Args:
-      static_argnames: As for ``jax.jit``.
-
-    Returns:
-      The decorator.
+    XLA takes options for a whole program only. A call on arrays gets them; a call
+    inside another ``jit`` or ``vmap``, or under a derivative, is compiled as that
+    program is. ``jax.jit(jax.vmap(function), compiler_options=CPU_OPTIONS)`` passes
+    them to a program of your own.
 
     Example:
       >>> @jit(static_argnames="power")
@@ -57,18 +51,18 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
 
 
 def _is_outermost(arguments: Any) -> bool:
-    """Whether a function of these arguments is compiled by itself, for a CPU."""
+    """Whether a call with these arguments is compiled by itself, for a CPU."""
     if jax.default_backend() != "cpu":
         return False
-    # In a program that is being traced the arguments can be constants; a result is not.
+    # While a program is traced the arguments can be constants, but a result cannot be.
     traced = [*jax.tree.leaves(arguments), lax.neg(0.0)]
     return not any(isinstance(value, jax.core.Tracer) for value in traced)
 
 
 def use_all_cores() -> None:
-    """Make every core this process may run on a device, to shard seeds over.
+    """Make a device of every core that this process may use, to shard seeds over.
 
-    It has to run before JAX starts, and leaves a number that was chosen alone.
+    It must run before JAX starts, and keeps a number of devices that was set before.
     """
     if jax.config.jax_num_cpu_devices >= 1:
         return

@@ -6,11 +6,24 @@ and have a finite gradient. Values are not checked: a table that does not sum to
 gives the formula's value for that table.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-__all__ = ["conditional_entropy", "entropy", "kl_divergence", "mutual_information"]
+from ibjax.numerics import checks
+
+__all__ = [
+    "NATS_PER_BIT",
+    "conditional_entropy",
+    "entropy",
+    "kl_divergence",
+    "mutual_information",
+]
+
+NATS_PER_BIT = math.log(2.0)
+"""Nats in a bit: an information in nats, divided by this, is in bits."""
 
 
 def entropy(p: ArrayLike) -> jax.Array:
@@ -20,7 +33,7 @@ def entropy(p: ArrayLike) -> jax.Array:
       p: Probabilities, any shape; the whole array is one distribution.
 
     Returns:
-      Entropy in nats, shape ``[]``. Divide by ``jnp.log(2)`` for bits.
+      Entropy in nats, shape ``[]``. Divide by :data:`NATS_PER_BIT` for bits.
 
     Raises:
       TypeError: If ``p`` is not floating, e.g. a table of counts.
@@ -59,8 +72,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> jax.Array:
       0.5108 nats
     """
     p, q = _probabilities("p", p), _probabilities("q", q)
-    if p.shape != q.shape:
-        raise ValueError(f"p and q must have one shape, got {p.shape} and {q.shape}")
+    checks.same_shape(p=p, q=q)
     support = p > 0
     log_ratio = jnp.log(jnp.where(support, p, 1.0)) - jnp.log(
         jnp.where(support, q, 1.0)
@@ -124,10 +136,7 @@ def conditional_entropy(p_xy: ArrayLike) -> jax.Array:
 
 
 def _probabilities(name: str, p: ArrayLike) -> jax.Array:
-    p = jnp.asarray(p)
-    if not jnp.issubdtype(p.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {p.dtype}; divide counts by n")
-    return p
+    return checks.floating(name, jnp.asarray(p), hint="divide counts by n")
 
 
 def _joint(p_xy: ArrayLike) -> jax.Array:

@@ -1,7 +1,7 @@
-r"""One point of the information curve, by the self-consistent equations.
+r"""Bottleneck solution at one trade-off, by the self-consistent equations.
 
 Among all representations T of X, the information bottleneck (Tishby, Pereira and
-Bialek 1999) looks for the one that minimises
+Bialek 1999) selects the one that minimises
 
 .. math:: H(T) - \alpha H(T|X) - \beta I(T;Y),
 
@@ -12,6 +12,7 @@ deterministic bottleneck of Strouse and Schwab (2017), whose encoder is a map.
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,7 @@ from jax.typing import ArrayLike
 from ibjax import measures
 from ibjax.bottleneck import iteration
 from ibjax.bottleneck.tables import check_joint, is_joint, merge_inputs
+from ibjax.numerics import checks
 
 __all__ = [
     "BottleneckSolution",
@@ -31,10 +33,10 @@ __all__ = [
 
 MAX_STEPS = 10_000
 _START_NOISE = 0.01
-# Random partitions of the inputs with a little of every other cluster.
+# Temperature of random encoders: nearly hard partitions, no entry zero.
 _RESTART_SOFTNESS = 0.3
-# Steps of the ascent to the cluster that is missed most, and the roundings that a step
-# must gain for another one to follow.
+# Steps at most of the ascent to the missing cluster, and the gain, in roundings, below
+# which it ends.
 _CLIMBS = 300
 _LEAST_GAIN = 1e4
 
@@ -43,16 +45,16 @@ class BottleneckSolution(NamedTuple):
     r"""One point of the information curve; ``vmap`` adds a leading axis to each field.
 
     Attributes:
-      p_t_given_x: Encoder, shape ``[num_x, num_t]``; rows sum to one. A cluster that
-        is not needed has a column of zeros or repeats another's decoder.
+      p_t_given_x: Encoder, shape ``[num_x, num_t]``; rows sum to one. A superfluous
+        cluster has a column of zeros or repeats another's decoder.
       i_xt: I(X;T) in nats, shape ``[]``.
       i_ty: I(T;Y) in nats, shape ``[]``.
       objective: :math:`H(T) - \alpha H(T|X) - \beta I(T;Y)` in nats, shape ``[]``.
       history: Upper bound on the objective at every step, which never rises, in nats,
         shape ``[max_steps]``; NaN after the last step that ran.
       num_steps: Steps that ran, int32, shape ``[]``.
-      converged: Whether the clusters were within ``tol`` of their limit, as the last
-        steps extrapolate to it, shape ``[]``. False if ``max_steps`` came first.
+      converged: Whether the clusters were within ``tol`` of their limit, extrapolated
+        from the last steps, shape ``[]``. False if ``max_steps`` came first.
     """
 
     p_t_given_x: jax.Array
@@ -73,16 +75,17 @@ def blahut_arimoto(
     max_steps: int = MAX_STEPS,
     tol: float | None = None,
 ) -> BottleneckSolution:
-    r"""Representation of X that keeps most about Y for its size, at one trade-off.
+    r"""Bottleneck solution at one trade-off beta, by Blahut-Arimoto iteration.
 
     Iterates :math:`p(t|x) \propto \exp([\log p(t) - \beta D(p(y|x) \| p(y|t))] /
     \alpha)` with the clusters' p(t) and p(y|t) to its fixed point, in logarithms, with
-    squared extrapolation against the slowing down near a critical beta.
+    squared extrapolation, since convergence is slow near a critical beta.
 
     Inputs with the same p(y|x) are merged first, exactly, unless ``p_xy`` is traced.
     Without ``p_t_given_x`` the iteration starts from one cluster per merged input, with
-    1 % of noise: little is lost yet, and what is not worth its price goes. That start
-    most often ends in the global optimum, but need not; :func:`optimality_gap` tells.
+    1 % of noise: little is lost yet, and clusters not worth their price disappear. That
+    start most often ends in the global optimum, but need not; :func:`optimality_gap`
+    tells.
 
     If Y is a function of X, every beta above one has the same solution, T = Y, and
     every beta below one has the trivial one: the information curve is two straight
@@ -91,12 +94,12 @@ def blahut_arimoto(
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``, floating. Cells and rows of
-        zeros are allowed; an input of probability zero is given the encoder of one that
-        says nothing of Y.
+        zeros are allowed; an input of probability zero gets the encoder of an input
+        with p(y|x) = p(y).
       beta: Trade-off, non-negative, shape ``[]``. In float32 divergences are exact to
         about 1e-7 nats: use float64 for a beta above 1e5.
-      p_t_given_x: Encoder to start from, ``[num_x, num_t]``. A cluster without weight
-        there stays without.
+      p_t_given_x: Encoder to start from, ``[num_x, num_t]``. A cluster of weight zero
+        keeps weight zero.
       alpha: Weight of H(T|X) in [0, 1]: 1 the bottleneck, 0 the deterministic one.
       max_steps: Steps at most.
       tol: Distance from the limit at which to stop, in Fisher's metric (about the
@@ -144,25 +147,25 @@ def best_of_restarts(
     max_steps: int = MAX_STEPS,
     tol: float | None = None,
 ) -> BottleneckSolution:
-    """The best of several solutions from random encoders, all at once.
+    """Best of several bottleneck solutions from random encoders, solved together.
+
+    See :func:`blahut_arimoto` for the arguments.
 
     Args:
       key: Random key.
-      p_xy: See :func:`blahut_arimoto`.
-      beta: See :func:`blahut_arimoto`.
-      num_restarts: How many.
+      p_xy: Joint probabilities, shape ``[num_x, num_y]``.
+      beta: Trade-off, shape ``[]``.
+      num_restarts: Number of random encoders.
       num_t: Clusters; as many as merged inputs by default, which are always enough.
-      alpha: See :func:`blahut_arimoto`.
-      max_steps: See :func:`blahut_arimoto`.
-      tol: See :func:`blahut_arimoto`.
+      alpha: Weight of H(T|X).
+      max_steps: Steps at most.
+      tol: Distance from the limit at which to stop.
 
     Returns:
-      The solution of the least objective.
+      The solution of least objective.
 
     Raises:
-      ValueError: As :func:`blahut_arimoto`, or if ``num_restarts`` or ``num_t`` is
-        below one.
-      TypeError: If ``p_xy`` is not floating.
+      ValueError: If an argument is out of range.
 
     Example:
       >>> noisy_bit = jnp.array([[0.45, 0.05], [0.05, 0.45]])
@@ -172,13 +175,11 @@ def best_of_restarts(
     """
     p_xy = check_joint(p_xy)
     check_options(beta, alpha, max_steps)
-    if num_restarts < 1:
-        raise ValueError(f"num_restarts must be at least 1, got {num_restarts}")
+    checks.at_least("num_restarts", num_restarts, 1)
     merged = merge_where_known(p_xy)
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
-    if num_t < 1:
-        raise ValueError(f"num_t must be at least 1, got {num_t}")
+    checks.at_least("num_t", num_t, 1)
 
     def one_start(key):
         start = _clusters_of(merged, random_encoder(key, num_x, num_t, merged.dtype))
@@ -193,17 +194,7 @@ def best_of_restarts(
 def random_encoder(
     key: jax.Array, num_x: int, num_t: int, dtype: jnp.dtype = jnp.float32
 ) -> jax.Array:
-    """A random, nearly hard partition of inputs, ``[num_x, num_t]``.
-
-    Args:
-      key: Random key.
-      num_x: Inputs.
-      num_t: Clusters.
-      dtype: Floating type.
-
-    Returns:
-      The encoder; every entry is positive.
-    """
+    """Random, nearly hard partition of inputs, ``[num_x, num_t]``, entries positive."""
     preference = jax.random.gumbel(key, (num_x, num_t), dtype)
     return jax.nn.softmax(preference / _RESTART_SOFTNESS, axis=1)
 
@@ -211,7 +202,7 @@ def random_encoder(
 def optimality_gap(
     p_xy: ArrayLike, beta: ArrayLike, p_t_given_x: ArrayLike
 ) -> jax.Array:
-    r"""How far an encoder may be from the best there is, in nats of the objective.
+    r"""Upper bound on an encoder's distance from the optimal objective, in nats.
 
     For alpha = 1 the bottleneck is a rate-distortion problem whose reproductions are
     all distributions r of Y, with distortion :math:`D(p(y|x) \| r)` (Harremoes and
@@ -222,8 +213,8 @@ def optimality_gap(
        e^{-\beta D(p(y|x) \| r)} - \beta I(X;Y), \quad
        Z(x) = \sum_t p(t) e^{-\beta D(p(y|x) \| p(y|t))}.
 
-    The maximum is sought by ascent from every p(y|x). The gap is thus exact unless all
-    of these ascents miss the highest peak; a gap above rounding is always real.
+    The maximum is searched by ascent from every p(y|x). The gap is thus exact unless
+    all of these ascents miss the highest peak; a gap above rounding is always real.
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``.
@@ -231,7 +222,7 @@ def optimality_gap(
       p_t_given_x: Encoder, shape ``[num_x, num_t]``.
 
     Returns:
-      The encoder's objective less the bound, in nats, shape ``[]``; zero but for
+      The encoder's objective less the bound, in nats, shape ``[]``; zero up to
       rounding at the global optimum.
 
     Raises:
@@ -267,21 +258,32 @@ def _optimality_gap(p_xy, beta, encoder):
 
 
 def gap_of(source, clusters, beta, objective):
-    """The gap from clusters and their objective, and the decoder missed most."""
+    """Gap of clusters with an objective, ``[]``, and the decoder most missing, [num_y].
+
+    Both are of the dual in :func:`optimality_gap`.
+    """
+    num_x, num_y = source.p_y_given_x.shape
+    chex.assert_shape(clusters.log_decoder, (None, num_y))
+    chex.assert_shape([beta, objective], ())
     log_z = jax.nn.logsumexp(iteration.exponents(source, clusters, beta), axis=1)
     log_share = iteration.log_or_nothing(source.p_x) - log_z
 
     def log_shares(log_decoder):
+        """Logarithms of the terms of the dual's sum over x, ``[num_x, candidates]``."""
+        # As clusters of weight one, the candidates' exponents are -beta D alone.
         candidates = iteration.Clusters(
             jnp.zeros(log_decoder.shape[0], log_decoder.dtype), log_decoder
         )
-        called_for = iteration.exponents(source, candidates, beta)
-        return called_for + log_share[:, None]
+        return iteration.exponents(source, candidates, beta) + log_share[:, None]
 
     def climb(carry):
         log_decoder, before, _, count = carry
         shares = log_shares(log_decoder)
+        chex.assert_shape(shares, (num_x, num_x))
         height = jax.nn.logsumexp(shares, axis=0)
+        # The shares, normalised, say which inputs a candidate would attract. Taking
+        # their mean for its decoder is the iteration's own step, which never lowers
+        # the height: an ascent without a step size.
         decoder = jax.nn.softmax(shares, axis=0).T @ source.p_y_given_x
         gain = jnp.max(height - before)
         return iteration.log_or_nothing(decoder), height, gain, count + 1
@@ -292,6 +294,7 @@ def gap_of(source, clusters, beta, objective):
 
     dtype = source.p_x.dtype
     least_gain = _LEAST_GAIN * jnp.finfo(dtype).eps
+    # Every decoder is a mean of the p(y|x): one ascent from each of these corners.
     first = iteration.log_or_nothing(source.p_y_given_x)
     start = (
         first,
@@ -300,7 +303,7 @@ def gap_of(source, clusters, beta, objective):
         jnp.int32(0),
     )
     log_decoder, height, _, _ = jax.lax.while_loop(climbing, climb, start)
-    # The clusters there are stand on peaks already, which an ascent may not reach.
+    # The given clusters stand on peaks already, which an ascent may not reach.
     known = jax.nn.logsumexp(log_shares(clusters.log_decoder), axis=0)
     known = jnp.where(clusters.log_weight > iteration.NOTHING, known, -jnp.inf)
     highest = jnp.maximum(jnp.max(height), jnp.max(known))
@@ -309,29 +312,30 @@ def gap_of(source, clusters, beta, objective):
 
 
 def information_of(source, p_t_given_x):
-    """I(X;T) and I(T;Y) of an encoder, in nats."""
+    """I(X;T) and I(T;Y) of an encoder, ``[num_x, num_t]``, in nats."""
+    chex.assert_shape(p_t_given_x, (*source.p_x.shape, None))
     p_xt = source.p_x[:, None] * p_t_given_x
     p_ty = p_xt.T @ source.p_y_given_x
     return tuple(jnp.maximum(measures.mutual_information(p), 0) for p in (p_xt, p_ty))
 
 
 def default_tol(dtype: jnp.dtype) -> float:
-    """Tolerance of the clusters for a floating type."""
+    """Default distance from the limit at which the iteration stops."""
     return 1e-5 if jnp.finfo(dtype).bits == 32 else 1e-9
 
 
 def merge_where_known(p_xy: jax.Array) -> jax.Array:
-    """The table with equal inputs merged, or as it is where its values are traced."""
-    if isinstance(p_xy, jax.core.Tracer):
+    """Table with equal inputs merged, or unchanged where its values are traced."""
+    if checks.is_traced(p_xy):
         return p_xy
     return jnp.asarray(merge_inputs(p_xy)[0])
 
 
 @jax.jit
 def one_cluster_per_input(p_xy: jax.Array) -> iteration.Clusters:
-    """The clusters of T = X but for a little noise, ``[num_x]`` of them.
+    """Clusters of T = X with a little noise, ``[num_x]`` of them.
 
-    Without the noise, clusters of inputs that share no y would stay apart for ever.
+    Without the noise, clusters of inputs that share no y could never merge.
     """
     source = iteration.make_source(p_xy)
     p_y = source.p_x @ source.p_y_given_x
@@ -358,7 +362,7 @@ def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
         tol=default_tol(p_xy.dtype) if tol is None else tol,
         keep_history=True,
     )
-    # The clusters of the merged table serve every input of the table itself.
+    # The clusters of the merged table give every input of the table its encoder.
     source = iteration.make_source(p_xy)
     encoder = iteration.best_encoder(source, fixed.clusters, beta, alpha)
     i_xt, i_ty = information_of(source, encoder)
@@ -373,12 +377,8 @@ def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
 
 def _check_encoder(p_t_given_x, p_xy):
     encoder = jnp.asarray(p_t_given_x, p_xy.dtype)
-    if encoder.ndim != 2 or encoder.shape[0] != p_xy.shape[0] or not encoder.size:
-        raise ValueError(
-            f"p_t_given_x must have shape [{p_xy.shape[0]}, num_t] to match p_xy, got "
-            f"{encoder.shape}"
-        )
-    if not isinstance(encoder, jax.core.Tracer):
+    checks.shape("p_t_given_x", encoder, [len(p_xy), "num_t"], why="to match p_xy")
+    if not checks.is_traced(encoder):
         rows = np.asarray(encoder, np.float64)
         if not (rows >= 0).all():
             raise ValueError(
@@ -394,17 +394,7 @@ def _check_encoder(p_t_given_x, p_xy):
 
 
 def check_options(beta: ArrayLike, alpha: ArrayLike, max_steps: int) -> None:
-    """Refuse a wrong beta or alpha, where its value is known, or ``max_steps``."""
-    for name, value, high in (("beta", beta, np.inf), ("alpha", alpha, 1.0)):
-        if jnp.ndim(value) != 0:
-            raise ValueError(
-                f"{name} must be one number, got shape {jnp.shape(value)}; use "
-                "jax.vmap for several"
-            )
-        if not isinstance(value, jax.core.Tracer) and not 0 <= value <= high:
-            limits = "in [0, 1]" if high == 1 else "non-negative"
-            raise ValueError(f"{name} must be {limits}, got {value}")
-    if not isinstance(beta, jax.core.Tracer) and np.isinf(beta):
-        raise ValueError("beta must be finite, got inf")
-    if max_steps < 3:
-        raise ValueError(f"max_steps must be at least 3, got {max_steps}")
+    """Check beta and alpha, where their values are known, and ``max_steps``."""
+    checks.not_negative("beta", beta)
+    checks.in_range("alpha", alpha, "[0, 1]")
+    checks.at_least("max_steps", max_steps, 3)

@@ -1,12 +1,21 @@
-r"""What finite samples and data processing allow: bounds, gaps and chains, in nats.
+r"""Finite-sample bounds, distances from the curve, and data-processing chains, in nats.
 
 A network's layer is a point (I(X;T), I(T;Y)). Three things limit where it can lie.
-Estimates from samples are off by a bounded amount (:func:`finite_sample_bounds`),
-which bends the information-bottleneck curve into one with an optimum
-(:func:`worst_case_curve`). No point lies above the curve, and the distance to it is
-what the layer lacks (:func:`generalization_gap`) or keeps in vain
-(:func:`complexity_gap`). And no layer knows more than the one before it
+Estimates from samples have a bounded error (:func:`finite_sample_bounds`), which turns
+the information curve into one with an optimum (:func:`worst_case_curve`). No point lies
+above the curve; its distance below is relevant information that the layer lacks
+(:func:`generalization_gap`), its distance to the right irrelevant information that it
+keeps (:func:`complexity_gap`). And no layer has more information than the one before it
 (:func:`information_chain`).
+
+A curve is given by its points: ``curve_i_xt`` and ``curve_i_ty``, I(X;T) and I(T;Y) in
+nats, of one shape ``[num_betas]``. Both rise; where one falls from a point to the next,
+it counts as unchanged. A layer is ``i_xt`` and ``i_ty``, of any one shape. Other shapes
+raise ``ValueError``. Gaps have the layer's shape and are NaN where its values are.
+
+The gaps are those to the curve itself. Tishby and Zaslavsky, `Deep learning and the
+information bottleneck principle`, 2015, take theirs to the optimum of
+:func:`worst_case_curve`.
 """
 
 from __future__ import annotations
@@ -14,9 +23,12 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
+
+from ibjax.numerics import checks
 
 __all__ = [
     "ChainCheck",
@@ -31,7 +43,7 @@ __all__ = [
 
 
 class SampleBounds(NamedTuple):
-    """How far plug-in estimates can be from the truth, in nats.
+    """Bounds on the errors of plug-in estimates, in nats.
 
     Attributes:
       i_xt: Bound on the error of I(X;T).
@@ -52,11 +64,10 @@ def finite_sample_bounds(
 ) -> SampleBounds:
     r"""Bounds on the error of plug-in I(X;T) and I(T;Y) from n samples, in nats.
 
-    The samples (x, y) are independent, the encoder p(t|x) is known and has not seen
-    them, and the estimates take the samples' frequencies for p(x, y); a layer whose
-    bin is a function of the input is the case that p(t|x) is 0 or 1. With
-    probability 1 - delta both errors are within the bounds at once. With
-    K = ``num_t`` and L = ``num_classes``, ``form="tight"`` computes
+    The samples (x, y) are independent, the encoder p(t|x) is known and was not fitted
+    to them, and the estimates take the samples' frequencies for p(x, y); in a binned
+    layer p(t|x) is 0 or 1. With probability 1 - delta both errors are within the bounds
+    at once. With K = ``num_t`` and L = ``num_classes``, ``form="tight"`` computes
 
     .. math::
         |I(X;T) - \hat I(X;T)| &\le d(n - 1) \sqrt{\log(4/\delta) / 2n}
@@ -110,13 +121,13 @@ def finite_sample_bounds(
 
     What a reader could get wrong:
 
-    * A layer trained on the samples has seen them; use other samples.
+    * A layer trained on the samples is fitted to them; use other samples.
     * Both forms are far above the usual error, whose mean is about
       (K - 1)(L - 1)/2n for I(T;Y) and whose spread falls as :math:`1/\sqrt n` without
       the logarithm. For n = 4096, K = 100 and L = 2 the tight bounds are 0.24 nats
       each, Shamir's 19 and 58, and 95 % of the errors of random tables with
       deterministic encoders are below 0.025.
-    * No information exceeds log K or log L: a bound above that says nothing.
+    * No information exceeds log K or log L: a bound above that is empty.
 
     Args:
       num_samples: Number of samples n.
@@ -146,8 +157,7 @@ def finite_sample_bounds(
       tight: 0.24 and 0.24 nats
       shamir: 19.37 and 58.17 nats
     """
-    if form not in ("tight", "shamir"):
-        raise ValueError(f'form must be "tight" or "shamir", got {form!r}')
+    checks.one_of("form", form, ("tight", "shamir"))
     sizes = (jnp.asarray(v, float) for v in (num_samples, num_t, num_classes, delta))
     return _sample_bounds(*sizes, form=form)
 
@@ -170,17 +180,16 @@ def _sample_bounds(
 
 
 def _largest_step(count: jax.Array) -> jax.Array:
-    """The docstring's d: ``(c + 1) log(c + 1) - c log c``, without cancellation."""
+    """The function d above, ``(c + 1) log(c + 1) - c log c``, without cancellation."""
     some = jnp.where(count > 0.0, count, 1.0)
     return jnp.where(count > 0.0, jnp.log1p(some) + some * jnp.log1p(1.0 / some), 0.0)
 
 
 class WorstCaseCurve(NamedTuple):
-    """An information curve less the error of its I(T;Y), in nats.
+    """Lower bound on an information curve, and its optimum, in nats.
 
     Attributes:
-      i_ty: Least I(T;Y) that the error allows, shape ``[num_betas]``; below zero it
-        says nothing.
+      i_ty: Least I(T;Y) that the error allows, shape ``[num_betas]``; empty below zero.
       best_i_ty: Its largest value, shape ``[]``.
       best_i_xt: I(X;T) of the point that has it, shape ``[]``; the least of several.
     """
@@ -193,7 +202,7 @@ class WorstCaseCurve(NamedTuple):
 def worst_case_curve(
     curve_i_xt: ArrayLike, curve_i_ty: ArrayLike, i_ty_error: ArrayLike
 ) -> WorstCaseCurve:
-    r"""Information curve of a sample at its worst, and its optimum, in nats.
+    r"""Information curve of a sample less its error, and its optimum, in nats.
 
     Computes :math:`\hat I(T;Y) - \epsilon` for every point of a curve estimated from
     samples. The error grows with the number of values of T, so the difference has a
@@ -203,27 +212,17 @@ def worst_case_curve(
     :math:`C e^{I(X;T)} |Y| / \sqrt n` with C left open, here
     ``C * jnp.exp(curve_i_xt) * num_classes / jnp.sqrt(n)``.
 
-    They measure a network's output against this optimum: their generalization gap is
-    ``best_i_ty`` less its I(T;Y), their complexity gap its I(X;T) less
-    ``best_i_xt``. :func:`generalization_gap` and :func:`complexity_gap` are the
-    distances to the curve itself.
+    They compare a network's output with this optimum: their generalization gap is
+    ``best_i_ty`` less its I(T;Y), their complexity gap its I(X;T) less ``best_i_xt``.
 
     Args:
-      curve_i_xt: I(X;T) of the curve's points, shape ``[num_betas]``, rising.
-      curve_i_ty: I(T;Y) of the curve's points, shape ``[num_betas]``.
+      curve_i_xt: I(X;T) of the curve's points.
+      curve_i_ty: I(T;Y) of the curve's points.
       i_ty_error: Bound on the error of I(T;Y), shape ``[]`` or ``[num_betas]``, e.g.
         of :func:`finite_sample_bounds`.
 
     Returns:
       A :class:`WorstCaseCurve`; the optimum is one of the points given.
-
-    Raises:
-      ValueError: If the curve's arrays do not share one shape ``[num_betas]``, or
-        the error has another.
-
-    References:
-      Tishby and Zaslavsky, `Deep learning and the information bottleneck principle`,
-      2015.
 
     Example:
       >>> i_xt = jnp.linspace(0.0, 6.0, 61)
@@ -236,11 +235,7 @@ def worst_case_curve(
       n = 10000: best I(X;T) 3.2 nats
     """
     curve_i_xt, curve_i_ty = _curve(curve_i_xt, curve_i_ty)
-    error = jnp.asarray(i_ty_error)
-    if error.shape not in ((), curve_i_ty.shape):
-        raise ValueError(
-            f"i_ty_error must have shape [] or {curve_i_ty.shape}, got {error.shape}"
-        )
+    error = checks.shape("i_ty_error", jnp.asarray(i_ty_error), (), curve_i_ty.shape)
     worst = curve_i_ty - error
     best = jnp.argmax(worst)
     return WorstCaseCurve(worst, worst[best], curve_i_xt[best])
@@ -249,33 +244,20 @@ def worst_case_curve(
 def generalization_gap(
     i_xt: ArrayLike, i_ty: ArrayLike, curve_i_xt: ArrayLike, curve_i_ty: ArrayLike
 ) -> jax.Array:
-    r"""What the best representation of equal I(X;T) knows of Y beyond a layer, in nats.
+    r"""Vertical distance of a layer below the information curve, in nats.
 
-    Computes :math:`I^*(I(X;T)) - I(T;Y)`, the vertical distance of a point below the
-    information curve :math:`I^*`. The curve runs from (0, 0) straight between the
-    points given and flat after the last. It is concave in truth and goes on rising
-    if it was not followed to the end, so this curve is never above the true one and
-    the gap never too large. A negative gap is one of an estimate: no representation
-    lies above the true curve, but a binned or noisy estimate can.
+    Computes :math:`I^*(I(X;T)) - I(T;Y)`: the I(T;Y) that the best representation of
+    equal I(X;T) has beyond the layer. The curve :math:`I^*` is drawn straight from
+    (0, 0) through the points given and flat after the last. The true one is concave and
+    may go on rising, so the drawn one is never above it and the gap never too large. A
+    negative gap comes from an estimate: no representation lies above the true curve,
+    but a binned or noisy estimate can.
 
     Args:
-      i_xt: I(X;T) of the layer, any shape.
-      i_ty: I(T;Y) of the layer, the same shape.
-      curve_i_xt: I(X;T) of the curve's points, shape ``[num_betas]``, rising.
-      curve_i_ty: I(T;Y) of the curve's points, shape ``[num_betas]``, rising. Where
-        either falls from one point to the next, it counts as unchanged.
-
-    Returns:
-      Gap in nats, the shape of ``i_xt``; NaN where the layer's values are.
-
-    Raises:
-      ValueError: If the layer's values differ in shape, or the curve's arrays do not
-        share one shape ``[num_betas]``.
-
-    References:
-      Tishby and Zaslavsky, `Deep learning and the information bottleneck principle`,
-      2015, where the gap is taken to the optimum of
-      :func:`worst_case_curve`.
+      i_xt: I(X;T) of the layer.
+      i_ty: I(T;Y) of the layer.
+      curve_i_xt: I(X;T) of the curve's points.
+      curve_i_ty: I(T;Y) of the curve's points.
 
     Example:
       >>> curve = [0.5, 1.0, 2.0], [0.4, 0.6, 0.69]
@@ -290,36 +272,23 @@ def generalization_gap(
 def complexity_gap(
     i_xt: ArrayLike, i_ty: ArrayLike, curve_i_xt: ArrayLike, curve_i_ty: ArrayLike
 ) -> jax.Array:
-    r"""What a layer keeps of X beyond the least that allows its I(T;Y), in nats.
+    r"""Horizontal distance of a layer to the right of the information curve, in nats.
 
-    Computes :math:`I(X;T) - \min\{R : I^*(R) \ge I(T;Y)\}`, the horizontal distance of
-    a point to the right of the information curve :math:`I^*`, which is drawn as in
-    :func:`generalization_gap`: never above the true one, so the gap is never too
-    large, as long as I(T;Y) is not above the curve's top.
+    Computes :math:`I(X;T) - \min\{R : I^*(R) \ge I(T;Y)\}`: the I(X;T) that the layer
+    keeps beyond the least that allows its I(T;Y). The curve :math:`I^*` is drawn as in
+    :func:`generalization_gap`, never above the true one, so the gap is never too large,
+    as long as I(T;Y) is not above the curve's top.
 
     Nothing attains an I(T;Y) above the top, and the minimum would be infinite. Such
-    a point is an estimate's, often by a rounding error, so it is compared with the
-    least I(X;T) at which the curve reaches its top. The generalization gap is then
-    negative and tells these points apart.
+    a point comes from an estimate, often by a rounding error, so it is compared with
+    the least I(X;T) at which the curve reaches its top. Its generalization gap is
+    negative, which identifies it.
 
     Args:
-      i_xt: I(X;T) of the layer, any shape.
-      i_ty: I(T;Y) of the layer, the same shape.
-      curve_i_xt: I(X;T) of the curve's points, shape ``[num_betas]``, rising.
-      curve_i_ty: I(T;Y) of the curve's points, shape ``[num_betas]``, rising. Where
-        either falls from one point to the next, it counts as unchanged.
-
-    Returns:
-      Gap in nats, the shape of ``i_xt``; NaN where the layer's values are.
-
-    Raises:
-      ValueError: If the layer's values differ in shape, or the curve's arrays do not
-        share one shape ``[num_betas]``.
-
-    References:
-      Tishby and Zaslavsky, `Deep learning and the information bottleneck principle`,
-      2015, where the gap is taken to the optimum of
-      :func:`worst_case_curve`.
+      i_xt: I(X;T) of the layer.
+      i_ty: I(T;Y) of the layer.
+      curve_i_xt: I(X;T) of the curve's points.
+      curve_i_ty: I(T;Y) of the curve's points.
 
     Example:
       >>> curve = [0.5, 1.0, 2.0], [0.4, 0.6, 0.69]
@@ -328,12 +297,12 @@ def complexity_gap(
     """
     i_xt, i_ty = _point(i_xt, i_ty)
     curve_i_xt, curve_i_ty = _curve(curve_i_xt, curve_i_ty)
-    # From the left: on a flat stretch the least I(X;T) counts.
+    # From the left, since on a flat stretch the least I(X;T) counts.
     return i_xt - _read(i_ty, curve_i_ty, curve_i_xt, side="left")
 
 
 class ChainCheck(NamedTuple):
-    """What each layer loses to the next, and where it gains beyond the error.
+    """Losses from layer to layer, and violations of data processing.
 
     Attributes:
       drop: Information of a layer less that of the next, in nats, shape
@@ -354,7 +323,7 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
     :math:`I(Y;T_1) \ge I(Y;T_2) \ge \dots`; I(X;Y) may stand first in the second.
     A layer that also sees an earlier one, over a skip connection, need not obey. The
     inequalities hold for true informations; estimates may break them, because every
-    layer is binned or given noise by itself: the bins of one layer are no function
+    layer is binned or given noise on its own: the bins of one layer are not a function
     of the bins of the layer before.
 
     Args:
@@ -383,10 +352,7 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
     information, error = jnp.asarray(information), jnp.asarray(error)
     if information.ndim == 0:
         raise ValueError("information must have shape [..., num_layers], got ()")
-    if error.shape not in ((), information.shape):
-        raise ValueError(
-            f"error must have shape [] or {information.shape}, got {error.shape}"
-        )
+    checks.shape("error", error, (), information.shape)
     error = jnp.broadcast_to(error, information.shape)
     drop = information[..., :-1] - information[..., 1:]
     return ChainCheck(drop, -drop > error[..., :-1] + error[..., 1:])
@@ -407,9 +373,12 @@ def _read(
     at: jax.Array, abscissa: jax.Array, ordinate: jax.Array, side: str
 ) -> jax.Array:
     """Ordinate of a rising curve from (0, 0), constant beyond its last point."""
+    chex.assert_rank([abscissa, ordinate], 1)
     origin = jnp.zeros(1, abscissa.dtype)
     abscissa = jax.lax.cummax(jnp.concatenate([origin, abscissa]))
     ordinate = jax.lax.cummax(jnp.concatenate([origin, ordinate]))
+    # Between neighbours a straight line; a step of no width is at its upper end, so
+    # that a vertical piece of the curve is read at its top.
     inside = jnp.clip(at, 0.0, abscissa[-1])
     above = jnp.searchsorted(abscissa, inside, side=side, method="compare_all")
     above = jnp.minimum(above, abscissa.size - 1)
@@ -423,8 +392,5 @@ def _read(
 
 def _point(i_xt: ArrayLike, i_ty: ArrayLike) -> tuple[jax.Array, jax.Array]:
     i_xt, i_ty = jnp.asarray(i_xt), jnp.asarray(i_ty)
-    if i_xt.shape != i_ty.shape:
-        raise ValueError(
-            f"i_xt and i_ty must have one shape, got {i_xt.shape} and {i_ty.shape}"
-        )
+    checks.same_shape(i_xt=i_xt, i_ty=i_ty)
     return i_xt, i_ty

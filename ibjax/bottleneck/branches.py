@@ -1,21 +1,18 @@
-"""What a curve is made of: the clusters at every beta, and where they divide."""
+"""Clusters of an information curve at every beta, and the points where they divide."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ibjax.bottleneck.curve import (
-    LEAST_DISTANCE,
-    LEAST_WEIGHT,
-    InformationCurve,
-)
+from ibjax.bottleneck.annealing import LEAST_DISTANCE, LEAST_WEIGHT
+from ibjax.bottleneck.curve import InformationCurve
 
 __all__ = ["Transition", "decoders", "transitions"]
 
 
 class Transition(NamedTuple):
-    """A critical beta of a curve and the point of the curve that belongs to it.
+    """Critical beta of a curve, and the point of the curve at it.
 
     Attributes:
       beta: The critical beta.
@@ -35,8 +32,8 @@ class Transition(NamedTuple):
 def decoders(p_xy: ArrayLike, p_t_given_x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Weights p(t) and decoders p(y|t) of the clusters that differ.
 
-    Clusters whose decoders lie within 1e-3 of each other in total variation are one,
-    and what weighs less than 1e-6 is none.
+    Decoders within 1e-3 of each other in total variation count as one cluster, and
+    clusters lighter than 1e-6 are left out.
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``.
@@ -70,15 +67,15 @@ def decoders(p_xy: ArrayLike, p_t_given_x: ArrayLike) -> tuple[np.ndarray, np.nd
 
 
 def transitions(curve: InformationCurve) -> list[Transition]:
-    """The critical betas of a curve, and where on the curve they lie.
+    """Transitions of a curve: its critical betas and their points on the curve.
 
-    Between the neighbouring points of the curve, which touch lines of slope 1/beta,
-    the place is that of the parabola with the same two tangents. The first division is
-    where the curve begins: at its critical beta, the new clusters weigh nothing yet or
-    say nothing yet.
+    The point is read off the parabola through the two neighbouring points of the curve
+    with the tangents of slope 1/beta there. The first division lies at the curve's
+    beginning: at its critical beta, the new clusters weigh nothing yet or say nothing
+    yet.
 
     Args:
-      curve: The curve.
+      curve: The curve, of two or more points.
 
     Returns:
       One transition for every critical beta, in increasing order.
@@ -102,7 +99,7 @@ def transitions(curve: InformationCurve) -> list[Transition]:
     for critical in curve.critical_beta:
         high = int(np.clip(np.searchsorted(beta, critical), 1, len(beta) - 1))
         ends = place[high - 1 : high + 1]
-        # What is worth nothing at a critical beta begins there from nothing.
+        # From one cluster the curve leaves its end; nothing is to be interpolated.
         x, y = (
             ends[0]
             if counts[high - 1] == 1
@@ -115,9 +112,11 @@ def transitions(curve: InformationCurve) -> list[Transition]:
 
 
 def _parabola(ends: np.ndarray, betas: np.ndarray, beta: float) -> tuple[float, float]:
-    """Where the parabola with the ends' tangents has the slope 1 / beta."""
+    """Point of slope 1 / beta on the parabola with the ends' tangents."""
     (x0, y0), (x1, y1) = ends
     slope0, slope1, slope = (1 / max(b, 1e-12) for b in (*betas, beta))
+    # The third control point is where the tangents meet; halfway if rounding or a
+    # beta that is not converged keeps them from meeting between the ends.
     middle = ends.mean(axis=0)
     if slope0 > slope1:
         x = (y1 - y0 + slope0 * x0 - slope1 * x1) / (slope0 - slope1)

@@ -2,10 +2,10 @@ r"""Capacity of a channel and rate-distortion function of a source (Blahut, Arim
 
 Both are convex problems that the same alternation solves, and both come with a bound
 from the other side (Blahut, 1972): the difference is a certificate, not an estimate,
-of how far the result is from the optimum, and the iteration stops by it. The distance
-falls geometrically unless the optimum is degenerate (an input or a reproduction that
-it does not use, but would use after any small change), where it falls as one over the
-number of steps. Probabilities are carried as logarithms, so that none is lost.
+of the distance from the optimum, and the iteration stops by it. The distance falls
+geometrically unless the optimum is degenerate (an input or a reproduction that it does
+not use, but would use after any small change), where it falls as one over the number
+of steps. Probabilities are carried as logarithms, so that none underflows.
 
 References:
   Blahut, `Computation of channel capacity and rate-distortion functions`, IEEE
@@ -15,17 +15,20 @@ References:
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = ["Capacity", "RateDistortion", "capacity", "rate_distortion"]
 
 
 class Capacity(NamedTuple):
-    r"""What a channel can carry; ``vmap`` adds a leading axis to each field.
+    r"""Capacity of a channel; ``vmap`` adds a leading axis to each field.
 
     The capacity lies between ``capacity`` and ``upper``.
 
@@ -45,7 +48,7 @@ class Capacity(NamedTuple):
 
 
 class RateDistortion(NamedTuple):
-    """A point of a rate-distortion function; ``vmap`` adds a leading axis.
+    """Point of a rate-distortion function; ``vmap`` adds a leading axis.
 
     The least rate at ``distortion`` lies between ``lower`` and ``rate``.
 
@@ -75,14 +78,14 @@ def capacity(
     Every step multiplies the probability of an input by
     :math:`e^{D(p(y|x) \| p(y))}`, starting from equal ones.
 
-    The gradient of ``capacity`` with respect to the channel is that at the optimum,
-    where the change of p(x) does not matter; that of the other fields is zero.
+    The gradient of ``capacity`` with respect to the channel is the one at the optimum,
+    where a change of p(x) does not matter; the gradients of other fields are zero.
 
     Args:
       p_y_given_x: Channel, shape ``[num_x, num_y]``; rows sum to one.
       max_steps: Steps at most.
-      tol: Distance of the bounds in nats at which to stop. In float32 rounding keeps
-        it from getting much below 1e-6.
+      tol: Distance of the bounds in nats at which to stop; in float32 rounding limits
+        it to about 1e-6.
 
     Returns:
       The capacity, its upper bound, and the inputs that achieve it. NaN under ``jit``
@@ -113,19 +116,20 @@ def rate_distortion(
     max_steps: int = 10_000,
     tol: float = 1e-6,
 ) -> RateDistortion:
-    r"""The encoder that minimises :math:`I(X;T) + s\, E[d(X,T)]`, in nats.
+    r"""Point of the rate-distortion function where its slope is -s, in nats.
 
-    Its rate and distortion are the point of the rate-distortion function where the
-    slope is -s. Every step takes :math:`p(t|x) \propto p(t)\, e^{-s\, d(x,t)}` and then
-    p(t) from it, starting from equal ones. ``jax.vmap`` over slopes gives the curve.
+    It is the rate and distortion of the encoder that minimises
+    :math:`I(X;T) + s\, E[d(X,T)]`. Every step takes
+    :math:`p(t|x) \propto p(t)\, e^{-s\, d(x,t)}` and then p(t) from it, starting from
+    equal ones. ``jax.vmap`` over slopes gives the curve.
 
-    Where the function has a corner several slopes give one point; where it is straight
-    one slope gives any point of the line. Slope zero is the limit of small slopes: a T
-    that says nothing, at the least distortion such a T can have. If no t may stand for
+    At a corner of the function several slopes give one point; where it is straight, one
+    slope gives any point of the line. Slope zero is the limit of small slopes: a T
+    independent of X, at the least distortion such a T can have. If no t may stand for
     every x, it is a T of the least rate that is allowed, and several distortions may
-    go with that rate. Slope infinity is the least distortion, at the least rate it can
-    be had for. Forward-mode derivatives go through the steps; there are no
-    reverse-mode ones.
+    go with that rate. Slope infinity is the least distortion, at the least rate that
+    allows it. Forward-mode derivatives go through the steps; reverse mode is not
+    supported.
 
     Args:
       p_x: Distribution of the source, shape ``[num_x]``.
@@ -134,13 +138,13 @@ def rate_distortion(
       slope: s, nats per unit of distortion, not negative, possibly infinite, shape
         ``[]``.
       max_steps: Steps at most.
-      tol: Distance of the bounds in nats at which to stop. In float32 rounding keeps
-        it from getting much below 1e-6.
+      tol: Distance of the bounds in nats at which to stop; in float32 rounding limits
+        it to about 1e-6.
 
     Returns:
       Rate, its lower bound, distortion and encoder. The encoder's row for a source
       letter of probability zero is the formula's, or p(t) if nothing may stand for the
-      letter. NaN under ``jit`` if an argument is not as it should be.
+      letter. NaN under ``jit`` if an argument is out of range.
 
     Raises:
       ValueError: If a shape is wrong or, outside of ``jit``, ``p_x`` is not a
@@ -160,12 +164,7 @@ def rate_distortion(
     """
     p_x = _check_probabilities("p_x", p_x, ndim=1)
     distortion = _check_distortion(distortion, p_x)
-    if jnp.ndim(slope) != 0:
-        raise ValueError(
-            f"slope must be one number, got shape {jnp.shape(slope)}; use jax.vmap"
-        )
-    if not isinstance(slope, jax.core.Tracer) and not slope >= 0:
-        raise ValueError(f"slope must not be negative or NaN, got {slope}")
+    checks.in_range("slope", slope, "[0, inf]")
     dtype = jnp.result_type(p_x, distortion)
     slope = jnp.asarray(slope, dtype)
     return _rate_distortion(
@@ -175,6 +174,8 @@ def rate_distortion(
 
 @jax.jit
 def _capacity(p_y_given_x, max_steps, tol):
+    # The optimal p(x) is constant to first order, so the gradient needs only the last
+    # evaluation; reverse mode could not pass the loop anyway.
     constant = lax.stop_gradient(p_y_given_x)
 
     def evaluate(log_p):
@@ -207,9 +208,11 @@ def _capacity(p_y_given_x, max_steps, tol):
 
 def _divergence(p_y_given_x: jax.Array, log_p: jax.Array) -> jax.Array:
     """Divergence of every row from the rows' mixture, shape ``[num_x]``."""
+    chex.assert_shape(log_p, p_y_given_x.shape[:1])
     zero = p_y_given_x == 0
     log_channel = jnp.log(jnp.where(zero, 1, p_y_given_x))
-    # An output that never comes gets any finite logarithm.
+    # An output of probability zero gets any finite logarithm: it is multiplied by zero,
+    # and minus infinity less itself would be NaN.
     never = jnp.where(jnp.all(zero, axis=0, keepdims=True), 0, -jnp.inf)
     joint = jnp.where(zero, never, log_channel + log_p[:, None])
     log_ratio = log_channel - jax.nn.logsumexp(joint, axis=0, keepdims=True)
@@ -218,19 +221,26 @@ def _divergence(p_y_given_x: jax.Array, log_p: jax.Array) -> jax.Array:
 
 @jax.jit
 def _rate_distortion(p_x, distortion, slope, max_steps, tol):
+    (num_x,) = p_x.shape
+    chex.assert_shape(distortion, (num_x, None))
     log_p_x = jnp.where(p_x == 0, -jnp.inf, jnp.log(jnp.where(p_x == 0, 1, p_x)))
+    # Only differences within a row matter to the encoder. Less the row's minimum, the
+    # energy is zero somewhere in every row, whatever the slope.
     least = jnp.min(distortion, axis=1, keepdims=True)
     least = jnp.where(jnp.isfinite(least), least, 0)
     excess = distortion - least
-    # Neither 0 * inf nor inf * 0 is a number.
+    # 0 * inf is NaN: no excess stays none at an infinite slope, and a forbidden pair
+    # stays forbidden at slope zero.
     priced = (excess != 0) & jnp.isfinite(excess)
     energy = jnp.where(priced, slope * jnp.where(priced, excess, 1), excess)
 
     def evaluate(log_r):
+        """Growth of every p(t) in the next step; at the optimum none exceeds one."""
         log_partition = jax.nn.logsumexp(log_r[None, :] - energy, axis=1)
         possible = jnp.isfinite(log_partition)
         log_weight = log_p_x - jnp.where(possible, log_partition, 0)
         log_growth = jax.nn.logsumexp(log_weight[:, None] - energy, axis=0)
+        # Blahut's two bounds differ by the largest logarithm less the mean one.
         largest = jnp.max(log_growth)
         after = jnp.exp(log_r + log_growth)
         gap = largest - jnp.sum(jnp.where(after > 0, after * log_growth, 0))
@@ -274,7 +284,7 @@ def _rate_distortion(p_x, distortion, slope, max_steps, tol):
 
 
 def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array:
-    """Logarithm of a first p(t): equal, or at slope zero the best single t if any."""
+    """Logarithm of the first p(t): uniform, or the best single t at slope zero."""
     num_t = distortion.shape[1]
     equal = jnp.full(num_t, -np.log(num_t), distortion.dtype)
     possible = p_x[:, None] > 0
@@ -288,23 +298,19 @@ def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array
 
 
 def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:
-    """Refuse what is not a distribution, or not one per row."""
-    p = jnp.asarray(p)
-    expected = "[num_x]" if ndim == 1 else "[num_x, num_y]"
-    if p.ndim != ndim or 0 in p.shape:
-        raise ValueError(f"{name} must have shape {expected}, got {p.shape}")
-    if not jnp.issubdtype(p.dtype, jnp.floating):
-        raise TypeError(f"{name} must be floating, got {p.dtype}; divide counts by n")
+    """Check that an array is a distribution, or one in every row."""
+    p = checks.shape(name, jnp.asarray(p), ("num_x", "num_y")[:ndim])
+    checks.floating(name, p, hint="divide counts by n")
     if p.dtype.itemsize < 4:
         p = p.astype(jnp.float32)
-    if isinstance(p, jax.core.Tracer):
+    if checks.is_traced(p):
         return p
     values = np.asarray(p, np.float64)
     if not np.all(values >= 0):
         raise ValueError(
             f"{name} must not be negative or NaN, got {values[~(values >= 0)][0]:g}"
         )
-    # What rounding can do to the cells, and to their sum in the worst order.
+    # Rounding of the cells, and of their sum in the worst order.
     tolerance = float(jnp.finfo(p.dtype).eps) * (8 + values.shape[-1])
     sums = np.sum(values, axis=-1).reshape(-1)
     worst = np.argmax(np.abs(sums - 1))
@@ -316,24 +322,18 @@ def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:
 
 def _check_distortion(distortion: ArrayLike, p_x: jax.Array) -> jax.Array:
     distortion = jnp.asarray(distortion)
-    num_x = p_x.shape[0]
-    if distortion.ndim != 2 or distortion.shape[0] != num_x or distortion.size == 0:
-        raise ValueError(
-            f"distortion must have shape [{num_x}, num_t] to match p_x, got "
-            f"{distortion.shape}"
-        )
-    if not jnp.issubdtype(distortion.dtype, jnp.floating):
-        raise TypeError(f"distortion must be floating, got {distortion.dtype}")
+    checks.shape("distortion", distortion, [len(p_x), "num_t"], why="to match p_x")
+    checks.floating("distortion", distortion)
     if distortion.dtype.itemsize < 4:
         distortion = distortion.astype(jnp.float32)
-    if isinstance(distortion, jax.core.Tracer):
+    if checks.is_traced(distortion):
         return distortion
     values = np.asarray(distortion, np.float64)
     if not np.all(values > -np.inf):
         wrong = values[~(values > -np.inf)][0]
         raise ValueError(f"distortion must not be NaN or minus infinity, got {wrong}")
     possible = np.any(np.isfinite(values), axis=1)
-    if not isinstance(p_x, jax.core.Tracer):
+    if not checks.is_traced(p_x):
         possible |= np.asarray(p_x) == 0
         if not np.all(possible):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Betas at which a cluster divides, or another one appears."""
+"""Critical betas: a cluster divides, or another one appears."""
 
 from functools import partial
 
@@ -9,35 +9,34 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
-from ibjax.bottleneck.annealing import solve_from, take
-from ibjax.bottleneck.clusters import compact
+from ibjax.bottleneck.annealing import compact, solve_from, take
 from ibjax.bottleneck.tables import check_joint
 
 __all__ = ["critical_beta", "find_transitions"]
 
 # Halvings of the interval in which a critical beta lies, and steps for each. Closer to
-# it than these steps resolve, the halves are too much alike to tell.
+# the transition than these resolve, the two sides' clusters are too similar.
 _BISECTIONS = 12
 _BISECTION_STEPS = 1_000
 
 
 def critical_beta(p_xy: ArrayLike) -> jax.Array:
-    r"""Beta from which on telling inputs apart pays, however little, shape ``[]``.
+    r"""Critical beta where the trivial representation stops being a local optimum.
 
     The trivial representation is a local optimum up to :math:`\beta = 1 / \sigma_2^2`,
     with :math:`\sigma_2` the second singular value of :math:`p(x,y) / \sqrt{p(x)p(y)}`:
     the maximal correlation of X and Y. A rare cluster whose decoder is far from p(y)
-    can pay from a smaller beta on: the curve then leaves the origin before, by a
+    can pay from a smaller beta on: the curve then leaves the origin earlier, by a
     cluster that appears far away with no weight instead of by one that divides. The
-    first beta of all is the least ratio of :math:`D(q_X \| p_X)` to
-    :math:`D(q_Y \| p_Y)` over the distributions q of X (Anantharam et al. 2013), never
-    above this one.
+    least beta at which any representation pays is the least ratio of
+    :math:`D(q_X \| p_X)` to :math:`D(q_Y \| p_Y)` over the distributions q of X
+    (Anantharam et al. 2013), never above this one.
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``.
 
     Returns:
-      The critical beta; infinite if X and Y are independent.
+      The critical beta, shape ``[]``; infinite if X and Y are independent.
 
     Raises:
       ValueError: If the table is no distribution.
@@ -65,7 +64,10 @@ def critical_beta(p_xy: ArrayLike) -> jax.Array:
 
 
 def find_transitions(p_xy, betas, points, *, max_steps, tol):
-    """Betas at which the number of clusters changes, from points at decreasing ones."""
+    """Betas at which the number of clusters changes, from points at decreasing betas.
+
+    The result is sorted, shape ``[num_transitions]``.
+    """
     counts = np.asarray(points.num_clusters)
     places = np.flatnonzero(np.diff(counts) != 0)
     if not len(places):
@@ -86,7 +88,7 @@ def find_transitions(p_xy, betas, points, *, max_steps, tol):
 
 @partial(jax.jit, static_argnames=("num_t", "max_steps", "tol"))
 def _bisect(p_xy, intervals, counts, *, num_t, max_steps, tol):
-    """Halve intervals of beta around a change of the number of clusters."""
+    """Bisection of intervals of beta, each around one change of ``counts``."""
     solve = partial(
         solve_from, iteration.make_source(p_xy), max_steps=max_steps, tol=tol
     )
@@ -94,7 +96,8 @@ def _bisect(p_xy, intervals, counts, *, num_t, max_steps, tol):
     def halve(_, carry):
         (above, below, high, low), count = carry
         middle = (high + low) / 2
-        # From both sides: a transition with a jump leaves either of them behind.
+        # Start from both sides: at a discontinuous transition either branch stays a
+        # local optimum beyond it, so the objective has to decide.
         sides = jax.tree.map(lambda *pair: jnp.stack(pair), above, below)
         points = jax.vmap(lambda start: solve(start, middle))(sides)
         best = take(points, jnp.argmin(points.objective))

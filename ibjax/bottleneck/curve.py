@@ -1,12 +1,12 @@
-r"""The information curve: the most that can be known of Y at every I(X;T).
+r"""Information curve: the largest I(T;Y) at every I(X;T).
 
-The curve is traced by its slopes: at every trade-off beta, the solution of the
-bottleneck is the point where the curve's slope is 1 / beta. Solutions at neighbouring
-betas help each other. From a large beta, where every input may have a cluster of its
-own, beta is lowered and each solution starts from the one before. Where the dual of the
-problem shows that a cluster is missed, because one was given up too early, it is added
-with a small weight and the solution found anew. Where a solution from elsewhere on the
-curve, or a random restart, does better, it is the start instead.
+The curve is traced by its slope: at trade-off beta, the bottleneck's solution is the
+point where the slope is 1 / beta. The method is deterministic annealing. From a large
+beta, where every input may have a cluster of its own, beta is lowered and each solution
+starts from the one before. Where the dual of the problem shows that a cluster is
+missing, because one was given up too early, it is added with a small weight and the
+point solved again. Where a solution from elsewhere on the curve, or a random restart,
+does better, it is the start instead.
 """
 
 from typing import NamedTuple
@@ -24,17 +24,11 @@ from ibjax.bottleneck.blahut_arimoto import (
     default_tol,
     merge_where_known,
 )
-from ibjax.bottleneck.clusters import LEAST_DISTANCE, LEAST_WEIGHT
 from ibjax.bottleneck.critical_betas import critical_beta, find_transitions
 from ibjax.bottleneck.tables import check_joint
+from ibjax.numerics import checks
 
-__all__ = [
-    "LEAST_DISTANCE",
-    "LEAST_WEIGHT",
-    "InformationCurve",
-    "critical_beta",
-    "information_curve",
-]
+__all__ = ["InformationCurve", "critical_beta", "information_curve"]
 
 
 class InformationCurve(NamedTuple):
@@ -46,16 +40,16 @@ class InformationCurve(NamedTuple):
       i_xt: I(X;T) in nats, shape ``[num_betas]``.
       i_ty: I(T;Y) in nats, shape ``[num_betas]``.
       objective: :math:`I(X;T) - \beta I(T;Y)` in nats, shape ``[num_betas]``.
-      gap: What the objective may lie above the least one, from
+      gap: Bound on the objective's distance from the least one, from
         :func:`ibjax.bottleneck.optimality_gap`, in nats, shape ``[num_betas]``.
       num_clusters: Clusters that differ: of a weight above 1e-6, with decoders more
         than 1e-3 apart in total variation, int32, shape ``[num_betas]``.
       num_steps: Steps of the last iteration of every point, shape ``[num_betas]``.
-      converged: Whether it came to its end, shape ``[num_betas]``.
+      converged: Whether it reached its tolerance, shape ``[num_betas]``.
       critical_beta: Betas at which ``num_clusters`` changes, increasing, shape
-        ``[num_transitions]``, found to about 0.3 %, below which the clusters on both
-        sides are too much alike. One is reported between neighbouring betas of
-        different numbers: the highest. Empty if not asked for.
+        ``[num_transitions]``, to about 0.3 %; closer to a transition, the clusters of
+        both sides are too similar to tell apart. Between neighbouring betas with
+        different numbers one is reported, the highest. Empty if not requested.
     """
 
     beta: np.ndarray
@@ -81,7 +75,7 @@ def information_curve(
     tol: float | None = None,
     find_critical_betas: bool = True,
 ) -> InformationCurve:
-    """The information curve of a joint table, a point for every beta.
+    """Information curve of a joint table, a point for every beta.
 
     Solutions are annealed from the largest beta down and, with a ``key``, compared
     with random restarts at every beta. Then each beta takes the best start among all
@@ -89,13 +83,13 @@ def information_curve(
     method and :func:`ibjax.bottleneck.blahut_arimoto` for one point, its start, and
     the case that Y is a function of X.
 
-    With ``num_t`` below the number of clusters that the optimum has, the points are
-    the best found with so many clusters: a sub-optimal branch, which leaves the curve
-    where the optimum splits once more (Tishby and Zaslavsky 2015). Its gap is an upper
-    bound on what it loses.
+    With ``num_t`` below the number of clusters of the optimum, the points are the best
+    found with so many clusters: a sub-optimal branch, which leaves the curve where the
+    optimum splits once more (Tishby and Zaslavsky 2015). Its gap is an upper bound on
+    what it loses.
 
-    The function plans on the host, with the values of the table and of the betas: it
-    works with concrete arrays only, not under ``jit``.
+    The function needs the values of the table and of the betas: it works with concrete
+    arrays only, not under ``jit``.
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``, floating.
@@ -106,9 +100,9 @@ def information_curve(
         need a ``key``.
       max_steps: Steps at most of each iteration.
       tol: See :func:`ibjax.bottleneck.blahut_arimoto`.
-      find_critical_betas: Whether to look for them, between neighbouring betas of
-        different numbers of clusters. On a table of hundreds of inputs that takes
-        longer than the points.
+      find_critical_betas: Whether to look for critical betas between neighbouring
+        betas with different numbers of clusters. On a table of hundreds of inputs that
+        takes longer than the points.
 
     Returns:
       The curve, as numpy arrays.
@@ -130,14 +124,13 @@ def information_curve(
       [1 1 2 2] splits at 1.56
     """
     p_xy = check_joint(p_xy)
-    if isinstance(p_xy, jax.core.Tracer):
+    if checks.is_traced(p_xy):
         raise TypeError("p_xy must be concrete, got a traced array; use blahut_arimoto")
     betas = _check_betas(betas, p_xy.dtype)
     merged = merge_where_known(p_xy)
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
-    if num_t < 1:
-        raise ValueError(f"num_t must be at least 1, got {num_t}")
+    checks.at_least("num_t", num_t, 1)
     if num_t < num_x and key is None:
         raise ValueError(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "
@@ -145,8 +138,8 @@ def information_curve(
         )
     if key is None:
         num_restarts, key = 0, jax.random.key(0)
-    elif num_restarts < 1:
-        raise ValueError(f"num_restarts must be at least 1, got {num_restarts}")
+    else:
+        checks.at_least("num_restarts", num_restarts, 1)
     options = {
         "max_steps": max_steps,
         "tol": default_tol(p_xy.dtype) if tol is None else tol,
@@ -175,6 +168,7 @@ def information_curve(
 
 @jax.jit
 def _expand(p_xy, clusters, betas):
+    """Encoders of all inputs from the clusters of the merged ones, for every beta."""
     source = iteration.make_source(p_xy)
     one = jnp.ones((), p_xy.dtype)
     return lax.map(
@@ -183,10 +177,8 @@ def _expand(p_xy, clusters, betas):
 
 
 def _check_betas(betas, dtype) -> np.ndarray:
-    betas = np.asarray(betas, dtype)
-    if betas.ndim != 1 or not betas.size:
-        raise ValueError(f"betas must have shape [num_betas], got {betas.shape}")
-    if not (np.isfinite(betas) & (betas >= 0)).all():
-        bad = betas[~(np.isfinite(betas) & (betas >= 0))][0]
-        raise ValueError(f"betas must be finite and not negative, got {bad}")
+    betas = checks.shape("betas", np.asarray(betas, dtype), ["num_betas"])
+    bad = betas[~(np.isfinite(betas) & (betas >= 0))]
+    if bad.size:
+        raise ValueError(f"betas must be finite and not negative, got {bad[0]}")
     return betas

@@ -1,7 +1,7 @@
-r"""The information bottleneck of jointly Gaussian variables, exactly.
+r"""Information bottleneck of jointly Gaussian variables, in closed form.
 
 For Gaussian X and Y the best representation is a noisy linear one, T = A X + Z with
-Z ~ N(0, I), and all that matters of the covariances are the canonical correlations
+Z ~ N(0, I), and it depends on the covariances only through the canonical correlations
 :math:`\rho_1 \ge \rho_2 \ge \dots` of X and Y. In the terms of Chechik et al. (2005),
 :math:`\lambda_i = 1 - \rho_i^2` are the eigenvalues of
 :math:`\Sigma_{x|y} \Sigma_x^{-1}`. Minimising :math:`I(T;X) - \beta I(T;Y)` opens one
@@ -13,18 +13,21 @@ which it carries
     I_i(T;Y) = I_i(T;X) - \tfrac12 \log \beta (1 - \lambda_i) .
 
 The correlations are the singular values of :math:`W_x \Sigma_{xy} W_y^T`, where W
-whitens, so that no difference of covariances is taken. Y may be degenerate: where a
-combination of its components is constant it says nothing. X may not.
+whitens, so that no difference of covariances is taken. Y may be degenerate, with
+combinations of its components that are constant; X may not.
 
-Three things hold for every function here.
+Every function takes the covariances ``cov_x [dx, dx]``, positive definite,
+``cov_y [dy, dy]``, positive semi-definite, and ``cov_xy [dx, dy]`` of X with Y, and:
 
-* Two correlations are recognised that make a formula diverge. One within rounding of
-  zero is zero: its direction opens at no beta. One within rounding of one, that is
-  :math:`\lambda_i` less than what rounding the covariances can make of zero, is one:
-  :math:`\lambda_i = 0`, X fixes that direction of Y, and it carries infinite
-  information. Rounding weighs more on directions in which X or Y hardly varies.
-* Outside of ``jit`` covariances that no pair of variables has are refused. Under
-  ``jit`` or ``vmap`` the result is NaN for them; counts are 0.
+* Correlations within rounding of zero or one, where a formula diverges, count as zero
+  or one. At zero the direction opens at no beta. At one, that is :math:`\lambda_i`
+  below what rounding of the covariances can make of zero, X determines that direction
+  of Y, :math:`\lambda_i = 0`, and it carries infinite information. Rounding matters
+  more in directions in which X or Y hardly varies.
+* A wrong shape raises ``ValueError``, a type that is not floating ``TypeError``.
+  Covariances that no two variables have, a degenerate X, and a trade-off that is
+  negative or NaN raise ``ValueError`` outside of ``jit``. Under ``jit`` or ``vmap`` the
+  result is NaN for them; counts are 0.
 * Gradients are right where results are finite, for changes that do not make Y less
   degenerate; but not those of ``projection`` where two correlations are equal, since
   its rows are then not determined.
@@ -45,6 +48,7 @@ from ibjax.bottleneck.noisy_linear import (
     LinearInformation,
     linear_projection_information,
 )
+from ibjax.numerics import checks
 from ibjax.numerics.covariances import Canonical, canonical_analysis, check_covariances
 
 __all__ = [
@@ -60,7 +64,7 @@ __all__ = [
 
 
 class GaussianSolution(NamedTuple):
-    r"""One point of the information curve; ``vmap`` adds a leading axis to each field.
+    r"""Point of the Gaussian information curve; ``vmap`` adds an axis to each field.
 
     Attributes:
       projection: A of T = A X + Z with Z ~ N(0, I), shape ``[min(dx, dy), dx]``. Row i
@@ -85,21 +89,16 @@ def mutual_information(
 ) -> jax.Array:
     r"""Mutual information :math:`-\frac12 \sum_i \log (1 - \rho_i^2)`, in nats.
 
-    It is where the information curve ends, and invariant under invertible linear maps
+    It is the end of the information curve, and invariant under invertible linear maps
     of X and of Y.
 
     Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
+      cov_x: Covariance of X.
+      cov_y: Covariance of Y.
+      cov_xy: Covariance of X with Y.
 
     Returns:
       I(X;Y) in nats, shape ``[]``; infinite if a correlation is one.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, if no variables have
-        these covariances or X is degenerate.
-      TypeError: If a covariance is not floating.
 
     References:
       Cover and Thomas, `Elements of Information Theory`, 2nd ed., 2006, sec. 8.5.
@@ -114,21 +113,16 @@ def mutual_information(
 
 
 def critical_betas(cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike) -> jax.Array:
-    r"""The :math:`\beta_i = 1 / (1 - \lambda_i)` at which a direction opens.
+    r"""Critical betas :math:`\beta_i = 1 / (1 - \lambda_i)`, where a direction opens.
 
     Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
+      cov_x: Covariance of X.
+      cov_y: Covariance of Y.
+      cov_xy: Covariance of X with Y.
 
     Returns:
       Ascending critical betas, each at least one, shape ``[dx]``; infinite for
       directions of X that are independent of Y.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, if no variables have
-        these covariances or X is degenerate.
-      TypeError: If a covariance is not floating.
 
     References:
       Chechik et al., 2005, theorem 3.1.
@@ -144,7 +138,7 @@ def critical_betas(cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike) -> jax
 def solve(
     cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike, beta: ArrayLike
 ) -> GaussianSolution:
-    r"""The representation that minimises :math:`I(T;X) - \beta I(T;Y)`.
+    r"""Gaussian bottleneck solution, which minimises :math:`I(T;X) - \beta I(T;Y)`.
 
     Row i of the projection is :math:`\alpha_i v_i^T`, where :math:`v_i^T X` is the
     i-th canonical variable of X, of variance one, and
@@ -156,24 +150,19 @@ def solve(
 
     Infinite results are limits. At ``beta=inf`` I(T;X) is infinite unless X and Y are
     independent, and I(T;Y) = I(X;Y). With a :math:`\lambda_i` of zero, both are
-    infinite for every beta above 1, and so is the row of the projection: the noise is
-    never worth having. Their difference has a limit, to which that direction
+    infinite for every beta above 1, and so is the row of the projection: noise in that
+    direction never pays. Their difference has a limit, to which the direction
     contributes :math:`\frac12 \log \beta`, but it cannot be read off the result.
 
     Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
+      cov_x: Covariance of X.
+      cov_y: Covariance of Y.
+      cov_xy: Covariance of X with Y.
       beta: Trade-off, not negative, possibly infinite, shape ``[]``.
 
     Returns:
       The optimal projection, its two informations, the lambdas, and the number of
       active directions. NaN under ``jit`` if beta is negative.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, if no variables have
-        these covariances, X is degenerate, or beta is negative or NaN.
-      TypeError: If a covariance is not floating.
 
     References:
       Chechik et al., 2005, theorem 3.1.
@@ -191,20 +180,16 @@ def solve(
 def information_curve(
     cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike, betas: ArrayLike
 ) -> GaussianSolution:
-    """The optimal representations at several betas.
+    """Gaussian bottleneck solutions at several betas.
 
     Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
+      cov_x: Covariance of X.
+      cov_y: Covariance of Y.
+      cov_xy: Covariance of X with Y.
       betas: Trade-offs as for :func:`solve`, in any order, shape ``[num_betas]``.
 
     Returns:
-      What :func:`solve` returns, with a leading axis ``[num_betas]`` on every field.
-
-    Raises:
-      ValueError: As :func:`solve`.
-      TypeError: As :func:`solve`.
+      Result of :func:`solve` with a leading axis ``[num_betas]`` on every field.
 
     Example:
       >>> curve = information_curve([[1.0]], [[1.0]], [[0.8]], jnp.array([1.0, 5.0]))
@@ -219,9 +204,9 @@ def information_curve(
 def i_ty_of_i_xt(
     cov_x: ArrayLike, cov_y: ArrayLike, cov_xy: ArrayLike, i_xt: ArrayLike
 ) -> jax.Array:
-    r"""The most I(T;Y) that a representation of given I(T;X) can have, in nats.
+    r"""Information curve: the largest I(T;Y) at a given I(T;X), in nats.
 
-    This is the information curve without beta:
+    In closed form, without beta, it is
 
     .. math::
         I(T;Y) = I(T;X) - \frac n2 \log \Big( \prod_{i \le n} (1 - \lambda_i)^{1/n}
@@ -234,19 +219,14 @@ def i_ty_of_i_xt(
     direction, without the cancellation that this form suffers at small I(T;X).
 
     Args:
-      cov_x: Covariance of X, shape ``[dx, dx]``, positive definite.
-      cov_y: Covariance of Y, shape ``[dy, dy]``, positive semi-definite.
-      cov_xy: Covariance of X with Y, shape ``[dx, dy]``.
+      cov_x: Covariance of X.
+      cov_y: Covariance of Y.
+      cov_xy: Covariance of X with Y.
       i_xt: I(T;X) in nats, not negative, possibly infinite, shape ``[]``.
 
     Returns:
       I(T;Y) in nats, shape ``[]``: I(X;Y) for infinite ``i_xt``, and ``i_xt`` itself
       if a lambda is zero. NaN under ``jit`` if ``i_xt`` is negative.
-
-    Raises:
-      ValueError: If a shape is wrong or, outside of ``jit``, if no variables have
-        these covariances, X is degenerate, or ``i_xt`` is negative or NaN.
-      TypeError: If a covariance is not floating.
 
     References:
       Chechik et al., 2005, on the information curve.
@@ -275,15 +255,14 @@ def _critical_betas(canonical: Canonical) -> jax.Array:
 @jax.jit
 def _i_ty_of_i_xt(canonical: Canonical, i_xt: jax.Array) -> jax.Array:
     rho, lambdas = canonical.rho, canonical.lambdas
-    # Directions fill like vessels whose floors lie at -depth: to one level,
-    # log(beta - 1), in all that it has reached. A correlation of one has no floor and
-    # one of zero is never reached.
+    # Water-filling: all active directions fill to one level, log(beta - 1), from floors
+    # at -depth. A correlation of one has no floor, one of zero is never reached.
     ordinary = (rho > 0) & (lambdas > 0)
     odds = jnp.where(ordinary, rho**2, 1) / jnp.where(ordinary, lambdas, 1)
     depth = jnp.log(odds)
     order = jnp.arange(rho.shape[0])
-    # What those before hold when the level reaches the next floor: a sum of positive
-    # terms, so that nothing cancels.
+    # I(T;X) of the directions before when the level reaches the next floor: a sum of
+    # positive terms, so that nothing cancels.
     step = jnp.where(ordinary[1:], depth[:-1] - depth[1:], 0)
     openings = jnp.concatenate(
         [jnp.zeros(1, rho.dtype), jnp.cumsum(order[1:] * step) / 2]
@@ -308,17 +287,17 @@ def _at_beta(canonical: Canonical, beta: jax.Array) -> GaussianSolution:
     rho, lambdas, directions, valid = canonical
     openings = _openings(canonical)
     active = beta > openings
-    # Twice where: a direction that is not active must not touch a gradient.
+    # where inside and outside: an inactive direction must not reach a gradient.
     opening = jnp.where(active, openings, 1)
     above = jnp.where(active, beta, 2)
     noise = jnp.where(active, lambdas, 1)
     excess = jnp.where(active, (above * rho**2 - 1) / noise, 0)
     i_xt = jnp.log1p(excess) / 2
-    # Where it is infinite, the ratio below is 1 - opening / beta.
+    # Written with opening / beta, the ratio stays right at an infinite beta.
     gain = jnp.where(active, rho**2 * (1 - opening / above) / noise, 0)
     i_ty = jnp.log1p(gain) / 2
     length = jnp.where(active, jnp.sqrt(jnp.where(active, excess, 1)), 0)
-    # An infinite length has no say in components that are zero.
+    # Infinity times zero is NaN: components that are zero stay zero.
     present = (directions != 0) & active[:, None]
     projection = jnp.where(present, length[:, None] * directions, 0)
     valid = valid & (beta >= 0)
@@ -334,12 +313,13 @@ def _at_beta(canonical: Canonical, beta: jax.Array) -> GaussianSolution:
 
 
 def _openings(canonical: Canonical) -> jax.Array:
+    """Beta at which each direction opens, ``[num]``; infinite for no correlation."""
     rho = canonical.rho
     return jnp.where(rho > 0, 1 / jnp.where(rho > 0, rho, 1) ** 2, jnp.inf)
 
 
 def _scalar_i_ty(canonical: Canonical, kept: jax.Array) -> jax.Array:
-    r"""I(T;Y) of every direction if T keeps a part of its variance.
+    r"""I(T;Y) of every direction if T keeps the part ``kept [num]`` of its variance.
 
     That is :math:`-\frac12 \log (1 - \rho^2 k)` with :math:`k = 1 - e^{-2 I(T;X)}`,
     in the form that is exact for weak or for strong correlations.
@@ -362,6 +342,6 @@ def _check_trade_off(
     if value.ndim != ndim:
         expected = "be one number" if ndim == 0 else f"have shape [num_{name}]"
         raise ValueError(f"{name} must {expected}, got shape {value.shape}")
-    if not isinstance(value, jax.core.Tracer) and not np.all(np.asarray(value) >= 0):
+    if not checks.is_traced(value) and not np.all(np.asarray(value) >= 0):
         raise ValueError(f"{name} must not be negative or NaN, got {value}")
     return value

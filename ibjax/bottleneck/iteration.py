@@ -1,24 +1,25 @@
-r"""The fixed point behind the information bottleneck, and how it is reached.
+r"""Fixed-point iteration of the information bottleneck's self-consistent equations.
 
 A representation is a set of clusters, each with a weight q(t) and a decoder q(y|t).
-They decide the encoder,
+They determine the encoder,
 
 .. math:: q(t|x) \propto
    \exp\Big(\tfrac{1}{\alpha}\big[\log q(t) - \beta\, D(p(y|x) \| q(y|t))\big]\Big),
 
-and the encoder decides the clusters: :math:`q(t) = \sum_x p(x) q(t|x)` and
+and the encoder determines the clusters: :math:`q(t) = \sum_x p(x) q(t|x)` and
 :math:`q(y|t) = \sum_x p(x) q(t|x) p(y|x) / q(t)`. Each half minimises the same free
 energy, so that it never rises; at a fixed point it is the bottleneck's objective.
 
-Clusters, not encoders, are what is iterated: there are few of them, and their
-logarithms can be extrapolated. Where the iteration slows down, near a critical beta,
-three evaluations fit a straight line of steps that shrink by one factor, and its end is
-the next guess, kept only if the free energy has not risen (Varadhan and Roland's
-squared extrapolation).
+The iteration runs over clusters, not encoders: there are few of them, and their
+logarithms can be extrapolated. Near a critical beta, where it slows down, two
+successive steps are extrapolated as if all further ones shrank by the same factor, and
+the guess is kept only if the free energy has not risen (squared extrapolation of
+Varadhan and Roland, 2008).
 """
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -40,14 +41,15 @@ __all__ = [
 NOTHING = -1e30
 """Stands for the logarithm of zero: finite, so that zero times it is zero."""
 
-# The last bits of a step are rounding; below this many of them it cannot shrink.
+# A step shorter than so many roundings is rounding itself and shrinks no further.
 _ROUNDINGS = 32
+# The extrapolated step may be so many times the length of a plain one.
 _MAX_STRETCH = 1e6
 _STEPS_PER_CYCLE = 3
 
 
 class Source(NamedTuple):
-    """A joint table as the iteration needs it.
+    """Marginal, conditionals and information of a joint table.
 
     Attributes:
       p_x: Shape ``[num_x]``.
@@ -63,7 +65,7 @@ class Source(NamedTuple):
 
 
 class Clusters(NamedTuple):
-    r"""What a representation says, without who says it.
+    r"""Cluster weights q(t) and decoders q(y|t).
 
     Attributes:
       log_weight: :math:`\log q(t)`, shape ``[num_t]``.
@@ -75,10 +77,10 @@ class Clusters(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    r"""Where an iteration ended.
+    r"""End of an iteration.
 
     Attributes:
-      clusters: The clusters.
+      clusters: The last clusters.
       history: Free energy less :math:`\beta I(X;Y)` before every step, NaN after the
         last, shape ``[max_steps]``, or ``[0]`` if it was not asked for.
       num_steps: Evaluations of the map, shape ``[]``.
@@ -92,7 +94,8 @@ class Fixed(NamedTuple):
 
 
 def make_source(p_xy: jax.Array) -> Source:
-    """A joint table, ``[num_x, num_y]``, as the iteration needs it."""
+    """Source of a joint table, ``[num_x, num_y]``."""
+    chex.assert_rank(p_xy, 2)
     p_x = jnp.sum(p_xy, axis=1)
     p_y = jnp.sum(p_xy, axis=0)
     possible = p_x > 0
@@ -105,7 +108,8 @@ def make_source(p_xy: jax.Array) -> Source:
 
 
 def clusters_of(source: Source, p_t_given_x: jax.Array) -> Clusters:
-    """The clusters of an encoder, ``[num_x, num_t]``."""
+    """Clusters of an encoder, ``[num_x, num_t]``."""
+    chex.assert_shape(p_t_given_x, (*source.p_x.shape, None))
     joint = source.p_x[:, None] * p_t_given_x
     weight = jnp.sum(joint, axis=0)
     decoder = joint.T @ source.p_y_given_x
@@ -116,25 +120,29 @@ def clusters_of(source: Source, p_t_given_x: jax.Array) -> Clusters:
 def best_encoder(
     source: Source, clusters: Clusters, beta: jax.Array, alpha: jax.Array
 ) -> jax.Array:
-    """The encoder that the clusters call for, ``[num_x, num_t]``."""
+    """Encoder p(t|x) given the clusters, by the equation above, ``[num_x, num_t]``."""
     return _encode(exponents(source, clusters, beta), alpha)
 
 
 def exponents(source: Source, clusters: Clusters, beta: jax.Array) -> jax.Array:
     """Logarithm of q(t) exp(-beta KL(p(y|x) || q(y|t))), ``[num_x, num_t]``."""
+    # Entropy and cross-entropy instead of logarithms of ratios: one matrix product
+    # gives all pairs. Rounding can make their difference negative.
     cross = source.p_y_given_x @ clusters.log_decoder.T
     divergence = jnp.maximum(source.negative_entropy[:, None] - cross, 0)
     return clusters.log_weight[None, :] - beta * divergence
 
 
 def mix(clusters: Clusters, others: Clusters, share: float) -> Clusters:
-    """Clusters whose members are the others' for a share, one by one."""
+    """Convex combination, cluster by cluster: ``share`` is that of the others."""
+    chex.assert_equal_shape([clusters.log_decoder, others.log_decoder])
     kept = clusters.log_weight + jnp.log1p(-share)
     added = others.log_weight + jnp.log(share)
     weight = jnp.logaddexp(kept, added)
     decoder = jnp.logaddexp(
         kept[:, None] + clusters.log_decoder, added[:, None] + others.log_decoder
     )
+    # Sums with NOTHING are near it, not equal to it: half of it tells them apart.
     possible = weight > NOTHING / 2
     decoder = jnp.where(
         possible[:, None], decoder - weight[:, None], clusters.log_decoder
@@ -154,7 +162,7 @@ def iterate(
     tol: float,
     keep_history: bool = False,
 ) -> Fixed:
-    """Go to the fixed point in reach of some clusters.
+    """Fixed point that the iteration reaches from given clusters.
 
     Args:
       source: The joint table.
@@ -162,19 +170,21 @@ def iterate(
       beta: Trade-off, shape ``[]``.
       alpha: Weight of H(T|X) in the objective, shape ``[]``.
       max_steps: Evaluations of the map at most, at least three.
-      tol: Distance still to go, as the last steps extrapolate to it, at which to stop.
-        The distance of clusters is that of Fisher's metric.
+      tol: Distance still to go, in Fisher's metric, at which to stop; extrapolated
+        from the last steps.
       keep_history: Whether to keep the free energy after every step.
-
-    Returns:
-      The end of the iteration.
     """
+    num_x, num_y = source.p_y_given_x.shape
+    chex.assert_shape(source.p_x, (num_x,))
+    chex.assert_shape(clusters.log_decoder, (*clusters.log_weight.shape, num_y))
+    chex.assert_shape([beta, alpha], ())
 
     def evaluate(clusters):
-        called_for = exponents(source, clusters, beta)
-        energy = _free_energy(source, called_for, alpha) - beta * source.i_xy
-        after = clusters_of(source, _encode(called_for, alpha))
-        # A cluster without weight keeps its decoder.
+        exponent = exponents(source, clusters, beta)
+        energy = _free_energy(source, exponent, alpha) - beta * source.i_xy
+        after = clusters_of(source, _encode(exponent, alpha))
+        # A cluster without weight has no decoder of its own; it keeps the last one, so
+        # that the step of its logarithms is zero and not undefined.
         empty = after.log_weight[:, None] <= NOTHING
         decoder = jnp.where(empty, clusters.log_decoder, after.log_decoder)
         return Clusters(after.log_weight, decoder), energy
@@ -187,12 +197,15 @@ def iterate(
         third, energy_second = evaluate(second)
         length_before = _length(second, _difference(second, first))
         length = _length(third, _difference(third, second))
+        # A plain step from the guess costs nothing more, since its energy is needed,
+        # and takes back the guess's error in all directions but the slowest.
         after_guess, energy_guess = evaluate(_extrapolate(first, second, third))
         better = energy_guess <= energy_second
         last = jax.tree.map(
             lambda new, old: jnp.where(better, new, old), after_guess, third
         )
-        # Steps that shrink by one factor add up to a geometric series.
+        # Steps that shrink by one factor add up to a geometric series. Steps that do
+        # not shrink give infinity, unless they are rounding.
         distance = length**2 / jnp.maximum(length_before - length, 0)
         distance = jnp.where(length <= rounding, 0, distance)
         if keep_history:
@@ -213,6 +226,7 @@ def iterate(
 
 
 def _encode(exponents, alpha):
+    """Encoder from its exponents; at alpha = 0 each input goes to the best cluster."""
     soft = jax.nn.softmax(exponents / _or_one(alpha), axis=1)
     best = jnp.argmax(exponents, axis=1)
     return jnp.where(
@@ -221,15 +235,20 @@ def _encode(exponents, alpha):
 
 
 def _free_energy(source, exponents, alpha):
+    """Least of -E log q(t) - alpha H(T|X) + beta E[D] over encoders, shape ``[]``."""
     soft = alpha * jax.nn.logsumexp(exponents / _or_one(alpha), axis=1)
     return -source.p_x @ jnp.where(alpha > 0, soft, jnp.max(exponents, axis=1))
 
 
 def _extrapolate(first, second, third):
+    """Guess of the limit of three successive clusters."""
+    # If all steps shrink by one factor r, the bend is (r - 1) times the step, the
+    # stretch 1 / (1 - r) and the guess the limit itself. Stretch one gives the third.
     step = _difference(second, first)
     bend = jax.tree.map(jnp.subtract, _difference(third, second), step)
     size, curvature = _length(second, step), _length(second, bend)
     stretch = jnp.clip(size / _or_one(curvature), 1, _MAX_STRETCH)
+    # Where nothing moves, the end itself: it may hold NOTHING, which sums would blur.
     guess = jax.tree.map(
         lambda start, s, b, end: jnp.where(
             (s == 0) & (b == 0), end, start + 2 * stretch * s + stretch**2 * b
@@ -243,14 +262,14 @@ def _extrapolate(first, second, third):
 
 
 def _difference(after, before):
-    """Logarithms' change; none to or from the logarithm of zero."""
+    """Change of logarithms; zero where either is the logarithm of zero."""
     return jax.tree.map(
         lambda a, b: jnp.where(jnp.minimum(a, b) <= NOTHING, 0, a - b), after, before
     )
 
 
 def _length(clusters, step):
-    """Length of a step of the logarithms in Fisher's metric."""
+    """Length of a step of the logarithms in Fisher's metric, shape ``[]``."""
     weight = jnp.exp(clusters.log_weight)
     decoder = jnp.exp(clusters.log_decoder)
     moved = step.log_weight**2 + jnp.sum(decoder * step.log_decoder**2, axis=1)
@@ -268,9 +287,10 @@ def log_or_nothing(p: jax.Array) -> jax.Array:
 
 
 def _p_log_p(p):
+    # The logarithm of one instead of zero keeps gradients finite.
     return jnp.where(p > 0, p * jnp.log(_or_one(p)), 0)
 
 
 def _or_one(x):
-    """A positive number, or one where it would be divided by or taken the log of."""
+    """Positive numbers as they are, one for all others: safe to divide by."""
     return jnp.where(x > 0, x, 1)

@@ -1,4 +1,4 @@
-"""What a noisy linear layer of Gaussian variables carries, whatever its weights."""
+"""Information of a noisy linear layer of Gaussian variables, for any weights."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
 from ibjax.numerics.covariances import (
     check_covariance,
     check_covariances,
@@ -20,7 +21,7 @@ __all__ = ["LinearInformation", "linear_projection_information"]
 
 
 class LinearInformation(NamedTuple):
-    """What a noisy linear layer keeps of its input, and what it knows of Y.
+    """Informations of a noisy linear layer.
 
     Attributes:
       i_xt: I(X;T) in nats, shape ``[]``.
@@ -38,7 +39,7 @@ def linear_projection_information(
     projection: ArrayLike,
     noise_cov: ArrayLike,
 ) -> LinearInformation:
-    r"""What T = A X + Z carries for any A and any Gaussian noise Z, in nats.
+    r"""I(X;T) and I(T;Y) of T = A X + Z for any A and Gaussian noise Z, in nats.
 
     .. math::
         I(X;T) = \tfrac12 \log \frac{|A \Sigma_x A^T + \Sigma_z|}{|\Sigma_z|}, \qquad
@@ -77,17 +78,10 @@ def linear_projection_information(
     covariances = check_covariances(cov_x, cov_y, cov_xy, definite=False)
     cov_x = covariances[0]
     projection = check_matrix("projection", projection)
-    if projection.shape[1] != cov_x.shape[0]:
-        raise ValueError(
-            f"projection must have shape [dt, {cov_x.shape[0]}] to match cov_x, got "
-            f"{projection.shape}"
-        )
+    checks.shape("projection", projection, ["dt", len(cov_x)], why="to match cov_x")
     noise_cov = check_covariance("noise_cov", noise_cov)
-    if noise_cov.shape[0] != projection.shape[0]:
-        raise ValueError(
-            "noise_cov must have one row per row of projection, "
-            f"{projection.shape[0]}, got shape {noise_cov.shape}"
-        )
+    dt = len(projection)
+    checks.shape("noise_cov", noise_cov, [dt, dt], why="to match projection")
     check_definite("noise_cov", noise_cov)
     dtype = jnp.result_type(cov_x, projection, noise_cov)
     arrays = (*covariances, projection, noise_cov)
@@ -98,6 +92,7 @@ def linear_projection_information(
 def _linear_projection_information(cov_x, cov_y, cov_xy, projection, noise_cov):
     noise_whitening, noise_definite = whiten(noise_cov)
     y_whitening, _ = whiten(cov_y)
+    # In units of the noise and of Y, both determinants are those of one plus a signal.
     whitened = matmul(noise_whitening, projection)
     along_y = matmul(matmul(whitened, cov_xy), y_whitening.T)
     total = matmul(matmul(whitened, cov_x), whitened.T)
@@ -106,7 +101,7 @@ def _linear_projection_information(cov_x, cov_y, cov_xy, projection, noise_cov):
     roots = jnp.linalg.cholesky(
         jnp.eye(total.shape[0], dtype=total.dtype)[None] + signals
     )
-    # Half a determinant's logarithm is that of its root's diagonal.
+    # Half the logarithm of a determinant is the sum of those of its root's diagonal.
     i_xt, left = jnp.sum(jnp.log(jnp.diagonal(roots, axis1=1, axis2=2)), axis=1)
     i_ty = i_xt - left
     valid = covariances_exist(cov_x, cov_y, cov_xy) & noise_definite

@@ -1,41 +1,43 @@
-r"""A layer's encoder against the optimal encoder built from its own clusters.
+r"""Distance of a layer's encoder from the optimal encoder of its own clusters.
 
-Shwartz-Ziv and Tishby (2017, Fig. 6) ask whether a trained layer T satisfies the
+Shwartz-Ziv and Tishby (2017, Fig. 6) test whether a trained layer T satisfies the
 bottleneck's self-consistent equations: from the layer's p(t) and p(y|t) they build the
 encoder that would be optimal at a trade-off beta,
 
 .. math:: p_\beta(t|x) = \frac{p(t)}{Z_\beta(x)}
    e^{-\beta D(p(y|x) \| p(y|t))},
 
-and look for the beta at which it is closest to the layer's own p(t|x).
+and find the beta at which it is closest to the layer's own p(t|x).
 """
 
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
+from ibjax.numerics import checks
 
 __all__ = ["LayerOptimality", "layer_optimality", "map_optimality"]
 
 
-# Divergences that differ by no more than so many roundings are equal.
+# Divergences that differ by no more than so many roundings count as equal.
 _ROUNDINGS = 1e3
 
 
 class LayerOptimality(NamedTuple):
-    """How close a layer comes to an optimal encoder of its clusters.
+    """Closest optimal encoder of a layer's clusters.
 
     Attributes:
       beta: The beta of the closest optimal encoder, shape ``[]``; NaN if all betas are
         equally close, as for a layer that tells every input apart.
       divergence: Mean over inputs of the KL divergence from the layer's encoder to that
         one, in nats, shape ``[]``.
-      divergence_by_beta: The same at every beta, shape ``[num_betas]``.
+      divergence_by_beta: This mean at every beta, shape ``[num_betas]``.
     """
 
     beta: jax.Array
@@ -47,7 +49,7 @@ class LayerOptimality(NamedTuple):
 def layer_optimality(
     p_t_given_x: ArrayLike, p_y_given_x: ArrayLike, p_x: ArrayLike, betas: ArrayLike
 ) -> LayerOptimality:
-    r"""The trade-off that a layer's encoder is closest to optimal for.
+    r"""Trade-off at which a layer's encoder is closest to optimal.
 
     Minimises :math:`E_x D(p(t|x) \| p_\beta(t|x))` over the betas given. At an encoder
     that solves the bottleneck at one of them, the divergence is zero there.
@@ -84,6 +86,7 @@ def layer_optimality(
     clusters = iteration.clusters_of(source, p_t_given_x)
     joint = p_x[:, None] * p_t_given_x
     p_log_p = jnp.where(p_t_given_x > 0, jnp.log(_or_one(p_t_given_x)), 0)
+    # The layer's own entropy does not depend on beta: it is summed once.
     own = jnp.sum(joint * p_log_p)
     used = jnp.where(joint > 0, joint, 0)
 
@@ -104,11 +107,12 @@ def map_optimality(
     *,
     num_t: int,
 ) -> LayerOptimality:
-    r"""As :func:`layer_optimality` for an encoder that is a map, as of a binned layer.
+    r"""Trade-off at which an encoder that is a map, as of a binned layer, is optimal.
 
-    The encoder's divergence is :math:`-E_x \log p_\beta(t(x)|x)`. Inputs with the same
-    p(y|x) share their :math:`Z_\beta`, so that the work does not grow with their
-    number, but with that of the different p(y|x).
+    See :func:`layer_optimality`. The divergence of a map is
+    :math:`-E_x \log p_\beta(t(x)|x)`. Inputs with the same p(y|x) share
+    :math:`Z_\beta`, so the work grows with the number of different p(y|x), not of
+    inputs.
 
     Args:
       clusters: Cluster of every input, integers in ``[0, num_t)``, shape
@@ -116,7 +120,7 @@ def map_optimality(
       inputs: Row of ``p_y_given_x`` of every input, integers, shape ``[num_samples]``.
       p_y_given_x: The different p(y|x), shape ``[num_x, num_y]``.
       betas: Trade-offs to compare, non-negative, shape ``[num_betas]``.
-      num_t: Number of clusters; those that hold no input cost time and nothing else.
+      num_t: Number of clusters; empty ones cost time but change nothing.
 
     Returns:
       The closest beta and its divergence.
@@ -174,6 +178,8 @@ def map_optimality(
 
 
 def _closest(betas, divergences):
+    """Least divergence and its beta; no beta where all divergences are equal."""
+    chex.assert_equal_shape([betas, divergences])
     divergences = jnp.maximum(divergences, 0)
     best = jnp.argmin(divergences)
     highest = jnp.max(divergences)
@@ -190,15 +196,9 @@ def _check(encoder, name, p_y_given_x, p_x, betas):
         raise ValueError(
             f"{name} must be floating of rank 2, got {encoder.dtype} {encoder.shape}"
         )
-    if p_y_given_x.ndim != 2 or p_y_given_x.shape[0] != encoder.shape[0]:
-        raise ValueError(
-            f"p_y_given_x must have shape [{encoder.shape[0]}, num_y], got "
-            f"{p_y_given_x.shape}"
-        )
-    if p_x.shape != (encoder.shape[0],):
-        raise ValueError(f"p_x must have shape [{encoder.shape[0]}], got {p_x.shape}")
-    if betas.ndim != 1 or not betas.size:
-        raise ValueError(f"betas must have shape [num_betas], got {betas.shape}")
+    checks.shape("p_y_given_x", p_y_given_x, [len(encoder), "num_y"])
+    checks.shape("p_x", p_x, [len(encoder)])
+    checks.shape("betas", betas, ["num_betas"])
     return p_y_given_x, p_x, betas
 
 

@@ -1,4 +1,4 @@
-r"""The squared bottleneck, which reaches every point of the information curve.
+r"""Squared bottleneck, which reaches every point of the information curve.
 
 The bottleneck's objective is linear in I(X;T) and I(T;Y): on a straight part of the
 curve all points are equally good, and only its ends are found. If Y is a function of X
@@ -30,7 +30,7 @@ from ibjax.bottleneck.tables import check_joint, is_joint
 
 __all__ = ["squared_bottleneck"]
 
-# Logarithms of slopes between which to look; below one only the trivial solution is.
+# Logarithms of slopes to search between; below slope one the solution is trivial.
 _LOG_SLOPES = (-0.7, 14.0)
 # Roundings of the logarithm at which bisection ends.
 _ROUNDINGS = 16
@@ -43,14 +43,14 @@ def squared_bottleneck(
     max_steps: int = MAX_STEPS,
     tol: float | None = None,
 ) -> BottleneckSolution:
-    r"""The representation that minimises :math:`I(X;T)^2 - \beta I(T;Y)`.
+    r"""Solution of the squared bottleneck, least :math:`I(X;T)^2 - \beta I(T;Y)`.
 
-    The solution also solves the bottleneck at the slope :math:`\beta / (2 I(X;T))`,
-    which is found by bisection, as closely as the inner iterations converge. Where
-    I(X;T) jumps at that slope, the solution lies on a straight part of the curve: T is
-    then, by chance, one of the two solutions at its ends, and says which. The encoder
-    therefore has twice as many clusters as there are
-    inputs of different p(y|x); the first half are those of the solution with less.
+    It also solves the bottleneck at the slope :math:`\beta / (2 I(X;T))`, which is
+    found by bisection, as closely as the inner iterations converge. Where I(X;T) jumps
+    at that slope, the solution lies on a straight part of the curve: T is then a random
+    choice between the two solutions at its ends, and tells which. The encoder therefore
+    has twice as many clusters as there are inputs of different p(y|x); the first half
+    are those of the end with less I(X;T).
 
     If Y is a function of X, I(X;T) = I(T;Y) = beta / 2 up to H(Y).
 
@@ -61,9 +61,9 @@ def squared_bottleneck(
       tol: See :func:`ibjax.bottleneck.blahut_arimoto`.
 
     Returns:
-      The solution; ``objective`` is :math:`I(X;T)^2 - \beta I(T;Y)`, ``num_steps`` are
-      those of all inner iterations together and ``history`` is empty. NaN and not
-      converged for values that are no distribution, under ``jit``.
+      The solution; ``objective`` is :math:`I(X;T)^2 - \beta I(T;Y)`, ``num_steps`` the
+      sum over all inner iterations and ``history`` is empty. NaN and not converged
+      under ``jit`` for values that are no distribution.
 
     Raises:
       ValueError: As :func:`ibjax.bottleneck.blahut_arimoto`.
@@ -101,11 +101,13 @@ def _solve(p_xy, merged, beta, *, max_steps, tol):
         return fixed, information_of(source, encoder)
 
     def halve(carry):
+        # 2 slope I(X;T) rises with the slope: where it equals beta is the solution.
         low, high, num_steps, _ = carry
         middle = (low + high) / 2
         fixed, (i_xt, _) = at(jnp.exp(middle))
         too_high = 2 * jnp.exp(middle) * i_xt > beta
-        # At the slope of a straight part nothing moves: stop before.
+        # At the slope of a straight part all its points are fixed and the iteration
+        # does not converge: the ends of the bracket then give those of the part.
         stays = ~fixed.converged
         return (
             jnp.where(too_high | stays, low, middle),
@@ -123,7 +125,7 @@ def _solve(p_xy, merged, beta, *, max_steps, tol):
         wide, halve, (low, high, jnp.int32(0), jnp.bool_(False))
     )
     (less, i_less), (more, i_more) = at(jnp.exp(low)), at(jnp.exp(high))
-    # The least of the parabola over the shares of the two; any share where they agree.
+    # Least of the parabola over the share of the upper end; any where the ends agree.
     span_xt, span_ty = (b - a for a, b in zip(i_less, i_more, strict=True))
     some = span_xt > 0
     slope = span_ty / jnp.where(some, span_xt, 1)

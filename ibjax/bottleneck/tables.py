@@ -1,26 +1,21 @@
-"""Joint tables: which are accepted, and which of their rows are the same."""
+"""Checks of joint tables, and the merging of their equal rows."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = ["check_joint", "is_joint", "merge_inputs"]
 
 
 def check_joint(p_xy: ArrayLike) -> jax.Array:
-    """Refuse what is not a joint distribution.
+    """Check that an array is a joint distribution; it comes back float32 at least.
 
-    Args:
-      p_xy: Joint probabilities, shape ``[num_x, num_y]``, floating.
-
-    Returns:
-      The table as a JAX array, float32 at least.
-
-    Raises:
-      ValueError: If the shape is wrong or, outside of ``jit``, a probability is
-        negative or NaN or they do not sum to one.
-      TypeError: If the table is not floating.
+    A type that is not floating raises ``TypeError``. Another shape than ``[num_x,
+    num_y]`` or, outside of ``jit``, a negative or NaN probability or another sum than
+    one raises ``ValueError``.
     """
     p_xy = jnp.asarray(p_xy)
     if p_xy.ndim != 2 or p_xy.shape[0] < 1 or p_xy.shape[1] < 2:
@@ -28,11 +23,10 @@ def check_joint(p_xy: ArrayLike) -> jax.Array:
             "p_xy must have shape [num_x, num_y] with at least one row and two "
             f"columns, got {p_xy.shape}"
         )
-    if not jnp.issubdtype(p_xy.dtype, jnp.floating):
-        raise TypeError(f"p_xy must be floating, got {p_xy.dtype}; divide counts by n")
+    checks.floating("p_xy", p_xy, hint="divide counts by n")
     if p_xy.dtype.itemsize < 4:
         p_xy = p_xy.astype(jnp.float32)
-    if not isinstance(p_xy, jax.core.Tracer):
+    if not checks.is_traced(p_xy):
         values = np.asarray(p_xy, np.float64)
         if np.isnan(values).any():
             raise ValueError(f"p_xy must not hold NaN, got {np.isnan(values).sum()}")
@@ -50,16 +44,16 @@ def is_joint(p_xy: jax.Array) -> jax.Array:
 
 
 def _sum_tolerance(p_xy: jax.Array) -> float:
-    """Rounding of the cells, and of a sum of as many in any order."""
+    """Rounding of the cells, and of their sum in any order."""
     return float(jnp.finfo(p_xy.dtype).eps) * (8 + np.sqrt(p_xy.size))
 
 
 def merge_inputs(p_xy: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    r"""Add up the rows of inputs whose :math:`p(y|x)` is the same.
+    r"""Table with the rows of equal :math:`p(y|x)` added up, and each input's row.
 
     Such inputs have one encoder row in every optimal representation, so the merged
-    table has the same information curve. Rows are the same if the conditionals agree
-    but for the rounding of their own computation (the last four bits).
+    table has the same information curve. Conditionals are equal if they agree in all
+    but the last four bits, which the rounding of their own computation can change.
 
     Args:
       p_xy: Joint probabilities, shape ``[num_x, num_y]``; not inside ``jit``.
@@ -74,6 +68,7 @@ def merge_inputs(p_xy: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     p_x = exact.sum(axis=1)
     possible = p_x > 0
     conditionals = exact[possible] / p_x[possible, None]
+    # Round to a number of significant bits, so that equal rows are found by sorting.
     mantissa, exponent = np.frexp(conditionals)
     kept_bits = np.finfo(p_xy.dtype).nmant - 4
     mantissa = np.rint(np.ldexp(mantissa, kept_bits))

@@ -15,7 +15,7 @@ from ibjax.cli.curve import curve
 from ibjax.cli.report import write_report
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import use_all_cores
-from ibjax.datasets.locations import data_directories
+from ibjax.datasets.download import data_directories
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 

@@ -17,8 +17,9 @@ from ibjax import measures
 from ibjax.bottleneck import critical_beta, information_curve
 from ibjax.bottleneck.tables import merge_inputs
 from ibjax.cli import curve_output
-from ibjax.cli.curve_output import NATS_PER_BIT
 from ibjax.cli.joint_table import Table, read_table
+from ibjax.measures import NATS_PER_BIT
+from ibjax.numerics import checks
 
 __all__ = ["CurveOptions", "Table", "curve", "read_table"]
 
@@ -136,12 +137,8 @@ def _curve(path: Path, options: CurveOptions) -> None:
 
 
 def _check_options(options: CurveOptions) -> None:
-    if options.betas < 2:
-        raise ValueError(f"betas must be at least 2, got {options.betas}")
-    if not 0 < options.min_beta < math.inf:
-        raise ValueError(
-            f"min-beta must be one positive number, got {options.min_beta}"
-        )
+    checks.at_least("betas", options.betas, 2)
+    checks.positive("min-beta", options.min_beta)
     if options.max_beta is not None and not (
         options.min_beta < options.max_beta < math.inf
     ):
@@ -149,8 +146,8 @@ def _check_options(options: CurveOptions) -> None:
             f"max-beta must be finite and above min-beta, {options.min_beta:g}, got "
             f"{options.max_beta}"
         )
-    if options.num_clusters is not None and options.num_clusters < 1:
-        raise ValueError(f"num-clusters must be at least 1, got {options.num_clusters}")
+    if options.num_clusters is not None:
+        checks.at_least("num-clusters", options.num_clusters, 1)
     least = 0 if options.num_clusters is None else 1
     if options.restarts is not None and options.restarts < least:
         reason = " with num-clusters" if least else ""
@@ -162,7 +159,7 @@ def _check_options(options: CurveOptions) -> None:
 def _configuration(
     options: CurveOptions, table: Table, merged: np.ndarray, i_xy: float
 ) -> dict[str, Any]:
-    """All that decides the numbers."""
+    """Everything that determines the curve's numbers."""
     max_beta = options.max_beta
     if max_beta is None:
         h_x = float(measures.entropy(merged.sum(axis=1)))

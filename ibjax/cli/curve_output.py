@@ -1,4 +1,4 @@
-"""What ``ibjax curve`` prints, and the files it writes."""
+"""Printed lines and files of ``ibjax curve``."""
 
 import io
 import json
@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ibjax import plots
 from ibjax.bottleneck import InformationCurve
 from ibjax.cli.joint_table import Table
+from ibjax.measures import NATS_PER_BIT
 from ibjax.plots.style import paper_style
 from ibjax.results.files import ResultsError, write_atomically
 
 __all__ = [
-    "NATS_PER_BIT",
     "check_output",
     "columns_of",
     "print_found",
@@ -24,7 +25,6 @@ __all__ = [
     "write",
 ]
 
-NATS_PER_BIT = math.log(2.0)
 _FILES = ("curve.json", "curve.csv", "curve.png", "curve.pdf")
 _ROUNDING = 1e-9
 _NUM_NAMED = 8
@@ -33,7 +33,7 @@ _SAME_BETA = 1e-3
 
 
 def check_output(directory: Path, configuration: dict[str, Any]) -> None:
-    """Refuse a directory with the files of another run."""
+    """Check that a directory holds no files of another run."""
     there = [name for name in _FILES if (directory / name).exists()]
     if not there:
         return
@@ -63,7 +63,7 @@ def print_task(
     configuration: dict[str, Any],
     output: Path,
 ) -> None:
-    """Print what is to be computed, from which table."""
+    """Print the table and the points to be computed."""
     num_x, num_y = table.p_xy.shape
     layout = f"; {table.layout}" if table.layout else ""
     print(f"ibjax curve {path}: {num_x} inputs x {num_y} labels{layout}")
@@ -86,60 +86,53 @@ def print_found(
     gap: float,
     num_clusters: int | None,
 ) -> None:
-    """Print what was found: critical betas, clusters, how far it can be trusted.
+    """Print the critical betas and clusters of a curve, and its certificate.
 
-    Args:
-      found: The curve.
-      merged: The table, its equal inputs merged.
-      i_xy: I(X;Y) in nats.
-      local: Beta at which the trivial representation stops being a local optimum.
-      gap: Largest gap of all points, in bits.
-      num_clusters: Clusters that were allowed, None for any number.
+    ``merged`` is the table, its equal inputs merged; ``local`` the beta at which the
+    trivial representation stops being a local optimum; ``gap`` the largest of all
+    points, in bits; ``num_clusters`` those that were allowed, None for any number.
     """
-    lines = [f"I(X;Y): {i_xy / NATS_PER_BIT:.6f} bits"]
+    print(f"I(X;Y): {i_xy / NATS_PER_BIT:.6f} bits")
     if len(merged) == 1:
-        lines.append("X says nothing of Y: every T is as good as none")
+        print("X says nothing of Y: every T is as good as none")
     elif np.all((merged > 0).sum(axis=1) == 1):
-        lines.append(
-            "Y is a function of X: T = Y is the solution at every beta above 1"
+        print("Y is a function of X: T = Y is the solution at every beta above 1")
+    first, further = found.critical_beta[:1], found.critical_beta[1:]
+    for beta in first:
+        jump = beta < (1 - _SAME_BETA) * local
+        print(
+            f"first division of clusters: beta {beta:.4g}, "
+            f"{'before' if jump else 'at'} 1 / sigma_2^2 = {local:.4g}"
+            f"{': a distant cluster appears' if jump else ''}"
         )
-    betas = [f"{beta:.4g}" for beta in found.critical_beta]
-    if betas:
-        jump = found.critical_beta[0] < (1 - _SAME_BETA) * local
-        how = "before" if jump else "at"
-        lines.append(
-            f"first division of clusters: beta {betas[0]}, {how} 1 / sigma_2^2 = "
-            f"{local:.4g}{': a distant cluster appears' if jump else ''}"
-        )
-        if betas[1:]:
-            further, left = betas[1 : 1 + _NUM_NAMED], len(betas) - 1 - _NUM_NAMED
-            more = f" and {left} more" if left > 0 else ""
-            lines.append(f"further critical betas: {', '.join(further)}{more}")
-    else:
+    if len(further):
+        print(f"further critical betas: {_listed(further, '.4g')}")
+    if not len(first):
         low, high = found.beta.min(), found.beta.max()
-        lines.append(f"no critical beta between {low:g} and {high:g}")
-    counts = found.num_clusters
-    lines.append(
-        f"clusters: {counts[0]} at the least beta, {counts[-1]} at the largest"
-    )
-    left = found.beta[~found.converged]
-    total = len(found.beta)
+        print(f"no critical beta between {low:g} and {high:g}")
+    counts, left = found.num_clusters, found.beta[~found.converged]
+    print(f"clusters: {counts[0]} at the least beta, {counts[-1]} at the largest")
     if len(left):
-        named = ", ".join(f"{beta:.5g}" for beta in left[:_NUM_NAMED])
-        more = ", ..." if len(left) > _NUM_NAMED else ""
-        lines.append(f"not converged: {len(left)} of {total}, at beta {named}{more}")
+        total = len(found.beta)
+        betas = _listed(left, ".5g")
+        print(f"not converged: {len(left)} of {total}, at beta {betas}")
     else:
-        lines.append(f"converged: all {total} points")
+        print(f"converged: all {len(found.beta)} points")
     few = "" if num_clusters is None else " with any number of clusters"
-    lines.append(
+    print(
         f"no point is more than {gap:.1e} bits above the best there is{few} "
         "(in I(X;T) - beta I(T;Y))"
     )
-    print("\n".join(lines))
+
+
+def _listed(numbers: np.ndarray, spec: str) -> str:
+    left = len(numbers) - _NUM_NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(format(number, spec) for number in numbers[:_NUM_NAMED]) + more
 
 
 def columns_of(found: InformationCurve) -> dict[str, np.ndarray]:
-    """The columns of curve.csv, informations in bits."""
+    """Columns of curve.csv, informations in bits."""
     return {
         "beta": found.beta,
         "i_xt_bits": found.i_xt / NATS_PER_BIT,
@@ -155,10 +148,8 @@ def write(
     found: InformationCurve, i_xy: float, content: dict[str, Any], output: Path
 ) -> None:
     """Write the curve as a table and as figures, and with ``content`` as JSON."""
-    columns = columns_of(found)
-    rows = [",".join(columns)]
-    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
-        rows.append(",".join(str(value).lower() for value in values))
+    table = pd.DataFrame(columns_of(found))
+    table["converged"] = table["converged"].map({True: "true", False: "false"})
     figure = plots.information_curve(found, i_xy=i_xy)
     # Both files share one layout.
     figure.draw_without_rendering()
@@ -166,7 +157,7 @@ def write(
     files = {
         # First, so that whatever is there can be told to be of this run.
         "curve.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
-        "curve.csv": "\n".join(rows) + "\n",
+        "curve.csv": table.to_csv(index=False),
         "curve.png": _encode(figure, "png"),
         "curve.pdf": _encode(figure, "pdf"),
     }
@@ -176,7 +167,7 @@ def write(
 
 
 def _encode(figure: Figure, kind: str) -> bytes:
-    """A figure's file, the same bytes for the same figure."""
+    """Content of a figure's file; the same figure gives the same bytes."""
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}}[kind]
     buffer = io.BytesIO()
     with paper_style():

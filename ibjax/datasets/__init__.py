@@ -1,9 +1,9 @@
 """Tasks: inputs, labels and, where it is known, the truth about them."""
 
 from ibjax.datasets import image_pairs, known_information, teacher_student
-from ibjax.datasets.digits import digits
 from ibjax.datasets.image_pairs import ImagePairs
-from ibjax.datasets.known_information.tasks import KnownInformation, standard_tasks
+from ibjax.datasets.images import digits
+from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Batch, Task, make_task

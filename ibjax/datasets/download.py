@@ -1,133 +1,109 @@
-"""Download a file whose size and checksum are known, going on where it broke off."""
+"""Data files: where they are looked for, and how a missing one is downloaded."""
 
-import contextlib
-import hashlib
-import http.client
+import io
 import os
-import urllib.error
-import urllib.request
+import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-__all__ = ["download"]
+import pooch
 
-_CHUNK = 1 << 16
+__all__ = ["cache_directory", "data_directories", "download", "find_file"]
+
+_VARIABLE = "IBJAX_DATA"
+_CHUNK = 1 << 14
 _TIMEOUT_SECONDS = 30
-_PARTIAL_CONTENT = 206
-_RANGE_NOT_SATISFIABLE = 416
+# A connection slower than this is as good as broken.
+_LEAST_BYTES_PER_SECOND = 10_000
+
+
+def cache_directory() -> Path:
+    """Directory of downloads, ``~/.cache/ibjax``."""
+    return Path.home() / ".cache" / "ibjax"
+
+
+def data_directories(directory: str | Path | None = None) -> list[Path]:
+    """Directories to search, in order; they need not exist.
+
+    ``directory`` if given, ``$IBJAX_DATA`` if set, and :func:`cache_directory`.
+
+    Example:
+      >>> str(data_directories("my-data")[0])
+      'my-data'
+    """
+    given = (directory, os.environ.get(_VARIABLE), cache_directory())
+    return [Path(place) for place in given if place]
+
+
+def find_file(names: Sequence[str], directories: Sequence[Path]) -> Path | None:
+    """First file of the first directory that has one of these names, or None."""
+    paths = (place / name for place in directories for name in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def download(url: str, path: str | Path, *, size: int, sha256: str) -> Path:
-    """Download a file, unless it is there already.
+    """Path of a file, downloaded unless it is there already.
 
-    What arrives is kept beside ``path`` with ``.part`` added to the name. If the
-    connection breaks off, the next call asks for the rest only, and starts over where
-    a server does not know how to do that. The file takes its place when it is complete
-    and its checksum right, never before.
+    The file appears whole and with the right checksum, or not at all.
 
     Args:
-      url: Where it is, https or http.
+      url: Address, https or http.
       path: File to write; missing directories are made.
-      size: Its size in bytes. No more than that is ever written.
+      size: Its size in bytes; a longer download is ended.
       sha256: Its checksum, in hexadecimal.
 
     Returns:
       The path.
 
     Raises:
-      ValueError: If what arrived, or lies at ``path``, is not the file.
-      OSError: If there is no connection, or it broke off, or the disk is full.
+      ValueError: If what arrived, or lies at ``path``, is another file.
+      OSError: If there is no connection, it breaks off or takes too long, or the disk
+        is full.
     """
     path = Path(path)
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"url must begin with https:// or http://, got {url!r}")
     if path.exists():
-        if path.stat().st_size != size or _sha256(path) != sha256:
+        # pooch would overwrite it.
+        if pooch.file_hash(path) != sha256:
             raise ValueError(f"{path} is not the file at {url}; remove it to download")
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    resumed = _receive(url, part, size)
-    if _sha256(part) != sha256 and resumed:
-        # What was left from before may be the part that is wrong.
-        part.unlink()
-        _receive(url, part, size)
-    checksum = _sha256(part)
-    if checksum != sha256:
-        part.unlink()
-        raise ValueError(f"{url} has sha256 {checksum}, expected {sha256}")
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    limited = partial(_fetch, size=size)
+    try:
+        pooch.retrieve(url, sha256, path.name, path.parent, downloader=limited)
+    except OSError as error:
+        raise OSError(f"{url} could not be downloaded: {error}") from error
+    # A temporary file is readable by its owner alone, and data may be shared.
+    path.chmod(0o644)
     return path
 
 
-def _receive(url: str, part: Path, size: int) -> bool:
-    """Complete ``part``; whether some of it was there before."""
-    start = part.stat().st_size if part.exists() else 0
-    if start > size:
-        part.unlink()
-        start = 0
-    if start == size:
-        return True
-    try:
-        resumed = _append(url, part, start, size)
-    except (http.client.HTTPException, OSError) as error:
-        have = part.stat().st_size if part.exists() else 0
-        raise OSError(
-            f"{url} could not be downloaded ({_reason(error)}); {have} of {size} bytes "
-            f"are there, a new attempt goes on from them"
-        ) from error
-    have = part.stat().st_size
-    if have > size:
-        part.unlink()
-        raise ValueError(f"{url} has more than the {size} bytes expected")
-    if have < size:
-        raise OSError(
-            f"{url} broke off after {have} of {size} bytes; a new attempt goes on from "
-            f"there"
-        )
-    return resumed
+def _fetch(url: str, path: str, manager: pooch.Pooch | None, *, size: int) -> None:
+    """Download a file in the way pooch asks for it, within limits."""
+    # Compressed content is what is stored and has the checksum: no decoding on the way.
+    headers = {"User-Agent": "ibjax", "Accept-Encoding": "identity"}
+    fetch = pooch.HTTPDownloader(
+        chunk_size=_CHUNK, timeout=_TIMEOUT_SECONDS, headers=headers
+    )
+    with _Limited(url, path, size) as file:
+        fetch(url, file, manager)
 
 
-def _append(url: str, part: Path, start: int, size: int) -> bool:
-    """Write what the server sends, one byte more than expected at the most."""
-    headers = {"User-Agent": "ibjax"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with contextlib.ExitStack() as stack:
-        try:
-            response = urllib.request.urlopen(
-                urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_SECONDS
-            )
-        except urllib.error.HTTPError as error:
-            with error:
-                if not start or error.code != _RANGE_NOT_SATISFIABLE:
-                    raise
-            part.unlink()
-            return _append(url, part, 0, size)
-        stack.enter_context(response)
-        place = response.headers.get("Content-Range", "")
-        resumed = (
-            start > 0
-            and response.status == _PARTIAL_CONTENT
-            and place.startswith(f"bytes {start}-")
-        )
-        if start and response.status == _PARTIAL_CONTENT and not resumed:
-            raise OSError(f"the server sent {place!r} when asked for bytes {start}-")
-        have = start if resumed else 0
-        file = stack.enter_context(part.open("ab" if resumed else "wb"))
-        while have <= size and (chunk := response.read(min(_CHUNK, size + 1 - have))):
-            file.write(chunk)
-            have += len(chunk)
-    return resumed
+class _Limited(io.FileIO):
+    """File that takes no more bytes than expected, and those in time."""
 
+    def __init__(self, url: str, path: str, size: int):
+        super().__init__(path, "wb")
+        self.url, self.size = url, size
+        # The timeout of a connection starts anew with every byte that comes.
+        seconds = _TIMEOUT_SECONDS + size / _LEAST_BYTES_PER_SECOND
+        self.deadline = time.monotonic() + seconds
 
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "reason", "") or error) or type(error).__name__
-    code = getattr(error, "code", None)
-    return text if code is None else f"{code} {text}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def write(self, chunk: bytes) -> int:
+        arrived = self.tell() + len(chunk)
+        if arrived > self.size:
+            raise ValueError(f"{self.url} has more than the {self.size} bytes expected")
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(f"only {arrived} of {self.size} bytes came in time")
+        return super().write(chunk)

@@ -1,9 +1,8 @@
-r"""Pairs of images whose mutual information is set in advance.
+r"""Pairs of images with a chosen mutual information.
 
-Compressing before estimating can only be judged where the information between two
+Estimation after compression can only be judged where the information between two
 high-dimensional variables is known. Butakov et al. (2024) draw each image from a few
-latent numbers, in a way that can be undone, and correlate the latent numbers of the
-two images:
+latent numbers by an injective map, and correlate the latent numbers of the two images:
 
 .. math::
     (\xi, \eta) \text{ normal}, \quad \rho_i = \sqrt{1 - e^{-2 I / d}}, \quad
@@ -13,11 +12,10 @@ with :math:`\Phi` the normal distribution function of every coordinate and Q ran
 rotations. The d canonical pairs carry I/d each, and neither the rotations nor
 :math:`\Phi` nor g, which are injective, change it: I(X;Y) = I exactly.
 
-The marginal of every latent vector is uniform on the unit cube whatever I is, so one
-compressor, trained on single images, serves every I.
+Every latent vector is uniform on the unit cube whatever I is, so one compressor,
+trained on single images, serves every I.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -27,6 +25,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
+
+from ibjax.numerics import checks
 
 __all__ = [
     "GAUSSIAN_DIM",
@@ -40,26 +40,26 @@ __all__ = [
 ]
 
 GAUSSIAN_DIM = 2
-"""Latent numbers of a Gaussian: the place of its centre."""
+"""Latent numbers of a Gaussian: the coordinates of its centre."""
 
 RECTANGLE_DIM = 4
-"""Latent numbers of a rectangle: where it begins and ends along each axis."""
+"""Latent numbers of a rectangle: its beginning and end along each axis."""
 
 _EXACT = lax.Precision.HIGHEST
-# exp(-10 r^2), r in parts of the image's side.
+# Of exp(-10 r^2), with r in units of the image's side.
 _SHARPNESS = 10.0
 _SMALLEST_SIDE = 2.0  # Pixels.
 
 
 class ImagePairs(NamedTuple):
-    """Pairs of images and what they were drawn from.
+    """Pairs of images and their latent numbers.
 
     Attributes:
       x: First images, shape ``[num_samples, size, size]``, values in [0, 1].
-      y: Second images, of the same shape.
-      latents_x: What ``x`` was drawn from, shape ``[num_samples, dim]``, uniform on
-        the unit cube. The same information is between ``latents_x`` and ``latents_y``.
-      latents_y: What ``y`` was drawn from.
+      y: Second images, shape ``[num_samples, size, size]``.
+      latents_x: Latent numbers of ``x``, shape ``[num_samples, dim]``, uniform on the
+        unit cube. Their information about ``latents_y`` is that of ``x`` about ``y``.
+      latents_y: Latent numbers of ``y``.
     """
 
     x: jax.Array
@@ -71,18 +71,15 @@ class ImagePairs(NamedTuple):
 def gaussian_images(
     key: jax.Array, num_samples: int, *, information: ArrayLike, size: int = 16
 ) -> ImagePairs:
-    """Pairs of pictures of one blob each; see :func:`gaussian_image`.
+    """Pairs of images of one Gaussian each, see :func:`gaussian_image`.
 
     Memory is O(num_samples * size²).
 
     Args:
-      key: Decides the samples and the two rotations.
+      key: Key of the samples and the two rotations.
       num_samples: Number of pairs.
       information: I(X;Y) in nats, not negative; may be traced.
       size: Pixels along a side, at least 2.
-
-    Returns:
-      The pairs.
 
     Raises:
       ValueError: If ``information`` is negative (checked outside of ``jit``) or
@@ -97,81 +94,56 @@ def gaussian_images(
       >>> pairs.x.shape, pairs.latents_x.shape
       ((100, 16, 16), (100, 2))
     """
-    _check_size(size, 2)
+    checks.at_least("size", size, 2)
     return _image_pairs(key, num_samples, information, size, gaussian_image)
 
 
 def rectangle_images(
     key: jax.Array, num_samples: int, *, information: ArrayLike, size: int = 16
 ) -> ImagePairs:
-    """Pairs of pictures of one rectangle each; see :func:`rectangle_image`.
+    """Pairs of images of one rectangle each, see :func:`rectangle_image`.
 
-    Args:
-      key: See :func:`gaussian_images`.
-      num_samples: See :func:`gaussian_images`.
-      information: See :func:`gaussian_images`.
-      size: Pixels along a side, at least 3.
-
-    Returns:
-      The pairs, with four latent numbers an image.
-
-    Raises:
-      ValueError: As :func:`gaussian_images`.
+    Arguments are those of :func:`gaussian_images`; ``size`` is at least 3. There are
+    four latent numbers an image.
 
     Example:
       >>> pairs = rectangle_images(jax.random.key(0), 100, information=3.0, size=32)
       >>> pairs.x.shape, pairs.latents_x.shape
       ((100, 32, 32), (100, 4))
     """
-    _check_size(size, 3)
+    checks.at_least("size", size, 3)
     return _image_pairs(key, num_samples, information, size, rectangle_image)
 
 
 def gaussian_image(latents: ArrayLike, size: int) -> jax.Array:
-    r"""A blob :math:`e^{-10 r^2}` around a point.
+    r"""Gaussian :math:`e^{-10 r^2}` around a point, an image ``[size, size]``.
 
-    Pixels lie at ``linspace(0, 1, size)`` along both axes; the first latent number is
-    the centre's place along the columns, the second along the rows.
-
-    Args:
-      latents: In the unit square, shape ``[2]``.
-      size: Pixels along a side.
-
-    Returns:
-      The image, shape ``[size, size]``.
-
-    Raises:
-      ValueError: If ``latents`` has another shape.
+    Pixels lie at ``linspace(0, 1, size)`` along both axes; of ``latents [2]``, in the
+    unit square, the first is the centre's coordinate along the columns, the second
+    along the rows.
 
     Example:
       >>> image = gaussian_image(jnp.array([1.0, 0.0]), 3)
       >>> print(f"{image[0, 2]:.2f} {image[0, 0]:.1e}")
       1.00 4.5e-05
     """
-    latents = _check_latents(latents, GAUSSIAN_DIM)
+    latents = checks.shape("latents", jnp.asarray(latents), [GAUSSIAN_DIM])
     place = jnp.linspace(0.0, 1.0, size, dtype=latents.dtype)
     column, row = jnp.exp(-_SHARPNESS * (place[None] - latents[:, None]) ** 2)
     return row[:, None] * column[None]
 
 
 def rectangle_image(latents: ArrayLike, size: int) -> jax.Array:
-    r"""A rectangle, each pixel as bright as the part of it that is covered.
+    r"""Rectangle, each pixel as bright as the part of it that is covered.
 
-    Along the columns, in parts of the side and with m two pixels, it reaches from
+    Along the columns, in units of the side and with m two pixels, it reaches from
     :math:`l = (1 - m)(1 - \sqrt{1 - u_1})` to :math:`l + m + u_2 (1 - l - m)`: for
     uniform u, beginning and end are uniform among those at least m apart. The
-    third and fourth latent numbers do the same along the rows. As a pixel's shade tells
+    third and fourth latent numbers do so along the rows. As a pixel's brightness tells
     where in it an edge lies, the image determines the latent numbers.
 
-    Args:
-      latents: In the unit cube, shape ``[4]``.
-      size: Pixels along a side, at least 3.
-
-    Returns:
-      The image, shape ``[size, size]``.
-
-    Raises:
-      ValueError: If ``latents`` has another shape or ``size`` is too small.
+    The latents have shape ``[4]`` and lie in the unit cube, the image has shape
+    ``[size, size]`` with ``size`` at least 3.
 
     Example:
       >>> rectangle_image(jnp.array([0.0, 0.25, 0.0, 0.5]), 4).astype(float)
@@ -180,8 +152,8 @@ def rectangle_image(latents: ArrayLike, size: int) -> jax.Array:
              [1. , 1. , 0.5, 0. ],
              [0. , 0. , 0. , 0. ]], dtype=float32)
     """
-    latents = _check_latents(latents, RECTANGLE_DIM)
-    _check_size(size, 3)
+    latents = checks.shape("latents", jnp.asarray(latents), [RECTANGLE_DIM])
+    checks.at_least("size", size, 3)
     smallest = _SMALLEST_SIDE / size
     first, second = latents.reshape(2, 2).T
     start = (1 - smallest) * (1 - jnp.sqrt(1 - first))
@@ -197,38 +169,19 @@ def rectangle_image(latents: ArrayLike, size: int) -> jax.Array:
 def latent_pairs(
     key: jax.Array, num_samples: int, *, dim: int, information: ArrayLike
 ) -> tuple[jax.Array, jax.Array]:
-    """Uniform vectors with a set mutual information: what the images are drawn from.
+    """Latent vectors of both images, with a chosen mutual information in nats.
 
-    Args:
-      key: Decides the samples and the two rotations.
-      num_samples: Number of pairs.
-      dim: Dimension of both vectors.
-      information: I(U;V) in nats, not negative, split equally over ``dim`` canonical
-        pairs; may be traced.
-
-    Returns:
-      Two arrays of shape ``[num_samples, dim]``, each uniform on the unit cube.
-
-    Raises:
-      ValueError: If ``information`` is negative (checked outside of ``jit``) or
-        ``num_samples`` or ``dim`` not positive.
+    The information is split equally over ``dim`` canonical pairs and may be traced.
+    Both arrays have shape ``[num_samples, dim]`` and are uniform on the unit cube.
 
     Example:
       >>> u, v = latent_pairs(jax.random.key(0), 5, dim=2, information=1.0)
       >>> u.shape, v.shape
       ((5, 2), (5, 2))
     """
-    if num_samples < 1 or dim < 1:
-        raise ValueError(
-            f"num_samples and dim must be positive, got {num_samples} and {dim}"
-        )
-    concrete = not isinstance(information, jax.core.Tracer)
-    if jnp.ndim(information) != 0 or (
-        concrete and not (information >= 0 and math.isfinite(information))
-    ):
-        raise ValueError(
-            f"information must be one number, zero or more, got {information}"
-        )
+    checks.at_least("num_samples", num_samples, 1)
+    checks.at_least("dim", dim, 1)
+    checks.not_negative("information", information)
     return _latent_pairs(key, num_samples, dim, information)
 
 
@@ -240,7 +193,7 @@ def _latent_pairs(
     normal = jax.random.normal(key_normal, (2 * num_samples * dim,))
     xi, noise = normal.reshape(2, num_samples, dim)
     exponent = -2 * jnp.asarray(information, normal.dtype) / dim
-    # 1 - rho^2 is what matters close to one, and it is known without a difference.
+    # exp(exponent) is 1 - rho^2: for rho close to one, a difference would cancel.
     eta = jnp.sqrt(-jnp.expm1(exponent)) * xi + jnp.exp(exponent / 2) * noise
 
     def uniform(key, v):
@@ -267,15 +220,3 @@ def _draw(
     latents: jax.Array, size: int, draw: Callable[[jax.Array, int], jax.Array]
 ) -> jax.Array:
     return jax.vmap(lambda u: draw(u, size))(latents)
-
-
-def _check_size(size: int, least: int) -> None:
-    if size < least:
-        raise ValueError(f"size must be at least {least}, got {size}")
-
-
-def _check_latents(latents: ArrayLike, dim: int) -> jax.Array:
-    latents = jnp.asarray(latents)
-    if latents.shape != (dim,):
-        raise ValueError(f"latents must have shape [{dim}], got {latents.shape}")
-    return latents

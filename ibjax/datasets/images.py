@@ -1,20 +1,57 @@
-"""Tasks of images: MNIST, or the digits that need no files."""
+"""Tasks of images: MNIST, or scikit-learn's small digits, which need no files."""
 
 import dataclasses
 import math
 from pathlib import Path
 from typing import Literal
 
-from ibjax import datasets
+from ibjax.datasets.mnist import mnist
+from ibjax.datasets.task import Task, make_task
 
-__all__ = ["Images", "DIGITS_TEST", "image_task", "first_measured", "image_side"]
-
+__all__ = [
+    "DIGITS_TEST",
+    "Images",
+    "digits",
+    "first_measured",
+    "image_side",
+    "image_task",
+]
 
 Images = Literal["mnist", "digits"]
 
-
 DIGITS_TEST = 360
-"""How many of the digits, the last ones, are test images."""
+"""Number of digits, the last ones, that serve as test images."""
+
+
+def digits() -> Task:
+    """Handwritten digits of scikit-learn: 1,797 images of 8 by 8 pixels.
+
+    Pixels lie in [0, 1], in steps of 1/16.
+
+    Returns:
+      The task: ``x`` of shape ``[1797, 64]``, ten classes, in the order of the file.
+
+    Raises:
+      ModuleNotFoundError: If scikit-learn is not installed.
+
+    References:
+      Alpaydin and Kaynak, `Optical recognition of handwritten digits`, UCI Machine
+      Learning Repository, 1998.
+
+    Example:
+      >>> task = digits()
+      >>> print(task.x.shape, f"{task.h_y:.3f} nats")
+      (1797, 64) 2.302 nats
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "digits come with scikit-learn, which is not installed: pip install "
+            "scikit-learn"
+        ) from error
+    x, labels = load_digits(return_X_y=True)
+    return make_task(x / 16, labels, num_classes=10, name="digits")
 
 
 def image_task(
@@ -23,25 +60,15 @@ def image_task(
     num_train: int | None = None,
     directory: str | Path | None = None,
     download: bool = False,
-) -> datasets.Task:
-    """Images to train on, then test images, on which layers are measured.
+) -> Task:
+    """Training images, then test images, on which layers are measured.
 
     Args:
-      images: MNIST, or scikit-learn's digits of 8 by 8 pixels, which need no files and
-        of which :data:`DIGITS_TEST` are test images.
-      num_train: How many of MNIST's training images, the first ones; all by default.
+      images: MNIST, or the digits, of which :data:`DIGITS_TEST` are test images.
+      num_train: Number of MNIST's training images, the first ones; all by default.
         Digits are taken whole.
       directory: Where to look for MNIST before all other places.
       download: Whether to download MNIST where it is missing.
-
-    Returns:
-      The task.
-
-    Raises:
-      FileNotFoundError: If a file of MNIST is missing and not to be downloaded.
-      ValueError: If a file is damaged, or a number or a name is none of those there
-        are.
-      OSError: If a file cannot be read or downloaded.
 
     Example:
       >>> task = image_task("digits")
@@ -49,25 +76,16 @@ def image_task(
       1797 360
     """
     if images == "mnist":
-        return datasets.mnist(directory, num_train=num_train, download=download)
+        return mnist(directory, num_train=num_train, download=download)
     if images != "digits":
         raise ValueError(f"images must be mnist or digits, got {images!r}")
-    return dataclasses.replace(datasets.digits(), num_measured=DIGITS_TEST)
+    return dataclasses.replace(digits(), num_measured=DIGITS_TEST)
 
 
-def first_measured(task: datasets.Task, num_measured: int | None) -> datasets.Task:
-    """A task of which fewer inputs are measured, the first of those that were.
+def first_measured(task: Task, num_measured: int | None) -> Task:
+    """Task without the measured inputs beyond the first ``num_measured``.
 
-    Args:
-      task: The task.
-      num_measured: How many to keep; all where there are fewer, or by default. The
-        others are left out.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If the number is not positive.
+    All stay by default, or where there are fewer.
 
     Example:
       >>> task = first_measured(image_task("digits"), 7)
@@ -79,7 +97,7 @@ def first_measured(task: datasets.Task, num_measured: int | None) -> datasets.Ta
     if num_measured < 1:
         raise ValueError(f"num_measured must be at least 1, got {num_measured}")
     last = task.num_samples - before + num_measured
-    return datasets.make_task(
+    return make_task(
         task.x[:last],
         task.labels[:last],
         num_classes=task.num_classes,
@@ -88,17 +106,8 @@ def first_measured(task: datasets.Task, num_measured: int | None) -> datasets.Ta
     )
 
 
-def image_side(task: datasets.Task) -> int:
-    """Pixels along a side of a task's images.
-
-    Args:
-      task: Square images.
-
-    Returns:
-      The number.
-
-    Raises:
-      ValueError: If the images are not square.
+def image_side(task: Task) -> int:
+    """Pixels along a side of a task's square images.
 
     Example:
       >>> image_side(image_task("digits"))

@@ -1,32 +1,44 @@
-"""MNIST: 70,000 images of handwritten digits, from its four original files."""
+"""MNIST: 70,000 images of handwritten digits, from its four original files.
 
+The files are arrays of bytes in the IDX format, compressed or not. They are not
+trusted: no more than the expected size is read or decompressed, and the content must
+have the expected header and checksum.
+"""
+
+import gzip
+import hashlib
+import math
 import numbers
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ibjax.datasets import locations
+from ibjax.datasets.download import cache_directory, data_directories, find_file
 from ibjax.datasets.download import download as download_file
-from ibjax.datasets.idx import read_idx
 from ibjax.datasets.task import Task, make_task
 
-__all__ = ["FILES", "SOURCE", "File", "download_mnist", "mnist"]
+__all__ = ["FILES", "SOURCE", "File", "download_mnist", "mnist", "read_idx"]
 
 SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 """Where the files are downloaded from, a mirror of the original site."""
 
 _FOLDER = "mnist"
+_GZIP_MAGIC = b"\x1f\x8b"
+_UNSIGNED_BYTES = 8
 _NUM_CLASSES = 10
 
 
 class File(NamedTuple):
-    """One of the files.
+    """Name, shape and checksums of one of the files.
 
     Attributes:
-      name: Its name, without ``.gz``.
-      shape: Shape of the array in it.
-      sha256: Checksum of its content.
+      name: Name without ``.gz``.
+      shape: Shape of the array.
+      sha256: Checksum of the uncompressed content.
       compressed_size: Size of the ``.gz`` file, in bytes.
       compressed_sha256: Checksum of the ``.gz`` file.
     """
@@ -84,17 +96,16 @@ def mnist(
     of :class:`~ibjax.datasets.Task`. To train on the others, let the split be
     ``"ordered"`` and ``train_fraction`` be 6/7, or what it is of a subset.
 
-    Each file may be compressed or not, and lie in any of the directories or in a folder
+    Each file may be compressed or not, in any of the directories or in a folder
     ``mnist`` of it. Its checksum is compared every time.
 
     Args:
       directory: Where to look first; then in ``$IBJAX_DATA`` and ``~/.cache/ibjax``.
-      num_train: How many of the training images to take, the first ones; all by
-        default.
-      num_test: How many of the test images to take, the first ones; all by default.
-        With none, layers are measured on all images.
-      download: Whether to download files that are missing, see
-        :func:`download_mnist`, to ``directory`` or else the cache.
+      num_train: Number of training images, the first ones; all by default.
+      num_test: Number of test images, the first ones; all by default. With none,
+        layers are measured on all images.
+      download: Whether to download missing files, see :func:`download_mnist`, to
+        ``directory`` or else the cache.
 
     Returns:
       The task: ``x`` of shape ``[num_train + num_test, 784]``, ten classes.
@@ -134,26 +145,23 @@ def mnist(
 
 
 def download_mnist(directory: str | Path | None = None) -> Path:
-    """Download the four files of MNIST, 11.6 MB, as far as they are missing.
-
-    An interrupted download is continued, see :func:`ibjax.datasets.download.download`.
+    """Folder of the four files of MNIST, 11.6 MB, downloaded as far as missing.
 
     Args:
       directory: Where to put them, in a folder ``mnist``; ``~/.cache/ibjax`` by
         default.
 
     Returns:
-      The folder they lie in.
+      The folder.
 
     Raises:
       ValueError: If a file there, or one that arrived, has the wrong checksum.
       OSError: If there is no connection, or it broke off, or the disk is full.
     """
-    if directory is None:
-        directory = locations.cache_directory()
-    folder = Path(directory) / _FOLDER
+    place = cache_directory() if directory is None else Path(directory)
+    folder = place / _FOLDER
     for file in FILES.values():
-        if _find(file, [Path(directory)]) is None:
+        if _find(file, [place]) is None:
             name = f"{file.name}.gz"
             download_file(
                 SOURCE + name,
@@ -162,6 +170,61 @@ def download_mnist(directory: str | Path | None = None) -> Path:
                 sha256=file.compressed_sha256,
             )
     return folder
+
+
+def read_idx(
+    path: str | Path, shape: Sequence[int], *, sha256: str | None = None
+) -> np.ndarray:
+    """Array of bytes in an IDX file, uint8, of the given shape.
+
+    ``sha256`` is the checksum of the uncompressed content. Any other content raises
+    ``ValueError``.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as directory:
+      ...     file = Path(directory) / "labels"
+      ...     _ = file.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
+      ...     print(read_idx(file, (3,)))
+      [5 0 4]
+    """
+    # The magic number, the type and the number of dims, then the size of each.
+    magic = (_UNSIGNED_BYTES << 8) + len(shape)
+    header = struct.pack(f">{1 + len(shape)}I", magic, *shape)
+    content = _read(Path(path), len(header) + math.prod(shape))
+    if not content.startswith(header):
+        raise ValueError(
+            f"{path} is no IDX file of bytes of shape {tuple(shape)}: it begins with "
+            f"{content[: len(header)].hex(' ', 4)}, expected {header.hex(' ', 4)}"
+        )
+    checksum = hashlib.sha256(content).hexdigest()
+    if sha256 not in (None, checksum):
+        raise ValueError(
+            f"{path} is damaged: its content has sha256 {checksum}, expected {sha256}"
+        )
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
+
+
+def _read(path: Path, size: int) -> bytes:
+    """Content of exactly so many bytes, after decompression."""
+    on_disk = path.stat().st_size
+    # No compressor makes a file longer by more than that.
+    if on_disk > size + size // 100 + 1024:
+        raise ValueError(f"{path} is too large: {on_disk} bytes for an array of {size}")
+    with path.open("rb") as file:
+        compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    with gzip.open(path) if compressed else path.open("rb") as file:
+        try:
+            # One byte more than expected shows that there is more, and has the
+            # checksum at the end of a gzip file compared.
+            content = file.read(size + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+    if len(content) != size:
+        found = "more" if len(content) > size else len(content)
+        kind = " uncompressed" if compressed else ""
+        raise ValueError(f"{path} must hold {size} bytes{kind}, got {found}")
+    return content
 
 
 def _number(name: str, given: int | None, most: int, least: int) -> int:
@@ -173,15 +236,14 @@ def _number(name: str, given: int | None, most: int, least: int) -> int:
 
 
 def _read_all(directory: str | Path | None) -> dict[str, np.ndarray]:
+    directories = data_directories(directory)
     missing = _missing(directory)
     if missing:
-        places = ", ".join(map(str, locations.data_directories(directory)))
         raise FileNotFoundError(
-            f"MNIST is not there: no {', '.join(missing)} (or .gz) in {places}, nor in "
-            f"a folder {_FOLDER} of these; datasets.mnist(download=True), or a "
-            "command's --download, fetches it"
+            f"MNIST is not there: no {', '.join(missing)} (or .gz) in "
+            f"{', '.join(map(str, directories))}, nor in a folder {_FOLDER} of these; "
+            "datasets.mnist(download=True), or a command's --download, fetches it"
         )
-    directories = locations.data_directories(directory)
     return {
         key: read_idx(_find(file, directories), file.shape, sha256=file.sha256)
         for key, file in FILES.items()
@@ -189,10 +251,10 @@ def _read_all(directory: str | Path | None) -> dict[str, np.ndarray]:
 
 
 def _missing(directory: str | Path | None) -> list[str]:
-    directories = locations.data_directories(directory)
+    directories = data_directories(directory)
     return [f.name for f in FILES.values() if _find(f, directories) is None]
 
 
 def _find(file: File, directories: list[Path]) -> Path | None:
     places = [place for d in directories for place in (d, d / _FOLDER)]
-    return locations.find_file([file.name, f"{file.name}.gz"], places)
+    return find_file([file.name, f"{file.name}.gz"], places)

@@ -1,14 +1,14 @@
-r"""The task of Shwartz-Ziv and Tishby (2017), from its rule.
+r"""Binary classification task of Shwartz-Ziv and Tishby (2017), from its rule.
 
 The twelve bits of an input are the vertices of an icosahedron. An input's score,
 
 .. math:: f(x) = k + \Big\| \sum_{i: x_i = 1} v_i \Big\|_2 ,
 
-with k the number of ones and :math:`v_i` unit vertices, does not change under the 120
-symmetries of the icosahedron, and the label says whether it exceeds a threshold. The
-rule gives the labels of the authors' own file, all 4,096 of them. The score takes its
-value from the number of ones, of adjacent pairs and of antipodal pairs of ones, whose
-64 combinations are the paper's 64 classes of inputs.
+with k the number of ones and :math:`v_i` unit vertices, is invariant under the 120
+symmetries of the icosahedron, and the label is whether it exceeds a threshold. The rule
+reproduces all 4,096 labels of the authors' own file. The score depends on the numbers
+of ones, of adjacent pairs and of antipodal pairs of ones, whose 64 combinations are the
+paper's 64 classes of inputs.
 """
 
 import math
@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from ibjax.datasets.task import Task, make_task
+from ibjax.numerics import checks
 
 __all__ = ["NUM_BITS", "orbits", "scores", "szt"]
 
@@ -41,13 +42,13 @@ _VERTICES = np.array(
 
 
 def szt(sharpness: float | None = None, threshold: float = 7.63) -> Task:
-    r"""All 4,096 twelve-bit inputs with Shwartz-Ziv and Tishby's labels.
+    r"""Task of all 4,096 twelve-bit inputs with Shwartz-Ziv and Tishby's labels.
 
     ``labels`` follow the hard rule :math:`f(x) > \mathrm{threshold}`. With
     ``sharpness``, :math:`p(y=1|x) = \sigma(\mathrm{sharpness}\,(f(x) -
-    \mathrm{threshold}))`, which is what networks are then trained on and what I(T;Y)
-    refers to. ``szt(54.5, 7.632)`` has the paper's I(X;Y) of 0.99 bits; the hard rule
-    has 0.99916 bits, which is also its H(Y).
+    \mathrm{threshold}))`, the distribution that networks are then trained on and
+    that I(T;Y) refers to. ``szt(54.5, 7.632)`` has the paper's I(X;Y) of 0.99 bits; the
+    hard rule has 0.99916 bits, which is also its H(Y).
 
     Args:
       sharpness: Slope of the sigmoid, positive; None for certain labels.
@@ -69,10 +70,9 @@ def szt(sharpness: float | None = None, threshold: float = 7.63) -> Task:
       >>> print(task.x.shape, int(task.labels.sum()), f"{task.i_xy:.4f} nats")
       (4096, 12) 2118 0.6926 nats
     """
-    if sharpness is not None and not 0 < sharpness < math.inf:
-        raise ValueError(f"sharpness must be one positive number, got {sharpness}")
-    if not math.isfinite(threshold):
-        raise ValueError(f"threshold must be finite, got {threshold}")
+    if sharpness is not None:
+        checks.positive("sharpness", sharpness)
+    checks.finite("threshold", threshold)
     score = scores()
     p_y_given_x = None
     if sharpness is not None:
@@ -100,16 +100,17 @@ def scores() -> np.ndarray:
 
 
 def orbits() -> np.ndarray:
-    """Number of every input's class, in [0, 64), shape ``[4096]``.
+    """Class of every input among the 64, in [0, 64), shape ``[4096]``.
 
-    Inputs of one class have as many ones, adjacent pairs and antipodal pairs of ones;
-    the label depends on the class alone.
+    Inputs of one class have equal numbers of ones, of adjacent and of antipodal pairs
+    of ones; the label depends on the class alone.
 
     Example:
       >>> print(len(np.unique(orbits())))
       64
     """
     x = _inputs()
+    # Cosines of two vertices are 1, -1 or plus and minus 1 / sqrt(5).
     cosine = _VERTICES @ _VERTICES.T
     adjacent = (cosine > 0.1) & (cosine < 0.9)
     antipodal = cosine < -0.9

@@ -1,10 +1,9 @@
-r"""Learning from a noisy linear teacher, where every error has a formula.
+r"""Linear teacher and student, where every error has a formula.
 
 Inputs are X ~ N(0, I / num_inputs), labels Y = A X + E with E ~ N(0, I). The teacher's
 weights are normal with the variance ``snr``, the signal-to-noise ratio, so that a label
-has the variance ``snr`` from the teacher and 1 from noise. The teacher may look at the
-first inputs only; the others are irrelevant to the task, which a student has to find
-out.
+has the variance ``snr`` from the teacher and 1 from noise. The teacher may use the
+first inputs only; the others are irrelevant, which the student has to find out.
 """
 
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ibjax.numerics import checks
 from ibjax.numerics.covariances import matmul
 
 __all__ = [
@@ -24,18 +24,18 @@ __all__ = [
 ]
 
 LABEL_NOISE_VARIANCE = 1.0
-"""Variance of the labels' noise; the teacher's scale is what varies."""
+"""Variance of the labels' noise, fixed; ``snr`` scales the teacher."""
 
 
 class TeacherStudent(NamedTuple):
-    """A teacher and what it says of a sample.
+    """Teacher and training set.
 
     Attributes:
       x: Training inputs, shape ``[num_samples, num_inputs]``.
       y: Their noisy labels, shape ``[num_samples, num_outputs]``.
       teacher: The teacher's weights, shape ``[num_outputs, num_inputs]``.
-      weight_variance: Variance that each input's weights were drawn with, 0 for an
-        irrelevant input, shape ``[num_inputs]``.
+      weight_variance: Prior variance of each input's weights, 0 for an irrelevant
+        input, shape ``[num_inputs]``.
     """
 
     x: jax.Array
@@ -51,7 +51,7 @@ class TeacherStudent(NamedTuple):
 
     @property
     def relevant(self) -> jax.Array:
-        """Which inputs the teacher looks at, booleans, shape ``[num_inputs]``."""
+        """Mask of the inputs that the teacher uses, shape ``[num_inputs]``."""
         return self.weight_variance > 0
 
 
@@ -64,19 +64,16 @@ def draw_problem(
     num_relevant: int | None = None,
     snr: float = 1.0,
 ) -> TeacherStudent:
-    """Draw a teacher and its training set.
+    """Random teacher and its training set.
 
     Args:
       key: Typed key.
       num_samples: Number of training samples.
       num_inputs: Number of inputs.
       num_outputs: Number of outputs.
-      num_relevant: How many inputs the teacher looks at, the first ones; all by
+      num_relevant: Number of inputs that the teacher uses, the first ones; all by
         default.
       snr: Variance of the teacher's weights over that of the labels' noise.
-
-    Returns:
-      The problem.
 
     Raises:
       ValueError: If a number is not positive or there are more relevant inputs than
@@ -100,12 +97,12 @@ def draw_problem(
         ("num_relevant", num_relevant),
         ("snr", snr),
     ):
-        if not isinstance(number, jax.core.Tracer) and not number > 0:
-            raise ValueError(f"{name} must be positive, got {number}")
+        checks.positive(name, number)
     if num_relevant > num_inputs:
         raise ValueError(
             f"num_relevant must be at most num_inputs, {num_inputs}, got {num_relevant}"
         )
+    # One flat draw: compiling a draw costs far more than running it.
     sizes = (num_samples * num_inputs, num_outputs * num_inputs)
     draws = jax.random.normal(key, (sum(sizes) + num_samples * num_outputs,))
     x = draws[: sizes[0]].reshape(num_samples, num_inputs) / num_inputs**0.5
@@ -118,19 +115,14 @@ def draw_problem(
 
 
 def generalization_error(problem: TeacherStudent, w: jax.Array) -> jax.Array:
-    r"""Mean squared error of a linear student on new samples, exactly.
+    r"""Expected squared error of a linear student on new samples.
 
     For X of covariance S it is :math:`\mathrm{tr}[(A - W) S (A - W)^T]` plus the noise
     of the labels, here :math:`\|A - W\|_F^2` over the number of inputs plus the number
     of outputs. Saxe et al. write it without the division.
 
-    Args:
-      problem: The problem.
-      w: The student, the product of all its weights, shape ``[num_outputs,
-        num_inputs]``.
-
-    Returns:
-      Squared error summed over outputs, shape ``[]``.
+    The student is the product of all its weights, ``w [num_outputs, num_inputs]``; the
+    error is summed over outputs, shape ``[]``.
 
     Example:
       >>> problem = draw_problem(jax.random.key(0), num_samples=50, snr=4.0)
@@ -143,15 +135,10 @@ def generalization_error(problem: TeacherStudent, w: jax.Array) -> jax.Array:
 
 
 def mean_squared_error(x: jax.Array, y: jax.Array, w: jax.Array) -> jax.Array:
-    """Mean squared error of a linear student on samples.
+    """Squared error of a student, summed over outputs, mean over samples, shape ``[]``.
 
-    Args:
-      x: Inputs, shape ``[num_samples, num_inputs]``.
-      y: Labels, shape ``[num_samples, num_outputs]``.
-      w: The student, shape ``[num_outputs, num_inputs]``.
-
-    Returns:
-      Squared error summed over outputs, mean over samples, shape ``[]``.
+    Shapes are ``x [num_samples, num_inputs]``, ``y [num_samples, num_outputs]`` and
+    ``w [num_outputs, num_inputs]``.
 
     Example:
       >>> print(mean_squared_error(jnp.eye(2), jnp.ones((2, 1)), jnp.ones((1, 2))))
@@ -161,18 +148,12 @@ def mean_squared_error(x: jax.Array, y: jax.Array, w: jax.Array) -> jax.Array:
 
 
 def best_student(problem: TeacherStudent) -> jax.Array:
-    r"""The student that no other beats on average, given the training set.
+    r"""Student of least expected error, ``[num_outputs, num_inputs]``.
 
-    It is the mean of the teacher given the training set, :math:`Y^T (X D X^T + I)^{-1}
+    It is the posterior mean of the teacher, :math:`Y^T (X D X^T + I)^{-1}
     X D` with the diagonal D of ``weight_variance``; where all inputs are relevant,
-    ridge regression of the right penalty. It knows which inputs are relevant and how
-    noisy labels are, which a trained student does not.
-
-    Args:
-      problem: The problem.
-
-    Returns:
-      Weights, shape ``[num_outputs, num_inputs]``.
+    ridge regression with the right penalty. Unlike a trained student, it knows which
+    inputs are relevant and how noisy the labels are.
 
     Example:
       >>> problem = draw_problem(jax.random.key(0), num_samples=200)

@@ -214,7 +214,7 @@ def test_bounds_under_jit_and_vmap_and_at_the_ends():
 
 
 def test_bounds_reject_unknown_form():
-    with pytest.raises(ValueError, match='form must be "tight" or "shamir", got'):
+    with pytest.raises(ValueError, match="form must be one of tight, shamir, got"):
         finite_sample_bounds(10, 2, 2, form="loose")
 
 

@@ -70,7 +70,9 @@ def test_refusals_of_noisy_linear_layers():
     layer = gaussian.linear_projection_information
     with pytest.raises(ValueError, match=r"projection must have shape \[dt, 3\]"):
         layer(*covariances, np.ones((2, 2)), np.eye(2))
-    with pytest.raises(ValueError, match="noise_cov must have one row per row of proj"):
+    with pytest.raises(
+        ValueError, match="noise_cov must have shape \\[2, 2\\] to match proj"
+    ):
         layer(*covariances, np.ones((2, 3)), np.eye(3))
     with pytest.raises(ValueError, match="noise_cov must be positive definite"):
         layer(*covariances, np.ones((2, 3)), np.zeros((2, 2)))

@@ -53,5 +53,5 @@ def test_values_that_are_no_distribution_give_nan_under_jit():
 
 
 def test_negative_beta_is_refused():
-    with pytest.raises(ValueError, match="beta must be non-negative, got -1"):
+    with pytest.raises(ValueError, match="beta must be one number from 0 on, got -1"):
         bottleneck.squared_bottleneck(NOISY, -1.0)

@@ -5,6 +5,7 @@ import json
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 from ibjax import cli
@@ -202,19 +203,70 @@ def test_interruption_ends_with_130(monkeypatch, tmp_path, capsys):
         (",0,1\n0,0.45,0.05\n1,0.05,0.45\n", "columns 0, 1; rows named"),
         (
             '"no" "yes"\n"a" 0.45 0.05\n"b" 0.05 0.45\n',
-            'columns "no", "yes"; rows named',
+            "columns no, yes; rows named",
         ),
         (
             'x,"no, never",yes\na,0.45,0.05\nb,0.05,0.45\n',
             "columns no, never, yes; rows named",
         ),
+        # As pandas writes tables: names of rows, or of rows and columns, are numbers.
+        ("x,no,yes\n1,0.45,0.05\n2,0.05,0.45\n", "columns no, yes; rows named by x"),
+        ("row_0,0,1\n-1,0.45,0.05\n1,0.05,0.45\n", "columns 0, 1; rows named by row_0"),
+        ("x,0,1\na,0.45,0.05\nb,0.05,0.45\n", "columns 0, 1; rows named"),
+        # Rows of which the first increases are data if they sum to one.
+        ("b,0.05,0.45\na,0.45,0.05\n", "rows named"),
     ],
 )
 def test_layouts_of_a_table(content, layout, tmp_path):
     path = tmp_path / "table"
     path.write_text(content, encoding="utf-8")
     table = read_table(path)
-    np.testing.assert_allclose(table.p_xy, [[0.45, 0.05], [0.05, 0.45]], rtol=1e-15)
+    expected = [[0.45, 0.05], [0.05, 0.45]]
+    if content.startswith("b,"):
+        expected = expected[::-1]
+    np.testing.assert_allclose(table.p_xy, expected, rtol=1e-15)
+    assert table.layout == layout
+
+
+@pytest.mark.parametrize("x", [[1, 1, 2, 2, 3], [-1.5, -1.5, 0, 0, 2], list("aabbc")])
+@pytest.mark.parametrize("y", [[0, 1, 0, 1, 1], [2.5, 7, 2.5, 7, 7], list("nynyy")])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_cross_tabulations_of_pandas(x, y, normalize, tmp_path):
+    numbers = pd.crosstab(pd.Series(x, name="x"), pd.Series(y), normalize=normalize)
+    numbers.to_csv(tmp_path / "table.csv")
+    table = read_table(tmp_path / "table.csv", counts=not normalize)
+    np.testing.assert_allclose(table.p_xy, [[0.2, 0.2], [0.2, 0.2], [0, 0.2]])
+    assert "rows named" in table.layout and table.layout.startswith("columns ")
+
+
+def test_numbers_that_name_inputs_are_not_counted(tmp_path):
+    counts = [[9, 1, 0], [1, 9, 2], [3, 3, 3]]
+    path = tmp_path / "table.csv"
+    pd.DataFrame(counts, index=[1, 2, 3], columns=list("abc")).to_csv(path)
+    right = read_table(path, counts=True).p_xy
+    np.testing.assert_allclose(right, np.array(counts) / 31)
+    path.write_text(path.read_text().replace(",a", "x,a", 1))
+    np.testing.assert_array_equal(read_table(path, counts=True).p_xy, right)
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        ("5,30,2\n10,18,3\n", ""),
+        ("no,maybe,yes\n10,18,3\n5,30,2\n", "columns no, maybe, yes"),
+        ("no,yes\n5,30\n10,18\n", "columns no, yes"),
+        ("a,30,2\nb,10,18\n", "rows named"),
+        # Increasing counts below a header look as names do, and the layout says so.
+        ("no,maybe,yes\n5,30,2\n10,18,3\n", "columns maybe, yes; rows named by no"),
+    ],
+)
+def test_counts_without_header_or_names_of_rows(content, layout, tmp_path):
+    (tmp_path / "table.csv").write_text(content)
+    table = read_table(tmp_path / "table.csv", counts=True)
+    rows = [line.split(",") for line in content.split()]
+    rows = rows[1:] if "columns" in layout else rows
+    numbers = np.array([row["rows" in layout :] for row in rows], float)
+    np.testing.assert_allclose(table.p_xy, numbers / numbers.sum())
     assert table.layout == layout
 
 
@@ -234,14 +286,39 @@ def test_a_sum_near_one_is_made_one(tmp_path):
         (b"\xff\xfe0\x001", [], "is no text in UTF-8"),
         ("a,b\n", [], "holds no numbers"),
         ("0.5,0.1\n0.2,x\n", [], "line 2, column 2: 'x' is no number"),
-        ("a,0.5,0.1\n0.2,0.1,0.1\n", [], "line 1, column 1: 'a' is no number"),
+        (
+            "a,0.5,0.1\n0.2,0.1,0.1\n",
+            [],
+            "line 1, column 1: 'a' is no number",
+        ),
         ("y,z\n0.5,\n0.5,0\n", [], "line 2, column 2 is empty"),
-        ("0.5,0.1\n\n0.4\n", [], "line 3 has 1 cells, but line 1 has 2"),
-        ("x,y,z\n0.5,0.5\n", [], "line 1 has 3 names, but line 2 has 2"),
+        ("0.5,0.1\n\n0.4\n", [], "line 3, column 2 is empty"),
+        ("x,y,z\n0.5,0.5\n", [], "line 2, column 3 is empty"),
+        ("0.5,,0.1\n0.2,,0.2\n", [], "line 1, column 2 is empty"),
+        (
+            "x,a,b\n1,0.5,0.1\n2,o.2,0.2\n",
+            [],
+            "line 3, column 2: 'o.2' is no number",
+        ),
+        (
+            "x,a,b\n1,5,1\nz,2,2\n",
+            ["--counts"],
+            "line 3, column 1: 'z' is no number",
+        ),
+        (
+            "x,1,b\ny,5,1\n",
+            ["--counts"],
+            "line 1, column 3: 'b' is no number",
+        ),
+        ('x,"a,b\n1,0.5,0.5\n', [], "has quotes that are not closed"),
         ("0.5;0.1\n0.2;0.2\n", [], "must be separated by commas or blanks, not ;"),
-        ("0.5,0.7\n-0.2,0\n", [], "line 2, column 1: -0.2 is negative"),
-        ("0.5,nan\n0.2,0.3\n", [], "line 1, column 2: 'nan' is not finite"),
-        ("1,inf\n2,3\n", ["--counts"], "line 1, column 2: 'inf' is not finite"),
+        ("0.5,0.7\n-0.2,0\n", [], "line 2, column 1: '-0.2' is negative"),
+        ("0.5,nan\n0.2,0.3\n", [], "line 1, column 2: 'nan' is no number"),
+        (
+            "1,inf\n2,3\n",
+            ["--counts"],
+            "line 1, column 2: 'inf' is not finite",
+        ),
         ("0.5,0.4\n0.2,0.3\n", [], "they sum to 1.4; --counts divides by the sum"),
         ("0,0\n0,0\n", ["--counts"], "sums to 0; some number must be positive"),
         ("0.5\n0.5\n", [], "a column for every y, two or more, got 1"),

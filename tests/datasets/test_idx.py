@@ -8,7 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ibjax.datasets.idx import read_idx
+from ibjax.datasets.mnist import read_idx
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 CONTENT = struct.pack(">BBBBIII", 0, 0, 8, 3, 2, 3, 4) + IMAGES.tobytes()
@@ -51,12 +51,15 @@ def test_reads_both_forms(write, content):
         (compress(CONTENT)[:-8] + bytes(8), "is damaged: CRC"),
         (b"\x1f\x8b" + bytes(40), "is damaged: Unknown compression"),
         (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 40, "is damaged: .*block type"),
-        (b"<html>" + CONTENT[6:], "begins with 0x3c68746d, expected 0x00000803"),
+        (b"<html>" + CONTENT[6:], "begins with 3c68746d .*, expected 00000803"),
         # Words of the other byte order, floats, two dims.
-        (CONTENT[3::-1] + CONTENT[4:], "begins with 0x03080000"),
-        (b"\0\0\x0d\x03" + CONTENT[4:], "begins with 0x00000d03"),
-        (b"\0\0\x08\x02" + CONTENT[4:], "begins with 0x00000802"),
-        (CONTENT[:7] + b"\x03" + CONTENT[8:], r"shape \(2, 3, 4\), got \(3, 3, 4\)"),
+        (CONTENT[3::-1] + CONTENT[4:], "begins with 03080000"),
+        (b"\0\0\x0d\x03" + CONTENT[4:], "begins with 00000d03"),
+        (b"\0\0\x08\x02" + CONTENT[4:], "begins with 00000802"),
+        (
+            CONTENT[:7] + b"\x03" + CONTENT[8:],
+            "begins with 00000803 00000003 .* expected 00000803 00000002",
+        ),
         (CONTENT[:-1] + b"\0", "has sha256 .* expected " + SHA256),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -285,21 +285,23 @@ def test_bad_input():
         known.multinormal([[1.0, 2.0], [2.0, 1.0]], dim_x=1)
     with pytest.raises(ValueError, match="covariance must be symmetric and positive"):
         known.multinormal([[1.0, 0.3], [0.5, 1.0]], dim_x=1)
-    with pytest.raises(ValueError, match="dim_x and dim_y must be positive"):
+    with pytest.raises(ValueError, match="dim_x must be at least 1, got"):
         known.multinormal_dense(0, 1)
     with pytest.raises(ValueError, match="correlations must be at most 1"):
         known.multinormal_sparse(1, 2, [0.5, 0.5])
     with pytest.raises(ValueError, match="correlations must be"):
         known.multinormal_sparse(1, 1, [1.0])
-    with pytest.raises(ValueError, match="degrees_of_freedom must be positive"):
+    with pytest.raises(
+        ValueError, match="degrees_of_freedom must be one positive number"
+    ):
         known.student(1, 1, 0)
     with pytest.raises(ValueError, match="dispersion must have shape"):
         known.student(1, 1, 1, np.eye(3))
-    with pytest.raises(ValueError, match="epsilon must be positive"):
+    with pytest.raises(ValueError, match="epsilon must be one positive number"):
         known.additive_noise(-0.1)
-    with pytest.raises(ValueError, match="information must be positive"):
+    with pytest.raises(ValueError, match="information must be one positive number"):
         known.smoothed_uniform(0.0)
-    with pytest.raises(ValueError, match="dim must be positive"):
+    with pytest.raises(ValueError, match="dim must be at least 1"):
         known.smoothed_uniform(1.0, dim=0)
     with pytest.raises(ValueError, match="information must be at most 20"):
         known.log_gamma_exponential(21.0)

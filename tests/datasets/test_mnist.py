@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.datasets.digits import digits
-from ibjax.datasets.locations import find_file
+from ibjax.datasets.download import find_file
+from ibjax.datasets.images import digits
 from ibjax.datasets.mnist import FILES, download_mnist, mnist
 
 RNG = np.random.default_rng(0)

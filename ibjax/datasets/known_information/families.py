@@ -1,4 +1,8 @@
-"""Families of distributions whose mutual information has a closed form."""
+"""Families of distributions whose mutual information has a closed form.
+
+Every function returns a :class:`KnownInformation`; dimensions and parameters out of
+range raise ``ValueError``.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,6 +15,8 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 from scipy import optimize, special
+
+from ibjax.numerics import checks
 
 __all__ = [
     "KnownInformation",
@@ -29,7 +35,7 @@ Pair = tuple[jax.Array, jax.Array]
 
 
 class KnownInformation(NamedTuple):
-    """Two variables to draw from, and the information between them.
+    """Pair of random variables to draw from, and their mutual information.
 
     Attributes:
       name: Short name.
@@ -54,17 +60,10 @@ def multinormal(
     """Jointly normal X and Y of mean zero.
 
     Args:
-      covariance: Of the columns of X and then those of Y, shape ``[dim_x + dim_y,
-        dim_x + dim_y]``, positive definite.
+      covariance: Covariance of the columns of X and then those of Y, shape ``[dim_x +
+        dim_y, dim_x + dim_y]``, positive definite.
       dim_x: Number of columns that are X.
       name: Name of the task.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If ``covariance`` is not a positive definite matrix, or ``dim_x``
-        leaves no column to X or to Y.
 
     Example:
       >>> task = multinormal([[1.0, 0.75], [0.75, 1.0]], dim_x=1)
@@ -81,18 +80,12 @@ def multinormal(
 def multinormal_dense(
     dim_x: int, dim_y: int, correlation: float = 0.5
 ) -> KnownInformation:
-    """Normal X and Y of unit variances, every two columns equally correlated.
+    """Normal X and Y of unit variances, all pairs of columns equally correlated.
 
     Args:
       dim_x: Dimension of X.
       dim_y: Dimension of Y.
-      correlation: Of any two columns, also within X and within Y.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If a dimension is not positive or no such variables exist.
+      correlation: Correlation of any two columns, also within X and within Y.
 
     Example:
       >>> print(f"{multinormal_dense(2, 2).mutual_information:.6f} nats")
@@ -110,17 +103,14 @@ def multinormal_sparse(
 ) -> KnownInformation:
     """Normal X and Y of which only the first columns are correlated, pair by pair.
 
+    The value keeps its precision for correlations close to one.
+
     Args:
       dim_x: Dimension of X.
       dim_y: Dimension of Y.
-      correlations: Canonical correlations: of the first column of X with the first of
-        Y, of the second with the second, and so on. All other columns are independent.
-
-    Returns:
-      The task. Its value keeps its precision for correlations close to one.
-
-    Raises:
-      ValueError: If there are more correlations than pairs, or one is not in (-1, 1).
+      correlations: Canonical correlations in (-1, 1): of the first column of X with the
+        first of Y, of the second with the second, and so on. All other columns are
+        independent.
 
     Example:
       >>> print(f"{multinormal_sparse(3, 3).mutual_information:.6f} nats")
@@ -161,21 +151,14 @@ def student(
         \quad f(\nu) = \log \Gamma(\nu / 2) - \tfrac{\nu}{2} \psi(\nu / 2) ,
 
     with m and n the dimensions. At one and two degrees of freedom there is no variance,
-    so that nothing may be standardized by its standard deviation.
+    so that columns cannot be standardized.
 
     Args:
       dim_x: Dimension of X.
       dim_y: Dimension of Y.
       degrees_of_freedom: Positive; tails are heavier the fewer there are.
       dispersion: Covariance of the normal variables, shape ``[dim_x + dim_y, dim_x +
-        dim_y]``; the identity by default.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If ``degrees_of_freedom`` is not positive or ``dispersion`` not a
-        positive definite matrix of this shape.
+        dim_y]``, positive definite; the identity by default.
 
     References:
       Arellano-Valle, Contreras-Reyes and Genton, `Shannon entropy and mutual
@@ -186,17 +169,11 @@ def student(
       0.224171 nats
     """
     _check_dimensions(dim_x, dim_y)
-    if not (degrees_of_freedom > 0 and math.isfinite(degrees_of_freedom)):
-        raise ValueError(
-            f"degrees_of_freedom must be positive, got {degrees_of_freedom}"
-        )
+    checks.positive("degrees_of_freedom", degrees_of_freedom)
     dim = dim_x + dim_y
     kind = "identity" if dispersion is None else "dispersion"
     dispersion = np.eye(dim) if dispersion is None else np.asarray(dispersion)
-    if dispersion.shape != (dim, dim):
-        raise ValueError(
-            f"dispersion must have shape {[dim, dim]}, got {dispersion.shape}"
-        )
+    checks.shape("dispersion", dispersion, [dim, dim])
     factor = _cholesky("dispersion", dispersion, dim_x)
     # Order by size: the terms are large and cancel for many degrees of freedom.
     added = np.array([0, dim, dim_x, dim_y]) + float(degrees_of_freedom)
@@ -225,25 +202,18 @@ def additive_noise(epsilon: float) -> KnownInformation:
     Args:
       epsilon: Half the width of the noise, positive.
 
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If ``epsilon`` is not positive.
-
     Example:
       >>> print(f"{additive_noise(0.1).mutual_information:.6f} nats")
       1.709438 nats
     """
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise ValueError(f"epsilon must be positive, got {epsilon}")
+    checks.positive("epsilon", epsilon)
     value = epsilon - math.log(2 * epsilon) if epsilon <= 0.5 else 0.25 / epsilon
     sample = partial(_sample_additive, epsilon=epsilon, dim=1)
     return KnownInformation(f"1v1-additive-{epsilon:g}", 1, 1, value, sample)
 
 
 def smoothed_uniform(information: float, dim: int = 1) -> KnownInformation:
-    r"""Uniform X and Y = X + uniform noise, of a given information.
+    r"""Uniform X and Y = X + uniform noise, with a given mutual information.
 
     In every dimension the noise has the width 1/a that solves :math:`I / \dim = a / 2`
     (a at most one) or :math:`\log a + 1 / 2 a` (above).
@@ -251,12 +221,6 @@ def smoothed_uniform(information: float, dim: int = 1) -> KnownInformation:
     Args:
       information: I(X;Y) in nats, positive, split equally over the dimensions.
       dim: Dimension of X and of Y.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If ``information`` or ``dim`` is not positive.
 
     Example:
       >>> task = smoothed_uniform(1.0, dim=2)
@@ -289,15 +253,9 @@ def log_gamma_exponential(information: float, dim: int = 1) -> KnownInformation:
     a long tail to one side, of length about s.
 
     Args:
-      information: I(X;Y) in nats, positive, split equally over the dimensions.
+      information: I(X;Y) in nats, positive, split equally over the dimensions, at
+        most 20 for each.
       dim: Dimension of X and of Y.
-
-    Returns:
-      The task.
-
-    Raises:
-      ValueError: If ``information`` or ``dim`` is not positive, or there is too much
-        of it for a dimension: 20 nats.
 
     References:
       Darbellay and Vajda, `Entropy expressions for multivariate continuous
@@ -331,19 +289,17 @@ def log_gamma_exponential(information: float, dim: int = 1) -> KnownInformation:
 
 
 def _check_dimensions(dim_x: int, dim_y: int) -> None:
-    if dim_x < 1 or dim_y < 1:
-        raise ValueError(f"dim_x and dim_y must be positive, got {dim_x} and {dim_y}")
+    checks.at_least("dim_x", dim_x, 1)
+    checks.at_least("dim_y", dim_y, 1)
 
 
 def _share(information: float, dim: int) -> float:
-    if not (information > 0 and math.isfinite(information)):
-        raise ValueError(f"information must be positive, got {information}")
-    if dim < 1:
-        raise ValueError(f"dim must be positive, got {dim}")
-    return information / dim
+    """Information of each dimension."""
+    return checks.positive("information", information) / checks.at_least("dim", dim, 1)
 
 
 def _cholesky(name: str, covariance: ArrayLike, dim_x: int) -> np.ndarray:
+    """Lower factor of a covariance of X and Y."""
     covariance = np.asarray(covariance, np.float64)
     if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got {covariance.shape}")

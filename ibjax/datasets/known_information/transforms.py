@@ -1,4 +1,9 @@
-"""Maps that can be undone, applied to variables of known mutual information."""
+"""Invertible maps of variables, which leave their mutual information unchanged.
+
+Every function takes a task and returns the transformed one, its own name put before
+that of the task. Maps of columns treat every column of X and of Y alike, unless said
+otherwise.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,14 +39,14 @@ def transform(
     map_x: Callable[[jax.Array], jax.Array],
     map_y: Callable[[jax.Array], jax.Array] | None = None,
 ) -> KnownInformation:
-    """A task seen through maps that can be undone: its information stays the same.
+    """Task with X and Y sent through injective maps, its information unchanged.
 
     Args:
       task: The task.
       name: Put before the name of the task.
       map_x: From ``[num_samples, dim_x]`` to ``[num_samples, new_dim_x]``, row by row.
-        Nothing checks that it is injective: the task's value is wrong if it is not.
-      map_y: The same for Y; as ``map_x`` by default.
+        It must be injective, which is not checked; otherwise the value is wrong.
+      map_y: Map of Y; ``map_x`` by default.
 
     Returns:
       The new task.
@@ -65,13 +70,7 @@ def transform(
 
 
 def normal_cdf(task: KnownInformation) -> KnownInformation:
-    """Every column through the normal distribution function: uniform if it was normal.
-
-    Args:
-      task: The task, usually of unit normal columns.
-
-    Returns:
-      The new task, with values in (0, 1).
+    """Columns through the normal distribution function: uniform on (0, 1) if normal.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -83,13 +82,7 @@ def normal_cdf(task: KnownInformation) -> KnownInformation:
 
 
 def half_cube(task: KnownInformation) -> KnownInformation:
-    """Every column v as v sqrt(|v|): longer tails, and a density with a pole at zero.
-
-    Args:
-      task: The task.
-
-    Returns:
-      The new task.
+    """Columns v as v sqrt(|v|): longer tails, and a density with a pole at zero.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -101,13 +94,7 @@ def half_cube(task: KnownInformation) -> KnownInformation:
 
 
 def asinh(task: KnownInformation) -> KnownInformation:
-    """Every column through the inverse hyperbolic sine, which shortens heavy tails.
-
-    Args:
-      task: The task.
-
-    Returns:
-      The new task.
+    """Columns through the inverse hyperbolic sine, which shortens heavy tails.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -119,13 +106,7 @@ def asinh(task: KnownInformation) -> KnownInformation:
 
 
 def wiggly(task: KnownInformation) -> KnownInformation:
-    """Every column bent by a sum of sines, another for X than for Y, but increasing.
-
-    Args:
-      task: The task.
-
-    Returns:
-      The new task.
+    """Columns bent by a sum of sines, one for X and another for Y, both increasing.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -149,16 +130,10 @@ def wiggly(task: KnownInformation) -> KnownInformation:
 
 
 def bimodal(task: KnownInformation) -> KnownInformation:
-    """Every column of unit normal marginals as a mixture of two normals.
+    """Unit normal columns turned into mixtures of two normals.
 
     The columns of X become 0.3 N(0, 1) + 0.7 N(5, 1), those of Y
     0.5 N(-1, 1) + 0.5 N(3, 1), by the increasing map between the two distributions.
-
-    Args:
-      task: The task, of unit normal columns.
-
-    Returns:
-      The new task.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -175,16 +150,8 @@ def spiral(task: KnownInformation) -> KnownInformation:
     r"""Rows turned by an angle that grows with their length.
 
     A row v turns by :math:`|v|^2 / \dim`: X in the plane of its first two axes, Y in
-    that of its second and third. Lengths stay, so the turn can be undone.
-
-    Args:
-      task: The task, with at least two columns of X and three of Y.
-
-    Returns:
-      The new task.
-
-    Raises:
-      ValueError: If there are too few columns.
+    that of its second and third. Lengths stay, so the turn is invertible. X needs two
+    columns at least, Y three.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -210,19 +177,10 @@ def spiral(task: KnownInformation) -> KnownInformation:
 
 
 def swissroll(task: KnownInformation) -> KnownInformation:
-    """X, one column in [0, 1], rolled up in the plane; Y as it is.
+    """X, one column in [0, 1], rolled up in the plane; Y unchanged.
 
-    X then lies on a curve: it has no density in the plane, and estimators that take
-    one for granted return nothing of use.
-
-    Args:
-      task: The task, with one column of X in [0, 1].
-
-    Returns:
-      The new task, with two columns of X.
-
-    Raises:
-      ValueError: If X has more than one column.
+    X then lies on a curve: it has no density in the plane, and estimators that assume
+    one fail.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
@@ -244,8 +202,8 @@ def swissroll(task: KnownInformation) -> KnownInformation:
 def _to_mixture(
     v: jax.Array, weights: tuple[float, ...], means: tuple[float, ...]
 ) -> jax.Array:
-    """Where a mixture of unit normals has the distribution function ndtr(v)."""
-    # Whichever tail is lighter is taken, as its probability is the more precise.
+    """Quantiles of a mixture of unit normals at the probabilities ndtr(v)."""
+    # Compare the lighter tails: their probabilities keep their relative precision.
     sign = jnp.where(v > 0, -1.0, 1.0)
     target = ndtr(sign * v)
 
@@ -258,5 +216,6 @@ def _to_mixture(
         above = sign * (sum(tails) - target) > 0
         return jnp.where(above, low, middle), jnp.where(above, middle, high)
 
+    # The quantile lies between those of the components.
     low, high = lax.fori_loop(0, _HALVINGS, halve, (v + min(means), v + max(means)))
     return (low + high) / 2
