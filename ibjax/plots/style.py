@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm, to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ibjax.results.statistics import NATS_PER_BIT
+
 __all__ = [
     "EPOCH_COLORMAP",
     "choose_estimator",
@@ -198,7 +200,7 @@ def information_bits(dataset: xr.Dataset, name: str, estimator: str) -> np.ndarr
       (2, 60, 6)
     """
     nats = pick(dataset, name, "seed", "epoch", "layer", estimator=estimator)
-    return nats / math.log(2.0)
+    return nats / NATS_PER_BIT
 
 
 def epoch_ticks(last: float) -> list[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ibjax.results.cells import combine
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["example_dataset", "example_grid"]
 
@@ -92,7 +92,7 @@ def example_dataset(
         return ("seed", "epoch"), values.astype(np.float32)
 
     def information(values: list[np.ndarray], name: str) -> xr.Variable:
-        stacked = np.stack(values, axis=-1) * math.log(2.0)
+        stacked = np.stack(values, axis=-1) * NATS_PER_BIT
         return xr.Variable(
             ("seed", "epoch", "layer", "estimator"),
             stacked.astype(np.float32),
@@ -129,8 +129,8 @@ def example_dataset(
             "title": "Synthetic example",
             "task": "synthetic",
             "num_samples": 4096,
-            "h_y": math.log(2.0),
-            "i_xy": 0.99 * math.log(2.0),
+            "h_y": NATS_PER_BIT,
+            "i_xy": 0.99 * NATS_PER_BIT,
             "configuration": json.dumps({"hidden": _WIDTHS[:-1], "activation": "tanh"}),
             "versions": json.dumps({"numpy": np.__version__}),
             "devices": "none",

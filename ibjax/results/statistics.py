@@ -1,7 +1,8 @@
-"""Statistics over seeds and snapshots that the summary and the figures share."""
+"""Statistics over seeds and snapshots: mean intervals, turning epochs, loss kinks."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,16 +10,23 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 __all__ = [
+    "COMPRESSION_THRESHOLD_BITS",
+    "NATS_PER_BIT",
     "TURNING_SNAPSHOTS",
     "MeanInterval",
     "loss_kinks",
     "mean_interval",
     "turning_epochs",
-    "COMPRESSION_THRESHOLD_BITS",
 ]
 
+NATS_PER_BIT = math.log(2.0)
+"""Divide nats by this for bits."""
+
+COMPRESSION_THRESHOLD_BITS = 0.1
+"""Least fall of I(X;T), in bits, that counts as compression."""
+
 TURNING_SNAPSHOTS = 3
-"""Snapshots in a row below one that :func:`turning_epochs` asks for."""
+"""Number of consecutive snapshots below one that :func:`turning_epochs` requires."""
 
 _TURNING_FRACTION = 0.9
 
@@ -175,7 +183,3 @@ def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
         basis = np.linalg.qr(lines.T)[0]
         errors.append(np.sum((y - y @ basis @ basis.T) ** 2, axis=-1))
     return np.where(good, epochs[1:-1][np.argmin(errors, axis=0)], np.nan)
-
-
-COMPRESSION_THRESHOLD_BITS = 0.1
-"""A layer that loses less than this of its I(X;T) is not said to compress."""
