@@ -17,8 +17,8 @@ from ibjax import measures
 from ibjax.bottleneck import critical_beta, information_curve
 from ibjax.bottleneck.tables import merge_inputs
 from ibjax.cli import curve_output
-from ibjax.cli.curve_output import NATS_PER_BIT
 from ibjax.cli.joint_table import Table, read_table
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["CurveOptions", "Table", "curve", "read_table"]
 

@@ -14,9 +14,9 @@ from ibjax.bottleneck import InformationCurve
 from ibjax.cli.joint_table import Table
 from ibjax.plots.style import paper_style
 from ibjax.results.files import ResultsError, write_atomically
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
-    "NATS_PER_BIT",
     "check_output",
     "columns_of",
     "print_found",
@@ -24,7 +24,6 @@ __all__ = [
     "write",
 ]
 
-NATS_PER_BIT = math.log(2.0)
 _FILES = ("curve.json", "curve.csv", "curve.png", "curve.pdf")
 _ROUNDING = 1e-9
 _NUM_NAMED = 8

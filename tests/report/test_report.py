@@ -208,11 +208,11 @@ def test_no_markup_of_a_dataset_or_a_claim_reaches_a_page(tmp_path):
     grid = example_grid(num_seeds=2, num_epochs=4)
     grid.attrs |= {"title": evil, "devices": evil, "versions": evil}
     grid = grid.assign_coords(estimator_label=("estimator", [evil, evil]))
-    page = report(grid, tmp_path, pdf=False).read_text()
+    of_grid = report(grid, tmp_path, pdf=False).read_text()
     claim = dict.fromkeys(("claim", "quantity", "criterion", "verdict"), evil)
     claim |= {"value": 1.0, "low": None, "high": "inf", "num_seeds": 3}
     content = {"title": evil, "command": evil, "claims": [claim]}
-    for page in (page, claims_page([content], title=evil)):
+    for page in (of_grid, claims_page([content], title=evil)):
         assert evil not in page and "<img src=x" not in page
         assert page.count("&lt;/script&gt;&lt;/pre&gt;&lt;img src=x&gt;") >= 4
 
