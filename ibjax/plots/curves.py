@@ -1,4 +1,4 @@
-"""Curves over the epochs: informations, estimators, gradients, losses."""
+"""Curves over the epochs: informations, estimators, gradients, losses, accuracies."""
 
 from __future__ import annotations
 

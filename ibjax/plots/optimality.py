@@ -25,16 +25,15 @@ _HEADROOM = 1.15
 
 
 def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
-    """Trained layers and the optimal curve, and each layer's distance from optimal.
+    """Information plane of the trained layers with the optimal curve, in bits.
 
-    On the left the information plane in bits: the curve of the best representations,
-    and the layers of every seed at the last epoch with their mean. On the right the
-    mean divergence of each layer's encoder from the closest optimal encoder of the same
-    clusters, mean and 95 % interval over seeds, labelled with the median beta of that
-    encoder.
+    On the left the curve of the best representations, and the layers of every seed at
+    the last epoch with their mean. On the right the divergence of each layer's encoder
+    from the closest optimal encoder of the same clusters, mean and 95 % interval over
+    seeds, labelled with the median beta of that encoder.
 
     Args:
-      dataset: Dataset of a sweep measured with :func:`ibjax.probes.layer_optimality`.
+      dataset: Dataset of a sweep measured with :func:`ibjax.probes.optimality`.
       estimator: Name of an estimator; ``binning``, or the first, by default.
 
     Returns:

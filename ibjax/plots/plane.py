@@ -175,19 +175,8 @@ def plane_paths(
 ) -> None:
     """Draws one path per layer: points coloured by epoch on a line coloured by layer.
 
-    Args:
-      axes: Axes to draw into.
-      i_xt: I(X;T) in bits, ``[num_epochs, num_layers]``.
-      i_ty: I(T;Y) in bits, likewise.
-      epochs: Recorded epochs, ``[num_epochs]``.
-      colors: A colour for every layer.
-      width: Width of the lines, in points.
-
-    Example:
-      >>> axes = Figure().subplots()
-      >>> plane_paths(axes, np.ones((2, 1)), np.ones((2, 1)), np.arange(2), ["black"])
-      >>> len(axes.lines)
-      1
+    ``i_xt`` and ``i_ty`` are in bits, ``[num_epochs, num_layers]``; ``width`` is the
+    width of the lines, in points.
     """
     for index, color in enumerate(colors):
         path = i_xt[:, index], i_ty[:, index]
@@ -212,21 +201,7 @@ def plane_paths(
 
 
 def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> Colorbar:
-    """Adds the colour bar of the epochs.
-
-    Args:
-      figure: Figure to add it to.
-      axes: Axes that give up space for it.
-      norm: Colour norm of the epochs, :func:`ibjax.plots.style.epoch_norm`.
-
-    Returns:
-      The bar.
-
-    Example:
-      >>> figure = Figure()
-      >>> epoch_bar(figure, figure.subplots(), epoch_norm([0, 10])).ax.get_ylabel()
-      'epoch'
-    """
+    """Adds the colour bar of the epochs, which takes its space from ``axes``."""
     bar = figure.colorbar(
         ScalarMappable(norm, EPOCH_COLORMAP), ax=axes, aspect=30, pad=0.02
     )
@@ -241,21 +216,10 @@ def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> C
 def plane_limits(
     dataset: xr.Dataset, i_xt: np.ndarray, i_ty: np.ndarray
 ) -> tuple[float, float]:
-    """Upper ends of the two axes of an information plane, in bits.
+    """Upper ends of the axes of an information plane, in bits.
 
-    Args:
-      dataset: Dataset of a sweep, for its ceilings.
-      i_xt: Values of I(X;T) to be drawn, in bits, any shape.
-      i_ty: Values of I(T;Y) to be drawn, in bits, any shape.
-
-    Returns:
-      Ends of the horizontal and the vertical axis; the ceilings lie within.
-
-    Example:
-      >>> dataset = xr.Dataset(attrs={"num_samples": 4096, "i_xy": 0.69})
-      >>> x_end, y_end = plane_limits(dataset, np.array([3.0]), np.array([0.4]))
-      >>> print(f"{x_end:.2f} {y_end:.2f}")
-      12.60 1.13
+    ``i_xt`` and ``i_ty`` are the values to be drawn, in bits, any shape; the dataset's
+    ceilings lie within the limits, too.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
     ends = []
@@ -273,19 +237,9 @@ def plane_axes(
     *,
     y_label: bool = True,
 ) -> None:
-    """Sets up axes as an information plane in bits, with its ceilings.
+    """Sets up axes as an information plane in bits, with the dataset's ceilings.
 
-    Args:
-      axes: Axes to set up, in place.
-      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
-      limits: Ends of the axes in bits, from :func:`plane_limits`.
-      y_label: Whether to label the vertical axis.
-
-    Example:
-      >>> axes = Figure().subplots()
-      >>> plane_axes(axes, xr.Dataset(attrs={"num_samples": 4096}), (12.6, 1.05))
-      >>> axes.get_xlabel()
-      '$I(X;T)$ (bits)'
+    ``limits`` are those of :func:`plane_limits`.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
     axes.set_xlim(-0.02 * limits[0], limits[0])
@@ -311,18 +265,7 @@ def plane_axes(
 
 
 def plane_ceilings(dataset: xr.Dataset) -> tuple[float, float]:
-    """Ceilings of I(X;T) and I(T;Y): log2 of the number of inputs, and I(X;Y), in bits.
-
-    Args:
-      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
-
-    Returns:
-      The two ceilings in bits, NaN where unknown.
-
-    Example:
-      >>> plane_ceilings(xr.Dataset(attrs={"num_samples": 4096}))
-      (12.0, nan)
-    """
+    """Ceilings of I(X;T) and I(T;Y), log2 N and I(X;Y), in bits; NaN where unknown."""
     num_samples = float(dataset.attrs.get("num_samples", 0)) or np.nan
     i_xy = float(dataset.attrs.get("i_xy", np.nan)) / NATS_PER_BIT
     return math.log2(num_samples), i_xy

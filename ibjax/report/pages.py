@@ -32,7 +32,7 @@ class PageFigure(NamedTuple):
 
     Attributes:
       title: Heading above it.
-      caption: What it shows; also its text for readers who cannot see it.
+      caption: Text below it; also its description for readers who cannot see it.
       png: The image's bytes.
       width_inches: Width at which its fonts have their nominal size.
     """

@@ -153,8 +153,8 @@ def list_violations(chain: xr.Dataset) -> list[Violation]:
     """List of violations, one for each estimator, quantity and pair of layers.
 
     Args:
-      chain: What :func:`data_processing_violations` returns, or a selection of it
-        that keeps the four axes.
+      chain: Result of :func:`data_processing_violations`, or a selection of it that
+        keeps the four axes.
 
     Returns:
       :class:`Violation` tuples in the order of the axes; empty if there is none.

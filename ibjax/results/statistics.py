@@ -62,8 +62,8 @@ def mean_interval(
       confidence: Coverage of the interval, in (0, 1).
 
     Returns:
-      A :class:`MeanInterval` of arrays with ``axis`` removed. Without any finite
-      value the mean is NaN, with a single one the interval is NaN.
+      Arrays with ``axis`` removed. Without any finite value the mean is NaN, with a
+      single one the interval is NaN.
 
     Raises:
       ValueError: If ``confidence`` is not in (0, 1).
@@ -97,11 +97,11 @@ def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
     * the ratio is below one there and at the next two snapshots;
     * from there to the end it is below one at nine tenths or more of the snapshots.
 
-    The first condition passes over single noisy snapshots, the second over a ratio
-    that starts below one, rises as training takes hold, and falls again. A ratio
-    that is below one from the first snapshot on gives that snapshot: nothing turned
-    there, so look at it apart. Snapshots whose ratio is NaN, a gradient that
-    vanished, are skipped. The answer is as coarse as the snapshots are.
+    The first condition skips single noisy snapshots, the second a ratio that starts
+    below one, rises in early training, and falls again. A ratio that is below one from
+    the first snapshot on gives that snapshot, although nothing turned there. Snapshots
+    whose ratio is NaN, a gradient that vanished, are skipped. The answer is as coarse
+    as the snapshots are.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
@@ -142,11 +142,11 @@ def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
 
 
 def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
-    """Epoch at which the loss bends, on two logarithmic axes.
+    """Epoch at which the loss bends most, on two logarithmic axes.
 
-    Of all pairs of straight lines that meet at a snapshot, the one nearest to the
-    logarithm of the loss in the mean square over the snapshots from epoch 1 on. Every
-    curve has one, sharp or not.
+    It is where the two straight lines meet that fit the logarithm of the loss best, in
+    the mean square over the snapshots from epoch 1 on, among all pairs of lines that
+    meet at a snapshot. Every curve has one, sharp or not.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
@@ -177,6 +177,7 @@ def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
     good = (np.isfinite(loss) & (loss > 0)).all(axis=-1)
     y = np.log(np.where(good[..., None], loss, 1.0))
     x = np.log(epochs)
+    # Least squares of every candidate at once: projections on the basis of its lines.
     errors = []
     for bend in x[1:-1]:
         lines = np.stack([np.ones_like(x), x, np.maximum(x - bend, 0.0)])

@@ -276,7 +276,7 @@ def _data_processing(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The same tree in JSON's types: NaN and infinities become ``None``."""
+    """A tree in JSON's types; NaN and infinities become ``None``."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
