@@ -28,9 +28,9 @@ _COMPARISONS = {
 def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A sweep's summary as plain text, informations in bits.
 
-    ``max`` and ``final`` are means of I(X;T), ``I(T;Y)`` is the mean of the last value,
-    ``fall`` the 95 % interval of the compression, which decides whether the layer
-    ``compresses``, and ``seeds`` counts those that compress by more than 0.1 bit.
+    Informations are means over seeds. ``compression`` is the 95 % interval that decides
+    whether the layer ``compresses``, and ``seeds`` counts those that compress by more
+    than 0.1 bit.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize`, or the same read from JSON.
@@ -113,12 +113,12 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
       >>> print(text.splitlines()[-1].split()[:4])
       ['relu', '-', '0.9598', '0.00']
     """
-    measure, title = "test_accuracy", "test\naccuracy"
+    measure, title = "test_accuracy", "test acc."
     if any(
         cell["summary"]["training"]["test_squared_error"]["mean"] is not None
         for cell in summary["cells"]
     ):
-        measure, title = "test_squared_error", "test\nerror"
+        measure, title = "test_squared_error", "test error"
     rows = []
     for cell in summary["cells"]:
         layers = [
@@ -138,7 +138,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
             ]
         )
     num_layers = max(map(len, rows)) - 3
-    header = ["", "diverged\nseeds", title, *(f"{n + 1} " for n in range(num_layers))]
+    header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
     return "\n".join(
         [
             "Compression of each layer, the largest I(X;T) less the last, in bits",
@@ -218,7 +218,16 @@ def _training_lines(training: dict[str, Any]) -> list[str]:
 
 
 def _estimator(entry: dict[str, Any]) -> list[str]:
-    header = ("layer", "max", "final", "fall", "epoch of\nthe max", "seeds", "I(T;Y)")
+    header = (
+        "layer",
+        "max\nI(X;T)",
+        "final\nI(X;T)",
+        "compression",
+        "epoch of\nthe max",
+        "seeds",
+        "final\nI(T;Y)",
+        "compresses",
+    )
     rows = [
         (
             f"{layer['layer']} {layer['name']}",
@@ -236,7 +245,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
     return [
         f"{entry['estimator']}: {entry['label']}, in bits"
         + (" (I(T;Y) is no bound)" if no_bound else ""),
-        *_table((*header, "compresses"), rows),
+        *_table(header, rows),
     ]
 
 
