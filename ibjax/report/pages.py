@@ -1,7 +1,7 @@
 """HTML pages of a sweep, a grid, an animation and claims, from templates.
 
 Every page is one document that opens from the file system and loads nothing. Values are
-escaped by the templates; only the style and the script of the package are not.
+escaped by the templates, except for the style and the script of the package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-from markupsafe import Markup
 
 from ibjax.claims.writing import VERDICTS, verdict_counts
 from ibjax.report.text import format_grid, format_violations
@@ -224,10 +223,10 @@ def _environment() -> jinja2.Environment:
 
 
 @functools.cache
-def _resource(name: str) -> Markup:
-    """The package's style or script, to be put into a page as it is."""
+def _resource(name: str) -> str:
+    """The package's style or script."""
     templates = importlib.resources.files("ibjax.report") / "templates"
-    return Markup((templates / name).read_text(encoding="utf-8"))
+    return (templates / name).read_text(encoding="utf-8")
 
 
 def _mean(interval: dict[str, Any], digits: int) -> str:
