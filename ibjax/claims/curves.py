@@ -120,18 +120,9 @@ def decide_seeds(
     median: bool = False,
     **limits: float,
 ) -> Claim:
-    """Claim about one number per seed; seeds that diverged are left out.
+    """Claim about one number per seed, ``[num_seeds]``; diverged seeds are left out.
 
-    Args:
-      dataset: Dataset of a sweep, for ``diverged``.
-      claim: See :class:`~ibjax.claims.Claim`.
-      quantity: See :class:`~ibjax.claims.Claim`.
-      values: The numbers, ``[num_seeds]``.
-      median: Whether the median decides instead of the mean.
-      **limits: See :func:`ibjax.claims.decide`.
-
-    Returns:
-      The claim.
+    The mean or the median decides; ``limits`` are those of :func:`ibjax.claims.decide`.
 
     Example:
       >>> from ibjax.results.example import example_dataset

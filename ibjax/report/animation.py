@@ -59,23 +59,11 @@ def animation_html(dataset: xr.Dataset, *, estimator: str | None = None) -> str:
 def player_data(dataset: xr.Dataset, *, estimator: str | None = None) -> dict[str, Any]:
     """Data of the player, ready for JSON.
 
-    Args:
-      dataset: Dataset of a sweep.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
-
     Returns:
       Dictionary of the layers' names and colours, the epochs, limits and ceilings in
       bits, and the informations in thousandths of a bit, -1 where not finite: ``x``
       and ``y`` of shape ``[num_epochs, num_layers, num_seeds]``, ``mean_x`` and
       ``mean_y`` of shape ``[num_epochs, num_layers]``.
-
-    Raises:
-      ValueError: If the dataset does not hold ``estimator``.
-
-    Example:
-      >>> from ibjax.results.example import example_dataset
-      >>> np.shape(player_data(example_dataset(num_seeds=2))["x"])
-      (60, 6, 2)
     """
     estimator, label = choose_estimator(dataset, estimator)
     frames = _frames(dataset.sizes["epoch"], _MAX_PLAYER_FRAMES)

@@ -59,27 +59,10 @@ def sweep_page(
     *,
     attributes: dict[str, Any],
 ) -> str:
-    """Page of a sweep: summary, player and figures.
+    """Page of a sweep: its summary, the player and figures, as an HTML document.
 
-    Args:
-      summary: Result of :func:`ibjax.results.summarize`.
-      figures: Figures in order.
-      player: Result of :func:`ibjax.report.animation.player_data`.
-      attributes: Attributes of the dataset: ``configuration`` and ``versions`` as
-        JSON, ``devices``, ``created``, ``wall_seconds``, ``compile_seconds``.
-
-    Returns:
-      HTML document.
-
-    Example:
-      >>> from ibjax.report.animation import player_data
-      >>> from ibjax.results import summarize
-      >>> from ibjax.results.example import example_dataset
-      >>> dataset = example_dataset(num_seeds=2, num_epochs=4)
-      >>> player = player_data(dataset)
-      >>> page = sweep_page(summarize(dataset), [], player, attributes={})
-      >>> "<h1>Synthetic example</h1>" in page
-      True
+    ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
+    :func:`ibjax.report.animation.player_data`, ``attributes`` those of the dataset.
     """
     names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
     known = {name: summary["ceilings"][f"{name}_bits"] for name in names}
@@ -107,24 +90,10 @@ def grid_page(
     estimator: str,
     attributes: dict[str, Any],
 ) -> str:
-    """Page of a grid of sweeps: the compression of every cell, and figures.
+    """Page of a grid of sweeps: the compression of every cell, and figures, as HTML.
 
-    Args:
-      summary: Result of :func:`ibjax.results.summarize_grid`.
-      figures: Figures in order.
-      estimator: The estimator of the table.
-      attributes: Attributes of the dataset.
-
-    Returns:
-      HTML document.
-
-    Example:
-      >>> from ibjax.results import summarize_grid
-      >>> from ibjax.results.example import example_grid
-      >>> summary = summarize_grid(example_grid(num_seeds=2))
-      >>> page = grid_page(summary, [], estimator="binning", attributes={})
-      >>> "relu" in page
-      True
+    ``summary`` is that of :func:`ibjax.results.summarize_grid`, ``estimator`` that of
+    the table, ``attributes`` those of the dataset.
     """
     return _render(
         "grid.html",
@@ -138,18 +107,7 @@ def grid_page(
 
 
 def animation_page(player: dict[str, Any]) -> str:
-    """Page of one player of the information plane, which its keys act on anywhere.
-
-    Args:
-      player: Result of :func:`ibjax.report.animation.player_data`.
-
-    Returns:
-      HTML document.
-
-    Example:
-      >>> animation_page({"title": "I(X;T) & I(T;Y)", "epochs": [0]})[:15]
-      '<!doctype html>'
-    """
+    """Page of one player of the information plane, whose keys act everywhere on it."""
     return _render(
         "animation.html",
         title=f"Information plane, {player['title']}",
@@ -160,7 +118,7 @@ def animation_page(player: dict[str, Any]) -> str:
 def claims_page(
     collection: Sequence[dict[str, Any]], *, title: str = "Claims and verdicts"
 ) -> str:
-    """Page of many tables of claims, with the figures that lie beside them.
+    """HTML page of many tables of claims, with the figures that lie beside them.
 
     Args:
       collection: Result of :func:`ibjax.claims.collect_claims`. Figures are the PNG

@@ -158,15 +158,10 @@ def compression_onsets(
 
 
 def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """Ratios of the epochs of two events, either of which may never happen.
+    """Ratios of the epochs of two events, either of which may never happen (NaN).
 
-    Args:
-      first: Epochs, shape ``[num_seeds]``; NaN where the event never happens.
-      second: Epochs of the other event, likewise.
-
-    Returns:
-      Ratios, ``[num_seeds]``: infinite where only the second happens, zero where only
-      the first does, NaN where neither or both at epoch 0.
+    Infinite where only the second happens, zero where only the first does, NaN where
+    neither does or both at epoch 0.
 
     Example:
       >>> print(event_ratios([100.0, np.nan, 10.0], [50.0, 50.0, np.nan]))
