@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ibjax import claims
-from ibjax.report.claims_page import claims_page
+from ibjax.report import claims_page
 from ibjax.results.files import ResultsError, write_atomically
 
 

@@ -1,12 +1,19 @@
-"""Published claims about the information plane, held against a sweep.
+"""Published claims about the information plane, tested against a sweep.
 
 Each claim comes down to one number with a 95 % interval over seeds and a criterion,
 and the interval alone decides: the claim holds if all of it meets the criterion, does
-not hold if none of it does, and is undecided otherwise. Informations come in as nats;
-a :class:`Claim` gives them in bits and says so.
+not hold if none of it does, and is undecided otherwise. The unit of the number is
+written with the quantity; informations are in bits. A number that is not random, such
+as a point of an information curve, is its own interval (:func:`exact_claim`).
 """
 
-from ibjax.claims.claim import Claim, claims_json, claims_markdown, decide
+from ibjax.claims.claim import (
+    Claim,
+    claims_json,
+    claims_markdown,
+    decide,
+    exact_claim,
+)
 from ibjax.claims.writing import (
     VERDICTS,
     collect_claims,
@@ -24,5 +31,6 @@ __all__ = [
     "collection_markdown",
     "conditions",
     "decide",
+    "exact_claim",
     "write_claims",
 ]

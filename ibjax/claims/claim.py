@@ -1,4 +1,4 @@
-"""A claim, the number that decides it, and how both are written down."""
+"""Claims: a number, its interval, a criterion and the verdict, as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any, NamedTuple
 
 from ibjax.results.intervals import Estimate
 
-__all__ = ["Claim", "claims_json", "claims_markdown", "decide"]
+__all__ = ["Claim", "claims_json", "claims_markdown", "decide", "exact_claim"]
 
 
 class Claim(NamedTuple):
     """A claim, the number that decides it, and the verdict.
 
     Attributes:
-      claim: The claim, in the words of a statement that is true or false.
-      quantity: What was measured to decide it, with its unit.
-      criterion: What the whole interval has to satisfy, e.g. ``"above 0.1"``.
+      claim: The claim, a statement that is true or false.
+      quantity: The quantity that decides it, with its unit.
+      criterion: Condition on the whole interval, e.g. ``"above 0.1"``.
       value: The number.
-      low: Lower end of its 95 % interval; NaN with too few seeds for one.
-      high: Upper end of its 95 % interval; NaN with too few seeds for one.
+      low: Lower end of its 95 % interval; NaN with too few seeds for one, ``value`` for
+        a number that is not random.
+      high: Upper end of the interval, likewise.
       verdict: ``"holds"``, ``"does not hold"`` or ``"undecided"``.
-      num_seeds: Seeds the number comes from.
-      num_left_out: The other seeds: diverged, or without the quantity.
+      num_seeds: Number of seeds behind the number; None for one that is not random.
+      num_left_out: Number of the other seeds, which diverged or lack the quantity.
     """
 
     claim: str
@@ -33,7 +34,7 @@ class Claim(NamedTuple):
     low: float
     high: float
     verdict: str
-    num_seeds: int
+    num_seeds: int | None
     num_left_out: int
 
 
@@ -46,15 +47,15 @@ def decide(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> Claim:
-    """A claim with the verdict of its number's interval.
+    """Claim about a number over seeds, with the verdict of its interval.
 
     Args:
       claim: See :class:`Claim`.
       quantity: See :class:`Claim`.
       estimate: The number.
-      num_seeds: Seeds there are, those without the quantity included.
-      above: What the whole interval has to be above.
-      below: What the whole interval has to be below.
+      num_seeds: Number of all seeds, those without the quantity included.
+      above: Lower bound on the whole interval.
+      below: Upper bound on the whole interval.
 
     Returns:
       The claim.
@@ -67,7 +68,7 @@ def decide(
     value, low, high, count = estimate
     verdict = "undecided"
     known = not (math.isnan(low) or math.isnan(high))
-    # A side without a bound asks for nothing, of an infinite end neither.
+    # Without a bound on a side, even an infinite end of the interval satisfies it.
     enough = above == -math.inf or low > above
     if known and enough and (below == math.inf or high < below):
         verdict = "holds"
@@ -78,6 +79,29 @@ def decide(
     criterion = " and ".join(bounds)
     left_out = num_seeds - count
     return Claim(claim, quantity, criterion, value, low, high, verdict, count, left_out)
+
+
+def exact_claim(
+    claim: str, quantity: str, criterion: str, value: float, verdict: str
+) -> Claim:
+    """Claim about a number that is not random: its interval is a point, of no seeds.
+
+    Args:
+      claim: See :class:`Claim`.
+      quantity: See :class:`Claim`; its unit may be any.
+      criterion: Condition on the number, e.g. ``"below 0.01"``.
+      value: The number.
+      verdict: ``"holds"``, ``"does not hold"`` or ``"undecided"``.
+
+    Returns:
+      The claim.
+
+    Example:
+      >>> claim = exact_claim("It is so", "beta", "above 1", 1.5625, "holds")
+      >>> claim.low, claim.high, claim.num_seeds
+      (1.5625, 1.5625, None)
+    """
+    return Claim(claim, quantity, criterion, value, value, value, verdict, None, 0)
 
 
 def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -99,7 +123,7 @@ def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
 
 
 def claims_markdown(claims: Sequence[Claim]) -> str:
-    """Claims as a Markdown table, with a note on how to read it.
+    """Claims as a Markdown table, with a note on intervals over seeds if there are any.
 
     Args:
       claims: The claims.
@@ -116,11 +140,10 @@ def claims_markdown(claims: Sequence[Claim]) -> str:
     rows = ["| claim | number that decides it | holds if | verdict |"]
     rows.append("| --- | --- | --- | --- |")
     for c in claims:
-        left_out = f" ({c.num_left_out} left out)" if c.num_left_out else ""
-        value, low, high = (_number(number) for number in (c.value, c.low, c.high))
-        number = f"{c.quantity}: {value} [{low}, {high}], n = {c.num_seeds}{left_out}"
+        number = f"{c.quantity}: {_with_interval(c)}"
         rows.append(f"| {c.claim} | {number} | {c.criterion} | {c.verdict} |")
-    return "\n".join([*rows, "", _NOTE, ""])
+    random = not claims or any(c.num_seeds is not None for c in claims)
+    return "\n".join([*rows, "", *([_NOTE, ""] if random else [])])
 
 
 _NOTE = (
@@ -136,6 +159,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
+
+
+def _with_interval(claim: Claim) -> str:
+    if claim.num_seeds is None:
+        return "-" if math.isnan(claim.value) else f"{claim.value:.6g}"
+    left_out = f" ({claim.num_left_out} left out)" if claim.num_left_out else ""
+    value, low, high = map(_number, (claim.value, claim.low, claim.high))
+    return f"{value} [{low}, {high}], n = {claim.num_seeds}{left_out}"
 
 
 def _number(value: float) -> str:

@@ -1,8 +1,6 @@
-"""The curves of a sweep as claims read them."""
+"""Information curves of a sweep, and which of its seeds count for claims."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import xarray as xr
@@ -15,15 +13,17 @@ from ibjax.results.intervals import (
     mean_estimate,
     median_interval,
 )
-from ibjax.results.statistics import TURNING_SNAPSHOTS, turning_epochs
+from ibjax.results.statistics import (
+    NATS_PER_BIT,
+    TURNING_SNAPSHOTS,
+    turning_epochs,
+)
 
-__all__ = ["NATS_PER_BIT", "Curves", "decide_seeds"]
-
-NATS_PER_BIT = math.log(2.0)
+__all__ = ["Curves", "decide_seeds"]
 
 
 class Curves:
-    """What the claims read of a sweep's dataset, and which seeds count.
+    """Informations of a sweep by one estimator, in nats, and the seeds that count.
 
     Attributes:
       estimator: Name of the estimator.
@@ -31,7 +31,8 @@ class Curves:
       i_xt: I(X;T) in nats, ``[num_layers, num_seeds, num_epochs]``.
       i_ty: I(T;Y) in nats, likewise.
       num_seeds: Number of seeds.
-      kept: Whether a layer's curves are whole, ``[num_layers, num_seeds]``.
+      kept: Whether a layer's curves are finite throughout and the seed did not
+        diverge, ``[num_layers, num_seeds]``.
       snr: Gradient signal-to-noise ratios, shaped as ``i_xt``; None without any.
     """
 
@@ -87,21 +88,21 @@ class Curves:
         return f"{number} ({self.layer_names[layer]})"
 
     def turning(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
-        """Turning epochs ``[num_seeds]``, and of which seeds they can be known."""
+        """Turning epochs and a mask of the seeds that have one, ``[num_seeds]``."""
         snr = self.snr[layer]
         known = np.sum(~np.isnan(snr), axis=1) >= TURNING_SNAPSHOTS
         return turning_epochs(self.epochs, snr), known & self.not_diverged
 
     def compresses(self) -> np.ndarray:
-        """Whether a layer loses 0.1 bit, ``[num_layers, num_seeds]``."""
+        """Mask of the falls beyond 0.1 bit, ``[num_layers, num_seeds]``."""
         return np.max(self.i_xt, axis=2) - self.i_xt[:, :, -1] > THRESHOLD_NATS
 
     def compression_bits(self, layer: int) -> Estimate:
-        """Fall of I(X;T) from its maximum to the end, with the cautious interval."""
+        """Fall of I(X;T) from its maximum to the end, in bits (cautious interval)."""
         return self._fall_bits(self.i_xt, layer)
 
     def forgotten_bits(self, layer: int) -> Estimate:
-        """The same of I(T;Y)."""
+        """Fall of I(T;Y) from its maximum to the end, in bits."""
         return self._fall_bits(self.i_ty, layer)
 
     def _fall_bits(self, information: np.ndarray, layer: int) -> Estimate:
@@ -119,18 +120,9 @@ def decide_seeds(
     median: bool = False,
     **limits: float,
 ) -> Claim:
-    """A claim about a number of every seed; seeds that diverged are left out.
+    """Claim about one number per seed, ``[num_seeds]``; diverged seeds are left out.
 
-    Args:
-      dataset: Dataset of a sweep, for ``diverged``.
-      claim: See :class:`~ibjax.claims.Claim`.
-      quantity: See :class:`~ibjax.claims.Claim`.
-      values: The number of every seed, ``[num_seeds]``.
-      median: Whether the median decides, or else the mean.
-      **limits: See :func:`ibjax.claims.decide`.
-
-    Returns:
-      The claim.
+    The mean or the median decides; ``limits`` are those of :func:`ibjax.claims.decide`.
 
     Example:
       >>> from ibjax.results.example import example_dataset

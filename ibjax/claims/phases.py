@@ -1,4 +1,4 @@
-"""Phases of curves over epochs: stretches beyond their errors, and rises."""
+"""Phases of curves over epochs: significant stretches of rising and falling."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = [
 ]
 
 FITTED = 0.95
-"""A network or layer has fitted once so much of its whole rise is done."""
+"""Fraction of its total rise at which a curve counts as fitted."""
 
 STANDARD_ERRORS = 3.0
-"""A fall between two snapshots is seen if it is this many times its standard error."""
+"""Standard errors beyond which a fall between two given snapshots is significant."""
 
 STRETCH_STANDARD_ERRORS = 4.5
-"""The same of a stretch, which is the range of many snapshots: of flat curves of 25
-whose errors 20 groups tell, one in 25 goes further by chance; one in two goes beyond
-three."""
+"""Standard errors beyond which a stretch is significant. A stretch is the range of many
+snapshots, so it needs more: among flat curves of 25 snapshots with standard errors from
+20 groups, one in 25 exceeds 4.5 by chance, one in two exceeds 3."""
 
 
 class Stretches(NamedTuple):
-    """How often curves rise and how often they fall.
+    """Numbers of significant rises and falls of curves.
 
     Attributes:
       rising: Number of rises, float64, shape ``[...]``.
@@ -46,17 +46,17 @@ class Stretches(NamedTuple):
 def stretches(
     values: ArrayLike, groups: ArrayLike, *, threshold: float = THRESHOLD_NATS
 ) -> Stretches:
-    """Count the stretches of rising and falling of curves, beyond their errors.
+    """Numbers of significant stretches of rising and of falling of curves.
 
     A stretch ends at an extreme from which the curve then goes back by more than
     ``threshold`` and by more than :data:`STRETCH_STANDARD_ERRORS` standard errors of
-    the difference. What stays within is no stretch.
+    the difference. Smaller changes do not count.
 
     Args:
       values: Curves, shape ``[..., num_epochs]``.
-      groups: The same of groups of samples, shape ``[..., num_epochs, num_groups]``:
-        the standard error of a difference is the deviation of the groups' differences
-        over the root of their number.
+      groups: Curves of groups of samples, shape ``[..., num_epochs, num_groups]``: the
+        standard error of a difference is the standard deviation of the groups'
+        differences over the root of their number.
       threshold: The least change that counts, in the unit of ``values``.
 
     Returns:
@@ -88,13 +88,10 @@ def stretches(
 
 
 def difference_errors(groups: ArrayLike) -> np.ndarray:
-    """Standard errors of the differences between all epochs of a curve.
+    """Standard errors of the differences between all pairs of epochs of a curve.
 
-    Args:
-      groups: The curve of groups of samples, shape ``[num_epochs, num_groups]``.
-
-    Returns:
-      Standard errors in the unit of ``groups``, shape ``[num_epochs, num_epochs]``.
+    From the curves of groups of samples, ``[num_epochs, num_groups]``, to
+    ``[num_epochs, num_epochs]``.
 
     Example:
       >>> print(difference_errors([[1.0, 3.0], [2.0, 4.0], [4.0, 4.0]]))
@@ -110,7 +107,7 @@ def difference_errors(groups: ArrayLike) -> np.ndarray:
 def rise_epochs(
     epochs: ArrayLike, values: ArrayLike, *, fraction: float = FITTED
 ) -> np.ndarray:
-    """First epoch at which a part of a curve's rise, from start to maximum, is done.
+    """First epoch at which a curve has done a fraction of its rise to the maximum.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
@@ -144,12 +141,14 @@ def rise_epochs(
 
 
 def _turns(curve: np.ndarray, errors: np.ndarray, threshold: float) -> list[int]:
-    """Signs of the stretches, in order."""
+    """Signs of the significant stretches of one curve, in order."""
 
-    def seen(first: int, last: int) -> bool:
+    def significant(first: int, last: int) -> bool:
         least = max(threshold, STRETCH_STANDARD_ERRORS * errors[first, last])
         return abs(curve[last] - curve[first]) > least
 
+    # One pass: low and high are the extremes since the last stretch ended; a change
+    # that becomes significant starts a stretch of the other sign.
     signs: list[int] = []
     low = high = 0
     for place in range(1, len(curve)):
@@ -162,7 +161,7 @@ def _turns(curve: np.ndarray, errors: np.ndarray, threshold: float) -> list[int]
             going <= 0
             and place > low
             and curve[place] > curve[low]
-            and seen(low, place)
+            and significant(low, place)
         ):
             signs.append(1)
             high = place
@@ -170,7 +169,7 @@ def _turns(curve: np.ndarray, errors: np.ndarray, threshold: float) -> list[int]
             going >= 0
             and place > high
             and curve[place] < curve[high]
-            and seen(high, place)
+            and significant(high, place)
         ):
             signs.append(-1)
             low = place

@@ -1,4 +1,4 @@
-"""Claims on disk: a table to read and the numbers with their conditions."""
+"""Claims in files: a Markdown table, and JSON with the conditions of the run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from ibjax.claims.claim import Claim, claims_json, claims_markdown
 from ibjax.results.files import ResultsError, write_atomically
 
 __all__ = [
-    "conditions",
-    "write_claims",
     "VERDICTS",
     "collect_claims",
     "collection_markdown",
+    "conditions",
     "verdict_counts",
+    "write_claims",
 ]
+
+VERDICTS = ("holds", "does not hold", "undecided")
+"""The verdicts, in the order of the tables."""
 
 
 def conditions(dataset: xr.Dataset) -> dict[str, Any]:
-    """How a dataset came about, for the claims made from it.
+    """Conditions of the run behind a dataset, for the claims made from it.
 
     Args:
       dataset: Dataset of a sweep or of a grid of sweeps.
@@ -58,7 +61,7 @@ def write_claims(
     Args:
       directory: Where to write; made if missing.
       claims: The claims.
-      title: What they are about.
+      title: Name of the experiment.
       command: The command that made them.
       **content: More for the JSON, such as :func:`conditions`.
 
@@ -82,16 +85,10 @@ def write_claims(
     return table
 
 
-VERDICTS = ("holds", "does not hold", "undecided")
-
-
-"""The verdicts, in the order of the tables."""
-
-
 def collect_claims(
     paths: Iterable[str | os.PathLike[str]],
 ) -> list[dict[str, Any]]:
-    """Read files of claims.
+    """Contents of files of claims.
 
     Args:
       paths: Files as :func:`ibjax.claims.write_claims` leaves them, or directories
@@ -115,10 +112,10 @@ def collect_claims(
 
 
 def collection_markdown(collection: Sequence[dict[str, Any]]) -> str:
-    """One row for each table of claims: how many hold.
+    """Numbers of claims by verdict, as a Markdown table with a row per experiment.
 
     Args:
-      collection: What :func:`collect_claims` returns.
+      collection: Result of :func:`collect_claims`.
 
     Returns:
       The table, with a newline at the end.

@@ -6,8 +6,9 @@ import xarray as xr
 from rich.console import Console
 
 from ibjax import results
+from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.report.text import format_grid, format_summary
-from ibjax.report.writing import report
+from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
 from ibjax.results.summary import summarize, summarize_grid
 
@@ -22,7 +23,15 @@ def write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None
       directory: Where to write.
       console: Where to say it.
     """
-    page = report(dataset, directory)
+    extra = {}
+    if "i_irrelevant" in dataset and not cells_of(dataset)[0][0]:
+        extra["relevance"] = ReportFigure(
+            relevance({"Students": dataset}),
+            "Relevant and irrelevant inputs",
+            "Information of the output on the inputs that the teacher looks at, on the "
+            "others, and on all. Bands are 95 % intervals of the mean over seeds.",
+        )
+    page = report(dataset, directory, extra=extra)
     names = dataset["estimator"].values.tolist()
     shown, *others = sorted(names, key=lambda name: name != "binning")
     if cells_of(dataset)[0][0]:

@@ -1,4 +1,4 @@
-"""Figures, animations and a report of a sweep, in bits.
+"""Figures of a sweep or a grid of sweeps, in bits.
 
 Each figure is a function of the sweep's dataset that returns a matplotlib figure,
 made without pyplot and without touching the settings of the caller:

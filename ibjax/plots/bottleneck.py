@@ -1,4 +1,4 @@
-"""The information curve, in bits, and what its figures share."""
+"""The information curve in bits, and parts of figures that show one."""
 
 from __future__ import annotations
 
@@ -10,35 +10,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from ibjax.bottleneck import InformationCurve, transitions
-from ibjax.plots.labels import label_points
+from ibjax.bottleneck import InformationCurve, Transition, transitions
 from ibjax.plots.style import layer_colors, paper_style
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "CURVE_COLOR",
     "GUIDE",
     "GUIDE_TEXT",
-    "NATS_PER_BIT",
     "circles",
-    "dense",
     "example_curve",
     "information_curve",
-    "marks_of",
     "plane",
     "shade_out_of_reach",
     "sorted_bits",
     "table_information",
 ]
 
-NATS_PER_BIT = math.log(2.0)
 CURVE_COLOR = "0.15"
 GUIDE = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 2)), "zorder": 1}
 GUIDE_TEXT = {"color": "0.35", "fontsize": 7}
-# More divisions than this are named only where they are so far apart, in parts of the
-# axes.
-_NUM_NAMED = 6
-_NAME_DISTANCE = 0.14
+# Room for the name of a division on either side of it, as fractions of the axes.
+_NAME_SIZE = np.array([0.5, 0.07])
+_LEGEND_COLUMNS = 3
 
 
 def information_curve(
@@ -47,23 +41,23 @@ def information_curve(
     i_xy: float | None = None,
     points: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
 ) -> Figure:
-    """The information curve in bits, with the number of clusters along it.
+    """Information curve in bits, with the number of clusters along it.
 
     Nothing lies above the curve: the shaded side is out of reach of any T made from X.
     Dotted guides show the weaker bounds, I(T;Y) <= I(X;T) and I(T;Y) <= I(X;Y). A
-    circle stands at every critical beta with the number of clusters from there on; of
-    many, those far enough apart have their numbers.
-    Points of the curve whose iteration did not converge are crossed.
+    circle marks every critical beta, with the number of clusters from there on; where
+    circles crowd, only some have one. Points of the curve whose iteration did not
+    converge are crossed.
 
     Args:
       curve: The curve, from :func:`ibjax.bottleneck.information_curve`.
       i_xy: I(X;Y) in nats, for its guide; none by default.
-      points: What to compare, e.g. layers: by name I(X;T) and I(T;Y) in nats, each one
-        number or one per seed. Seeds are shown as their mean with its 95 % Student t
-        interval along both axes. Values that are not finite are left out.
+      points: Points to compare, e.g. layers: by name I(X;T) and I(T;Y) in nats, each
+        one number or one per seed. Seeds are shown as their mean with its 95 % Student
+        t interval along both axes. Values that are not finite are left out.
 
     Returns:
-      Figure, 3.4 x 2.7 inches, the width of a column.
+      Figure, 3.4 inches wide, a column, and 2.7 high, more with ``points``.
 
     Raises:
       ValueError: If the curve has fewer than two points.
@@ -83,10 +77,15 @@ def information_curve(
         )
         for name, pair in (points or {}).items()
     }
+    intervals = {
+        name: (x, y)
+        for name, (x, y) in intervals.items()
+        if np.isfinite([x.mean, y.mean]).all()
+    }
     means = np.array([[x.mean, y.mean] for x, y in intervals.values()]).reshape(-1, 2)
-    colors = layer_colors(len(intervals))
     with paper_style():
-        figure = Figure(figsize=(3.4, 2.7), layout="constrained")
+        height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
+        figure = Figure(figsize=(3.4, height), layout="constrained")
         axes = figure.subplots()
         ends = np.nanmax(np.concatenate([np.stack([i_xt, i_ty], 1), means]), axis=0)
         plane(axes, float(ends[0]), float(ends[1]), i_xy)
@@ -97,8 +96,10 @@ def information_curve(
         circles(axes, at, "clusters from here on (critical β)" if found else None)
         if found or not curve.converged.all():
             axes.legend(loc="lower right")
-        for color, (x, y) in zip(colors, intervals.values(), strict=True):
-            axes.errorbar(
+        handles = {}
+        colors = layer_colors(len(intervals))
+        for color, (name, (x, y)) in zip(colors, intervals.items(), strict=True):
+            handle = axes.errorbar(
                 x.mean,
                 y.mean,
                 xerr=_whiskers(x),
@@ -109,15 +110,16 @@ def information_curve(
                 linewidth=0.9,
                 zorder=6,
             )
-        shown = _spaced(axes, at)
-        names = [f"{t.after} (β {t.beta:.4g})" for t in found]
-        label_points(
-            axes,
-            np.concatenate([at[shown], means]),
-            [*np.array(names, object)[shown], *intervals],
-            [CURVE_COLOR] * int(shown.sum()) + colors,
-            avoid=np.concatenate([dense(i_xt, i_ty), at, means, marks_of(axes, i_xy)]),
-        )
+            handles[name] = handle
+        if handles:
+            figure.legend(
+                handles.values(),
+                handles.keys(),
+                loc="outside lower center",
+                ncols=_LEGEND_COLUMNS,
+            )
+        for index in np.flatnonzero(_spaced(axes, at)):
+            _name_division(axes, at[index], found[index])
     return figure
 
 
@@ -168,7 +170,7 @@ def sorted_bits(curve: InformationCurve) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plane(axes: Axes, x_end: float, y_end: float, i_xy: float | None) -> None:
-    """Labels, limits and the guides that need no curve."""
+    """Labels, limits and the two guides of an information plane."""
     ceiling = math.nan if i_xy is None else float(i_xy) / NATS_PER_BIT
     top = max(y_end, ceiling if math.isfinite(ceiling) else 0.0, 1e-3)
     right = max(x_end, top)
@@ -232,6 +234,22 @@ def _cross_unconverged(axes: Axes, curve: InformationCurve) -> None:
         )
 
 
+def _name_division(axes: Axes, at: np.ndarray, transition: Transition) -> None:
+    """Number of clusters and beta, below the curve, where nothing else is drawn."""
+    x, y = axes.transLimits.transform(at)
+    axes.annotate(
+        f"{transition.after} (β {transition.beta:.4g})",
+        at,
+        (5, -2 if y < 0.1 else -4),
+        textcoords="offset points",
+        ha="left" if x < 0.7 else "right",
+        va="bottom" if y < 0.1 else "top",
+        color=CURVE_COLOR,
+        fontsize=7,
+        zorder=5,
+    )
+
+
 def circles(axes: Axes, places: np.ndarray, label: str | None = None) -> None:
     """Marks places on the curve, ``[num_places, 2]``."""
     axes.plot(
@@ -255,40 +273,12 @@ def _whiskers(interval) -> list[list[float]] | None:
     return [[interval.mean - interval.low], [interval.high - interval.mean]]
 
 
-def marks_of(axes: Axes, i_xy: float | None) -> np.ndarray:
-    """Points on the texts that are there and on the ceiling, in data coordinates."""
-    axes.figure.draw_without_rendering()
-    right = np.linspace(*axes.get_xlim(), 40)
-    ceiling = np.full_like(right, math.nan if i_xy is None else i_xy / NATS_PER_BIT)
-    boxes = [text.get_window_extent().padded(1.0) for text in axes.texts]
-    grids = [
-        np.stack(
-            np.meshgrid(np.linspace(b.x0, b.x1, 9), np.linspace(b.y0, b.y1, 4)), -1
-        )
-        for b in boxes
-    ]
-    marks = np.concatenate([np.zeros((0, 2)), *(grid.reshape(-1, 2) for grid in grids)])
-    marks = axes.transData.inverted().transform(marks)
-    return np.concatenate([marks, np.stack([right, ceiling], axis=1)])
-
-
-def dense(i_xt: np.ndarray, i_ty: np.ndarray) -> np.ndarray:
-    """Points along a path at even distances, ``[200, 2]``."""
-    path = np.stack([i_xt, i_ty], axis=1)
-    span = np.maximum(np.ptp(path, axis=0), 1e-12)
-    steps = np.hypot(*(np.diff(path, axis=0) / span).T)
-    gone = np.concatenate([[0.0], np.cumsum(steps)])
-    at = np.linspace(0.0, gone[-1], 200)
-    return np.stack([np.interp(at, gone, axis) for axis in path.T], axis=1)
-
-
 def _spaced(axes: Axes, places: np.ndarray) -> np.ndarray:
-    """Which of many places have room for a name, from the first on."""
-    shown = np.ones(len(places), bool)
-    if len(places) > _NUM_NAMED:
-        fractions = axes.transLimits.transform(places)
-        last = fractions[0]
-        for index, place in enumerate(fractions[1:], start=1):
-            shown[index] = np.hypot(*(place - last)) > _NAME_DISTANCE
-            last = place if shown[index] else last
+    """Mask of the places that have room for a name, greedily from the first on."""
+    shown = np.zeros(len(places), bool)
+    last = np.full(2, -np.inf)
+    for index, place in enumerate(axes.transLimits.transform(places)):
+        # Beside or below the last name.
+        shown[index] = np.any(place - last > _NAME_SIZE)
+        last = place if shown[index] else last
     return shown

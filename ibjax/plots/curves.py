@@ -1,8 +1,6 @@
-"""Curves over the epochs: informations, estimators, gradients, losses."""
+"""Curves over the epochs: informations, estimators, gradients, losses, accuracies."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import xarray as xr
@@ -20,7 +18,7 @@ from ibjax.plots.style import (
     paper_style,
     pick,
 )
-from ibjax.results.statistics import mean_interval, turning_epochs
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval, turning_epochs
 
 __all__ = [
     "estimator_comparison",
@@ -258,7 +256,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
       ['cross-entropy (bits)', 'accuracy']
     """
     epochs = dataset["epoch"].values
-    shown = [("loss", math.log(2.0), "cross-entropy (bits)")]
+    shown = [("loss", NATS_PER_BIT, "cross-entropy (bits)")]
     if dataset["train_loss"].attrs.get("units") == "1":
         shown = [("loss", 1.0, "mean squared error")]
     if "train_accuracy" in dataset:

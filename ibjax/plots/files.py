@@ -46,7 +46,7 @@ def save_figure(
 
 
 def _encode(figure: Figure, kind: str) -> bytes:
-    """A figure's file, the same bytes for the same figure."""
+    """Bytes of a figure's file, the same for the same figure."""
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}}[kind]
     buffer = io.BytesIO()
     # Type 42 keeps the text of a PDF as text.

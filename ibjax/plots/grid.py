@@ -1,4 +1,4 @@
-"""Figures of a grid of sweeps: its planes side by side, and what compresses where."""
+"""Figures of a grid of sweeps: its information planes, and its compression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ibjax.plots.style import (
 )
 from ibjax.results.cells import cells_of, place_text
 from ibjax.results.intervals import compression_interval
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
 
 __all__ = ["grid_compression", "grid_planes"]
 
@@ -103,10 +103,10 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
 
 
 def grid_compression(dataset: xr.Dataset) -> Figure:
-    """How far I(X;T) falls from its maximum to the end, in bits, by cell and layer.
+    """Compression of every cell and layer: the largest I(X;T) less the last, in bits.
 
-    Each number is the mean over seeds; bold ones fall by more than 0.1 bit with the
-    whole cautious interval of :func:`ibjax.results.intervals.compression_interval`.
+    Each number is the mean over seeds; bold ones exceed 0.1 bit with the whole cautious
+    interval of :func:`ibjax.results.intervals.compression_interval`.
 
     Args:
       dataset: Dataset of a grid of sweeps.
@@ -160,7 +160,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
                 axes.set_xlabel("layer")
                 axes.tick_params(labelbottom=True)
         bar = figure.colorbar(image, ax=list(panels.ravel()[: len(names)]), pad=0.02)
-        bar.set_label("fall of $I(X;T)$ (bits)")
+        bar.set_label("compression (bits)")
         bar.outline.set_visible(False)
     return figure
 
@@ -181,7 +181,7 @@ def _num_columns(dataset: xr.Dataset, num_cells: int) -> int:
 def _write_numbers(axes, mean, low, largest) -> None:
     for row, column in np.argwhere(np.isfinite(mean)):
         value = mean[row, column]
-        certain = low[row, column] > 0.1
+        certain = low[row, column] > COMPRESSION_THRESHOLD_BITS
         axes.text(
             column,
             row,

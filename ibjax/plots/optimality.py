@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ibjax.plots.labels import label_points
 from ibjax.plots.style import (
     choose_estimator,
     information_bits,
@@ -17,26 +16,24 @@ from ibjax.plots.style import (
     paper_style,
 )
 from ibjax.results.curve_distance import curve_distance
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["optimality"]
 
-_NATS_PER_BIT = math.log(2.0)
-# The plane's height, in units of the curve's: names stand above the curve.
-_HEADROOM = 1.25
+# Height of the plane, in units of the curve's: a note stands above the curve.
+_HEADROOM = 1.15
 
 
 def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
-    """Trained layers and the optimal curve, and each layer's distance from optimal.
+    """Information plane of the trained layers with the optimal curve, in bits.
 
-    On the left the information plane in bits: the curve of the best representations,
-    and the layers of every seed at the last epoch with their mean. On the right the
-    mean divergence of each layer's encoder from the closest optimal encoder of the same
-    clusters, mean and 95 % interval over seeds, labelled with the median beta of that
-    encoder.
+    On the left the curve of the best representations, and the layers of every seed at
+    the last epoch with their mean. On the right the divergence of each layer's encoder
+    from the closest optimal encoder of the same clusters, mean and 95 % interval over
+    seeds, labelled with the median beta of that encoder.
 
     Args:
-      dataset: Dataset of a sweep measured with :func:`ibjax.probes.layer_optimality`.
+      dataset: Dataset of a sweep measured with :func:`ibjax.probes.optimality`.
       estimator: Name of an estimator; ``binning``, or the first, by default.
 
     Returns:
@@ -86,11 +83,9 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             ylim=(0, _HEADROOM * curve_y.max()),
         )
         plane.set_title(label, loc="left")
-        label_points(
-            plane, means, names, colors, avoid=np.c_[i_xt.ravel(), i_ty.ravel()]
-        )
 
-        divergence = mean_interval(distance.divergence / _NATS_PER_BIT)
+        # The names of the rows are the legend of both panels.
+        divergence = mean_interval(distance.divergence / NATS_PER_BIT)
         beta = _median(distance.optimal_beta)
         place = np.arange(len(names))
         for index, color in enumerate(colors):
@@ -141,7 +136,7 @@ def _beta_text(beta: float, compared: np.ndarray) -> str:
 def _curve_bits(dataset: xr.Dataset, top: float) -> tuple[np.ndarray, np.ndarray]:
     """The curve from the origin to the largest I(X;T), in bits."""
     x, y = (
-        np.sort(dataset[f"curve_{name}"].values) / _NATS_PER_BIT
+        np.sort(dataset[f"curve_{name}"].values) / NATS_PER_BIT
         for name in ("i_xt", "i_ty")
     )
     return np.r_[0.0, x, top], np.r_[0.0, y, y[-1]]

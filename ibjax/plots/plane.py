@@ -12,9 +12,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ibjax.plots.labels import label_points
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
     choose_estimator,
@@ -26,7 +26,7 @@ from ibjax.plots.style import (
     layer_names,
     paper_style,
 )
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "epoch_bar",
@@ -38,21 +38,24 @@ __all__ = [
     "snapshots",
 ]
 
+# Columns of the legend of layers.
+_COLUMNS = 3
+
 
 def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     """Information plane in bits, mean over seeds, one path per layer.
 
-    Points are coloured by epoch, the broad line under them and the label at the last
-    epoch by layer. Dotted lines mark what I(X;T) and I(T;Y) cannot exceed: log2 of
-    the number of inputs and I(X;Y). Under a KDE estimator I(T;Y) is a difference of
-    two bounds, itself no bound, and may cross the line.
+    Points are coloured by epoch, the broad line under them by layer. Dotted lines mark
+    the ceilings of I(X;T) and I(T;Y): log2 of the number of inputs and I(X;Y). Under a
+    KDE estimator I(T;Y) is a difference of two bounds, itself no bound, and may cross
+    its ceiling.
 
     Args:
       dataset: Dataset of a sweep.
       estimator: Name of an estimator; ``binning``, or the first, by default.
 
     Returns:
-      Figure, 4.6 x 3.5 inches.
+      Figure, 4.6 inches wide and about 3.6 high.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
@@ -70,7 +73,8 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
     norm = epoch_norm(epochs)
     num_seeds = dataset.sizes["seed"]
     with paper_style():
-        figure = Figure(figsize=(4.6, 3.5), layout="constrained")
+        height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
+        figure = Figure(figsize=(4.6, height), layout="constrained")
         axes = figure.subplots()
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
         axes.set_title(
@@ -79,20 +83,11 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
         )
         plane_paths(axes, i_xt, i_ty, epochs, colors)
         epoch_bar(figure, axes, norm)
-        # The label sits at each layer's last finite point.
-        ends = np.full((len(names), 2), np.nan)
-        for index in range(len(names)):
-            path = np.stack([i_xt[:, index], i_ty[:, index]], axis=1)
-            path = path[np.isfinite(path).all(axis=1)]
-            if len(path):
-                ends[index] = path[-1]
-        drawn = np.stack([_dense(i_xt).ravel(), _dense(i_ty).ravel()], axis=1)
-        label_points(
-            axes,
-            ends,
-            names,
-            colors,
-            avoid=np.concatenate([drawn, _marks(axes, dataset)]),
+        handles = [
+            Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
+        ]
+        figure.legend(
+            handles, names, loc="outside lower center", title="layer", ncols=_COLUMNS
         )
     return figure
 
@@ -108,7 +103,7 @@ def snapshots(
     Args:
       dataset: Dataset of a sweep.
       epochs: Epochs to show, one panel each. The nearest recorded epoch is used and
-        named above the panel; two requests for the same one share a panel.
+        named above its panel; two requests for the same one share a panel.
       estimator: Name of an estimator; ``binning``, or the first, by default.
 
     Returns:
@@ -178,21 +173,10 @@ def plane_paths(
     *,
     width: float = 6.0,
 ) -> None:
-    """Draws one path per layer: points coloured by epoch on a line of the layer.
+    """Draws one path per layer: points coloured by epoch on a line coloured by layer.
 
-    Args:
-      axes: Axes to draw into.
-      i_xt: I(X;T) in bits, ``[num_epochs, num_layers]``.
-      i_ty: I(T;Y) in bits, likewise.
-      epochs: Recorded epochs, ``[num_epochs]``.
-      colors: A colour for every layer.
-      width: Width of the lines, in points.
-
-    Example:
-      >>> axes = Figure().subplots()
-      >>> plane_paths(axes, np.ones((2, 1)), np.ones((2, 1)), np.arange(2), ["black"])
-      >>> len(axes.lines)
-      1
+    ``i_xt`` and ``i_ty`` are in bits, ``[num_epochs, num_layers]``; ``width`` is the
+    width of the lines, in points.
     """
     for index, color in enumerate(colors):
         path = i_xt[:, index], i_ty[:, index]
@@ -217,21 +201,7 @@ def plane_paths(
 
 
 def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> Colorbar:
-    """Adds the colour bar of the epochs.
-
-    Args:
-      figure: Figure to add it to.
-      axes: Axes to take the room from.
-      norm: Colour norm of the epochs, :func:`ibjax.plots.style.epoch_norm`.
-
-    Returns:
-      The bar.
-
-    Example:
-      >>> figure = Figure()
-      >>> epoch_bar(figure, figure.subplots(), epoch_norm([0, 10])).ax.get_ylabel()
-      'epoch'
-    """
+    """Adds the colour bar of the epochs, which takes its space from ``axes``."""
     bar = figure.colorbar(
         ScalarMappable(norm, EPOCH_COLORMAP), ax=axes, aspect=30, pad=0.02
     )
@@ -246,21 +216,10 @@ def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> C
 def plane_limits(
     dataset: xr.Dataset, i_xt: np.ndarray, i_ty: np.ndarray
 ) -> tuple[float, float]:
-    """Upper ends of the two axes of an information plane, in bits.
+    """Upper ends of the axes of an information plane, in bits.
 
-    Args:
-      dataset: Dataset of a sweep, for its ceilings.
-      i_xt: Everything to be drawn of I(X;T), in bits, any shape.
-      i_ty: The same of I(T;Y).
-
-    Returns:
-      Ends of the horizontal and the vertical axis; the ceilings lie within.
-
-    Example:
-      >>> dataset = xr.Dataset(attrs={"num_samples": 4096, "i_xy": 0.69})
-      >>> x_end, y_end = plane_limits(dataset, np.array([3.0]), np.array([0.4]))
-      >>> print(f"{x_end:.2f} {y_end:.2f}")
-      12.60 1.13
+    ``i_xt`` and ``i_ty`` are the values to be drawn, in bits, any shape; the dataset's
+    ceilings lie within the limits, too.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
     ends = []
@@ -278,19 +237,9 @@ def plane_axes(
     *,
     y_label: bool = True,
 ) -> None:
-    """Sets up axes as an information plane in bits, with its ceilings.
+    """Sets up axes as an information plane in bits, with the dataset's ceilings.
 
-    Args:
-      axes: Axes to set up, in place.
-      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
-      limits: Ends of the axes in bits, from :func:`plane_limits`.
-      y_label: Whether to label the vertical axis.
-
-    Example:
-      >>> axes = Figure().subplots()
-      >>> plane_axes(axes, xr.Dataset(attrs={"num_samples": 4096}), (12.6, 1.05))
-      >>> axes.get_xlabel()
-      '$I(X;T)$ (bits)'
+    ``limits`` are those of :func:`plane_limits`.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
     axes.set_xlim(-0.02 * limits[0], limits[0])
@@ -316,41 +265,7 @@ def plane_axes(
 
 
 def plane_ceilings(dataset: xr.Dataset) -> tuple[float, float]:
-    """What I(X;T) and I(T;Y) cannot exceed: log2 of the number of inputs and I(X;Y).
-
-    Args:
-      dataset: Dataset of a sweep, for ``num_samples`` and ``i_xy``.
-
-    Returns:
-      The two ceilings in bits, NaN where unknown.
-
-    Example:
-      >>> plane_ceilings(xr.Dataset(attrs={"num_samples": 4096}))
-      (12.0, nan)
-    """
+    """Ceilings of I(X;T) and I(T;Y), log2 N and I(X;Y), in bits; NaN where unknown."""
     num_samples = float(dataset.attrs.get("num_samples", 0)) or np.nan
-    i_xy = float(dataset.attrs.get("i_xy", np.nan)) / math.log(2.0)
+    i_xy = float(dataset.attrs.get("i_xy", np.nan)) / NATS_PER_BIT
     return math.log2(num_samples), i_xy
-
-
-def _marks(axes: Axes, dataset: xr.Dataset) -> np.ndarray:
-    """Points on the lines of the ceilings and on the name of the upper one."""
-    log2_num_samples, i_xy = plane_ceilings(dataset)
-    x = np.linspace(0.0, axes.get_xlim()[1], 20)
-    y = np.linspace(0.0, axes.get_ylim()[1], 20)
-    name_x, name_y = np.meshgrid(0.1 * x, i_xy + 0.06 * y)
-    return np.concatenate(
-        [
-            np.stack([x, np.full_like(x, i_xy)], axis=1),
-            np.stack([np.full_like(y, log2_num_samples), y], axis=1),
-            np.stack([name_x.ravel(), name_y.ravel()], axis=1),
-        ]
-    )
-
-
-def _dense(path: np.ndarray) -> np.ndarray:
-    """Points along the paths, ``[num_epochs, num_layers]``, nine per segment."""
-    if len(path) < 2:
-        return path
-    weights = np.linspace(0.0, 1.0, 9)[:, None, None]
-    return (1.0 - weights) * path[:-1] + weights * path[1:]

@@ -1,4 +1,4 @@
-"""What the figures share: colours, font sizes, the epoch axis, reading a dataset."""
+"""Style of the figures: colours, font sizes, the epoch axis, values of a dataset."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm, to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
     "EPOCH_COLORMAP",
@@ -72,34 +74,20 @@ _STYLE = {
 
 @contextlib.contextmanager
 def paper_style() -> Iterator[None]:
-    """A context with the font sizes and line widths of the figures.
+    """Context with the font sizes and line widths of the figures.
 
-    The settings of the caller are back in place afterwards. Fonts are 7 to 8 pt, so
-    that a figure printed at its own size stays legible.
-
-    Yields:
-      None.
-
-    Example:
-      >>> with paper_style():
-      ...     print(matplotlib.rcParams["xtick.labelsize"])
-      7.0
+    Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible. The
+    caller's settings are back in place afterwards.
     """
     with matplotlib.rc_context(_STYLE):
         yield
 
 
 def layer_colors(num_layers: int) -> list[str]:
-    """One colour per layer, told apart with the common colour deficiencies.
+    """Colours of the layers, ``#rrggbb``, told apart with the common deficiencies.
 
-    Up to seven layers take Okabe and Ito's colours; more take evenly spaced ones of
-    a sequential map, from dark for the first layer to light for the last.
-
-    Args:
-      num_layers: Number of colours.
-
-    Returns:
-      Colours as ``#rrggbb``, ``num_layers`` of them.
+    Up to seven layers take Okabe and Ito's colours; more take evenly spaced ones of a
+    sequential map, from dark for the first layer to light for the last.
 
     Example:
       >>> layer_colors(2)
@@ -112,18 +100,7 @@ def layer_colors(num_layers: int) -> list[str]:
 
 
 def layer_names(dataset: xr.Dataset) -> list[str]:
-    """Names of the layers, e.g. ``1: tanh 10``.
-
-    Args:
-      dataset: Dataset of a sweep.
-
-    Returns:
-      One name per layer, the layer's number in front.
-
-    Example:
-      >>> layer_names(xr.Dataset(coords={"layer": [1, 2]}))
-      ['1', '2']
-    """
+    """Names of the layers with their numbers in front, e.g. ``1: tanh 10``."""
     numbers = [str(int(number)) for number in dataset["layer"].values]
     if "layer_name" not in dataset.coords:
         return numbers
@@ -132,22 +109,12 @@ def layer_names(dataset: xr.Dataset) -> list[str]:
 
 
 def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, str]:
-    """The estimator to draw and its label.
+    """Name and label of the estimator to draw.
 
-    Args:
-      dataset: Dataset of a sweep.
-      estimator: Name of an estimator, or None for ``binning`` where the dataset has
-        it and its first estimator otherwise.
-
-    Returns:
-      Name and label.
+    By default ``binning``, or the first estimator of a dataset that lacks it.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
-
-    Example:
-      >>> choose_estimator(xr.Dataset(coords={"estimator": ["kde_upper"]}), None)
-      ('kde_upper', 'kde_upper')
     """
     known = dataset["estimator"].values.tolist()
     if estimator is None:
@@ -160,55 +127,26 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
 
 
 def pick(dataset: xr.Dataset, name: str, *dims: str, **where: Any) -> np.ndarray:
-    """Values of a variable as float64 with the axes in the order asked for.
+    """Values of a variable in its own unit, float64, with the axes ``dims`` in order.
 
-    Infinities become NaN, so a mean over seeds can leave both out.
-
-    Args:
-      dataset: Dataset of a sweep.
-      name: Name of the variable.
-      *dims: Names of the axes.
-      **where: Coordinate values to select, e.g. ``estimator="binning"``.
-
-    Returns:
-      Array with the axes ``dims``, in the variable's unit.
-
-    Example:
-      >>> pick(xr.Dataset({"loss": ("seed", [0.5, np.inf])}), "loss", "seed")
-      array([0.5, nan])
+    ``where`` selects coordinate values, e.g. ``estimator="binning"``. Infinities become
+    NaN, so that a mean over seeds can leave both out.
     """
     values = dataset[name].sel(where).transpose(*dims).values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def information_bits(dataset: xr.Dataset, name: str, estimator: str) -> np.ndarray:
-    """I(X;T) or I(T;Y) by one estimator, in bits.
+    """I(X;T) or I(T;Y), named ``i_xt`` or ``i_ty``, by one estimator, in bits.
 
-    Args:
-      dataset: Dataset of a sweep, in nats.
-      name: ``i_xt`` or ``i_ty``.
-      estimator: Name of an estimator of the dataset.
-
-    Returns:
-      Bits, shape ``[num_seeds, num_epochs, num_layers]``, NaN where not finite.
-
-    Example:
-      >>> from ibjax.results.example import example_dataset
-      >>> information_bits(example_dataset(num_seeds=2), "i_xt", "binning").shape
-      (2, 60, 6)
+    Shape ``[num_seeds, num_epochs, num_layers]``, NaN where not finite.
     """
     nats = pick(dataset, name, "seed", "epoch", "layer", estimator=estimator)
-    return nats / math.log(2.0)
+    return nats / NATS_PER_BIT
 
 
 def epoch_ticks(last: float) -> list[int]:
-    """Epochs to label on an axis that is linear up to 1 and logarithmic above.
-
-    Args:
-      last: Last epoch on the axis.
-
-    Returns:
-      0 and the powers of ten up to ``last``.
+    """Epochs to label on an axis linear up to 1: 0 and the powers of ten.
 
     Example:
       >>> epoch_ticks(4000)
@@ -219,13 +157,7 @@ def epoch_ticks(last: float) -> list[int]:
 
 
 def format_epoch(epoch: float) -> str:
-    """An epoch as text; powers of ten from 1000 up are written as such.
-
-    Args:
-      epoch: Whole number of epochs.
-
-    Returns:
-      Text for a tick label.
+    """An epoch as a tick label; powers of ten from 1000 up are written as such.
 
     Example:
       >>> [format_epoch(10), format_epoch(10000), format_epoch(400)]
@@ -237,37 +169,12 @@ def format_epoch(epoch: float) -> str:
 
 
 def epoch_norm(epochs: Sequence[float]) -> SymLogNorm:
-    """Colour norm over epochs, linear up to epoch 1 and logarithmic above.
-
-    Args:
-      epochs: Recorded epochs.
-
-    Returns:
-      A norm from epochs to [0, 1], never of zero width.
-
-    Example:
-      >>> norm = epoch_norm([0, 10, 10000])
-      >>> print(f"{norm(0):.1f} {norm(10000):.1f}")
-      0.0 1.0
-    """
+    """Colour norm over epochs, linear up to epoch 1, logarithmic above, never empty."""
     return SymLogNorm(1.0, linscale=0.5, vmin=0.0, vmax=max(1.0, float(max(epochs))))
 
 
 def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> None:
-    """Makes the horizontal axis one of epochs: epoch 0, then a logarithmic scale.
-
-    Args:
-      axes: Axes to set up, in place.
-      epochs: Recorded epochs.
-      label: Whether to write "epoch" below.
-
-    Example:
-      >>> from matplotlib.figure import Figure
-      >>> axes = Figure().subplots()
-      >>> epoch_axis(axes, [0, 1, 10, 100])
-      >>> axes.get_xlabel()
-      'epoch'
-    """
+    """Makes the horizontal axis one of epochs, linear up to 1, logarithmic above."""
     last = max(1.0, float(max(epochs)))
     axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
     axes.set_xlim(0.0, last)

@@ -1,6 +1,7 @@
-"""One page, with all figures, of a sweep or a grid of sweeps."""
+"""Reports of a sweep or a grid of sweeps: figures, animations and one page."""
 
 from ibjax.report.animation import animation_gif, animation_html
-from ibjax.report.writing import report
+from ibjax.report.pages import claims_page
+from ibjax.report.writing import ReportFigure, report
 
-__all__ = ["animation_gif", "animation_html", "report"]
+__all__ = ["ReportFigure", "animation_gif", "animation_html", "claims_page", "report"]

@@ -1,27 +1,45 @@
-"""Summaries of sweeps as text."""
+"""Summaries of sweeps and grids as plain text for a terminal."""
 
 from __future__ import annotations
 
+import io
+import textwrap
+from collections.abc import Sequence
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from ibjax.results.cells import place_text
 
-__all__ = ["format_summary", "format_grid"]
+__all__ = ["format_grid", "format_summary", "format_violations"]
+
+_WIDTH = 80
+_SYMBOLS = {"i_xt": "I(X;T)", "i_ty": "I(T;Y)"}
+_VERDICTS = {"compresses": "yes", "does not compress": "no"}
+_COMPARISONS = {
+    "holds": "hold",
+    "violated": "violated",
+    "undecided": "undecided",
+    "no data": "without data",
+}
 
 
 def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> str:
-    """A summary as plain text for a terminal, informations in bits.
+    """A sweep's summary as plain text, informations in bits.
 
-    ``seeds`` counts those whose compression exceeds 0.1 bit; ``I(T;Y)`` is the last
-    value's mean. The dictionary holds more, e.g. the quartiles of the epochs.
+    Informations are means over seeds. ``compression`` is the 95 % interval that decides
+    whether the layer ``compresses``, and ``seeds`` counts those that compress by more
+    than 0.1 bit.
 
     Args:
-      summary: What :func:`summarize` returns, or the same read back from JSON.
-      estimator: The one estimator to show; all by default.
+      summary: Result of :func:`ibjax.results.summarize`, or the same read from JSON.
+      estimator: The only estimator to show; all by default.
 
     Returns:
-      Lines of at most 100 characters, without a newline at the end. ``+-`` is half
-      the width of a 95 % interval; a dash stands for a number that does not exist.
+      Lines without a newline at the end, no wider than 80 characters unless a layer
+      has a long name. ``+-`` is half the width of a 95 % interval; a dash stands for a
+      number that does not exist.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -30,17 +48,16 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
       >>> print(text.splitlines()[0])
       Synthetic example: 5 seeds, 4096 inputs, 60 snapshots, epochs 0 to 10000
     """
-    epochs, training, ceilings = (
-        summary[key] for key in ("epochs", "training", "ceilings")
-    )
+    epochs, ceilings = summary["epochs"], summary["ceilings"]
     title = summary["title"] or summary["task"] or "sweep"
     count = summary["num_seeds"]
     inputs = f"{summary['num_samples']} inputs, " if summary["num_samples"] else ""
-    lines = [
+    lines = textwrap.wrap(
         f"{title}: {count} seed{'s' if count != 1 else ''}, {inputs}"
         f"{epochs['num_recorded']} snapshots, "
-        f"epochs {epochs['first']} to {epochs['last']}"
-    ]
+        f"epochs {epochs['first']} to {epochs['last']}",
+        _WIDTH,
+    )
     if any(value is not None for value in ceilings.values()):
         lines.append(
             f"Ceilings: H(Y) {_number(ceilings['h_y_bits'], '.3f')}, "
@@ -48,7 +65,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"log2 N {_number(ceilings['log2_num_samples_bits'], '.2f')} bits"
         )
     lines += [
-        *_training_lines(training),
+        *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
     ]
     if summary["unfinished_seeds"]:
@@ -56,115 +73,29 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
         )
     for entry in summary["estimators"]:
-        if estimator not in (None, entry["estimator"]):
-            continue
-        no_bound = (
-            " (I(T;Y) here is no bound)" if entry["estimator"].startswith("kde") else ""
-        )
-        header = ("layer", "max I(X;T)", "final I(X;T)", "compression")
-        header += ("at epoch", "seeds", "I(T;Y)", "verdict")
-        rows = [
-            (
-                f"{layer['layer']} {layer['name']}",
-                _plus_minus(layer["i_xt_max_bits"], 2),
-                _plus_minus(layer["i_xt_final_bits"], 2),
-                _plus_minus(layer["compression_bits"], 2),
-                _number(layer["epoch_of_max"]["median"], ".0f"),
-                f"{layer['num_seeds_compressing']}/{layer['num_seeds']}",
-                _number(layer["i_ty_final_bits"]["mean"], ".2f"),
-                layer["verdict"],
-            )
-            for layer in entry["layers"]
-        ]
-        lines += ["", f"{entry['estimator']}: {entry['label']}, in bits{no_bound}"]
-        lines += _table(header, rows)
-    rows = [
-        (
-            f"{layer['layer']} {layer['name']}",
-            _number(layer["turning_epoch"]["median"], ".0f"),
-            f"{layer['num_seeds_turning']}/{layer['num_seeds']}",
-            str(layer["num_seeds_below_from_start"]),
-        )
-        for layer in summary["gradients"]
-    ]
-    if rows:
-        lines += ["", "Gradient SNR falls below one for good"]
-        lines += _table(("layer", "at epoch", "seeds", "from the start"), rows)
-    rows = [
-        (
-            f"{layer['layer']} {layer['name']}",
-            _plus_minus(layer["generalization_gap_bits"], 3),
-            _plus_minus(layer["complexity_gap_bits"], 2),
-            _number(layer["optimal_beta"]["median"], ".4g"),
-            _plus_minus(layer["divergence_bits"], 2),
-        )
-        for layer in summary["optimality"]
-    ]
-    if rows:
-        header = ("layer", "I(T;Y) missing", "I(X;T) in excess", "beta", "divergence")
+        if estimator in (None, entry["estimator"]):
+            lines += ["", *_estimator(entry)]
+    if summary["gradients"]:
+        lines += ["", "Gradient SNR falls below one for good", *_turning(summary)]
+    if summary["optimality"]:
         lines += ["", "Trained layers against the optimal curve, binning, in bits"]
-        lines += _table(header, rows)
+        lines += _optimality(summary)
     violations = summary["data_processing"]["violations"]
     if violations:
         named = sorted({v["estimator"] for v in violations})
-        lines += [
-            "",
-            f"Data processing: {len(violations)} pairs of layers where a later one "
-            f"seems to know more ({', '.join(named)})",
-        ]
-    return "\n".join(lines)
-
-
-def _training_lines(training: dict[str, Any]) -> list[str]:
-    def line(name, key, digits, unit=""):
-        train, test = (
-            _plus_minus(training[f"{split}_{key}"], digits)
-            for split in ("train", "test")
+        text = (
+            f"Data processing: information rises between {len(violations)} pairs of "
+            f"adjacent layers ({', '.join(named)})"
         )
-        return f"Final {name}: train {train}, test {test}{unit}"
-
-    if training["train_squared_error"]["mean"] is not None:
-        return [line("squared error", "squared_error", 3)]
-    return [line("loss", "loss_bits", 3, " bits"), line("accuracy", "accuracy", 4)]
-
-
-def _number(value: float | None, spec: str) -> str:
-    return "-" if value is None else format(value, spec)
-
-
-def _plus_minus(interval: dict[str, Any], digits: int) -> str:
-    if interval["mean"] is None:
-        return "-"
-    mean = f"{interval['mean']:.{digits}f}"
-    if interval["high"] is None:
-        return mean
-    return f"{mean} +- {interval['high'] - interval['mean']:.{digits}f}"
-
-
-def _listing(seeds: list[int]) -> str:
-    return ", ".join(str(seed) for seed in seeds) or "none"
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    columns = list(zip(header, *rows, strict=True))
-    # Text on the left, numbers on the right.
-    padded = [
-        [
-            cell.ljust(max(map(len, column)))
-            if i == 0 or column[1][:1].isalpha()
-            else cell.rjust(max(map(len, column)))
-            for cell in column
-        ]
-        for i, column in enumerate(columns)
-    ]
-    return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+        lines += ["", *textwrap.wrap(text, _WIDTH)]
+    return "\n".join(lines)
 
 
 def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
     """A grid's summary as plain text: the compression of every layer of every cell.
 
     Args:
-      summary: What :func:`summarize_grid` returns.
+      summary: Result of :func:`ibjax.results.summarize_grid`.
       estimator: The estimator to show.
 
     Returns:
@@ -182,55 +113,221 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
       >>> print(text.splitlines()[-1].split()[:4])
       ['relu', '-', '0.9598', '0.00']
     """
-    rows = []
     measure, title = "test_accuracy", "test acc."
     if any(
         cell["summary"]["training"]["test_squared_error"]["mean"] is not None
         for cell in summary["cells"]
     ):
         measure, title = "test_squared_error", "test error"
+    rows = []
     for cell in summary["cells"]:
-        found = [
-            entry
+        layers = [
+            entry["layers"]
             for entry in cell["summary"]["estimators"]
             if entry["estimator"] == estimator
         ]
-        if not found:
+        if not layers:
             raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
-        seeds = len(cell["summary"]["diverged_seeds"])
-        value = cell["summary"]["training"][measure]["mean"]
+        num_diverged = len(cell["summary"]["diverged_seeds"])
         rows.append(
             [
                 place_text(cell["place"]),
-                str(seeds) if seeds else "-",
-                "-" if value is None else f"{value:.4f}",
-                *(_layer(layer) for layer in found[0]["layers"]),
+                str(num_diverged or "-"),
+                _number(cell["summary"]["training"][measure]["mean"], ".4f"),
+                *map(_marked, layers[0]),
             ]
         )
-    num_layers = max(len(row) for row in rows) - 3
-    header = ["", "diverged", title, *(str(n + 1) for n in range(num_layers))]
-    rows = [row + [""] * (len(header) - len(row)) for row in rows]
-    widths = [
-        max(len(row[column]) for row in [header, *rows])
-        for column in range(len(header))
-    ]
-    lines = [
-        "Compression of each layer, the largest I(X;T) less the last, in bits, by "
-        f"{estimator}",
-        "(* the layer compresses by more than 0.1 bit, ? undecided):",
-    ]
-    for row in [header, *rows]:
-        first, *others = row
-        columns = [
-            cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)
+    num_layers = max(map(len, rows)) - 3
+    header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
+    return "\n".join(
+        [
+            "Compression of each layer, the largest I(X;T) less the last, in bits",
+            f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
+            *_table(header, rows),
         ]
-        lines.append("  ".join([first.ljust(widths[0]), *columns]).rstrip())
-    return "\n".join(lines)
+    )
 
 
-def _layer(layer: dict[str, Any]) -> str:
-    mean = layer["compression_bits"]["mean"]
-    if mean is None:
+def format_violations(found: dict[str, Any]) -> str:
+    """Violations of the data-processing inequality as plain text, in bits.
+
+    Args:
+      found: Result of :func:`ibjax.results.data_processing.summarize_violations`.
+
+    Returns:
+      Lines without a newline at the end: the number of comparisons by verdict, and one
+      row per violation with its epochs and its largest rise, ``+-`` half the width of
+      the interval. ``seeds`` are those that rise at the epoch of the largest rise.
+
+    Example:
+      >>> from ibjax.results.data_processing import (
+      ...     data_processing_violations, summarize_violations)
+      >>> from ibjax.results.example import example_dataset
+      >>> dataset = example_dataset(num_seeds=5, estimators=("binning",))
+      >>> dataset["i_ty"].loc[{"layer": 4, "epoch": 10000}] += 0.5
+      >>> found = summarize_violations(data_processing_violations(dataset))
+      >>> print(format_violations(found).splitlines()[-1])
+      binning    I(T;Y)    3 -> 4  1 of 60: 10000  0.711 +- 0.021     10000    5/5
+    """
+    counts = ", ".join(
+        f"{found['verdicts'][verdict]} {word}" for verdict, word in _COMPARISONS.items()
+    )
+    lines = [
+        f"Data processing: {counts}",
+        f"Of {found['num_differences']} differences of single seeds "
+        f"{found['num_rising']} are rises",
+    ]
+    if not found["violations"]:
+        return "\n".join([*lines, "No mean over seeds rises beyond its interval"])
+    rows = []
+    for v in found["violations"]:
+        epochs = v["epochs"]
+        extent = "" if len(epochs) == 1 else f" to {epochs[-1]}"
+        half = (v["high_bits"] - v["low_bits"]) / 2.0
+        rows.append(
+            (
+                v["estimator"],
+                _SYMBOLS[v["quantity"]],
+                f"{v['layer']} -> {v['next_layer']}",
+                f"{len(epochs)} of {found['num_epochs']}: {epochs[0]}{extent}",
+                f"{v['rise_bits']:.3f} +- {half:.3f}",
+                str(v["epoch"]),
+                f"{v['num_rising']}/{v['num_seeds']}",
+            )
+        )
+    header = ("estimator", "quantity", "layers", "epochs", "largest rise")
+    note = (
+        f"Rise: mean over seeds +- {100.0 * found['confidence']:g} % interval, not "
+        "corrected for their number"
+    )
+    table = _table((*header, "at epoch", "seeds"), rows, num_text=4)
+    return "\n".join([*lines, note, "", *table])
+
+
+def _training_lines(training: dict[str, Any]) -> list[str]:
+    def line(name, key, digits, unit=""):
+        train, test = (
+            _plus_minus(training[f"{split}_{key}"], digits)
+            for split in ("train", "test")
+        )
+        return f"Final {name}: train {train}, test {test}{unit}"
+
+    if training["train_squared_error"]["mean"] is not None:
+        return [line("squared error", "squared_error", 3)]
+    return [line("loss", "loss_bits", 3, " bits"), line("accuracy", "accuracy", 4)]
+
+
+def _estimator(entry: dict[str, Any]) -> list[str]:
+    header = (
+        "layer",
+        "max\nI(X;T)",
+        "final\nI(X;T)",
+        "compression",
+        "epoch of\nthe max",
+        "seeds",
+        "final\nI(T;Y)",
+        "compresses",
+    )
+    rows = [
+        (
+            f"{layer['layer']} {layer['name']}",
+            _number(layer["i_xt_max_bits"]["mean"], ".2f"),
+            _number(layer["i_xt_final_bits"]["mean"], ".2f"),
+            _ends(layer["compression_bits"]),
+            _number(layer["epoch_of_max"]["median"], ".0f"),
+            f"{layer['num_seeds_compressing']}/{layer['num_seeds']}",
+            _number(layer["i_ty_final_bits"]["mean"], ".2f"),
+            _VERDICTS.get(layer["verdict"], layer["verdict"]),
+        )
+        for layer in entry["layers"]
+    ]
+    no_bound = entry["estimator"].startswith("kde")
+    return [
+        f"{entry['estimator']}: {entry['label']}, in bits"
+        + (" (I(T;Y) is no bound)" if no_bound else ""),
+        *_table(header, rows),
+    ]
+
+
+def _turning(summary: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"{layer['layer']} {layer['name']}",
+            _number(layer["turning_epoch"]["median"], ".0f"),
+            f"{layer['num_seeds_turning']}/{layer['num_seeds']}",
+            str(layer["num_seeds_below_from_start"]),
+        )
+        for layer in summary["gradients"]
+    ]
+    return _table(("layer", "at epoch", "seeds", "from the start"), rows)
+
+
+def _optimality(summary: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"{layer['layer']} {layer['name']}",
+            _plus_minus(layer["generalization_gap_bits"], 3),
+            _plus_minus(layer["complexity_gap_bits"], 2),
+            _number(layer["optimal_beta"]["median"], ".4g"),
+            _plus_minus(layer["divergence_bits"], 2),
+        )
+        for layer in summary["optimality"]
+    ]
+    header = ("layer", "I(T;Y) missing", "I(X;T) in excess", "beta", "divergence")
+    return _table(header, rows)
+
+
+def _number(value: float | None, spec: str) -> str:
+    return "-" if value is None else format(value, spec)
+
+
+def _plus_minus(interval: dict[str, Any], digits: int) -> str:
+    if interval["mean"] is None:
         return "-"
+    mean = f"{interval['mean']:.{digits}f}"
+    if interval["high"] is None:
+        return mean
+    return f"{mean} +- {interval['high'] - interval['mean']:.{digits}f}"
+
+
+def _ends(interval: dict[str, Any]) -> str:
+    """Ends of an interval that need not be symmetric; its mean with too few seeds."""
+    if interval["high"] is None:
+        return _number(interval["mean"], ".2f")
+    return f"{interval['low']:.2f} to {interval['high']:.2f}"
+
+
+def _marked(layer: dict[str, Any]) -> str:
+    mean = layer["compression_bits"]["mean"]
     mark = {"compresses": "*", "undecided": "?"}.get(layer["verdict"], " ")
-    return f"{mean:.2f}{mark}"
+    return f"{_number(mean, '.2f')}{mark}"
+
+
+def _listing(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    num_text: int = 1,
+) -> list[str]:
+    """Lines of a table; the first ``num_text`` columns are text, the others numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for index, name in enumerate(header):
+        justify = "left" if index < num_text else "right"
+        table.add_column(name, justify=justify, vertical="bottom", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    # Rich cuts off what is wider than its console, which no number here may suffer.
+    console = Console(
+        file=io.StringIO(),
+        width=10_000,
+        color_system=None,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+    )
+    console.print(table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]

@@ -1,14 +1,16 @@
-"""Everything about one sweep in a directory, and in one page."""
+"""The report of a sweep or a grid: figures, animations, summary and one page."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import xarray as xr
+from matplotlib.figure import Figure
 
-from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.plots.curves import (
     estimator_comparison,
     gradients,
@@ -21,79 +23,89 @@ from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.style import choose_estimator
 from ibjax.report.animation import animation_gif, player_data
-from ibjax.report.grid_page import grid_page
-from ibjax.report.html import PageFigure
-from ibjax.report.player import player_fragment, player_page
-from ibjax.report.sweep_page import report_page
+from ibjax.report.pages import PageFigure, animation_page, grid_page, sweep_page
 from ibjax.results.files import write_atomically
 from ibjax.results.summary import summarize, summarize_grid
 
-__all__ = ["report"]
+__all__ = ["ReportFigure", "report"]
+
+
+class ReportFigure(NamedTuple):
+    """A figure with the texts that a report shows around it.
+
+    Attributes:
+      figure: The figure.
+      title: Heading above it.
+      caption: Text below it.
+    """
+
+    figure: Figure
+    title: str
+    caption: str
+
+
+class _Standard(NamedTuple):
+    """A figure of every report whose dataset holds the variable ``needs``."""
+
+    draw: Callable[[xr.Dataset, str | None], Figure]
+    title: str
+    caption: str
+    needs: str = "i_xt"
+
 
 _BAND = "Bands are 95 % intervals of the mean over seeds."
 _FIGURES = {
-    "information_plane": (
-        information_plane,
+    "information_plane": _Standard(
+        lambda dataset, estimator: information_plane(dataset, estimator=estimator),
         "Information plane",
         "Mean over seeds, one path per layer, points coloured by epoch. Dotted: the "
         "ceilings log2 of the number of inputs and I(X;Y).",
     ),
-    "snapshots": (
-        snapshots,
+    "snapshots": _Standard(
+        lambda dataset, estimator: snapshots(dataset, estimator=estimator),
         "Snapshots of the information plane",
         "Each point is a layer of one seed, at the recorded epochs nearest to 0, 400 "
         "and 9000.",
     ),
-    "information_curves": (
-        information_curves,
+    "information_curves": _Standard(
+        lambda dataset, estimator: information_curves(dataset, estimator=estimator),
         "Information against the epoch",
         f"I(X;T) on the left, I(T;Y) on the right. {_BAND}",
     ),
-    "estimator_comparison": (
-        estimator_comparison,
+    "estimator_comparison": _Standard(
+        lambda dataset, _: estimator_comparison(dataset),
         "Estimators compared",
         "I(X;T) by every estimator, mean over seeds. The KDE bounds hold under the "
         "KDE's noise; binned estimates need not lie between them.",
     ),
-    "gradients": (
-        gradients,
+    "gradients": _Standard(
+        lambda dataset, _: gradients(dataset),
         "Gradients",
         "Norms of the mean and of the standard deviation of the minibatch gradient, "
         "and their ratio (SNR) with a line at one; medians and quartiles over seeds. "
         "Dotted: the median epoch at which the SNR falls below one for good.",
+        "gradient_snr",
     ),
-    "gradients_normalized": (
-        lambda dataset: gradients(dataset, normalized=True),
+    "gradients_normalized": _Standard(
+        lambda dataset, _: gradients(dataset, normalized=True),
         "Gradients over the norm of the weights",
         "As above, both norms divided by the norm of the layer's weights.",
+        "gradient_mean_normalized",
     ),
-    "optimality": (
-        optimality,
+    "optimality": _Standard(
+        lambda dataset, _: optimality(dataset),
         "Trained layers and the optimal curve",
-        "Left: the best I(T;Y) that any representation of the same I(X;T) has, and the "
-        "layers at the last epoch, seed by seed and in the mean. Right: how far each "
-        "layer's encoder is from the closest optimal encoder of its own bins.",
+        "Left: the largest I(T;Y) of any representation with the same I(X;T), and the "
+        "layers at the last epoch, seed by seed and in the mean. Right: the distance "
+        "of each layer's encoder from the closest optimal encoder of its own bins.",
+        "optimal_beta",
     ),
-    "training_curves": (
-        training_curves,
+    "training_curves": _Standard(
+        lambda dataset, _: training_curves(dataset),
         "Training",
         f"The loss, and accuracy where there is one. {_BAND}",
+        "train_loss",
     ),
-    "relevance": (
-        lambda dataset: relevance({"Students": dataset}),
-        "Relevant and irrelevant inputs",
-        "Information of the output on the inputs that the teacher looks at, on the "
-        f"others, and on all. {_BAND}",
-    ),
-}
-
-# What a figure shows beyond the informations; without it, it is left out.
-_NEEDS = {
-    "gradients": "gradient_snr",
-    "gradients_normalized": "gradient_mean_normalized",
-    "optimality": "optimal_beta",
-    "training_curves": "train_loss",
-    "relevance": "i_irrelevant",
 }
 
 
@@ -102,6 +114,7 @@ def report(
     directory: str | os.PathLike[str],
     *,
     estimator: str | None = None,
+    extra: Mapping[str, ReportFigure] | None = None,
     pdf: bool = True,
 ) -> Path:
     """Writes every figure, the animations, the summary and one page with all of it.
@@ -118,13 +131,16 @@ def report(
       directory: Where to write; made if missing.
       estimator: Estimator of the figures that show one; ``binning``, or the first,
         by default.
+      extra: More figures by the name of their files, e.g. those of an experiment; they
+        stand after the others.
       pdf: Whether to write the figures as PDF too, for a paper.
 
     Returns:
       Path of ``report.html``.
 
     Raises:
-      ValueError: If the dataset does not hold ``estimator``.
+      ValueError: If the dataset does not hold ``estimator``, or ``extra`` has the name
+        of another figure.
 
     Example:
       >>> import tempfile
@@ -136,58 +152,59 @@ def report(
       report.html 7
     """
     directory = Path(directory)
-    if "grid" in json.loads(dataset.attrs.get("configuration", "{}")):
-        return _report_grid(dataset, directory, estimator=estimator, pdf=pdf)
-    summary = summarize(dataset)
-    data = player_data(dataset, estimator=estimator)
+    is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+    draw = _grid_figures if is_grid else _sweep_figures
+    drawn = draw(dataset, estimator)
+    if shared := drawn.keys() & (extra or {}).keys():
+        raise ValueError(f"extra must have new names, got {', '.join(sorted(shared))}")
     figures = []
-    for name, (draw, title, caption) in _FIGURES.items():
-        if _NEEDS.get(name, "i_xt") not in dataset:
-            continue
-        takes_one = draw in (information_plane, snapshots, information_curves)
-        figure = draw(dataset, estimator=estimator) if takes_one else draw(dataset)
+    for name, (figure, title, caption) in {**drawn, **(extra or {})}.items():
         png = save_figure(figure, directory / "figures" / name, pdf=pdf)
         figures.append(PageFigure(title, caption, png, figure.get_figwidth()))
-    write_atomically(directory / "animation.html", player_page(data))
-    animation_gif(dataset, directory / "animation.gif", estimator=estimator)
+    attributes = dict(dataset.attrs)
+    if is_grid:
+        summary = summarize_grid(dataset)
+        estimator, _ = choose_estimator(dataset, estimator)
+        page = grid_page(summary, figures, estimator=estimator, attributes=attributes)
+    else:
+        summary = summarize(dataset)
+        player = player_data(dataset, estimator=estimator)
+        write_atomically(directory / "animation.html", animation_page(player))
+        animation_gif(dataset, directory / "animation.gif", estimator=estimator)
+        page = sweep_page(summary, figures, player, attributes=attributes)
     _save_summary(summary, directory)
-    page = report_page(
-        summary, figures, player_fragment(data), attributes=dict(dataset.attrs)
-    )
     return write_atomically(directory / "report.html", page)
 
 
-def _report_grid(dataset, directory, *, estimator, pdf) -> Path:
-    """A grid's figures, summary and page."""
-    summary = summarize_grid(dataset)
-    estimator, label = choose_estimator(dataset, estimator)
-    planes = grid_planes(dataset, estimator=estimator)
-    compression = grid_compression(dataset)
-    figures = []
-    for name, title, caption, figure in (
-        (
-            "planes",
+def _sweep_figures(
+    dataset: xr.Dataset, estimator: str | None
+) -> dict[str, ReportFigure]:
+    return {
+        name: ReportFigure(figure.draw(dataset, estimator), *figure[1:3])
+        for name, figure in _FIGURES.items()
+        if figure.needs in dataset
+    }
+
+
+def _grid_figures(
+    dataset: xr.Dataset, estimator: str | None
+) -> dict[str, ReportFigure]:
+    _, label = choose_estimator(dataset, estimator)
+    return {
+        "planes": ReportFigure(
+            grid_planes(dataset, estimator=estimator),
             "Information planes",
             f"{label}. Mean over seeds, one path per layer, points coloured by epoch.",
-            planes,
         ),
-        (
-            "compression",
+        "compression": ReportFigure(
+            grid_compression(dataset),
             "Compression",
             "The largest I(X;T) less the last, mean over seeds, by every estimator. "
             "Bold: by more than 0.1 bit with the whole 95 % interval.",
-            compression,
         ),
-    ):
-        png = save_figure(figure, directory / "figures" / name, pdf=pdf)
-        figures.append(PageFigure(title, caption, png, figure.get_figwidth()))
-    _save_summary(summary, directory)
-    page = grid_page(
-        summary, figures, estimator=estimator, attributes=dict(dataset.attrs)
-    )
-    return write_atomically(directory / "report.html", page)
+    }
 
 
-def _save_summary(summary, directory) -> None:
+def _save_summary(summary: dict[str, Any], directory: Path) -> None:
     content = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
     write_atomically(directory / "summary.json", content + "\n")

@@ -1,4 +1,4 @@
-"""The labelled dataset of a sweep: its files, cells, intervals and summary."""
+"""Labelled datasets of sweeps: files, cells of grids, intervals and summaries."""
 
 from ibjax.results.cells import cells_of, cells_over, combine
 from ibjax.results.files import (

@@ -1,4 +1,4 @@
-"""A grid's cells in one labelled dataset: put together, and taken apart."""
+"""Cells of a grid of sweeps: combined into one dataset, and taken apart again."""
 
 import itertools
 import json
@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 __all__ = [
-    "place_text",
-    "combine",
-    "combined_configuration",
+    "cell_name",
     "cells_of",
     "cells_over",
-    "cell_name",
+    "combine",
+    "combined_configuration",
+    "place_text",
 ]
 
 _AXIS_NAMES = {
@@ -29,13 +29,7 @@ _AXIS_NAMES = {
 
 
 def cell_name(place: dict[str, float | str]) -> str:
-    """Name of a cell's directory.
-
-    Args:
-      place: Its coordinates.
-
-    Returns:
-      The name; empty for the only cell of a plain sweep.
+    """Name of a cell's directory; empty for the only cell of a plain sweep.
 
     Example:
       >>> cell_name({"activation": "relu", "batch_size": 512})
@@ -47,18 +41,19 @@ def cell_name(place: dict[str, float | str]) -> str:
 def combine(
     places: Sequence[dict[str, float | str]], datasets: Sequence[xr.Dataset]
 ) -> xr.Dataset:
-    """Put the datasets of a grid's cells together.
+    """One dataset of all cells of a grid.
 
     Args:
-      places: Their coordinates, all combinations of those on every axis.
+      places: Coordinates of the cells, all combinations of those on every axis.
       datasets: A dataset for each.
 
     Returns:
-      One dataset whose first dims are the grid's axes. ``configuration`` holds what is
-      common to all cells, the axes under ``grid`` and what differs under ``cells``.
+      A dataset whose first dims are the grid's axes. Its attribute ``configuration``
+      holds the entries common to all cells, the axes under ``grid`` and the differing
+      entries under ``cells``.
 
     Raises:
-      ValueError: If the places are no grid.
+      ValueError: If the places do not form a grid.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -79,12 +74,14 @@ def combine(
         dataset = dataset.reset_coords(["layer_name", "layer_width"])
         by_place[tuple(place.values())] = dataset.drop_attrs(deep=False)
 
+    # Axis by axis, since the cells may differ in their layers and in which epochs and
+    # estimators they hold: an outer join fills what a cell lacks with NaN.
     def nested(chosen, axes_left):
         if not axes_left:
             return by_place[chosen]
         first, *rest = axes_left
         parts = [nested((*chosen, value), rest) for value in axes[first]]
-        index = xr.DataArray(_coordinate(axes[first]), dims=first, name=first)
+        index = xr.DataArray(np.asarray(axes[first]), dims=first, name=first)
         return xr.concat(
             parts,
             dim=index,
@@ -124,14 +121,14 @@ def combined_configuration(
 
 
 def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Dataset]]:
-    """The cells of a grid's dataset, each as a sweep's dataset of its own.
+    """Cells of a grid's dataset, each as the dataset of a sweep.
 
     Args:
-      dataset: Dataset of :func:`sweep_grid`, or of one sweep.
+      dataset: Dataset of a grid of sweeps, or of one sweep.
 
     Returns:
-      Pairs of a place and its dataset, in the order of the grid; layers that the cell
-      lacks are left out. A plain sweep has one cell, whose place is empty.
+      Pairs of a cell's coordinates and its dataset, in the order of the grid, without
+      the layers that the cell lacks. A plain sweep has one cell, without coordinates.
 
     Example:
       >>> from ibjax.results.example import example_grid
@@ -158,17 +155,17 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
 def cells_over(
     dataset: xr.Dataset, *axes: str
 ) -> list[tuple[dict[str, float | str], xr.Dataset]]:
-    """The cells of a grid, which must be over certain axes.
+    """Cells of a grid that must be over given axes.
 
     Args:
-      dataset: Dataset of :func:`sweep_grid`.
+      dataset: Dataset of a grid of sweeps.
       *axes: Names of the axes, in order.
 
     Returns:
-      What :func:`cells_of` returns.
+      The pairs of :func:`cells_of`.
 
     Raises:
-      ValueError: If the dataset is no grid over these axes.
+      ValueError: If the dataset is not a grid over these axes.
 
     Example:
       >>> from ibjax.results.example import example_grid
@@ -210,18 +207,8 @@ def _axes(places) -> dict[str, list[float | str]]:
     }
 
 
-def _coordinate(values: list[float | str]) -> np.ndarray:
-    return np.asarray(values)
-
-
 def place_text(place: dict[str, float | str]) -> str:
-    """A cell's place as a reader would say it.
-
-    Args:
-      place: Its coordinates.
-
-    Returns:
-      The text.
+    """Coordinates of a cell as text for a reader.
 
     Example:
       >>> place_text({"activation": "relu", "batch_size": "full"})

@@ -1,4 +1,4 @@
-"""How far the trained layers of a sweep are from the optimal representations."""
+"""Distances of the trained layers of a sweep from optimal representations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ __all__ = ["CurveDistance", "curve_distance", "has_curve"]
 
 
 class CurveDistance(NamedTuple):
-    """Where the layers of every seed stand against the curve, at the last epoch.
+    """Distances of every seed's layers from the information curve, at the last epoch.
+
+    All are of shape ``[num_seeds, num_layers]``, informations in nats.
 
     Attributes:
-      generalization_gap: What the best representation of the same I(X;T) would know of
-        Y beyond the layer, in nats, shape ``[num_seeds, num_layers]``.
-      complexity_gap: What the layer keeps of X beyond the least that its I(T;Y) asks
-        for, in nats, shape ``[num_seeds, num_layers]``.
-      optimal_beta: Trade-off of the closest optimal encoder of the layer's clusters,
-        shape ``[num_seeds, num_layers]``.
-      divergence: Mean KL divergence from that encoder, in nats, shape
-        ``[num_seeds, num_layers]``.
+      generalization_gap: I(T;Y) of the best representation with the same I(X;T), less
+        that of the layer.
+      complexity_gap: I(X;T) of the layer, less the least that allows its I(T;Y).
+      optimal_beta: Trade-off of the closest optimal encoder of the layer's clusters.
+      divergence: Mean KL divergence from that encoder.
     """
 
     generalization_gap: np.ndarray
@@ -33,18 +32,18 @@ class CurveDistance(NamedTuple):
 
 
 def has_curve(dataset: xr.Dataset) -> bool:
-    """Whether a sweep was measured with :func:`ibjax.probes.layer_optimality`."""
+    """True if a sweep was measured with :func:`ibjax.probes.optimality`."""
     return "curve_i_xt" in dataset and "optimal_beta" in dataset
 
 
 def curve_distance(dataset: xr.Dataset, *, estimator: str = "binning") -> CurveDistance:
-    """Distance of a sweep's trained layers from the task's information curve.
+    """Distances of a sweep's trained layers from the task's information curve.
 
     Gaps are those of :func:`ibjax.bottleneck.generalization_gap` and
     :func:`ibjax.bottleneck.complexity_gap`, with the informations of one estimator.
 
     Args:
-      dataset: Dataset of a sweep measured with :func:`ibjax.probes.layer_optimality`.
+      dataset: Dataset of a sweep measured with :func:`ibjax.probes.optimality`.
       estimator: Estimator of the layers' informations.
 
     Returns:

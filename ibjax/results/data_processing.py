@@ -1,37 +1,35 @@
-"""Where the measured layers of a sweep break the data-processing inequality.
+"""Violations of the data-processing inequality by the measured layers of a sweep.
 
-True informations fall from layer to layer. Measured ones need not: every layer is
-binned or given noise by itself, so the binned or noisy layer is no function of the
+True informations never rise from layer to layer. Measured ones can: each layer is
+binned, or given noise, by itself, so a binned or noisy layer is not a function of the
 binned or noisy layer before it, even in a deterministic network, and the error of an
 estimator differs from layer to layer. A violation is therefore a finding about the
-estimator, and this module lists them all.
+estimator.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "Violation",
     "data_processing_violations",
-    "format_violations",
     "list_violations",
+    "summarize_violations",
 ]
 
-_QUANTITIES = {"i_xt": "I(X;T)", "i_ty": "I(T;Y)"}
-_NATS_PER_BIT = math.log(2.0)
+_QUANTITIES = ("i_xt", "i_ty")
 
 
 def data_processing_violations(
     dataset: xr.Dataset, *, confidence: float = 0.95, tolerance: float = 1e-5
 ) -> xr.Dataset:
-    r"""Rise of I(X;T) and I(T;Y) from each layer to the next, with verdicts, in nats.
+    r"""Rise of I(X;T) and I(T;Y) from each layer to the next, in nats, with verdicts.
 
     By data processing :math:`I(X;T_{k+1}) - I(X;T_k) \le 0` and
     :math:`I(T_{k+1};Y) - I(T_k;Y) \le 0`. For every estimator, epoch and pair of
@@ -42,13 +40,14 @@ def data_processing_violations(
 
     What a reader could get wrong:
 
-    * The chain is one of true informations. With binned layers and with the KDE's
-      noise, which is added to each layer apart, it may break in any network, so a
-      violation accuses the estimate and not the network. ``kde_lower`` and
-      ``kde_upper`` bound I(X;T) only, and bounds need not fall with what they bound.
-    * "holds" is of the mean; single seeds may rise, and ``num_rising`` counts them.
+    * The inequality is about true informations. With binned layers, and with the KDE's
+      noise, which is added to each layer separately, it may break in any network, so a
+      violation is evidence against the estimate and not against the network.
+      ``kde_lower`` and ``kde_upper`` bound I(X;T) only, and bounds need not fall with
+      the quantity they bound.
+    * "holds" is about the mean; single seeds may rise, and ``num_rising`` counts them.
     * Thousands of intervals are not corrected for their number: where two layers have
-      exactly as much, about one in forty comes out as violated by chance. Raise
+      the same information, about one in forty is a violation by chance. Raise
       ``confidence`` to guard against that.
     * Seeds without a finite value in either layer, as after divergence, are left out
       at that epoch.
@@ -57,8 +56,8 @@ def data_processing_violations(
       dataset: Dataset of a sweep with ``i_xt`` and ``i_ty`` over ``(seed, epoch,
         layer, estimator)`` in nats, layers in the order in which they act.
       confidence: Coverage of the interval, in (0, 1).
-      tolerance: Rise in nats that is rounding: sums over thousands of samples in
-        float32 are right to about this.
+      tolerance: Largest rise, in nats, that counts as rounding: the error of sums over
+        thousands of samples in float32.
 
     Returns:
       Dataset over ``quantity`` (``"i_xt"``, ``"i_ty"``), ``estimator``, ``epoch`` and
@@ -121,20 +120,20 @@ def data_processing_violations(
 
 
 class Violation(NamedTuple):
-    """A pair of layers whose mean information rises, at one or more epochs.
+    """Pair of layers whose mean information rises, at one or more epochs.
 
     Attributes:
       estimator: Name of the estimator.
       quantity: ``"i_xt"`` or ``"i_ty"``.
       layer: Number of the first layer.
-      next_layer: Number of the layer that has more.
+      next_layer: Number of the next layer, which has more.
       epochs: Every epoch at which the interval is above zero.
-      epoch: The one of the largest rise.
-      rise: Its mean rise over seeds, in nats.
+      epoch: Epoch of the largest rise.
+      rise: The largest rise, mean over seeds, in nats.
       low: Lower end of its interval, in nats.
       high: Upper end of its interval, in nats.
-      num_seeds: Seeds it comes from.
-      num_rising: Those of them that rise.
+      num_seeds: Number of seeds in the mean.
+      num_rising: Number of them that rise.
     """
 
     estimator: str
@@ -151,11 +150,11 @@ class Violation(NamedTuple):
 
 
 def list_violations(chain: xr.Dataset) -> list[Violation]:
-    """Every violation, one entry for each estimator, quantity and pair of layers.
+    """List of violations, one for each estimator, quantity and pair of layers.
 
     Args:
-      chain: What :func:`data_processing_violations` returns, or a selection of it
-        that keeps the four axes.
+      chain: Result of :func:`data_processing_violations`, or a selection of it that
+        keeps the four axes.
 
     Returns:
       :class:`Violation` tuples in the order of the axes; empty if there is none.
@@ -194,67 +193,41 @@ def list_violations(chain: xr.Dataset) -> list[Violation]:
     return found
 
 
-def format_violations(chain: xr.Dataset) -> str:
-    """The violations as plain text for a terminal, informations in bits.
+def summarize_violations(chain: xr.Dataset) -> dict[str, Any]:
+    """Counts of the verdicts and the list of violations, ready for JSON.
 
     Args:
-      chain: What :func:`data_processing_violations` returns.
+      chain: Result of :func:`data_processing_violations`.
 
     Returns:
-      Lines without a newline at the end: how many comparisons gave which verdict, and
-      a row for each entry of :func:`list_violations` with its epochs and its largest
-      rise, ``+-`` half the width of the interval. ``seeds`` are those that rise.
+      ``verdicts``, the number of comparisons by verdict; ``num_differences`` of single
+      seeds and ``num_rising`` of them; ``num_epochs``; ``confidence``; and
+      ``violations``, one dictionary per :class:`Violation` with ``rise_bits``,
+      ``low_bits`` and ``high_bits`` in place of nats.
 
     Example:
       >>> from ibjax.results.example import example_dataset
       >>> dataset = example_dataset(num_seeds=5, estimators=("binning",))
       >>> dataset["i_ty"].loc[{"layer": 4, "epoch": 10000}] += 0.5
-      >>> print(format_violations(data_processing_violations(dataset)).splitlines()[-1])
-      binning    I(T;Y)    3 -> 4  1 of 60: 10000  0.711 +- 0.021      10000     5/5
+      >>> found = summarize_violations(data_processing_violations(dataset))
+      >>> found["verdicts"]["violated"], found["violations"][0]["layer"]
+      (1, 3)
     """
+    violations = []
+    for violation in list_violations(chain):
+        entry = violation._asdict() | {"epochs": list(violation.epochs)}
+        for name in ("rise", "low", "high"):
+            entry[f"{name}_bits"] = entry.pop(name) / NATS_PER_BIT
+        violations.append(entry)
     verdicts = chain["verdict"].values
-    words = {
-        "hold": "holds",
-        "violated": "violated",
-        "undecided": "undecided",
-        "without data": "no data",
+    return {
+        "verdicts": {
+            verdict: int(np.sum(verdicts == verdict))
+            for verdict in ("holds", "violated", "undecided", "no data")
+        },
+        "num_differences": int(chain["num_seeds"].sum()),
+        "num_rising": int(chain["num_rising"].sum()),
+        "num_epochs": chain.sizes["epoch"],
+        "confidence": float(chain.attrs["confidence"]),
+        "violations": violations,
     }
-    counts = [
-        f"{np.sum(verdicts == verdict)} {word}" for word, verdict in words.items()
-    ]
-    compared = int(chain["num_seeds"].sum())
-    lines = [
-        f"Data processing from layer to layer: {', '.join(counts)}",
-        f"Of {compared} differences of single seeds {int(chain['num_rising'].sum())} "
-        "are rises",
-    ]
-    violations = list_violations(chain)
-    if not violations:
-        return "\n".join([*lines, "No mean over seeds rises beyond its interval"])
-    header = ("estimator", "quantity", "layers", "epochs", "largest rise, bits")
-    rows = [(*header, "at epoch", "seeds")]
-    num_epochs = chain.sizes["epoch"]
-    for v in violations:
-        half = (v.high - v.low) / 2.0
-        extent = "" if len(v.epochs) == 1 else f" to {v.epochs[-1]}"
-        rows.append(
-            (
-                v.estimator,
-                _QUANTITIES[v.quantity],
-                f"{v.layer} -> {v.next_layer}",
-                f"{len(v.epochs)} of {num_epochs}: {v.epochs[0]}{extent}",
-                f"{v.rise / _NATS_PER_BIT:.3f} +- {half / _NATS_PER_BIT:.3f}",
-                str(v.epoch),
-                f"{v.num_rising}/{v.num_seeds}",
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    percent = f"{100.0 * chain.attrs['confidence']:g} %"
-    note = (
-        f"Rise: mean over seeds +- {percent} interval, not corrected for their number"
-    )
-    return "\n".join([*lines, note, "", *table])

@@ -1,15 +1,15 @@
-"""A synthetic dataset, for trying the figures and for tests."""
+"""Synthetic datasets for examples and tests."""
 
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ibjax.results.cells import combine
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["example_dataset", "example_grid"]
 
@@ -30,11 +30,11 @@ def example_dataset(
     estimators: tuple[str, ...] = tuple(_ESTIMATORS),
     seed: int = 0,
 ) -> xr.Dataset:
-    """A dataset with the layout of a sweep's, drawn by formula; informations in nats.
+    """Synthetic dataset with the layout of a sweep's, informations in nats.
 
-    No network was trained: curves rise and, with ``compresses``, fall again as the
-    ones published for a tanh network of widths 12-10-7-5-4-3-2 do. Use it to see
-    what a figure shows, never as a result.
+    No network was trained: curves follow formulas, rise and, with ``compresses``, fall
+    again as the ones published for a tanh network of widths 12-10-7-5-4-3-2 do. Use it
+    to try a figure, never as a result.
 
     Args:
       num_seeds: Length of the ``seed`` axis.
@@ -58,7 +58,7 @@ def example_dataset(
     depth = np.arange(num_layers) / (num_layers - 1)
 
     def noise(scale: float) -> np.ndarray:
-        """Differs between seeds and, ten times less, between snapshots."""
+        """Noise between seeds and, a tenth of it, between snapshots."""
         shape = (num_seeds, len(epochs), num_layers)
         per_seed = rng.normal(size=(num_seeds, 1, num_layers))
         return scale * (per_seed + 0.1 * rng.normal(size=shape))
@@ -92,7 +92,7 @@ def example_dataset(
         return ("seed", "epoch"), values.astype(np.float32)
 
     def information(values: list[np.ndarray], name: str) -> xr.Variable:
-        stacked = np.stack(values, axis=-1) * math.log(2.0)
+        stacked = np.stack(values, axis=-1) * NATS_PER_BIT
         return xr.Variable(
             ("seed", "epoch", "layer", "estimator"),
             stacked.astype(np.float32),
@@ -129,8 +129,8 @@ def example_dataset(
             "title": "Synthetic example",
             "task": "synthetic",
             "num_samples": 4096,
-            "h_y": math.log(2.0),
-            "i_xy": 0.99 * math.log(2.0),
+            "h_y": NATS_PER_BIT,
+            "i_xy": 0.99 * NATS_PER_BIT,
             "configuration": json.dumps({"hidden": _WIDTHS[:-1], "activation": "tanh"}),
             "versions": json.dumps({"numpy": np.__version__}),
             "devices": "none",
@@ -142,7 +142,7 @@ def example_dataset(
 
 
 def example_grid(**options: Any) -> xr.Dataset:
-    """A grid of two such datasets: ``tanh`` compresses, ``relu`` does not.
+    """Synthetic grid of two sweeps: ``tanh`` compresses, ``relu`` does not.
 
     Args:
       **options: Of :func:`example_dataset`.

@@ -1,4 +1,4 @@
-"""The labelled dataset of a sweep: write it whole or not at all, read it or say why."""
+"""Files of labelled datasets, written whole or not at all, and read with checks."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ class ResultsError(Exception):
 
 
 def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a dataset to one netCDF file; a crash leaves the old file or the new one.
+    """Writes a dataset to one netCDF file; a crash leaves the old file or the new one.
 
     Args:
       dataset: The dataset.
@@ -53,7 +53,7 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> Path:
-    """Write a file; a crash leaves the old file or the new one.
+    """Writes a file; a crash leaves the old file or the new one.
 
     Args:
       path: File to write; missing directories are made.
@@ -78,7 +78,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
 
 
 def open_dataset(path: str | Path) -> xr.Dataset:
-    """Read a sweep's dataset into memory.
+    """Reads a sweep's dataset into memory.
 
     Args:
       path: The netCDF file, or the directory of the sweep.
@@ -87,7 +87,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
       The dataset.
 
     Raises:
-      ResultsError: If there is none, or it is corrupt, or not of a sweep.
+      ResultsError: If there is no file, or it is damaged, or holds no sweep.
 
     Example:
       >>> open_dataset("no-such-place")
@@ -103,7 +103,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset = dataset.load()
-    except Exception as error:  # Whatever HDF5 makes of damaged bytes.
+    except Exception as error:  # HDF5 raises many types for damaged bytes.
         raise ResultsError(
             f"{path} is damaged or no netCDF file ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else 'no details'})"
@@ -116,7 +116,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
 
 
 def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
-    """Join sweeps of one configuration over different seeds into one dataset.
+    """One dataset of sweeps of one configuration over different seeds.
 
     Args:
       datasets: Datasets whose ``configuration`` differs in the seeds only.

@@ -1,4 +1,4 @@
-"""Numbers over seeds with the intervals that claims are decided by."""
+"""Estimates over seeds with the 95 % intervals that decide verdicts and claims."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from scipy import special, stats
 
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
+    NATS_PER_BIT,
     MeanInterval,
     mean_interval,
 )
 
 __all__ = [
+    "THRESHOLD_NATS",
     "Estimate",
     "compression_interval",
     "compression_onsets",
+    "compression_verdict",
     "event_ratios",
     "fraction_interval",
     "mean_estimate",
@@ -27,7 +30,8 @@ __all__ = [
     "spread_ratio",
 ]
 
-THRESHOLD_NATS = COMPRESSION_THRESHOLD_BITS * math.log(2.0)
+THRESHOLD_NATS = COMPRESSION_THRESHOLD_BITS * NATS_PER_BIT
+"""Least fall of I(X;T), in nats, that counts as compression."""
 
 
 class Estimate(NamedTuple):
@@ -49,12 +53,15 @@ class Estimate(NamedTuple):
 def compression_interval(i_xt: ArrayLike) -> MeanInterval:
     """Mean fall of I(X;T) from its maximum to the end, with a cautious 95 % interval.
 
-    The mean is of each seed's own maximum less its last value. Jitter alone makes
-    that positive, so the interval does not trust it from below: its upper end is
-    that of the mean, its lower end that of another, whose snapshot of the maximum is
-    taken for each seed from the mean curve of the other seeds. Jitter does not raise
-    this one; seeds that peak apart lower it. Between the two lies the fall of the
-    curves without jitter, so either verdict on a threshold can be trusted.
+    The mean is of each seed's maximum less its last value. Jitter alone makes that
+    difference positive, so only the upper end of the interval comes from its Student t
+    interval. The lower end comes from a second estimate, in which the snapshot of the
+    maximum is chosen, for each seed, from the mean curve of the other seeds. That
+    choice is independent of the seed's own jitter, so jitter does not raise the second
+    estimate; seeds that peak at different epochs lower it. The fall of the curves
+    without jitter lies between the two, so either verdict on a threshold is safe.
+
+    Summary, report, figures and claims all decide by this interval.
 
     Args:
       i_xt: Shape ``[num_seeds, num_epochs]``, in any unit. Seeds with a value that is
@@ -80,26 +87,50 @@ def compression_interval(i_xt: ArrayLike) -> MeanInterval:
     i_xt = i_xt[np.isfinite(i_xt).all(axis=1)]
     if len(i_xt) == 0:
         return mean_interval(np.zeros(0))
-    own = mean_interval(np.max(i_xt, axis=1) - i_xt[:, -1])
+    fall = mean_interval(np.max(i_xt, axis=1) - i_xt[:, -1])
     others = np.sum(i_xt, axis=0) - i_xt
     peaks = np.argmax(others, axis=1)
     low = mean_interval(i_xt[np.arange(len(i_xt)), peaks] - i_xt[:, -1]).low
-    return own._replace(low=np.minimum(low, own.mean))
+    return fall._replace(low=np.minimum(low, fall.mean))
+
+
+def compression_verdict(interval_bits: MeanInterval) -> str:
+    """Verdict on a layer's compression, from its interval against 0.1 bit.
+
+    Args:
+      interval_bits: The interval of :func:`compression_interval`, in bits.
+
+    Returns:
+      ``"compresses"`` if the whole interval is above 0.1 bit, ``"does not compress"``
+      if it is below, ``"undecided"`` if 0.1 bit lies inside or fewer than two seeds
+      count, ``"no data"`` if no seed does.
+
+    Example:
+      >>> curves = [[2.0, 6.0, 5.0], [2.0, 6.1, 5.0], [2.0, 6.0, 5.1]]
+      >>> compression_verdict(compression_interval(curves))
+      'compresses'
+    """
+    if interval_bits.count == 0:
+        return "no data"
+    if interval_bits.low > COMPRESSION_THRESHOLD_BITS:
+        return "compresses"
+    if interval_bits.high < COMPRESSION_THRESHOLD_BITS:
+        return "does not compress"
+    return "undecided"
 
 
 def compression_onsets(
     epochs: ArrayLike, i_xt: ArrayLike, *, threshold: float = THRESHOLD_NATS
 ) -> np.ndarray:
-    """Epoch at which I(X;T) starts to fall for good.
+    """Epoch of the last snapshot at which I(X;T) is within a threshold of its maximum.
 
-    It is the last snapshot at which I(X;T) is within ``threshold`` of its maximum.
-    Unlike the snapshot of the maximum itself it does not depend on which part of a
-    plateau happens to be the highest.
+    From there on I(X;T) falls for good. Unlike the epoch of the maximum itself, this
+    one does not depend on which part of a plateau happens to be the highest.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
       i_xt: I(X;T) in nats, shape ``[..., num_epochs]``.
-      threshold: The least fall that is called one, in nats; 0.1 bit by default.
+      threshold: Least fall that counts, in nats; 0.1 bit by default.
 
     Returns:
       Epochs, float64, shape ``[...]``; NaN where I(X;T) is within ``threshold`` of its
@@ -127,15 +158,10 @@ def compression_onsets(
 
 
 def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """Epochs of an event over those of another, where either may never happen.
+    """Ratios of the epochs of two events, either of which may never happen (NaN).
 
-    Args:
-      first: Epochs, shape ``[num_seeds]``; NaN where the event never happens.
-      second: Epochs of the other event, likewise.
-
-    Returns:
-      Ratios, ``[num_seeds]``: infinite where only the second happens, zero where only
-      the first does, NaN where neither or both at epoch 0.
+    Infinite where only the second happens, zero where only the first does, NaN where
+    neither does or both at epoch 0.
 
     Example:
       >>> print(event_ratios([100.0, np.nan, 10.0], [50.0, 50.0, np.nan]))
@@ -149,13 +175,10 @@ def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
 
 
 def mean_estimate(values: ArrayLike) -> Estimate:
-    """Mean over seeds and its Student t interval, as an estimate.
+    """Mean over seeds and its Student t interval, as an :class:`Estimate`.
 
     Args:
       values: Shape ``[num_seeds]``; values that are not finite are left out.
-
-    Returns:
-      The estimate.
 
     Example:
       >>> estimate = mean_estimate([1.0, 2.0, 3.0])
@@ -167,10 +190,10 @@ def mean_estimate(values: ArrayLike) -> Estimate:
 
 
 def median_interval(values: ArrayLike) -> Estimate:
-    """Median and 95 % interval between order statistics.
+    """Median over seeds and the 95 % interval between two order statistics.
 
-    The interval assumes nothing of the distribution but independence, covers at least
-    95 %, and does not depend on the scale: that of the logarithms is the same.
+    The interval assumes nothing but independent seeds, covers at least 95 %, and is
+    equivariant: the interval of the logarithms is the logarithm of the interval.
 
     Args:
       values: Shape ``[num_seeds]``. NaNs are left out, infinities are not.
@@ -187,20 +210,16 @@ def median_interval(values: ArrayLike) -> Estimate:
     count = len(values)
     if count == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
+    # Not np.median, which makes NaN of two infinities in the middle.
     value = float(values[(count - 1) // 2] + values[count // 2]) / 2.0
-    # The most values that may be dropped at either end: P(Binomial <= cut) <= 0.025.
-    cut = -1
-    while special.bdtr(cut + 1, count, 0.5) <= 0.025:
-        cut += 1
-    if cut < 0:
-        return Estimate(value, math.nan, math.nan, count)
-    return Estimate(value, float(values[cut]), float(values[count - 1 - cut]), count)
+    low, high = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    return Estimate(value, float(low), float(high), count)
 
 
 def fraction_interval(true: ArrayLike) -> Estimate:
-    """Fraction of seeds of which something is true, and its 95 % interval.
+    """Fraction of seeds that are true and its Clopper-Pearson 95 % interval.
 
-    The interval is Clopper and Pearson's, which covers at least 95 %.
+    The interval covers at least 95 %.
 
     Args:
       true: Booleans, shape ``[num_seeds]``.
@@ -220,6 +239,7 @@ def fraction_interval(true: ArrayLike) -> Estimate:
     count, successes = len(true), int(np.sum(true))
     if count == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
+    # Closed form. scipy's binomtest finds the same ends by bisection, to 1e-12 only.
     low, high = 0.0, 1.0
     if successes > 0:
         low = float(special.betaincinv(successes, count - successes + 1, 0.025))
@@ -231,7 +251,7 @@ def fraction_interval(true: ArrayLike) -> Estimate:
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Spearman's rank correlation over seeds and its 95 % interval.
 
-    The interval is Fisher's, with the standard error of Bonett and Wright for ranks.
+    The interval is Fisher's, with Bonett and Wright's standard error for ranks.
 
     Args:
       first: Values, shape ``[num_seeds]``.
@@ -239,8 +259,8 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
         infinities are not.
 
     Returns:
-      The estimate. NaN where all values are alike or with fewer than two seeds; the
-      interval with fewer than five.
+      The estimate. The value is NaN where all values are equal or with fewer than two
+      seeds, the interval also with fewer than five seeds.
 
     Raises:
       ValueError: If the shapes differ or are not of rank 1.
@@ -268,17 +288,18 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
     if count < 5:
         return Estimate(value, math.nan, math.nan, count)
     half = special.ndtri(0.975) * math.sqrt((1 + value**2 / 2) / (count - 3))
+    # A perfect correlation would have an infinite arctanh, and no interval.
     centre = np.arctanh(np.clip(value, -1.0, 1.0) * (1 - 1e-12))
     low, high = np.tanh([centre - half, centre + half]).tolist()
     return Estimate(value, low, high, count)
 
 
 def spread_ratio(first: ArrayLike, last: ArrayLike) -> Estimate:
-    """Standard deviation over seeds at the end over that at the start.
+    """Ratio of the standard deviations over seeds at the end and at the start.
 
-    The 95 % interval is of Student's t around the logarithm of the ratio, with the
-    standard error by leaving out one seed at a time, which takes into account that
-    both ends are of the same seeds and does not need them to be normal.
+    The 95 % interval is a Student t interval of the logarithm of the ratio. Its
+    standard error is the jackknife's (leave one seed out), which accounts for both
+    ends coming from the same seeds and needs no normal distribution.
 
     Args:
       first: Values at the start, shape ``[num_seeds]``.
@@ -286,8 +307,9 @@ def spread_ratio(first: ArrayLike, last: ArrayLike) -> Estimate:
         that is not finite are left out.
 
     Returns:
-      The estimate. NaN with fewer than two seeds or no spread at the start; the
-      interval also with fewer than three, or where the spread comes from one seed.
+      The estimate. The value is NaN with fewer than two seeds or no spread at the
+      start, the interval also with fewer than three seeds or where the spread comes
+      from one seed.
 
     Raises:
       ValueError: If the shapes differ or are not of rank 1.

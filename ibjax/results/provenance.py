@@ -1,16 +1,15 @@
-"""Versions and devices that a result depends on."""
+"""Package versions and devices that a result depends on."""
 
 import importlib.metadata
 import platform as platform_module
 from collections.abc import Sequence
-
-import jax
+from typing import Any
 
 __all__ = ["package_versions", "describe_devices"]
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of everything that a result depends on, by name."""
+    """Versions of the packages that a result depends on, by name."""
     versions = {
         name: importlib.metadata.version(name)
         for name in ("jax", "jaxlib", "flax", "optax", "numpy", "xarray")
@@ -22,16 +21,11 @@ def package_versions() -> dict[str, str]:
     return versions | {"python": platform_module.python_version()}
 
 
-def describe_devices(devices: Sequence[jax.Device]) -> str:
-    """Devices in words.
-
-    Args:
-      devices: Devices of one kind.
-
-    Returns:
-      How many of which.
+def describe_devices(devices: Sequence[Any]) -> str:
+    """Number and kind of JAX devices of one kind, as text.
 
     Example:
+      >>> import jax
       >>> describe_devices(jax.devices("cpu")[:1])
       '1 x cpu'
     """

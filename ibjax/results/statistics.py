@@ -1,4 +1,4 @@
-"""Statistics over seeds and snapshots that the summary and the figures share."""
+"""Statistics over seeds and snapshots: mean intervals, turning epochs, loss kinks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from ibjax.measures import NATS_PER_BIT
+
 __all__ = [
+    "COMPRESSION_THRESHOLD_BITS",
+    "NATS_PER_BIT",
     "TURNING_SNAPSHOTS",
     "MeanInterval",
     "loss_kinks",
     "mean_interval",
     "turning_epochs",
-    "COMPRESSION_THRESHOLD_BITS",
 ]
 
+COMPRESSION_THRESHOLD_BITS = 0.1
+"""Least fall of I(X;T), in bits, that counts as compression."""
+
 TURNING_SNAPSHOTS = 3
-"""Snapshots in a row below one that :func:`turning_epochs` asks for."""
+"""Number of consecutive snapshots below one that :func:`turning_epochs` requires."""
 
 _TURNING_FRACTION = 0.9
 
@@ -54,8 +60,8 @@ def mean_interval(
       confidence: Coverage of the interval, in (0, 1).
 
     Returns:
-      A :class:`MeanInterval` of arrays with ``axis`` removed. Without any finite
-      value the mean is NaN, with a single one the interval is NaN.
+      Arrays with ``axis`` removed. Without any finite value the mean is NaN, with a
+      single one the interval is NaN.
 
     Raises:
       ValueError: If ``confidence`` is not in (0, 1).
@@ -89,11 +95,11 @@ def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
     * the ratio is below one there and at the next two snapshots;
     * from there to the end it is below one at nine tenths or more of the snapshots.
 
-    The first condition passes over single noisy snapshots, the second over a ratio
-    that starts below one, rises as training takes hold, and falls again. A ratio
-    that is below one from the first snapshot on gives that snapshot: nothing turned
-    there, so look at it apart. Snapshots whose ratio is NaN, a gradient that
-    vanished, are skipped. The answer is as coarse as the snapshots are.
+    The first condition skips single noisy snapshots, the second a ratio that starts
+    below one, rises in early training, and falls again. A ratio that is below one from
+    the first snapshot on gives that snapshot, although nothing turned there. Snapshots
+    whose ratio is NaN, a gradient that vanished, are skipped. The answer is as coarse
+    as the snapshots are.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
@@ -134,11 +140,11 @@ def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:
 
 
 def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
-    """Epoch at which the loss bends, on two logarithmic axes.
+    """Epoch at which the loss bends most, on two logarithmic axes.
 
-    Of all pairs of straight lines that meet at a snapshot, the one nearest to the
-    logarithm of the loss in the mean square over the snapshots from epoch 1 on. Every
-    curve has one, sharp or not.
+    It is where the two straight lines meet that fit the logarithm of the loss best, in
+    the mean square over the snapshots from epoch 1 on, among all pairs of lines that
+    meet at a snapshot. Every curve has one, sharp or not.
 
     Args:
       epochs: Epochs of the snapshots, shape ``[num_epochs]``, rising.
@@ -169,13 +175,10 @@ def loss_kinks(epochs: ArrayLike, loss: ArrayLike) -> np.ndarray:
     good = (np.isfinite(loss) & (loss > 0)).all(axis=-1)
     y = np.log(np.where(good[..., None], loss, 1.0))
     x = np.log(epochs)
+    # Least squares of every candidate at once: projections on the basis of its lines.
     errors = []
     for bend in x[1:-1]:
         lines = np.stack([np.ones_like(x), x, np.maximum(x - bend, 0.0)])
         basis = np.linalg.qr(lines.T)[0]
         errors.append(np.sum((y - y @ basis @ basis.T) ** 2, axis=-1))
     return np.where(good, epochs[1:-1][np.argmin(errors, axis=0)], np.nan)
-
-
-COMPRESSION_THRESHOLD_BITS = 0.1
-"""A layer that loses less than this of its I(X;T) is not said to compress."""

@@ -1,8 +1,7 @@
-"""What a sweep found, in numbers: intervals over seeds, verdicts per layer.
+"""Summary of a sweep in numbers: intervals over seeds and a verdict for every layer.
 
-The module reads the dataset of a sweep and nothing else. It computes in nats, like
-the rest of the library, and writes bits: every key of the summary that ends in
-``_bits`` is in bits, and no other key is an information.
+The dataset is in nats, like the rest of the library, and the summary in bits: every key
+that ends in ``_bits`` is in bits, and no other key is an information.
 """
 
 from __future__ import annotations
@@ -18,20 +17,19 @@ from ibjax.results.cells import cells_of
 from ibjax.results.curve_distance import curve_distance, has_curve
 from ibjax.results.data_processing import (
     data_processing_violations,
-    format_violations,
-    list_violations,
+    summarize_violations,
 )
+from ibjax.results.intervals import compression_interval, compression_verdict
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
+    NATS_PER_BIT,
     TURNING_SNAPSHOTS,
+    MeanInterval,
     mean_interval,
     turning_epochs,
 )
 
 __all__ = ["summarize", "summarize_grid"]
-
-
-_NATS_PER_BIT = math.log(2.0)
 
 
 def summarize(dataset: xr.Dataset) -> dict[str, Any]:
@@ -44,22 +42,21 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     accuracies. Compression is the largest I(X;T) over the recorded epochs less the
     last one, seed by seed.
 
-    A verdict compares the 95 % Student t interval of the mean compression over
-    seeds with 0.1 bit: "compresses" if the whole interval is above, "does not
-    compress" if it is below, "undecided" if 0.1 bit lies inside or fewer than two
-    seeds count, "no data" if none does.
+    A verdict (:func:`ibjax.results.intervals.compression_verdict`) compares the
+    cautious 95 % interval of the mean compression
+    (:func:`ibjax.results.intervals.compression_interval`) with 0.1 bit.
 
     What a reader could get wrong:
 
-    * The largest value of a noisy curve is biased upward, and the compression with
-      it: it is never negative, and jitter alone makes it positive. So "does not
-      compress" is the stronger of the two verdicts.
+    * The largest value of a noisy curve is biased upward, and the mean compression with
+      it: it is never negative, and jitter alone makes it positive. The lower end of the
+      interval is free of this bias.
     * A verdict is about the estimate. Binned tanh units that saturate lose I(X;T)
       in this sense although the network's map stays one to one.
     * I(T;Y) under ``kde_upper`` and ``kde_lower`` is a difference of two bounds and
       is itself no bound.
-    * Seeds without a finite value at the last recorded epoch, diverged or not run
-      yet, are left out of the compression altogether.
+    * Seeds that diverged, or with an I(X;T) that is not finite at some epoch, are left
+      out of a layer's numbers.
 
     Args:
       dataset: Dataset of a sweep with ``i_xt``, ``i_ty`` over ``(seed, epoch, layer,
@@ -95,7 +92,9 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     for m, estimator in enumerate(dataset["estimator"].values.tolist()):
         layers = [
             _layer(dataset, index)
-            | _compression(epochs, i_xt[m, index], i_ty[m, index, :, -1])
+            | _compression(
+                epochs, i_xt[m, index][~diverged], i_ty[m, index, ~diverged, -1]
+            )
             for index in range(dataset.sizes["layer"])
         ]
         label = _coordinate(dataset, "estimator_label", m, estimator)
@@ -134,7 +133,9 @@ _NOTES = (
     "Intervals are 95 % Student t intervals of the mean over seeds.",
     "Compression is the largest recorded I(X;T) less the last, seed by seed. The "
     "largest value of a noisy curve is biased upward, so compression is too.",
-    "The verdict compares the interval of the mean compression with 0.1 bit.",
+    "The verdict compares the interval of the mean compression with 0.1 bit. The lower "
+    "end of that interval takes the epoch of each seed's maximum from the other seeds, "
+    "so that jitter does not pass for compression.",
     "The SNR turns at the first snapshot where it is below one there and at the next "
     "two, and at nine tenths or more of the snapshots from there on.",
     "I(T;Y) by KDE is a difference of two bounds and is itself no bound.",
@@ -146,7 +147,7 @@ def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
 
 
 def _to_bits(nats: float) -> float:
-    return float(nats) / _NATS_PER_BIT
+    return float(nats) / NATS_PER_BIT
 
 
 def _diverged(dataset: xr.Dataset) -> np.ndarray:
@@ -173,7 +174,11 @@ def _layer(dataset: xr.Dataset, index: int) -> dict[str, Any]:
 
 
 def _interval(values: np.ndarray) -> dict[str, Any]:
-    mean, low, high, count = mean_interval(values)
+    return _named(mean_interval(values))
+
+
+def _named(interval: MeanInterval) -> dict[str, Any]:
+    mean, low, high, count = interval
     return {"mean": mean, "low": low, "high": high, "num_seeds": count}
 
 
@@ -189,30 +194,19 @@ def _compression(
     epochs: np.ndarray, i_xt: np.ndarray, final_i_ty: np.ndarray
 ) -> dict[str, Any]:
     """One estimator and layer; ``i_xt`` in nats, ``[num_seeds, num_epochs]``."""
-    curves = i_xt[np.isfinite(i_xt[:, -1])] / _NATS_PER_BIT
-    curves = np.where(np.isfinite(curves), curves, -np.inf)
+    curves = i_xt[np.isfinite(i_xt).all(axis=1)] / NATS_PER_BIT
     peak, final = np.max(curves, axis=1, initial=-np.inf), curves[:, -1]
-    compression = _interval(peak - final)
+    compression = compression_interval(curves)
     return {
         "num_seeds": len(curves),
         "i_xt_max_bits": _interval(peak),
         "i_xt_final_bits": _interval(final),
-        "compression_bits": compression,
+        "compression_bits": _named(compression),
         "epoch_of_max": _quartiles(epochs[np.argmax(curves, axis=1)].astype(float)),
-        "i_ty_final_bits": _interval(final_i_ty / _NATS_PER_BIT),
+        "i_ty_final_bits": _interval(final_i_ty / NATS_PER_BIT),
         "num_seeds_compressing": np.sum(peak - final > COMPRESSION_THRESHOLD_BITS),
-        "verdict": _verdict(compression),
+        "verdict": compression_verdict(compression),
     }
-
-
-def _verdict(compression: dict[str, Any]) -> str:
-    if compression["num_seeds"] == 0:
-        return "no data"
-    if compression["low"] > COMPRESSION_THRESHOLD_BITS:
-        return "compresses"
-    if compression["high"] < COMPRESSION_THRESHOLD_BITS:
-        return "does not compress"
-    return "undecided"
 
 
 def _training(dataset: xr.Dataset) -> dict[str, Any]:
@@ -226,7 +220,7 @@ def _training(dataset: xr.Dataset) -> dict[str, Any]:
                 squared = name == "loss" and dataset[variable].attrs.get("units") == "1"
                 values = _values(dataset, variable, "seed", "epoch")[:, -1]
                 final["squared_error" if squared else name] = values
-        training[f"{split}_loss_bits"] = _interval(final["loss"] / _NATS_PER_BIT)
+        training[f"{split}_loss_bits"] = _interval(final["loss"] / NATS_PER_BIT)
         training[f"{split}_squared_error"] = _interval(final["squared_error"])
         training[f"{split}_accuracy"] = _interval(final["accuracy"])
     return training
@@ -265,7 +259,7 @@ def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
             "optimal_beta": _quartiles(distance.optimal_beta[:, index]),
             **{
                 f"{name}_bits": _interval(
-                    getattr(distance, name)[:, index] / _NATS_PER_BIT
+                    getattr(distance, name)[:, index] / NATS_PER_BIT
                 )
                 for name in ("divergence", "generalization_gap", "complexity_gap")
             },
@@ -275,21 +269,14 @@ def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _data_processing(dataset: xr.Dataset) -> dict[str, Any]:
-    """Layers that seem to know more than the ones they read, if there are any."""
+    """Violations of data processing; no comparisons with a single layer."""
     if dataset.sizes["layer"] < 2:
-        return {"text": "", "violations": []}
-    chain = data_processing_violations(dataset)
-    violations = []
-    for violation in list_violations(chain):
-        entry = violation._asdict()
-        for name in ("rise", "low", "high"):
-            entry[f"{name}_bits"] = entry.pop(name) / _NATS_PER_BIT
-        violations.append(entry | {"epochs": list(violation.epochs)})
-    return {"text": format_violations(chain), "violations": violations}
+        return {"verdicts": {}, "violations": []}
+    return summarize_violations(data_processing_violations(dataset))
 
 
 def _plain(value: Any) -> Any:
-    """The same tree in JSON's types: NaN and infinities become ``None``."""
+    """A tree in JSON's types; NaN and infinities become ``None``."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

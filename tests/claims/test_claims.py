@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from ibjax.claims import Claim, claims_json, claims_markdown, decide
+from ibjax.claims import Claim, claims_json, claims_markdown, decide, exact_claim
 from ibjax.experiments.szt.claims import szt_claims
 from ibjax.results.example import example_dataset
 from ibjax.results.intervals import (
@@ -368,3 +368,16 @@ def test_rank_correlation_without_an_order():
 def test_infinite_ends(interval, limits, verdict):
     estimate = Estimate(0.0, *interval, 9)
     assert decide("c", "q", estimate, num_seeds=9, **limits).verdict == verdict
+
+
+def test_an_exact_claim_is_its_own_interval():
+    exact = exact_claim("It is so", "beta", "above 1", 1.5625, "holds")
+    over_seeds = decide("s", "q, bits", Estimate(2.0, 1.5, 2.5, 9), num_seeds=10)
+    assert claims_json([exact])[0]["num_seeds"] is None
+    lines = claims_markdown([exact]).splitlines()
+    assert lines[2] == "| It is so | beta: 1.5625 | above 1 | holds |"
+    # A table of such claims alone needs no note on intervals over seeds.
+    assert len(lines) == 3
+    both = claims_markdown([exact, over_seeds])
+    assert "q, bits: 2.00 [1.50, 2.50], n = 9 (1 left out)" in both
+    assert "95 % intervals over seeds" in both

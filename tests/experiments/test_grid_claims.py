@@ -13,7 +13,7 @@ from ibjax.experiments.batches.figures import transitions
 from ibjax.experiments.depth.claims import compression_times, depth_claims, width_claims
 from ibjax.experiments.training_size.claims import training_size_claims
 from ibjax.plots.files import save_figure
-from ibjax.report.claims_page import claims_page
+from ibjax.report import claims_page
 from ibjax.results.cells import combine
 from ibjax.results.example import example_dataset, example_grid
 

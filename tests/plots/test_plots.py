@@ -1,24 +1,13 @@
-"""Figures, animations and the report: labels, units, files, odd datasets."""
-
-import base64
-import json
-import re
+"""Figures: labels, units, odd datasets."""
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from PIL import Image
 
 from ibjax import plots
-from ibjax.plots import labels, style
-from ibjax.report import animation
-from ibjax.report import writing as reporting
-from ibjax.report.animation import animation_gif, animation_html
-from ibjax.report.writing import report
+from ibjax.plots import style
 from ibjax.results.example import example_dataset
-from ibjax.results.files import write_atomically
 
 I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
 
@@ -26,18 +15,6 @@ I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
 @pytest.fixture(scope="module")
 def dataset():
     return example_dataset(num_seeds=4, num_epochs=12).isel(layer=[0, 5])
-
-
-@pytest.fixture(scope="module")
-def report_directory(dataset, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("sweep") / "report"
-    named = dataset.isel(layer=[1]).assign_attrs(
-        title="A <title> & more",
-        configuration=json.dumps({"learning_rate": 4e-4, "hidden": [10, 7]}),
-    )
-    page = report(named, directory, pdf=False)
-    assert page == directory / "report.html"
-    return directory
 
 
 def _drawn(figure):
@@ -59,7 +36,9 @@ def test_information_plane_labels_and_ceilings(dataset):
     assert (axes.get_xlabel(), axes.get_ylabel()) == (I_XT, I_TY)
     assert bar.get_ylabel() == "epoch"
     texts = {text.get_text() for text in axes.texts}
-    assert {"1: tanh 10", "6: softmax 2", "$I(X;Y)$", r"$\log_2 N$"} <= texts
+    assert texts == {"$I(X;Y)$", r"$\log_2 N$"}
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["1: tanh 10", "6: softmax 2"]
     assert axes.get_title(loc="left") == "30 bin edges on [-1, 1]; mean of 4 seeds"
     # The last path point is the mean over seeds of the last epoch, in bits.
     expected = dataset["i_xt"].sel(estimator="binning").mean("seed") / np.log(2)
@@ -175,13 +154,6 @@ def test_odd_datasets(dataset, draw, odd):
     _drawn(draw(odd(dataset.isel(layer=[1]))))
 
 
-@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.__name__)
-def test_odd_datasets_in_motion(dataset, odd, tmp_path):
-    dataset = odd(dataset)
-    assert "NaN" not in animation_html(dataset)
-    animation_gif(dataset, tmp_path / "plane.gif", max_frames=2)
-
-
 def test_settings_of_the_caller_stay_as_they_were(dataset):
     before = dict(matplotlib.rcParams)
     _drawn(plots.information_plane(dataset))
@@ -194,7 +166,6 @@ def test_settings_of_the_caller_stay_as_they_were(dataset):
         plots.information_plane,
         plots.snapshots,
         plots.information_curves,
-        animation_html,
     ],
 )
 def test_unknown_estimator(dataset, draw):
@@ -217,122 +188,3 @@ def test_default_estimator_is_binning_or_the_first(dataset):
 def test_layers_have_different_colors():
     for num_layers in (1, 6, 7, 8, 20):
         assert len(set(style.layer_colors(num_layers))) == num_layers
-
-
-def test_labels_do_not_overlap():
-    axes = Figure(figsize=(4, 3)).subplots()
-    points = np.full((6, 2), 0.5) + 0.01 * np.arange(6)[:, None]
-    texts = [f"label {index}" for index in range(6)]
-    labels.label_points(axes, points, texts, ["black"] * 6, avoid=points)
-    axes.figure.draw_without_rendering()
-    boxes = [Text.get_window_extent(text) for text in axes.texts]
-    for index, box in enumerate(boxes):
-        assert axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
-        assert not any(box.overlaps(other) for other in boxes[:index])
-    with pytest.raises(ValueError, match="must have one length, got 6, 1 and 6"):
-        labels.label_points(axes, points, ["one"], ["black"] * 6, avoid=points)
-
-
-def test_player_data_is_thousandths_of_a_bit(dataset):
-    data = animation.player_data(_diverged(dataset), estimator="bin_width")
-    assert np.shape(data["x"]) == (12, 2, 4)
-    bits = dataset["i_xt"].sel(estimator="bin_width").values / np.log(2)
-    np.testing.assert_allclose(data["x"][3][1][0], 1000 * bits[0, 3, 1], atol=0.5)
-    assert data["x"][-1][0][1] == -1
-    assert data["ceilings"] == [12.0, None]
-    assert data["epochs"][0] == 0 and data["epochs"][-1] == 10000
-
-
-def test_animation_html_holds_its_data_and_loads_nothing(dataset):
-    page = animation_html(dataset)
-    assert "I(X;T) (bits)" in page and "I(T;Y) (bits)" in page
-    assert re.search(r"https?://|src=|href=|@import|url\(", page) is None
-    literal = re.search(r'JSON\.parse\((".*")\);', page).group(1)
-    data = json.loads(json.loads(literal))
-    assert data["layers"][1] == {"name": "6: softmax 2", "color": "#D55E00"}
-
-
-def test_player_keeps_hostile_names_inside_its_script(dataset):
-    hostile = dataset.assign_coords(
-        layer_name=("layer", ["</script><b>", "tanh"]),
-        estimator_label=("estimator", ["<i>"] * 4),
-    )
-    page = animation_html(hostile)
-    assert page.count("</script>") == 1
-    assert "<i>" not in page and "<b>" not in page
-
-
-def test_gif_opens_and_moves(dataset, tmp_path):
-    path = animation_gif(dataset, tmp_path / "plane.gif", max_frames=5)
-    with Image.open(path) as image:
-        assert image.format == "GIF" and image.n_frames == 5
-        first = np.asarray(image.convert("RGB"))
-        image.seek(4)
-        last = np.asarray(image.convert("RGB"))
-    assert first.shape == last.shape
-    assert (first != last).any()
-    # The first layer's colour is there as it is in the other figures.
-    assert (last == (0x00, 0x72, 0xB2)).all(axis=-1).any()
-    with pytest.raises(ValueError, match="max_frames must be at least 1, got 0"):
-        animation_gif(dataset, path, max_frames=0)
-
-
-def test_gif_of_a_sweep_is_small(tmp_path):
-    path = animation_gif(example_dataset(num_seeds=50), tmp_path / "plane.gif")
-    assert path.stat().st_size < 2_000_000
-
-
-def test_report_writes_everything(report_directory):
-    figures = {path.name for path in (report_directory / "figures").iterdir()}
-    names = {figure.__name__ for figure in FIGURES} | {"gradients_normalized"}
-    assert figures == {f"{name}.png" for name in names}
-    assert {path.name for path in report_directory.iterdir()} == {
-        "figures",
-        "animation.html",
-        "animation.gif",
-        "summary.json",
-        "report.html",
-    }
-    summary = json.loads((report_directory / "summary.json").read_text())
-    assert summary["num_seeds"] == 4
-
-
-def test_report_writes_figures_for_a_paper(dataset, tmp_path, monkeypatch):
-    one = {"training_curves": (plots.training_curves, "Training", "Loss.")}
-    monkeypatch.setattr(reporting, "_FIGURES", one)
-    report(dataset.isel(epoch=[0, -1]), tmp_path)
-    pdf = (tmp_path / "figures" / "training_curves.pdf").read_bytes()
-    assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf
-    assert b"/Type3" not in pdf
-
-
-def test_report_loads_nothing_and_escapes(report_directory):
-    page = (report_directory / "report.html").read_text()
-    images = re.findall(r'src="([^"]*)"', page)
-    assert len(images) == 7
-    png = base64.b64decode(images[0].removeprefix("data:image/png;base64,"))
-    assert png == (report_directory / "figures" / "information_plane.png").read_bytes()
-    rest = re.sub(r'src="data:[^"]*"', "", page)
-    assert re.search(r"https?://|src=|href=|@import|url\(", rest) is None
-    assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
-
-
-def test_report_tells_the_caveats_and_the_configuration(report_directory):
-    page = (report_directory / "report.html").read_text()
-    assert "itself no bound" in page
-    assert "<th>learning_rate</th><td>0.0004</td>" in page
-    assert "<th>numpy</th>" in page
-    assert "compresses" in page and "<canvas" in page
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = write_atomically(tmp_path / "note.txt", "old")
-
-    def refuse(*_):
-        raise OSError("no")
-
-    monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(OSError, match="no"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["note.txt"]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.experiments.szt.claims import COINCIDENCE_FACTOR
 from ibjax.results.cells import cells_over
 from ibjax.results.intervals import (
@@ -16,7 +16,11 @@ from ibjax.results.intervals import (
     median_interval,
     rank_correlation,
 )
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, loss_kinks
+from ibjax.results.statistics import (
+    COMPRESSION_THRESHOLD_BITS,
+    NATS_PER_BIT,
+    loss_kinks,
+)
 
 __all__ = ["SAME_BITS", "batch_claims", "transition_epochs"]
 

@@ -6,10 +6,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.experiments.batches.claims import transition_epochs
 from ibjax.plots.style import choose_estimator, epoch_axis, layer_colors, paper_style
 from ibjax.results.cells import cells_of, place_text
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["transitions"]
 

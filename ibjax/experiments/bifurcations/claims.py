@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from ibjax.bottleneck import InformationCurve, critical_beta
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
     "CurveClaim",
@@ -23,7 +24,6 @@ __all__ = [
     "first_division",
 ]
 
-_NATS_PER_BIT = math.log(2.0)
 # Two critical betas are the same if they differ by less, relative to their size.
 _SAME_BETA = 1e-4
 _SAME_PLACE = 0.01
@@ -284,7 +284,7 @@ def _leaves(
     ]
     if not np.array_equal(branch.beta, curve.beta):
         raise ValueError(f"branches must have the betas of the curve; {num_t} has not")
-    excess = (branch.objective - curve.objective) / _NATS_PER_BIT
+    excess = (branch.objective - curve.objective) / NATS_PER_BIT
     above = excess > _LEAST_EXCESS
     if not more or not above[-1]:
         return []
@@ -317,7 +317,7 @@ def _leaves(
 
 
 def _concave(curve: InformationCurve) -> CurveClaim:
-    x, y = curve.i_xt / _NATS_PER_BIT, curve.i_ty / _NATS_PER_BIT
+    x, y = curve.i_xt / NATS_PER_BIT, curve.i_ty / NATS_PER_BIT
     below = _upper_hull(x, y) - y
     worst = int(np.argmax(below))
     return CurveClaim(
@@ -332,7 +332,7 @@ def _concave(curve: InformationCurve) -> CurveClaim:
 
 def _rising(curve: InformationCurve) -> CurveClaim:
     order = np.argsort(curve.i_xt, kind="stable")
-    y = curve.i_ty[order] / _NATS_PER_BIT
+    y = curve.i_ty[order] / NATS_PER_BIT
     falls = np.maximum.accumulate(y) - y
     worst = int(np.argmax(falls))
     return CurveClaim(
@@ -346,7 +346,7 @@ def _rising(curve: InformationCurve) -> CurveClaim:
 
 
 def _optimal(curve: InformationCurve) -> CurveClaim:
-    gap = curve.gap / _NATS_PER_BIT
+    gap = curve.gap / NATS_PER_BIT
     worst = int(np.argmax(np.abs(gap)))
     verdict = _verdict(abs(gap[worst]) < _LEAST_BITS)
     if gap.max() < _LEAST_BITS <= -gap.min():

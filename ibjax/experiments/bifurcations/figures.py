@@ -24,17 +24,14 @@ from ibjax.plots.bottleneck import (
     CURVE_COLOR,
     GUIDE,
     GUIDE_TEXT,
-    NATS_PER_BIT,
     circles,
-    dense,
-    marks_of,
     plane,
     shade_out_of_reach,
     sorted_bits,
     table_information,
 )
-from ibjax.plots.labels import label_points
 from ibjax.plots.style import layer_colors, paper_style
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["bifurcations"]
 
@@ -298,14 +295,17 @@ def _draw_branches(
         shade_out_of_reach(named, curve, i_xy)
         draw(named)
         axes.indicate_inset_zoom(named, edgecolor="0.35", linewidth=0.6)
-    drawn = [dense(*path) for path in (*paths.values(), (i_xt, i_ty))]
     inside = np.all((low <= ends) & (ends <= high), axis=1)
     groups = [(axes, ~inside), (named, inside)]
     for panel, chosen in groups if named is not axes else [(axes, inside | True)]:
-        label_points(
-            panel,
-            ends[chosen],
-            [f"$|T|={n}$" for n in np.array(list(branches))[chosen]],
-            list(np.array(list(colors.values()))[chosen]),
-            avoid=np.concatenate([*drawn, places, marks_of(panel, i_xy)]),
-        )
+        for index, (num_t, color) in enumerate(colors.items()):
+            if chosen[index]:
+                panel.annotate(
+                    f"$|T|={num_t}$",
+                    ends[index],
+                    (5, -2),
+                    textcoords="offset points",
+                    color=color,
+                    fontsize=7,
+                    va="bottom",
+                )

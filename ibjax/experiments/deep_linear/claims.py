@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,11 +12,10 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves, decide_seeds
 from ibjax.claims.phases import FITTED
 from ibjax.results.intervals import fraction_interval
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = ["deep_linear_claims", "largest_falls"]
 
-_NATS_PER_BIT = math.log(2.0)
 # Of what the best student gains over zero weights, the least that is called good.
 _LEAST_SHARE = 0.9
 # Test errors that grow by less are not called overtraining.
@@ -187,7 +185,7 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
         fitted = irrelevant[seeds, np.maximum(_fitted(dataset), start)]
         with np.errstate(invalid="ignore", divide="ignore"):
             while_fitting = (irrelevant[seeds, start] - fitted) / fall
-        rise = (relevant[seeds, end] - relevant[seeds, start]) / _NATS_PER_BIT
+        rise = (relevant[seeds, end] - relevant[seeds, start]) / NATS_PER_BIT
         claims += [
             decide_seeds(
                 dataset,
@@ -276,7 +274,7 @@ def _keeps(dataset: xr.Dataset, claim: str) -> list[Claim]:
                 dataset,
                 claim,
                 f"largest fall of I(X;T) in any layer, {_noise(estimator)}, bits",
-                np.max(falls, axis=0) / _NATS_PER_BIT,
+                np.max(falls, axis=0) / NATS_PER_BIT,
                 below=COMPRESSION_THRESHOLD_BITS,
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["gradient_step", "relevance", "students"]
 
@@ -231,7 +230,7 @@ def _chosen(dataset: xr.Dataset, estimator: str | None) -> str:
 
 def _bits(dataset: xr.Dataset, name: str, estimator: str) -> np.ndarray:
     nats = pick(dataset, name, "seed", "epoch", "layer", estimator=estimator)
-    return nats / math.log(2.0)
+    return nats / NATS_PER_BIT
 
 
 def _errors(axes: Axes, dataset: xr.Dataset) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.results.cells import cells_over
 from ibjax.results.intervals import median_interval
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = ["REACHED_BITS", "compression_times", "depth_claims", "width_claims"]
 
@@ -149,7 +147,7 @@ def compression_times(epochs: np.ndarray, i_xt: np.ndarray) -> np.ndarray:
     after = np.arange(len(epochs)) >= peak[..., None]
     done = curves <= (highest - _DONE * fall)[..., None]
     end = np.argmax(done & after, axis=-1)
-    falls = fall > COMPRESSION_THRESHOLD_BITS * math.log(2.0)
+    falls = fall > COMPRESSION_THRESHOLD_BITS * NATS_PER_BIT
     return np.where(finite & falls, epochs[end] - epochs[peak], np.nan)
 
 

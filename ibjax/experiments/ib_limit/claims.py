@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.results.curve_distance import curve_distance
 from ibjax.results.intervals import mean_estimate, median_interval
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["CLOSE_BITS", "ib_limit_claims"]
 
 CLOSE_BITS = 0.1
 """Distances below this count as none, as falls of information do elsewhere."""
-
-_NATS_PER_BIT = math.log(2.0)
 
 
 def ib_limit_claims(dataset: xr.Dataset, *, estimator: str = "binning") -> list[Claim]:
@@ -79,7 +76,7 @@ def ib_limit_claims(dataset: xr.Dataset, *, estimator: str = "binning") -> list[
                 decide(
                     claim.format(layer),
                     quantity,
-                    mean_estimate(values[:, index] / _NATS_PER_BIT),
+                    mean_estimate(values[:, index] / NATS_PER_BIT),
                     num_seeds=num_seeds,
                     below=CLOSE_BITS,
                 )

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.results.cells import cells_of, place_text
 from ibjax.results.intervals import mean_estimate
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = ["mnist_claims"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.probes.noisy import binned_entropy_name
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import (
@@ -23,7 +23,7 @@ from ibjax.results.intervals import (
     median_interval,
     rank_correlation,
 )
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = ["TOGETHER", "noisy_claims", "rank_correlations"]
 

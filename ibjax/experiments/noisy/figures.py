@@ -25,7 +25,7 @@ from ibjax.plots.style import (
 )
 from ibjax.probes.noisy import binned_entropy_name, layer_samples_name
 from ibjax.results.cells import cells_of
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["noisy_bins", "noisy_clusters", "noisy_information", "sampled_layers"]
 
@@ -132,7 +132,7 @@ def noisy_bins(
             for width, color, line in styles:
                 name = binned_entropy_name(width)
                 entropy = pick(cell.sel(layer=layer), name, "seed", "epoch")
-                entropy = entropy / math.log(2.0)
+                entropy = entropy / NATS_PER_BIT
                 style = {"color": color, "linestyle": line}
                 label = f"$H(\\mathrm{{bin}}(T))$, bins of {width:g}"
                 mean = mean_interval(entropy).mean

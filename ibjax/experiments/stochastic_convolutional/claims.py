@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.claims.phases import (
     FITTED,
     STANDARD_ERRORS,
@@ -27,7 +27,7 @@ from ibjax.results.intervals import (
     mean_estimate,
     median_interval,
 )
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
+from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = [
     "SAME_CURVES_BITS",

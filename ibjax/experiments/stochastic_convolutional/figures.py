@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
 import xarray as xr
@@ -20,7 +19,7 @@ from ibjax.plots.style import (
     pick,
 )
 from ibjax.results.cells import cells_of
-from ibjax.results.statistics import mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["stochastic_information"]
 
@@ -113,7 +112,7 @@ def _information(axes: Axes, cell: xr.Dataset, quantity: str, estimator: str) ->
     epochs = cell["epoch"].values
     values = information_bits(cell, quantity, estimator)
     errors = pick(cell, _error_name(estimator, quantity), "seed", "epoch", "layer")
-    errors = mean_interval(errors / math.log(2.0)).mean
+    errors = mean_interval(errors / NATS_PER_BIT).mean
     if quantity == "i_ty":
         axes.axhline(_entropy_bits(cell), color="0.5", linewidth=0.8, linestyle=":")
     _layer_lines(axes, cell, values)
@@ -176,7 +175,7 @@ def _label_entropy(axes: Axes, cell: xr.Dataset) -> None:
 
 
 def _entropy_bits(cell: xr.Dataset) -> float:
-    return cell.attrs["h_y"] / math.log(2.0)
+    return cell.attrs["h_y"] / NATS_PER_BIT
 
 
 def _error_name(estimator: str, quantity: str) -> str:

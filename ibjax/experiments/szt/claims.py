@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.claims.curves import NATS_PER_BIT, Curves
+from ibjax.claims.curves import Curves
 from ibjax.results.intervals import (
     Estimate,
     compression_onsets,
@@ -16,7 +16,11 @@ from ibjax.results.intervals import (
     median_interval,
     spread_ratio,
 )
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
+from ibjax.results.statistics import (
+    COMPRESSION_THRESHOLD_BITS,
+    NATS_PER_BIT,
+    mean_interval,
+)
 
 __all__ = ["COINCIDENCE_FACTOR", "szt_claims"]
 

@@ -1,50 +1,11 @@
-"""The HTML of the information plane's player: markup, style and script, inline."""
-
-from __future__ import annotations
-
-import html
-import json
-from typing import Any
-
-__all__ = ["player_fragment", "player_page"]
-
-_STYLE = """
-.plane-player { max-width: 46rem; outline: none; color: #222;
-  font: 14px/1.4 system-ui, -apple-system, "Segoe UI", sans-serif; }
-.plane-player canvas { width: 100%; aspect-ratio: 4 / 3; display: block; }
-.plane-player .controls { display: flex; gap: .6rem; align-items: center;
-  flex-wrap: wrap; margin-top: .4rem; }
-.plane-player button { min-width: 4.5rem; padding: .25rem .6rem; font: inherit; }
-.plane-player select { font: inherit; }
-.plane-player input[type=range] { flex: 1 1 12rem; }
-.plane-player output { min-width: 7.5rem; font-variant-numeric: tabular-nums; }
-.plane-player:focus-visible { box-shadow: 0 0 0 2px #0072B2; }
-.plane-player .keys { color: #555; font-size: 12px; margin: .3rem 0 0; }
-"""
-
-_MARKUP = """
-<div class="plane-player" tabindex="0" role="group" aria-label="{label}">
-<canvas role="img" aria-label="{label}"></canvas>
-<div class="controls">
-<button type="button">Play</button>
-<input type="range" min="0" value="0" step="1" aria-label="snapshot">
-<output></output>
-<label>speed <select aria-label="speed">
-<option value="4">slow</option><option value="10" selected>normal</option>
-<option value="25">fast</option></select></label>
-<label><input type="checkbox" checked> mean path</label>
-</div>
-<p class="keys">Space plays and pauses, the arrow keys step, Home and End jump.</p>
-</div>
-"""
-
-# Values arrive as whole thousandths of a bit, -1 for a value that does not exist, in
-# the order [epoch][layer][seed]. Frames are shown as recorded, none are made up.
-_SCRIPT = """
+// The player of the information plane. It stands behind its markup and its data, a
+// JSON element: informations are whole thousandths of a bit, -1 for a value that does
+// not exist, in the order [epoch][layer][seed]. Frames are the recorded snapshots; none
+// are interpolated.
 (function () {
-  const script = document.currentScript;
-  const root = script.previousElementSibling;
-  const data = JSON.parse(DATA);
+  const store = document.currentScript.previousElementSibling;
+  const root = store.previousElementSibling;
+  const data = JSON.parse(store.textContent);
   const canvas = root.querySelector("canvas");
   const button = root.querySelector("button");
   const slider = root.querySelector("input[type=range]");
@@ -116,7 +77,7 @@ _SCRIPT = """
       pen.moveTo(px(data.ceilings[0]), box.top);
       pen.lineTo(px(data.ceilings[0]), box.bottom);
       pen.textAlign = "right";
-      pen.fillText("log\\u2082 N", px(data.ceilings[0]) - 4, box.bottom - 10);
+      pen.fillText("log\u2082 N", px(data.ceilings[0]) - 4, box.bottom - 10);
     }
     if (data.ceilings[1] !== null) {
       pen.moveTo(box.left, py(data.ceilings[1]));
@@ -226,56 +187,3 @@ _SCRIPT = """
   window.addEventListener("resize", draw);
   draw();
 })();
-"""
-
-
-def player_fragment(data: dict[str, Any], *, whole_page: bool = False) -> str:
-    """Markup of one player, to stand anywhere in a page.
-
-    Args:
-      data: What :func:`ibjax.report.animation.player_data` returns.
-      whole_page: Whether keys act on the player wherever the focus is; otherwise
-        the player must have it, which leaves the keys of a longer page alone.
-
-    Returns:
-      HTML with its style and script inline; it loads nothing.
-
-    Example:
-      >>> data = {"title": "I(X;T) & I(T;Y)", "epochs": [0], "layers": []}
-      >>> "&amp;" in player_fragment(data)
-      True
-    """
-    text = json.dumps(
-        {**data, "whole_page": whole_page}, separators=(",", ":"), allow_nan=False
-    )
-    # A string literal inside a script element: no "<" may end the element early.
-    literal = json.dumps(text).replace("<", "\\u003c")
-    label = html.escape(f"Information plane over the epochs, {data['title']}")
-    return (
-        f"<style>{_STYLE}</style>{_MARKUP.format(label=label)}"
-        f"<script>{_SCRIPT.replace('DATA', literal, 1)}</script>\n"
-    )
-
-
-def player_page(data: dict[str, Any]) -> str:
-    """A page that holds one player and nothing else.
-
-    Args:
-      data: What :func:`ibjax.report.animation.player_data` returns.
-
-    Returns:
-      HTML document that opens from the file system and loads nothing.
-
-    Example:
-      >>> player_page({"title": "binning", "epochs": [0], "layers": []})[:15]
-      '<!doctype html>'
-    """
-    title = html.escape(f"Information plane, {data['title']}")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n"
-        "<style>body { margin: 1.5rem auto; max-width: 46rem; padding: 0 1rem; }"
-        "</style></head>\n<body>"
-        f"{player_fragment(data, whole_page=True)}</body></html>\n"
-    )

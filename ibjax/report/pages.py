@@ -1,0 +1,279 @@
+"""HTML pages of a sweep, a grid, an animation and claims, from templates.
+
+Every page is one document that opens from the file system and loads nothing. Values are
+escaped by the templates, except for the style and the script of the package.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import importlib.resources
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from ibjax.claims.writing import VERDICTS, verdict_counts
+from ibjax.report.text import format_grid, format_violations
+
+__all__ = ["PageFigure", "animation_page", "claims_page", "grid_page", "sweep_page"]
+
+# Sizes of fonts are for print; on a screen everything is a little larger.
+_PIXELS_PER_INCH = 120
+_PNG_WIDTH_OFFSET, _PNG_PIXELS_PER_INCH = 16, 200
+
+
+class PageFigure(NamedTuple):
+    """A figure of a page.
+
+    Attributes:
+      title: Heading above it.
+      caption: Text below it; also its description for readers who cannot see it.
+      png: The image's bytes.
+      width_inches: Width at which its fonts have their nominal size.
+    """
+
+    title: str
+    caption: str
+    png: bytes
+    width_inches: float
+
+    @property
+    def width(self) -> int:
+        """Width on a screen, in pixels."""
+        return round(self.width_inches * _PIXELS_PER_INCH)
+
+    @property
+    def base64(self) -> str:
+        """The image's bytes as text."""
+        return base64.b64encode(self.png).decode()
+
+
+def sweep_page(
+    summary: dict[str, Any],
+    figures: Sequence[PageFigure],
+    player: dict[str, Any],
+    *,
+    attributes: dict[str, Any],
+) -> str:
+    """Page of a sweep: its summary, the player and figures, as an HTML document.
+
+    ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
+    :func:`ibjax.report.animation.player_data`, ``attributes`` those of the dataset.
+    """
+    names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
+    known = {name: summary["ceilings"][f"{name}_bits"] for name in names}
+    chain = summary["data_processing"]
+    return _render(
+        "sweep.html",
+        title=summary["title"] or summary["task"] or "Sweep",
+        summary=summary,
+        ceilings=[
+            f"{names[name]} = {bits:.4g} bits"
+            for name, bits in known.items()
+            if bits is not None
+        ],
+        violations=format_violations(chain) if chain["verdicts"] else "",
+        player=player | {"whole_page": False},
+        figures=figures,
+        attributes=_attributes(attributes),
+    )
+
+
+def grid_page(
+    summary: dict[str, Any],
+    figures: Sequence[PageFigure],
+    *,
+    estimator: str,
+    attributes: dict[str, Any],
+) -> str:
+    """Page of a grid of sweeps: the compression of every cell, and figures, as HTML.
+
+    ``summary`` is that of :func:`ibjax.results.summarize_grid`, ``estimator`` that of
+    the table, ``attributes`` those of the dataset.
+    """
+    return _render(
+        "grid.html",
+        title=summary["title"],
+        summary=summary,
+        first=summary["cells"][0]["summary"],
+        table=format_grid(summary, estimator=estimator),
+        figures=figures,
+        attributes=_attributes(attributes),
+    )
+
+
+def animation_page(player: dict[str, Any]) -> str:
+    """Page of one player of the information plane, whose keys act everywhere on it."""
+    return _render(
+        "animation.html",
+        title=f"Information plane, {player['title']}",
+        data=player | {"whole_page": True},
+    )
+
+
+def claims_page(
+    collection: Sequence[dict[str, Any]], *, title: str = "Claims and verdicts"
+) -> str:
+    """HTML page of many tables of claims, with the figures that lie beside them.
+
+    Args:
+      collection: Result of :func:`ibjax.claims.collect_claims`. Figures are the PNG
+        files in the directory of each ``path``.
+      title: Title of the page.
+
+    Returns:
+      HTML document.
+
+    Example:
+      >>> claim = {"claim": "It is so", "quantity": "x", "criterion": "above 1",
+      ...     "value": 2.0, "low": 1.5, "high": 2.5, "num_seeds": 9, "verdict": "holds"}
+      >>> content = {"title": "One", "command": "python one.py", "claims": [claim]}
+      >>> "It is so" in claims_page([content])
+      True
+    """
+    experiments = [
+        {
+            "title": content["title"],
+            "command": content.get("command", ""),
+            "claims": content["claims"],
+            "counts": verdict_counts(content),
+            "figures": _figures_beside(content),
+        }
+        for content in collection
+    ]
+    return _render(
+        "claims.html", title=title, verdicts=VERDICTS, experiments=experiments
+    )
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ibjax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # The filter ``tojson`` escapes "<" too, so that no name can end the script element.
+    environment.policies["json.dumps_kwargs"] = {
+        "separators": (",", ":"),
+        "allow_nan": False,
+    }
+    environment.filters |= {
+        "ends": _ends,
+        "mean": _mean,
+        "number": _number,
+        "quartiles": _quartiles,
+        "value": _value,
+    }
+    environment.globals["resource"] = _resource
+    return environment
+
+
+@functools.cache
+def _resource(name: str) -> str:
+    """The package's style or script."""
+    templates = importlib.resources.files("ibjax.report") / "templates"
+    return (templates / name).read_text(encoding="utf-8")
+
+
+def _mean(interval: dict[str, Any], digits: int) -> str:
+    """A mean and half the width of its symmetric interval."""
+    if interval["mean"] is None:
+        return "\N{EN DASH}"
+    mean = f"{interval['mean']:.{digits}f}"
+    if interval["high"] is None:
+        return mean
+    half = interval["high"] - interval["mean"]
+    return f"{mean} \N{PLUS-MINUS SIGN} {half:.{digits}f}"
+
+
+def _ends(interval: dict[str, Any], digits: int) -> str:
+    """A mean and the ends of its interval, which need not be symmetric."""
+    mean = _mean(interval | {"high": None}, digits)
+    if interval["high"] is None:
+        return mean
+    return f"{mean} [{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"
+
+
+def _quartiles(quartiles: dict[str, Any]) -> str:
+    if quartiles["median"] is None:
+        return "\N{EN DASH}"
+    return (
+        f"{quartiles['median']:.0f} ({quartiles['lower_quartile']:.0f} to "
+        f"{quartiles['upper_quartile']:.0f})"
+    )
+
+
+def _number(value: float | str | None, spec: str = ".4g") -> str:
+    """A number as text; infinities are texts already, as JSON has none."""
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else format(value, spec)
+
+
+def _value(claim: dict[str, Any]) -> str:
+    """A claim's number and its interval over seeds, if it has one."""
+    if claim["num_seeds"] is None:
+        return _number(claim["value"], ".6g")
+    value, low, high = (_number(claim[k], ".3g") for k in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _attributes(attributes: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The configuration of a run, and its versions, machine and times, as texts."""
+    names = {
+        "devices": "devices",
+        "created": "created",
+        "wall_seconds": "wall time (s)",
+        "compile_seconds": "compile time (s)",
+    }
+    run = {names[key]: attributes[key] for key in names if key in attributes}
+    return {
+        "configuration": _texts(_parsed(attributes.get("configuration"))),
+        "machine": _texts(_parsed(attributes.get("versions")) | run),
+    }
+
+
+def _parsed(text: Any) -> dict[str, Any]:
+    """A JSON object in text as a dictionary; anything else is shown as it is."""
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        value = text
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _texts(facts: dict[str, Any]) -> dict[str, str]:
+    shown = {}
+    for name, value in facts.items():
+        if isinstance(value, float):
+            value = f"{value:.6g}"
+        shown[name] = (
+            value if isinstance(value, str) else json.dumps(value, default=str)
+        )
+    return shown
+
+
+def _figures_beside(content: dict[str, Any]) -> list[PageFigure]:
+    if "path" not in content:
+        return []
+    figures = []
+    for path in sorted(Path(content["path"]).parent.glob("*.png")):
+        png = path.read_bytes()
+        width = int.from_bytes(png[_PNG_WIDTH_OFFSET : _PNG_WIDTH_OFFSET + 4], "big")
+        name = path.stem.replace("_", " ")
+        figures.append(PageFigure(name, name, png, width / _PNG_PIXELS_PER_INCH))
+    return figures
