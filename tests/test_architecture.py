@@ -19,7 +19,8 @@ _READING = {"claims", "plots", "report", "results"}
 _ALL = _RUNNING | _READING | {"probes", "sweeps"}
 
 ALLOWED = {
-    **dict.fromkeys(("compilation", "measures", "networks", "numerics"), set()),
+    **dict.fromkeys(("compilation", "networks", "numerics"), set()),
+    "measures": {"numerics"},
     "bottleneck": {"measures", "numerics"},
     "datasets": {"measures", "numerics"},
     "estimators": {"compilation", "measures", "networks", "numerics"},

@@ -16,7 +16,6 @@ from ibjax.cli.joint_table import Table
 from ibjax.measures import NATS_PER_BIT
 from ibjax.plots.style import paper_style
 from ibjax.results.files import ResultsError, write_atomically
-from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
     "check_output",

@@ -8,11 +8,12 @@ from typing import Any
 
 import jax
 
-from ibjax import datasets, networks, objectives, probes, training
+from ibjax import datasets, networks, probes, training
 from ibjax.experiments.setup import SetupGrid
 from ibjax.probes import noisy as noisy_probes
 from ibjax.probes.propagation import DEFAULT_EFFORT, Effort
 from ibjax.sweeps.grid import Cell
+from ibjax.training import objectives
 
 __all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
 
