@@ -51,7 +51,7 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
 
 
 def _is_outermost(arguments: Any) -> bool:
-    """Whether a call with these arguments is compiled by itself, for a CPU."""
+    """True if a call with these arguments is compiled by itself, for a CPU."""
     if jax.default_backend() != "cpu":
         return False
     # While a program is traced the arguments can be constants, but a result cannot be.

@@ -36,6 +36,7 @@ _PERTURBATION = 1e-3
 # In units of the clusters' tolerance; a larger gap is worth another cluster.
 _TOLERATED_GAP = 10.0
 _EXTENSIONS = 10
+# A restart has to find the right valley only: the second pass iterates from the best.
 _RESTART_STEPS = 300
 
 
@@ -72,10 +73,12 @@ def trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
         points = jax.vmap(one_start)(jax.random.split(key, num_restarts))
         return take(points, jnp.argmin(points.objective))
 
+    # Restarts of one beta at once, betas one by one: memory holds one beta's.
     restarted = None
     if num_restarts:
         keys = jax.random.split(key, len(betas))
         restarted = lax.map(best_restart, (keys, betas))
+    # With fewer clusters than inputs there is no T = X to anneal from.
     if num_t < len(source.p_x):
         first = take(restarted.clusters, 0)
     else:

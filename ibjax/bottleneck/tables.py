@@ -38,7 +38,7 @@ def check_joint(p_xy: ArrayLike) -> jax.Array:
 
 
 def is_joint(p_xy: jax.Array) -> jax.Array:
-    """Whether the values are a distribution, shape ``[]``; works under ``jit``."""
+    """True for the values of a distribution, shape ``[]``; works under ``jit``."""
     near_one = jnp.abs(jnp.sum(p_xy) - 1) <= _sum_tolerance(p_xy)
     return jnp.all(p_xy >= 0) & near_one
 

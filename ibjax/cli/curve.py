@@ -32,11 +32,11 @@ _EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """How to compute the curve, and where to write it."""
+    """Points of the curve, restarts, and the directory to write to."""
 
     counts: bool = False
-    """Whether the table holds counts, to be divided by their sum; without it, it must
-    hold probabilities."""
+    """Take the table for counts, to be divided by their sum; without it, it must hold
+    probabilities."""
     betas: int = 100
     """Points of the curve: trade-offs beta of I(X;T) - beta I(T;Y), log-spaced."""
     min_beta: float = 1.0
@@ -76,12 +76,14 @@ def curve(
     """Compute the information curve of a joint table of X and Y.
 
     Reads numbers separated by commas or blanks: a row for every x and a column for
-    every y, with a first row and a first column of names or without. Writes curve.csv,
-    curve.json, curve.png and curve.pdf, with informations in bits.
+    every y, with a first row and a first column of names or without. Names are text, or
+    numbers that increase, as pandas.crosstab writes them; an empty first cell makes
+    names of both. Writes curve.csv, curve.json, curve.png and curve.pdf, with
+    informations in bits.
 
     Args:
       table: File of joint probabilities, or of counts.
-      options: How.
+      options: Points, restarts and output.
     """
     try:
         _curve(table, options)

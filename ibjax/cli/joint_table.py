@@ -73,6 +73,16 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
         raise ValueError(
             f"{path} must have a column for every y, two or more, got {values.shape[1]}"
         )
+    # Margins of a cross tabulation would count every sample four times.
+    same_name = header and named and cells[0, -1] == cells[-1, 0]
+    are_sums = min(values.shape) > 2 and all(
+        np.allclose(rows[-1], rows[:-1].sum(axis=0)) for rows in (values, values.T)
+    )
+    if same_name and are_sums:
+        raise ValueError(
+            f"{path}: the last row and column, both named {cells[-1, 0]}, are sums of "
+            "the others; leave them out"
+        )
     total = float(values.sum())
     if not 0 < total < math.inf:
         raise ValueError(f"{path} sums to {total:g}; some number must be positive")

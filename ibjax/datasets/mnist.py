@@ -24,7 +24,7 @@ from ibjax.datasets.task import Task, make_task
 __all__ = ["FILES", "SOURCE", "File", "download_mnist", "mnist", "read_idx"]
 
 SOURCE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
-"""Where the files are downloaded from, a mirror of the original site."""
+"""Address of the files, a mirror of the original site."""
 
 _FOLDER = "mnist"
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -239,6 +239,11 @@ def test_cross_tabulations_of_pandas(x, y, normalize, tmp_path):
     assert "rows named" in table.layout and table.layout.startswith("columns ")
 
 
+def test_equal_rows_are_no_margins(tmp_path):
+    (tmp_path / "table.csv").write_text("x,a,b\na,1,1\nb,1,1\n")
+    assert read_table(tmp_path / "table.csv", counts=True).total == 4
+
+
 def test_numbers_that_name_inputs_are_not_counted(tmp_path):
     counts = [[9, 1, 0], [1, 9, 2], [3, 3, 3]]
     path = tmp_path / "table.csv"
@@ -311,6 +316,11 @@ def test_a_sum_near_one_is_made_one(tmp_path):
             "line 1, column 3: 'b' is no number",
         ),
         ('x,"a,b\n1,0.5,0.5\n', [], "has quotes that are not closed"),
+        (
+            "x,no,yes,All\na,1,2,3\nb,3,4,7\nAll,4,6,10\n",
+            ["--counts"],
+            "the last row and column, both named All, are sums of the others",
+        ),
         ("0.5;0.1\n0.2;0.2\n", [], "must be separated by commas or blanks, not ;"),
         ("0.5,0.7\n-0.2,0\n", [], "line 2, column 1: '-0.2' is negative"),
         ("0.5,nan\n0.2,0.3\n", [], "line 1, column 2: 'nan' is no number"),
