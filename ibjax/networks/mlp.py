@@ -101,8 +101,8 @@ def mlp(
 
     def layer(params, number, t):
         w, b = params[number]
-        s = _dense(w, b, t.T)
-        return (functions[number](s) if number < num_hidden else s).T
+        s = _dense(w, b, t.T).T
+        return functions[number](s) if number < num_hidden else s
 
     hidden = [
         Layer(f"{name} {width}", (width,))
