@@ -34,7 +34,7 @@ Axes = Sequence[str | int]
 
 
 def is_traced(*values: Any) -> bool:
-    """Whether any of the values is traced, so that its numbers are not known yet."""
+    """Check if any of the values is traced, so that its numbers are not known yet."""
     return any(isinstance(value, jax.core.Tracer) for value in values)
 
 
@@ -163,8 +163,9 @@ def _array(value: Any) -> Any:
 
 
 def _fits(actual: tuple[int, ...], axes: Axes) -> bool:
-    """Whether a shape is the one written as names and lengths."""
+    """Compare a shape with one written as names and lengths."""
     if axes and str(axes[-1]).startswith("*"):
+        # One name for every axis that is left, of any length but zero too.
         num_more = max(1, len(actual) - len(axes) + 1)
         axes = (*axes[:-1], *[axes[-1]] * num_more)
     return len(actual) == len(axes) and all(

@@ -1,5 +1,6 @@
-"""Clusters of a layer's samples: how many there are, and how alike two samples are."""
+"""Clusters of a layer's samples: their number, and distances and cosines of pairs."""
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -56,7 +57,9 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
       >>> print(found["distance_within"], f"{found['cosine_between']:.3f}")
       1.0 -0.854
     """
+    chex.assert_equal_shape_prefix([t, p_y_given_x], 1)
     same = jnp.matmul(p_y_given_x, p_y_given_x.T, precision=lax.Precision.HIGHEST)
+    # A sample and itself are no pair.
     pairs = 1.0 - jnp.eye(len(t), dtype=t.dtype)
     within = same * pairs
     between = pairs - within
@@ -72,8 +75,9 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
 
 
 def _square_distances(t: jax.Array) -> jax.Array:
-    """Of all pairs, ``[num_samples, num_samples]``; differences, so nothing cancels."""
+    """Squared distances of all pairs, ``[num_samples, num_samples]``."""
 
+    # From differences, unit by unit: |a|^2 + |b|^2 - 2ab would lose small distances.
     def add_unit(total, unit):
         return total + (unit[:, None] - unit[None]) ** 2, None
 

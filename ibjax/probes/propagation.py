@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Effort(NamedTuple):
-    """How many samples to take.
+    """Numbers of samples to take.
 
     Attributes:
       num_rows: Inputs that the means are over, drawn without replacement.
@@ -99,6 +99,7 @@ def network_information_at(
     x, labels = check_layer(jnp.asarray(x), labels, num_classes)
     _check_effort(effort, len(network.noise_std))
     key_rows, key_all, key_own, key_draws = jax.random.split(key, 4)
+    # Drawn without replacement: all inputs once, where there are no more than wanted.
     num_rows = min(effort.num_rows, len(x))
     rows = jax.random.permutation(key_rows, len(x))[:num_rows]
     draws = jax.random.split(key_draws, len(network.noise_std))
@@ -141,6 +142,7 @@ def _centres(key, params, x, network, num_replicas):
         network.layer(params, number, noisy[number - 1]) / network.noise_std[number]
         for number in range(1, len(network.noise_std))
     ]
+    # Units that are always zero change no distance and no density ratio.
     width = max(s.shape[1] for s in layers)
     padded = [jnp.pad(s, ((0, 0), (0, width - s.shape[1]))) for s in layers]
     return jnp.stack(padded).reshape(len(layers), len(x), num_replicas, width)

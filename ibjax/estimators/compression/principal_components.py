@@ -120,6 +120,7 @@ def _pca_fit(x: jax.Array, dim: int) -> Pca:
     num_samples, shape = x.shape[0], x.shape[1:]
     mean = jnp.mean(x, axis=0)
     rows = (x - mean[None]).reshape(num_samples, -1)
+    # Both products have the same eigenvalues but zeros: take the smaller.
     by_feature = rows.shape[1] <= num_samples
     square = rows.T if by_feature else rows
     square = jnp.matmul(square, square.T, precision=_EXACT)

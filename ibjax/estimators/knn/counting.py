@@ -163,10 +163,6 @@ def conditional_mutual_information(
     Returns:
       Estimate in nats, shape ``[]``. NaN if a sample is not finite.
 
-    Raises:
-      ValueError: As :func:`ksg`.
-      TypeError: As :func:`ksg`.
-
     References:
       Frenzel and Pompe, `Partial mutual information for coupling analysis of
       multivariate time series`, Physical Review Letters, 2007.
@@ -191,6 +187,8 @@ def _ksg(x, y, k, variant, metric):
     radius = neighbours.nearest_separations(
         arrangement, num_samples, dims=dims, metric=metric, k=k
     )[-1]
+    # Strictly closer than the k-th neighbour, which is itself as far as the radius in
+    # one of the spaces.
     if variant == 1:
         counts = _count_each(spaces, (radius, radius), metric, inclusive=False)
         constant = psi(k) + psi(num_samples)
@@ -225,6 +223,7 @@ def _ross(x, labels, num_classes, k, metric):
     radius = separations[-1]
     closer = neighbours.count_within((space,), radius, metric=metric)
     class_size = jnp.bincount(labels, length=num_classes)[labels]
+    # Labels are not checked while tracing: a class too small would look elsewhere.
     finite = finite & jnp.all(class_size > k)
     mean = mean_digamma(class_size, x.dtype) + mean_digamma(closer, x.dtype)
     return jnp.where(finite, psi(num_samples) + psi(k) - mean, jnp.nan)

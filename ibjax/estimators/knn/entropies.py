@@ -187,10 +187,6 @@ def class_information(
       Estimate in nats, shape ``[]``. NaN where an entropy is, or if a class has
       samples, but not more than ``k``.
 
-    Raises:
-      ValueError: As :func:`ross` and :func:`weighted_entropy`.
-      TypeError: As :func:`ross`.
-
     Example:
       >>> labels = jnp.arange(400) % 2
       >>> x = labels[:, None] + 0.1 * jax.random.normal(jax.random.key(0), (400, 1))

@@ -116,10 +116,6 @@ def weight_norm(k: int, dim: int, kind: str = "bsy") -> float:
     Returns:
       :math:`\sum_j |w_j|`.
 
-    Raises:
-      ValueError: As :func:`weights`.
-      TypeError: As :func:`weights`.
-
     Example:
       >>> print(f"{weight_norm(5, 8):.1f} {weight_norm(50, 8):.1f}")
       33.2 11.8

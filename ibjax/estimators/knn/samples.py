@@ -120,6 +120,7 @@ def mean_digamma(counts, dtype):
 def mean_of(values):
     """Mean of many values; of partial sums, which round less than one long sum."""
     size = len(values)
+    # About as many partial sums as each has terms.
     width = 2 ** (size.bit_length() // 2)
     values = jnp.pad(values, (0, -size % width)).reshape(-1, width)
     return jnp.sum(jnp.sum(values, axis=0)) / size

@@ -86,10 +86,6 @@ def entropy_terms(x: ArrayLike, *, k: int, weights: str | None = None) -> jax.Ar
       ``dim`` directions or one is not finite; NaN for a sample that has a neighbour of
       weight other than zero at distance zero.
 
-    Raises:
-      ValueError: As :func:`ibjax.estimators.knn.weighted_entropy`.
-      TypeError: As :func:`ibjax.estimators.knn.weighted_entropy`.
-
     Example:
       >>> x = jax.random.normal(jax.random.key(0), (4000, 1))
       >>> h = jnp.mean(entropy_terms(9.0 * x, k=3))
@@ -176,10 +172,6 @@ def class_information(
       than ``dim`` directions, if a class has no more samples than the farthest
       neighbour that has a weight, or where a sample has a copy in its class.
 
-    Raises:
-      ValueError: As :func:`ibjax.estimators.knn.class_information`.
-      TypeError: As :func:`ibjax.estimators.knn.class_information`.
-
     Example:
       >>> labels = jnp.arange(400) % 2
       >>> noise = jax.random.normal(jax.random.key(0), (400, 1))
@@ -216,6 +208,7 @@ def _terms_within(x, labels, num_classes, weights):
     terms = _terms(distances, x.shape, weights, log_determinants[labels])
     size = jnp.bincount(labels, length=num_classes)[labels]
     terms += jnp.log(jnp.maximum(size - 1, 1).astype(x.dtype))
+    # Neighbours beyond the class would be those of other classes, far away.
     known = (ranks[labels] == x.shape[1]) & (size > len(weights))
     return jnp.where(known, terms, jnp.nan)
 
@@ -240,6 +233,7 @@ def _terms(distances, shape, weights, log_determinant):
 def _estimate(terms):
     value = mean_of(terms)
     variance = mean_of((terms - value) ** 2) / (len(terms) - 1)
+    # Every 20th sample, so that a drift of the samples is in all groups alike.
     num_groups = min(_GROUPS, len(terms))
     in_groups = terms[: len(terms) - len(terms) % num_groups].reshape(-1, num_groups)
     return NeighbourEstimate(value, jnp.sqrt(variance), jnp.mean(in_groups, axis=0))
