@@ -231,7 +231,7 @@ def _centres(key, params, x, network, num_replicas):
     Returns:
       Shape ``[num_hidden - 1, num_samples, num_replicas, dim]``.
     """
-    noisy = network.activations(key, params, jnp.repeat(x, num_replicas, axis=0))
+    noisy = network.activations(params, jnp.repeat(x, num_replicas, axis=0), key=key)
     layers = [
         network.layer(params, number, noisy[number - 1]) / network.noise_std[number]
         for number in range(1, len(network.noise_std))
