@@ -168,9 +168,11 @@ def test_packed_inputs_are_the_inputs(num_inputs):
     assert task.packed_x.dtype == jnp.uint32
     plain = dataclasses.replace(task, packed_x=None)
     rows = jnp.array([0, 49, 7, 7])
-    np.testing.assert_array_equal(task.inputs(rows), x[rows].T)
-    np.testing.assert_array_equal(plain.inputs(rows), x[rows].T)
-    assert task.inputs(rows).dtype == plain.inputs(rows).dtype
+    found, expected = task.batch(rows), plain.batch(rows)
+    np.testing.assert_array_equal(found.x, x[rows])
+    np.testing.assert_array_equal(expected.x, x[rows])
+    assert found.x.dtype == expected.x.dtype
+    np.testing.assert_array_equal(found.weights, np.ones(4))
 
 
 def test_what_is_not_packed():
@@ -186,8 +188,9 @@ def test_targets_of_hard_and_soft_tasks():
     soft = datasets.make_task(rng.normal(size=(10, 2)), p.argmax(1), p_y_given_x=p)
     hard = datasets.make_task(soft.x, soft.labels, num_classes=3)
     rows = jnp.array([3, 0, 9])
-    np.testing.assert_array_equal(soft.targets(rows), p[rows].T)
-    np.testing.assert_array_equal(hard.targets(rows), hard.p_y_given_x[rows].T)
+    np.testing.assert_array_equal(soft.batch(rows).targets, p[rows])
+    np.testing.assert_array_equal(hard.batch(rows).targets, hard.p_y_given_x[rows])
+    assert (hard.kind, soft.kind) == ("classes", "distributions")
     assert hard.hard and not soft.hard
 
 
@@ -225,18 +228,31 @@ def test_a_task_passes_through_jit():
             ValueError,
             "x must be finite, got 2 bad values",
         ),
-        ({"labels": [0.0, 1.0, 1.0]}, TypeError, "labels must be integers, got float"),
-        ({"labels": [True, False, True]}, TypeError, "labels must be integers"),
+        (
+            {"labels": [0.0, 1.5, 1.0]},
+            TypeError,
+            "labels must be classes, got fractions; real targets are given as targets",
+        ),
+        (
+            {"labels": ["a", "b", "a"], "num_classes": 2},
+            TypeError,
+            "labels must be integers where num_classes is given, got <U1",
+        ),
         ({"labels": [0, 1]}, ValueError, r"labels must have shape \(3,\), got \(2,\)"),
-        ({"labels": [[0, 1, 1]]}, ValueError, r"labels must have shape \(3,\)"),
-        ({"labels": [0, -1, 1]}, ValueError, r"labels must lie in \[0, 2\).*-1 to 1"),
+        ({"labels": [[1, 0, 0]]}, ValueError, r"labels must have shape \(3,\)"),
+        ({"labels": [[0, 1, 1]] * 3}, ValueError, "two axes must be one-hot rows"),
+        (
+            {"labels": [0, -1, 1], "num_classes": 2},
+            ValueError,
+            r"labels must lie in \[0, 2\).*-1 to 1",
+        ),
         (
             {"labels": [0, 2, 1], "num_classes": 2},
             ValueError,
             r"labels must lie in \[0, 2\), got values from 0 to 2",
         ),
         (
-            {"p_y_given_x": np.full((3, 3), 1 / 3)},
+            {"p_y_given_x": np.full((3, 3), 1 / 3), "num_classes": 2},
             ValueError,
             r"p_y_given_x must have shape \(3, 2\), got \(3, 3\)",
         ),
@@ -258,7 +274,7 @@ def test_measured_inputs_are_the_last():
     np.testing.assert_array_equal(measured.x, np.eye(3)[1:])
     np.testing.assert_array_equal(measured.labels, [0, 1])
     np.testing.assert_array_equal(measured.p_y_given_x, p[1:])
-    np.testing.assert_array_equal(measured.inputs(np.array([1])), [[0], [0], [1]])
+    np.testing.assert_array_equal(measured.batch(np.array([1])).x, [[0, 0, 1]])
     assert measured.measured is measured and measured.name == task.name
     whole = datasets.make_task(np.eye(3), [1, 0, 1])
     assert whole.measured is whole

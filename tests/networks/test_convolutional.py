@@ -40,15 +40,15 @@ def network():
 
 @pytest.fixture(scope="module")
 def params(network):
-    params = network.network.init(jax.random.key(0))
+    params = network.init(jax.random.key(0))
     return tuple((w, jnp.asarray(RNG.normal(size=b.shape), w.dtype)) for w, b in params)
 
 
 def test_activities_are_those_of_convolutions(network, params):
     x = jnp.asarray(RNG.normal(size=(6, 72)), jnp.float32)
-    found = network.network.activations(params, x)
+    found = network.activations(params, x)
     expected = _reference(params, x)
-    assert [t.shape[1:] for t in expected] == list(network.shapes)
+    assert [t.shape[1:] for t in expected] == [layer.shape for layer in network.layers]
     for t, truth in zip(found, expected, strict=True):
         # Sums of at most 18 terms of order one, in another order.
         np.testing.assert_allclose(t, truth.reshape(6, -1), rtol=1e-5, atol=1e-5)
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_convolutions(network, params):
     def loss(activations, params):
         return jnp.sum(jnp.sin(activations(params, x)[-1]))
 
-    found = jax.grad(lambda p: loss(network.network.activations, p))(params)
+    found = jax.grad(lambda p: loss(network.activations, p))(params)
     expected = jax.grad(lambda p: loss(_reference, p))(params)
     for g, truth in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(g, truth, rtol=1e-4, atol=1e-5)
@@ -68,9 +68,9 @@ def test_gradients_are_those_of_convolutions(network, params):
 
 def test_many_images_pass_in_parts(network, params):
     x = jnp.asarray(RNG.normal(size=(131, 72)), jnp.float32)
-    found = network.network.activations(params, x)
-    first = network.network.activations(params, x[:6])
-    last = network.network.activations(params, x[-6:])
+    found = network.activations(params, x)
+    first = network.activations(params, x[:6])
+    last = network.activations(params, x[-6:])
     for t, start, end in zip(found, first, last, strict=True):
         assert t.shape == (131, start.shape[1])
         np.testing.assert_allclose(t[:6], start, rtol=1e-5, atol=1e-5)
@@ -78,7 +78,7 @@ def test_many_images_pass_in_parts(network, params):
 
 
 def test_weights_are_glorots(network):
-    network = convolutional((12, 12), channels=(16, 32)).network
+    network = convolutional((12, 12), channels=(16, 32))
     params = network.init(jax.random.key(1))
     fans = [9 * 17, 9 * 48, 4 * 4 * 32 + 128, 138]
     for (w, b), fan in zip(params, fans, strict=True):
@@ -91,7 +91,7 @@ def test_weights_are_glorots(network):
 
 
 def test_a_kernel_for_every_layer(network, params):
-    kernels = network.network.kernels(params)
+    kernels = network.kernels(params)
     assert [w.shape for w in kernels] == [
         (3, 3, 1, 2),
         (3, 3, 2, 3),
@@ -99,7 +99,7 @@ def test_a_kernel_for_every_layer(network, params):
         (12, 4),
         (4, 3),
     ]
-    assert len(network.network.layer_names) == len(kernels)
+    assert len(network.layer_names) == len(kernels)
 
 
 def test_it_learns():
@@ -111,7 +111,7 @@ def test_it_learns():
         else:
             x[n, :, RNG.integers(6)] = 1
     task = make_task(x.reshape(48, 36), np.arange(48) % 2)
-    network = convolutional((6, 6), channels=(3,), hidden=(4,), num_classes=2).network
+    network = convolutional((6, 6), channels=(3,), hidden=(4,), num_classes=2)
     config = training.TrainConfig(
         learning_rate=1.0, optimizer="adadelta", batch_size=16, train_fraction=1.0
     )

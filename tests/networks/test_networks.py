@@ -305,6 +305,9 @@ class _HidesALayer(linen.Module):
         return (linen.Dense(2)(linen.Dense(3)(x)),)
 
 
-def test_a_module_must_return_every_layer():
-    with pytest.raises(ValueError, match="got 2 arrays for 1 layers"):
-        from_flax(_HidesALayer(), jnp.zeros((1, 12)))
+def test_weights_of_a_hidden_layer_belong_to_the_next_one_shown():
+    network = from_flax(_HidesALayer(), jnp.zeros((1, 12)))
+    ((first, second),) = jax.eval_shape(
+        lambda key: network.kernels(network.init(key)), jax.random.key(0)
+    )
+    assert (first.shape, second.shape) == ((12, 3), (3, 2))

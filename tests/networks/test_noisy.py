@@ -45,7 +45,7 @@ def test_noise_is_additive_gaussian_on_hidden_layers_only(key):
     # All weights zero: every hidden layer is its noise alone, and the logits are zero.
     params = jax.tree.map(np.zeros_like, _params())
     x = np.zeros((20_000, 12), np.float32)
-    first, second, logits = network.activations(key, params, x)
+    first, second, logits = network.activations(params, x, key=key)
     for t, std in ((first, 0.5), (second, 0.01)):
         draws = np.asarray(t, np.float64) / std
         # Of n normal numbers the mean has standard error n^-1/2 and the variance
@@ -63,7 +63,7 @@ def test_noise_is_additive_gaussian_on_hidden_layers_only(key):
 def test_noise_goes_through_the_next_layer(key):
     network = noisy(WIDTHS, noise_std=0.3)
     params = _params()
-    layers = network.activations(key, params, X)
+    layers = network.activations(params, X, key=key)
     s = network.layer(params, 1, layers[0])
     noise = np.asarray(layers[1] - s) / 0.3
     # 250 normal numbers know their standard deviation to 4.5 %: 4 of those.
@@ -75,9 +75,9 @@ def test_noise_goes_through_the_next_layer(key):
 def test_a_key_is_one_draw(key):
     network = noisy(WIDTHS, noise_std=0.1)
     params = _params()
-    activations = jax.jit(jax.vmap(network.activations, in_axes=(0, None, None)))
+    activations = jax.jit(jax.vmap(lambda k: network.activations(params, X, key=k)))
     keys = jnp.stack([jax.random.key(n) for n in (1, 1, 2)])
-    first, again, other = activations(keys, params, X)[0]
+    first, again, other = activations(keys)[0]
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -102,12 +102,12 @@ def test_a_sweep_trains_with_noise(key):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)
     task = datasets.make_task(x, (x[:, 0] > 0).astype(np.int32))
-    network = noisy((3, 2, 2), noise_std=0.5).network
+    network = noisy((3, 2, 2), noise_std=0.5)
     config = TrainConfig(
         learning_rate=0.1, optimizer="sgd", batch_size=None, train_fraction=1.0
     )
     key_seed = seed_key(key, 0)
-    draws = jax.random.fold_in(training.noise_key(key_seed, 0), 0)
+    draws = jax.random.fold_in(training.epoch_key(key_seed, 0), 0)
     rows = training.split_rows(key_seed, task, config)
     params = training.init_state(key_seed, network, config).params
 
@@ -119,7 +119,7 @@ def test_a_sweep_trains_with_noise(key):
         gradient = jax.grad(loss)(params, activations)
         return jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
 
-    expected = step(lambda params, x: network.noisy_activations(draws, params, x))
+    expected = step(lambda params, x: network.activations(params, x, key=draws))
     without = step(network.activations)
     found = training.train(key_seed, task, network, config, num_epochs=1)
     # Sums of 40 terms in another order; the noise moves them over ten times as far.
@@ -133,9 +133,9 @@ def test_a_sweep_trains_with_noise(key):
     np.testing.assert_allclose(dataset.train_loss.item(), whole, rtol=1e-5)
 
 
-def test_noise_without_a_key_is_refused(key):
-    task = datasets.make_task(np.zeros((4, 3)), [0, 1, 0, 1])
-    network = noisy((3, 2, 2), noise_std=0.5).network
-    config = TrainConfig(batch_size=None)
-    with pytest.raises(ValueError, match="key must be given"):
-        training.run_epoch(None, jnp.arange(4), None, task, network, config)
+def test_without_a_key_there_is_no_noise():
+    network, plain, params = noisy(WIDTHS, noise_std=0.5), mlp(WIDTHS), _params()
+    found, expected = (n.activations(params, X) for n in (network, plain))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    assert [layer.noise_std for layer in network.layers] == [0.5, 0.5, 0.0]
+    assert network.noise_std == (0.5, 0.5)

@@ -29,7 +29,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def params(network):
-    return network.network.init(jax.random.key(0))
+    return network.init(jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +56,25 @@ def _reference(params, x):
 
 def test_the_published_shapes():
     found = stochastic_convolutional((28, 28))
-    assert found.shapes == ((13, 13, 8), (5, 5, 16), (1, 1, 32), (32,), (10,))
-    assert (found.noise, found.noise_std, found.dropout) == (
-        "multiplicative",
-        1e-3,
-        0.1,
+    assert tuple(layer.shape for layer in found.layers) == (
+        (13, 13, 8),
+        (5, 5, 16),
+        (1, 1, 32),
+        (32,),
+        (10,),
     )
-    params = jax.eval_shape(found.network.init, jax.random.key(0))
+    assert found.noise_std == 4 * (1e-3,)
+    assert "multiplicative noise 0.001, dropout 0.1" in found.description
+    params = jax.eval_shape(found.init, jax.random.key(0))
     sizes = [w.size + b.size for w, b in params]
     assert sizes == [80, 1168, 4640, 1056, 330]
-    assert len(found.network.layer_names) == 5
+    assert len(found.layer_names) == 5
 
 
 def test_activities_are_those_of_convolutions(network, params, x):
-    found = network.network.activations(params, x)
+    found = network.activations(params, x)
     expected = _reference(params, x)
-    assert tuple(t.shape[1:] for t in expected) == network.shapes
+    assert [t.shape[1:] for t in expected] == [layer.shape for layer in network.layers]
     for t, truth in zip(found, expected, strict=True):
         # Sums of at most 12 terms of order one, in another order.
         np.testing.assert_allclose(t, truth.reshape(6, -1), rtol=1e-5, atol=1e-5)
@@ -79,7 +82,7 @@ def test_activities_are_those_of_convolutions(network, params, x):
 
 def test_weights_and_biases_are_uniform_by_the_number_of_inputs():
     network = stochastic_convolutional((28, 28))
-    for w, b in network.network.init(jax.random.key(0)):
+    for w, b in network.init(jax.random.key(0)):
         limit = np.prod(w.shape[:-1]) ** -0.5
         assert np.max(np.abs(w)) < limit and np.max(np.abs(b)) < limit
         # The variance of uniform numbers is limit² / 3; of n squares of them within
@@ -93,10 +96,10 @@ def test_the_noise_has_the_moments_of_its_name(noise, params):
     """Of the first layer, linear where leak is 1 and windows have one pixel."""
     std, num_draws = 0.05, 4000
     network = _network(noise=noise, noise_std=std, leak=1.0, pool_size=1, kernel_size=1)
-    (w, b), *_ = params = network.network.init(jax.random.key(3))
+    (w, b), *_ = params = network.init(jax.random.key(3))
     one = jnp.asarray(RNG.uniform(size=(1, 99)), jnp.float32)
     draws = network.activations(
-        jax.random.key(1), params, jnp.repeat(one, num_draws, axis=0)
+        params, jnp.repeat(one, num_draws, axis=0), key=jax.random.key(1)
     )[0]
     t = (np.asarray(one[0]) - 0.3) / 0.5
     scale = std * np.abs(t) if noise == "multiplicative" else std * np.ones_like(t)
@@ -114,17 +117,17 @@ def test_a_zero_has_noise_only_if_it_is_additive(params):
     at_mean = jnp.full((5, 99), 0.3)  # Standardised, all pixels are zero.
     for noise, varies in (("additive", True), ("multiplicative", False)):
         network = _network(noise=noise, noise_std=0.5)
-        first, *_ = network.activations(jax.random.key(0), params, at_mean)
+        first, *_ = network.activations(params, at_mean, key=jax.random.key(0))
         assert bool(np.ptp(first, axis=0).max() > 0) is varies
 
 
 def test_every_layer_gets_noise_of_its_own(network, params, x):
     """With the noise the layers differ from those without, by about its size."""
-    with_noise = network.activations(jax.random.key(0), params, x)
-    without = network.network.activations(params, x)
+    with_noise = network.activations(params, x, key=jax.random.key(0))
+    without = network.activations(params, x)
     for one, other in zip(with_noise, without, strict=True):
         distance = np.sqrt(np.mean((one - other) ** 2))
-        assert 0 < distance < 10 * network.noise_std
+        assert 0 < distance < 10 * network.layers[0].noise_std
 
 
 def test_dropout_keeps_the_mean_and_is_of_training_alone(params):
@@ -132,11 +135,12 @@ def test_dropout_keeps_the_mean_and_is_of_training_alone(params):
     network = _network(
         dropout=0.25, noise_std=1e-9, leak=1.0, pool_size=1, kernel_size=1
     )
-    (w, b), *_ = params = network.network.init(jax.random.key(3))
+    (w, b), *_ = params = network.init(jax.random.key(3))
     num_draws = 4000
     ones = jnp.full((num_draws, 99), 0.8)
-    trained, *_ = network.network.noisy_activations(jax.random.key(0), params, ones)
-    used, *_ = network.activations(jax.random.key(0), params, ones)
+    key = jax.random.key(0)
+    trained, *_ = network.activations(params, ones, key=key, training=True)
+    used, *_ = network.activations(params, ones, key=key)
     inputs = (np.asarray(trained).reshape(-1, 2)[:, 0] - b[0]) / w[0, 0, 0, 0]
     dropped = np.abs(inputs) < 0.5
     # 396,000 draws of probability 1/4: within five deviations.
@@ -147,13 +151,11 @@ def test_dropout_keeps_the_mean_and_is_of_training_alone(params):
 
 def test_many_images_pass_in_parts_with_draws_of_their_own(network, params):
     x = jnp.asarray(RNG.uniform(size=(130, 99)), jnp.float32)
-    whole = network.network.activations(params, x)
-    for t, part in zip(
-        whole, network.network.activations(params, x[128:]), strict=True
-    ):
+    whole = network.activations(params, x)
+    for t, part in zip(whole, network.activations(params, x[128:]), strict=True):
         np.testing.assert_allclose(t[128:], part, rtol=1e-5, atol=1e-6)
     same = network.activations(
-        jax.random.key(0), params, jnp.repeat(x[:1], 257, axis=0)
+        params, jnp.repeat(x[:1], 257, axis=0), key=jax.random.key(0)
     )
     assert len(np.unique(np.asarray(same[0]), axis=0)) == 257
     (numbers,) = in_parts(lambda number, part: (part * 0 + number,), x)
@@ -162,11 +164,11 @@ def test_many_images_pass_in_parts_with_draws_of_their_own(network, params):
 
 def test_vmap_over_networks_equals_a_loop(network, x):
     keys = jax.random.split(jax.random.key(5), 2)
-    params = jax.vmap(network.network.init)(keys)
-    together = jax.vmap(network.activations, in_axes=(0, 0, None))(keys, params, x)
+    params = jax.vmap(network.init)(keys)
+    together = jax.vmap(lambda k, p: network.activations(p, x, key=k))(keys, params)
     for n in range(2):
         own = jax.tree.map(lambda leaf, n=n: leaf[n], params)
-        alone = network.activations(keys[n], own, x)
+        alone = network.activations(own, x, key=keys[n])
         for t, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(t[n], other, rtol=1e-5, atol=1e-6)
 
@@ -179,10 +181,8 @@ def test_it_learns_which_half_is_bright():
     task = make_task(x, (np.arange(128) * (labels == 1) > 0).astype(int))
     network = _network(num_classes=2, noise="additive")
     config = training.TrainConfig(learning_rate=0.02, batch_size=32, train_fraction=1.0)
-    params = training.train(
-        jax.random.key(0), task, network.network, config, num_epochs=30
-    )
-    logits = network.network.activations(params, task.x)[-1]
+    params = training.train(jax.random.key(0), task, network, config, num_epochs=30)
+    logits = network.activations(params, task.x)[-1]
     loss = training.mean_loss(logits, task.p_y_given_x, jnp.ones(128))
     assert loss < np.log(2) / 3
 

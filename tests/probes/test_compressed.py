@@ -9,29 +9,24 @@ from ibjax import results
 from ibjax.datasets.task import make_task
 from ibjax.estimators.compression.principal_components import pca_encode, pca_fit
 from ibjax.estimators.knn import whitened
-from ibjax.networks.network import Network
-from ibjax.networks.stochastic_convolutional import (
-    StochasticConvolutionalNetwork,
-    stochastic_convolutional,
-)
-from ibjax.probes.compressed import _components, compressed
-from ibjax.probes.noisy import COMPRESSION, network_key
+from ibjax.networks.network import Layer, Network
+from ibjax.networks.stochastic_convolutional import stochastic_convolutional
+from ibjax.probes.compressed import _COMPRESSION, _components, compressed
 from ibjax.probes.snapshot import Snapshot
 from ibjax.probes.training import losses
 from ibjax.sweeps.seeds import sweep
 from ibjax.training.config import TrainConfig
 
-RNG = np.random.default_rng(0)
+RNG, KEY = np.random.default_rng(0), jax.random.key(0)
 NUM_SAMPLES, SIDE = 300, 10
 SIZES = {"channels": (2, 3), "hidden": (5,), "num_classes": 3}
 ERRORS = ("compressed_i_xt_error", "compressed_i_ty_error")
 
 
-def _snapshot(params, task, rows=None):
+def _snapshot(network, params, task, key=KEY):
     nothing = dict.fromkeys(Snapshot._fields)
-    rows = jnp.arange(task.num_samples) if rows is None else jnp.asarray(rows)
-    own = {"params": params, "task": task, "measured": task.measured, "rows": rows}
-    return Snapshot(**(nothing | own))
+    own = {"params": params, "task": task, "measured": task.measured}
+    return Snapshot(**(nothing | own | {"network": network, "key": key}))
 
 
 @pytest.fixture(scope="module")
@@ -52,29 +47,26 @@ def codes():
 
 
 @pytest.fixture(scope="module")
-def probe(network, codes):
-    return compressed(network, codes, num_components=2, k=3)
+def probe(codes):
+    return compressed(codes, num_components=2, k=3)
 
 
 @pytest.fixture(scope="module")
-def measure(task, probe):
-    """The probe as a compiled function of parameters and the order of rows."""
-    return jax.jit(lambda params, rows: probe(_snapshot(params, task, rows)))
+def measure(network, task, probe):
+    """The probe as a compiled function of parameters and the key of a network."""
+    return jax.jit(lambda params, key: probe(_snapshot(network, params, task, key)))
 
 
 def _linear(weights, std):
     """A linear layer with additive noise, and logits that are the same."""
 
-    def activations(key, params, x):
+    def activations(params, x, *, key):
         t = x @ jnp.asarray(weights, jnp.float32)
         t += std * jax.random.normal(key, t.shape)
         return t, t
 
-    network = Network(None, None, None, ("linear", "softmax"), "linear")
-    shapes = (weights.shape[1:],) * 2
-    return StochasticConvolutionalNetwork(
-        activations, shapes, "additive", std, 0.0, network
-    )
+    layers = tuple(Layer(name, weights.shape[1:], std) for name in ("linear", "same"))
+    return Network(None, activations, None, layers, "linear")
 
 
 def test_a_linear_layer_has_the_information_of_its_formula():
@@ -82,8 +74,8 @@ def test_a_linear_layer_has_the_information_of_its_formula():
     weights, std = np.array([[1.0, 0.5], [-0.3, 0.8]]), 0.4
     x = RNG.normal(size=(1500, 2)).astype(np.float32)
     task = make_task(x, (x[:, 0] > 0).astype(int))
-    probe = compressed(_linear(weights, std), x, num_components=2, k=3)
-    found = probe(_snapshot((), task))
+    probe = compressed(x, num_components=2, k=3)
+    found = probe(_snapshot(_linear(weights, std), (), task))
     truth = 0.5 * np.linalg.slogdet(np.eye(2) + weights.T @ weights / std**2)[1]
     error = found[ERRORS[0]][0]
     assert 0 < error < 0.1
@@ -92,11 +84,10 @@ def test_a_linear_layer_has_the_information_of_its_formula():
 
 
 def test_estimates_are_those_of_the_components(network, task, codes, measure):
-    params = network.network.init(jax.random.key(0))
-    rows = jnp.arange(NUM_SAMPLES)
-    found = measure(params, rows)
-    key = network_key(_snapshot(params, task, rows), COMPRESSION)
-    *hidden, logits = network.activations(key, params, task.x)
+    params = network.init(jax.random.key(0))
+    found = measure(params, KEY)
+    key = jax.random.fold_in(KEY, _COMPRESSION)
+    *hidden, logits = network.activations(params, task.x, key=key)
     for n, t in enumerate((*hidden, jax.nn.log_softmax(logits, axis=1))):
         pca = pca_fit(t, 2)
         code = pca_encode(pca, t)
@@ -121,11 +112,11 @@ def test_estimates_are_those_of_the_components(network, task, codes, measure):
 
 def test_vmap_equals_a_loop(network, measure):
     keys = jax.random.split(jax.random.key(1), 2)
-    params = jax.vmap(network.network.init)(keys)
-    rows = jnp.stack([jnp.arange(NUM_SAMPLES), jnp.arange(NUM_SAMPLES)[::-1]])
-    together = jax.vmap(measure)(params, rows)
+    params = jax.vmap(network.init)(keys)
+    own = jax.random.split(jax.random.key(2), 2)
+    together = jax.vmap(measure)(params, own)
     for n in range(2):
-        alone = measure(jax.tree.map(lambda leaf, n=n: leaf[n], params), rows[n])
+        alone = measure(jax.tree.map(lambda leaf, n=n: leaf[n], params), own[n])
         jax.tree.map(
             lambda t, a, n=n: np.testing.assert_allclose(t[n], a, rtol=1e-3, atol=1e-3),
             together,
@@ -135,8 +126,8 @@ def test_vmap_equals_a_loop(network, measure):
 
 def test_dead_layers_are_nan_and_leave_the_others(network, measure):
     """Units of weights zero say nothing of anything: no variance, no density."""
-    *first, (w, b), last = network.network.init(jax.random.key(0))
-    found = measure((*first, (0 * w, 0 * b), last), jnp.arange(NUM_SAMPLES))
+    *first, (w, b), last = network.init(jax.random.key(0))
+    found = measure((*first, (0 * w, 0 * b), last), KEY)
     nan = [False, False, True, True]
     for values in (*found["compressed"], *(found[name] for name in ERRORS)):
         assert np.isnan(values).tolist() == nan
@@ -154,9 +145,11 @@ def test_components_of_rounding_become_zero():
 
 def test_layers_with_fewer_units_than_components(task, codes):
     narrow = stochastic_convolutional((SIDE, SIDE), **(SIZES | {"hidden": (1,)}))
-    probe = compressed(narrow, codes, num_components=2, k=3)
-    params = narrow.network.init(jax.random.key(0))
-    found = jax.eval_shape(lambda params: probe(_snapshot(params, task)), params)
+    probe = compressed(codes, num_components=2, k=3)
+    params = narrow.init(jax.random.key(0))
+    found = jax.eval_shape(
+        lambda params: probe(_snapshot(narrow, params, task)), params
+    )
     assert found["compressed"].i_xt.shape == (4,)
     code, share = _components(jnp.asarray(RNG.normal(size=(50, 1)), jnp.float32), 2)
     assert code.shape == (50, 1) and abs(share - 1) < 1e-5
@@ -164,26 +157,29 @@ def test_layers_with_fewer_units_than_components(task, codes):
 
 def test_wrong_arguments(network, task, codes, probe):
     with pytest.raises(ValueError, match="num_components must be at least 1, got 0"):
-        compressed(network, codes, num_components=0)
+        compressed(codes, num_components=0)
     with pytest.raises(ValueError, match="k must be at least 1 . dim // 4 = 3"):
-        compressed(network, np.tile(codes, 2), num_components=4, k=2)
+        compressed(np.tile(codes, 2), num_components=4, k=2)
     with pytest.raises(ValueError, match="kind must be one of"):
-        compressed(network, codes, weights="equal")
+        compressed(codes, weights="equal")
     with pytest.raises(TypeError, match="codes must be floating, got int"):
-        compressed(network, np.ones((9, 2), int))
-    params = network.network.init(jax.random.key(0))
+        compressed(np.ones((9, 2), int))
+    params = network.init(jax.random.key(0))
     with pytest.raises(ValueError, match="codes must be of the 299 measured inputs"):
         fewer = make_task(task.x[1:], task.labels[1:])
-        probe(_snapshot(params, fewer))
+        probe(_snapshot(network, params, fewer))
     with pytest.raises(ValueError, match="labels must be certain"):
         soft = np.full((NUM_SAMPLES, 3), 1 / 3)
-        probe(_snapshot(params, make_task(task.x, task.labels, p_y_given_x=soft)))
+        unsure = make_task(task.x, task.labels, p_y_given_x=soft)
+        probe(_snapshot(network, params, unsure))
 
 
 def test_parameters_tell_codes_and_noises_apart(network, codes, probe):
-    other = compressed(network, codes + 1, num_components=2, k=3)
+    other = compressed(codes + 1, num_components=2, k=3)
     assert other.parameters != probe.parameters
-    assert probe.parameters["noise"] == "multiplicative"
+    additive = stochastic_convolutional((SIDE, SIDE), **SIZES, noise="additive")
+    assert "multiplicative noise 0.001" in network.description
+    assert additive.description != network.description
 
 
 @pytest.mark.slow
@@ -191,7 +187,7 @@ def test_a_sweep_records_what_the_probe_measures(network, task, probe, tmp_path)
     dataset = sweep(
         jax.random.key(0),
         task,
-        network.network,
+        network,
         TrainConfig(learning_rate=1e-2, batch_size=100, train_fraction=1.0),
         num_seeds=2,
         snapshots=[0, 2],

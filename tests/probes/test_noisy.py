@@ -19,10 +19,10 @@ NEURON = 1.1020565353
 EFFORT = Effort(num_rows=4, num_own=2, num_replicas=1, num_draws=2)
 
 
-def _snapshot(params, task, rows=None):
+def _snapshot(network, params, task):
     nothing = dict.fromkeys(Snapshot._fields)
-    rows = np.arange(task.num_samples) if rows is None else np.asarray(rows)
-    own = {"params": params, "task": task, "measured": task.measured, "rows": rows}
+    own = {"params": params, "task": task, "measured": task.measured}
+    own |= {"network": network, "key": jax.random.key(0), "layers": network.layers}
     return Snapshot(**(nothing | own))
 
 
@@ -34,23 +34,23 @@ def _neuron(weight, repeats=1):
         (np.ones((2, 1), np.float32), np.zeros(2, np.float32)),
     )
     x = np.repeat([[-3.0], [-1.0], [1.0], [3.0]], repeats, axis=0)
-    return network, _snapshot(params, make_task(x, (x[:, 0] > 0).astype(int)))
+    return _snapshot(network, params, make_task(x, (x[:, 0] > 0).astype(int)))
 
 
 @pytest.fixture(scope="module")
-def layered():
+def snapshot():
     network = noisy([3, 4, 2, 2], noise_std=[0.1, 0.2])
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(2), 64)
     task = make_task(rng.normal(size=(64, 3)), p.argmax(axis=1), p_y_given_x=p)
-    return network, _snapshot(network.init(jax.random.key(0)), task)
+    return _snapshot(network, network.init(jax.random.key(0)), task)
 
 
 def test_a_neuron_has_the_information_of_quadrature():
     """Inputs that are there 50 times weigh as much as once, and give more draws."""
-    network, snapshot = _neuron(1.0, repeats=50)
+    snapshot = _neuron(1.0, repeats=50)
     effort = Effort(num_rows=200, num_own=2, num_replicas=1, num_draws=200)
-    found = noisy_probes.propagated(network, effort, name="sp")(snapshot)
+    found = noisy_probes.propagated(effort, name="sp")(snapshot)
     error = abs(float(found["sp"].i_xt[0]) - NEURON)
     assert error < 3 * float(found["sp_i_xt_error"][0])
     assert found["sp_i_xt_held_out"][0] == found["sp"].i_xt[0]
@@ -58,15 +58,14 @@ def test_a_neuron_has_the_information_of_quadrature():
         assert np.isnan(values).tolist() == [False, True]
 
 
-def test_propagated_is_the_estimator_of_the_network(layered):
-    network, snapshot = layered
-    found = noisy_probes.propagated(network, EFFORT)(snapshot)
+def test_propagated_is_the_estimator_of_the_network(snapshot):
+    found = noisy_probes.propagated(EFFORT)(snapshot)
     direct = network_information_at(
-        noisy_probes.network_key(snapshot, noisy_probes._PROPAGATION),
+        jax.random.fold_in(snapshot.key, noisy_probes._PROPAGATION),
         snapshot.params,
         snapshot.task.x,
         snapshot.task.p_y_given_x,
-        network=network,
+        network=snapshot.network,
         num_classes=2,
         effort=EFFORT,
     )
@@ -76,21 +75,19 @@ def test_propagated_is_the_estimator_of_the_network(layered):
     np.testing.assert_array_equal(held_out[:2], direct.i_xt_held_out)
 
 
-def test_draws_belong_to_the_network_and_not_to_the_snapshot(layered):
-    network, snapshot = layered
-    probe = noisy_probes.layer_samples(network, [2], num_inputs=8)
+def test_draws_belong_to_the_network_and_not_to_the_snapshot(snapshot):
+    probe = noisy_probes.layer_samples([2], num_inputs=8)
     first = probe(snapshot)["samples_of_layer_2"]
     np.testing.assert_array_equal(first, probe(snapshot)["samples_of_layer_2"])
-    other = snapshot._replace(rows=np.roll(snapshot.rows, 1))
+    other = snapshot._replace(key=jax.random.key(1))
     assert not np.array_equal(first, probe(other)["samples_of_layer_2"])
 
 
-def test_binned_entropies_agree_with_numpy(layered):
-    network, snapshot = layered
+def test_binned_entropies_agree_with_numpy(snapshot):
     widths = (0.05, 0.5, 5.0)
-    found = noisy_probes.binned_entropies(network, widths, num_passes=2)(snapshot)
+    found = noisy_probes.binned_entropies(widths, num_passes=2)(snapshot)
     x = np.repeat(snapshot.task.x, 2, axis=0)
-    layers = noisy_probes._noisy_layers(snapshot, network, x, noisy_probes._BINS)
+    layers = noisy_probes._noisy_layers(snapshot, x, noisy_probes._BINS)
     np.testing.assert_allclose(np.sum(layers[-1], axis=1), 1.0, rtol=1e-6)
     for width in widths:
         for layer, t in enumerate(layers):
@@ -104,8 +101,8 @@ def test_binned_entropies_agree_with_numpy(layered):
 
 def test_bins_of_a_saturated_neuron_tell_its_two_clusters():
     """In bins far wider than the noise; in far finer ones every sample is alone."""
-    network, snapshot = _neuron(20.0, repeats=16)
-    found = noisy_probes.binned_entropies(network, (2.0, 1e-6))(snapshot)
+    snapshot = _neuron(20.0, repeats=16)
+    found = noisy_probes.binned_entropies((2.0, 1e-6))(snapshot)
     # Bins [-4, -2), [-2, 0), [0, 2), [2, 4) halve each of the clusters at random.
     coarse = float(found["binned_entropy_2"][0])
     assert math.log(2) - 1e-6 <= coarse <= 2 * math.log(2) + 1e-6
@@ -114,8 +111,8 @@ def test_bins_of_a_saturated_neuron_tell_its_two_clusters():
 
 
 def test_a_saturated_neuron_has_two_clusters():
-    network, snapshot = _neuron(20.0, repeats=16)
-    found = noisy_probes.clustering(network, link=5.0)(snapshot)
+    snapshot = _neuron(20.0, repeats=16)
+    found = noisy_probes.clustering(link=5.0)(snapshot)
     assert found["num_clusters"][0] == 2 and np.isnan(found["num_clusters"][1])
     # |Z - Z'| has the mean 2 s / sqrt(pi) and about the deviation 0.85 s; 64 samples.
     within = 2 * 0.1 / math.sqrt(math.pi)
@@ -126,8 +123,8 @@ def test_a_saturated_neuron_has_two_clusters():
 
 
 def test_samples_are_those_of_the_named_inputs():
-    network, snapshot = _neuron(20.0, repeats=16)
-    probe = noisy_probes.layer_samples(network, [1], num_inputs=10)
+    snapshot = _neuron(20.0, repeats=16)
+    probe = noisy_probes.layer_samples([1], num_inputs=10)
     samples = probe(snapshot)["samples_of_layer_1"]
     rows = noisy_probes.sample_rows(64, 10)
     assert samples.shape == (10, 1) and len(set(rows.tolist())) == 10
@@ -138,20 +135,23 @@ def test_samples_are_those_of_the_named_inputs():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda n: noisy_probes.binned_entropies(n, []), "bin_widths must be positive"),
-        (lambda n: noisy_probes.binned_entropies(n, [0.1, 0]), r"got \[0.1, 0\]"),
+        (lambda: noisy_probes.binned_entropies([]), "bin_widths must be positive"),
+        (lambda: noisy_probes.binned_entropies([0.1, 0]), r"got \[0.1, 0\]"),
         (
-            lambda n: noisy_probes.binned_entropies(n, [0.1], num_passes=0),
+            lambda: noisy_probes.binned_entropies([0.1], num_passes=0),
             "num_passes must be at least 1, got 0",
         ),
-        (lambda n: noisy_probes.clustering(n, link=0.0), "link must be .* got 0.0"),
-        (lambda n: noisy_probes.clustering(n, num_inputs=1), "num_inputs must be"),
-        (lambda n: noisy_probes.layer_samples(n, [1, 3]), r"lie in \[1, 2\], got 3"),
+        (lambda: noisy_probes.clustering(link=0.0), "link must be .* got 0.0"),
+        (lambda: noisy_probes.clustering(num_inputs=1), "num_inputs must be"),
+        (
+            lambda: noisy_probes.layer_samples([1, 3])(_neuron(1.0)),
+            r"lie in \[1, 2\], got 3",
+        ),
     ],
 )
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
-        make(noisy([1, 1, 2], noise_std=0.1))
+        make()
 
 
 def test_cells_are_all_combinations():
@@ -164,15 +164,17 @@ def test_cells_are_all_combinations():
         (0.05, 0.01),
     ]
     last = cells[-1]
-    assert (last.config.orthonormal, last.config.batch_size) == (0.01, 256)
+    assert last.objective.name == "cross_entropy + 0.01 orthonormal"
+    assert last.config.batch_size == 256
     assert last.network.description.endswith("noise [0.05, 0.05, 0.05, 0.05, 0.05]")
     assert last.description["noise_std"] == 0.05 and last.description["note"] == "x"
     # One label for all cells of a grid over the noise, and layers that can be drawn.
+    assert cells[0].network.description.endswith(
+        "noise [0.005, 0.005, 0.005, 0.005, 0.005]"
+    )
     propagated, *_, samples, _, _ = last.probes
     assert propagated.labels == {"propagation": "sample propagation"}
     assert samples.parameters["layer_samples"] == [3, 4, 5]
-    (alone,) = noisy_cells(NoisySetup(orthonormal=(0.0,)), snapshots=[0])
-    assert alone.probes[0].labels["propagation"].endswith("noise 0.005")
 
 
 @pytest.mark.slow

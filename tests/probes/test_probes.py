@@ -27,7 +27,7 @@ def test_nearest_neighbours_measure_noisy_layers():
     params = network.init(key)
     rows = training.split_rows(key, task, config)
     batches = training.measured_batches(0, task, config)
-    snapshot = probes.take_snapshot(params, rows, batches, task, network, config)
+    snapshot = probes.take_snapshot(key, params, rows, batches, task, network, config)
     variance = 1e-2
     found = probes.nearest_neighbours(variance)(snapshot)["knn"]
     for layer, t in enumerate(snapshot.layers):

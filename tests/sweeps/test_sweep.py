@@ -18,6 +18,7 @@ from ibjax.estimators import binning, kde
 from ibjax.results.files import ResultsError, open_dataset
 from ibjax.sweeps import program
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
 from ibjax.sweeps.runs import snapshot_epochs
 from ibjax.sweeps.seeds import sweep
@@ -211,8 +212,9 @@ def test_layers_are_measured_on_the_last_inputs(config):
 def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config):
     def compiled(config, probes=LIGHT):
         layout = program.lay_out(1, None, jax.devices()[:1])
-        seeds = program.start(jax.random.key(3), task, network, config, 0, layout)
-        return program.compile_program(*seeds, task, network, config, probes, layout)
+        trainable = network_trainable(task, network, config, probes=probes)
+        seeds = program.start(jax.random.key(3), trainable, np.arange(1), {}, layout)
+        return program.compile_program(*seeds, trainable, layout)
 
     first = compiled(config)
     other = dataclasses.replace(config, learning_rate=1e-3)
@@ -396,10 +398,12 @@ def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_pat
     assert again.sizes["seed"] == 1
 
 
-def test_batch_larger_than_the_training_set_is_refused(task, network):
-    config = training.TrainConfig(batch_size=4000)
-    with pytest.raises(ValueError, match="batch_size must be at most the training set"):
-        run(task, network, config)
+def test_a_batch_larger_than_the_training_set_is_the_whole_of_it(task, network):
+    large, whole = (training.TrainConfig(batch_size=size) for size in (4000, None))
+    options = {"probes": [probes.losses], "num_seeds": 1}
+    found = run(task, network, large, **options)
+    expected = run(task, network, whole, **options)
+    np.testing.assert_array_equal(found.train_loss, expected.train_loss)
 
 
 def test_snapshot_epochs_are_log_spaced():

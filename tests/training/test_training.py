@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from ibjax import TrainConfig, datasets, networks, training
+from ibjax import TrainConfig, datasets, networks, objectives, training
 
 TINY = dict(batch_size=3, train_fraction=1.0)
 
@@ -187,9 +187,10 @@ def _numpy_epoch(
 )
 def test_an_epoch_is_that_of_numpy(optimizer, soft, orthonormal, key):
     network = networks.mlp((3, 3, 2))
-    config = TrainConfig(
-        learning_rate=0.1, optimizer=optimizer, orthonormal=orthonormal, **TINY
-    )
+    config = TrainConfig(learning_rate=0.1, optimizer=optimizer, **TINY)
+    objective = objectives.cross_entropy()
+    if orthonormal:
+        objective = objective + orthonormal * objectives.orthonormal()
     # In float64, since Adam turns the rounding of a small gradient into a large step.
     with jax.enable_x64(True):
         task = _tiny_task(soft)
@@ -202,7 +203,9 @@ def test_an_epoch_is_that_of_numpy(optimizer, soft, orthonormal, key):
         rows = training.split_rows(key, task, config)
         batches = training.epoch_batches(0, task, config)
         assert np.asarray(batches)[-1].tolist()[1:] == [-1, -1]
-        found = training.run_epoch(state, rows, batches, task, network, config)
+        found = training.run_epoch(
+            key, state, rows, batches, task, network, config, objective=objective
+        )
         expected = _numpy_epoch(
             state.params, np.asarray(rows), batches, task, optimizer, 0.1, orthonormal
         )
@@ -255,7 +258,7 @@ def test_batch_gradients_are_those_of_numpy(key):
     params = network.init(key)
     rows = training.split_rows(key, task, config)
     batches = training.epoch_batches(0, task, config)
-    found = training.batch_gradients(params, rows, batches, task, network)
+    found = training.batch_gradients(key, params, rows, batches, task, network)
     rows, batches = np.asarray(rows), np.asarray(batches)
     assert [g.shape for g in found] == [(3, 4, 3), (3, 2, 4)]
     doubles = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
@@ -359,8 +362,8 @@ def test_mean_loss_of_huge_logits_is_finite():
     [
         ({"optimizer": "lion"}, "optimizer must be one of adam, sgd, momentum"),
         ({"split": "half"}, "split must be one of random, ordered, got 'half'"),
-        ({"measured_batch_size": 0}, "measured_batch_size must be at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"measured_batch_size": 0}, "measured_batch_size must be .*at least 1, got 0"),
+        ({"batch_size": 0}, "^batch_size must be .*at least 1, or None for all, got 0"),
         ({"train_fraction": 0.0}, r"train_fraction must lie in \(0, 1\], got 0.0"),
         ({"train_fraction": 1.1}, r"train_fraction must lie in \(0, 1\], got 1.1"),
         ({"train_fraction": np.nan}, r"train_fraction must lie in \(0, 1\], got nan"),
@@ -383,17 +386,21 @@ def test_a_learning_rate_may_be_traced():
     np.testing.assert_allclose(doubled, [0.2, 0.4])
 
 
-def test_a_batch_larger_than_the_training_set_is_refused(key):
-    task, config = _task(12), TrainConfig(batch_size=11, train_fraction=0.8)
-    match = "batch_size must be at most the training set's 10 rows, got 11; leave it"
-    for call in (
-        lambda: training.num_train_rows(task, config),
-        lambda: training.split_rows(key, task, config),
-        lambda: training.epoch_batches(0, task, config),
-        lambda: training.train(key, task, networks.mlp((1, 2)), config, num_epochs=1),
-    ):
-        with pytest.raises(ValueError, match=match):
-            call()
+def test_a_batch_larger_than_the_training_set_is_the_whole_of_it(key):
+    task, network = _task(12), networks.mlp((1, 2))
+    large = TrainConfig(batch_size=11, train_fraction=0.8)
+    whole = dataclasses.replace(large, batch_size=None)
+    np.testing.assert_array_equal(
+        training.epoch_batches(3, task, large), np.arange(10)[None]
+    )
+    found, expected = (
+        training.train(key, task, network, config, num_epochs=2)
+        for config in (large, whole)
+    )
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    # What is compared at a snapshot is another matter.
+    few = dataclasses.replace(large, measured_batch_size=4)
+    assert training.measured_batches(3, task, few).shape == (3, 4)
 
 
 def test_an_empty_training_set_is_refused():
