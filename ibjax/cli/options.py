@@ -1,35 +1,22 @@
-"""Options of ``ibjax sweep``: those of every set-up, and those of its own."""
+"""Options of ``ibjax sweep`` and ``ibjax reproduce``: sizes, runs and set-ups."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Any, Generic, TypeVar, Union
 
 import tyro
 
 from ibjax.datasets.images import Images
-from ibjax.estimators.propagation.rows import DEFAULT_EFFORT, Effort
-from ibjax.experiments.catalogue import PRESETS
-from ibjax.experiments.convolutional.setup import CnnSetup
-from ibjax.experiments.deep_linear.setup import LinearSetup
-from ibjax.experiments.experiment import Scale
-from ibjax.experiments.loss_dynamics.setup import LossSetup
-from ibjax.experiments.mnist.setup import MnistSetup
-from ibjax.experiments.noisy.setup import NoisySetup
-from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
-from ibjax.experiments.szt.setup import SztSetup
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.experiment import Experiment, Part
 
 __all__ = [
-    "CnnOptions",
     "ImageOptions",
-    "LinearOptions",
-    "LossOptions",
-    "MnistOptions",
-    "NoisyOptions",
-    "Options",
+    "Nothing",
+    "Reproduction",
     "RunOptions",
-    "StochasticOptions",
-    "SztOptions",
+    "SizeOptions",
+    "Sweep",
 ]
 
 
@@ -38,8 +25,13 @@ def _automatic(text: str, default: str = "automatic"):
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """How large an experiment is, and how to run it."""
+class Nothing:
+    """No options."""
+
+
+@dataclass(frozen=True)
+class SizeOptions:
+    """Size of an experiment."""
 
     seeds: Annotated[
         int | None, _automatic("Networks of every cell.", "the set-up's")
@@ -55,28 +47,31 @@ class RunOptions:
             "the set-up's",
         ),
     ] = None
+    resume: bool = False
+    """Go on with an unfinished run of the same options in the output directory."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Devices and random numbers of a run."""
+
     block: Annotated[int | None, _automatic("Networks trained together.")] = None
     devices: Annotated[int | None, _automatic("Devices to use.", "all")] = None
     key: int = 0
     """Seed of all random numbers."""
-    output: Path = Path("ibjax-szt")
-    """Directory for everything that is written."""
-    resume: bool = False
-    """Go on with an unfinished run of the same options in the output directory."""
-    quick: bool = False
-    """A smaller run that still shows the effect."""
-    preset: tyro.conf.Suppress[str] = "szt"
-
-    @property
-    def scale(self) -> Scale:
-        """The size that was asked for; the preset's where nothing was."""
-        preset = PRESETS[self.preset]
-        return (preset.quick if self.quick else preset.full).chosen(self)
 
 
 @dataclass(frozen=True)
-class ImageOptions(RunOptions):
-    """Which images, and where they are."""
+class OneDeviceOptions(RunOptions):
+    """Random numbers of a run on one device, where all networks train together."""
+
+    block: tyro.conf.Suppress[int | None] = None
+    devices: tyro.conf.Suppress[int | None] = 1
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Images of an experiment, and where they are."""
 
     images: Annotated[
         int | None,
@@ -99,81 +94,92 @@ class ImageOptions(RunOptions):
     """Download MNIST where it is missing."""
 
 
-@dataclass(frozen=True)
-class SztOptions(RunOptions, SztSetup):
-    """A set-up on Shwartz-Ziv and Tishby's task, its size, and how to run it."""
+Size = TypeVar("Size")
+Run = TypeVar("Run")
+ImagesOfIt = TypeVar("ImagesOfIt")
+SetupOfIt = TypeVar("SetupOfIt")
 
 
 @dataclass(frozen=True)
-class MnistOptions(ImageOptions, MnistSetup):
-    """Fully connected networks on images, their size, and how to run them."""
+class Sweep(Generic[Run, ImagesOfIt, SetupOfIt]):
+    """One of the grids that ``ibjax sweep`` offers, its size, and how to run it."""
+
+    name: tyro.conf.Suppress[str]
+    setup: SetupOfIt
+    size: SizeOptions
+    run: Run
+    images: ImagesOfIt
+    output: Path
+    """Directory for everything that is written."""
+    quick: bool = False
+    """A smaller run that still shows the effect."""
 
 
 @dataclass(frozen=True)
-class CnnOptions(ImageOptions, CnnSetup):
-    """A convolutional network on images, its size, and how to run it."""
+class Reproduction(Generic[Size, ImagesOfIt, SetupOfIt]):
+    """One of the experiments, its size, and where to write."""
+
+    name: tyro.conf.Suppress[str]
+    setup: SetupOfIt
+    size: Size
+    images: ImagesOfIt
+    output: Path
+    """Directory for everything that is written."""
+    sources: Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(
+            name="from",
+            metavar="DIR [DIR ...]",
+            help="Use what finished runs left there instead of running.",
+            help_behavior_hint="",
+        ),
+    ] = ()
+    quick: bool = False
+    """A small run, to try it."""
 
 
-@dataclass(frozen=True)
-class StochasticOptions(ImageOptions, StochasticSetup):
-    """A stochastic convolutional network, its size, and how to run it."""
+def _subcommand(options: Any, kinds: tuple[type, ...], description: str):
+    return Annotated[
+        type(options)[kinds],
+        tyro.conf.subcommand(options.name, default=options, description=description),
+    ]
 
 
-@dataclass(frozen=True)
-class NoisyOptions(RunOptions, NoisySetup):
-    """Noisy networks, their number, and how to run them."""
-
-    effort: tyro.conf.Suppress[Effort] = DEFAULT_EFFORT
-    num_inputs: tyro.conf.Suppress[int] = NoisySetup.num_inputs
-
-
-@dataclass(frozen=True)
-class LossOptions(RunOptions, LossSetup):
-    """Steps of gradient descent, their networks' number, and how to run them."""
-
-
-@dataclass(frozen=True)
-class LinearOptions(RunOptions, LinearSetup):
-    """Deep linear students, their number, and how to run them."""
-
-    # They train together, on one device.
-    block: tyro.conf.Suppress[int | None] = None
-    devices: tyro.conf.Suppress[int | None] = 1
-
-
-_OPTIONS = {
-    SztSetup: SztOptions,
-    MnistSetup: MnistOptions,
-    CnnSetup: CnnOptions,
-    StochasticSetup: StochasticOptions,
-    NoisySetup: NoisyOptions,
-    LossSetup: LossOptions,
-    LinearSetup: LinearOptions,
-}
-
-
-def _subcommand(name: str):
-    preset = PRESETS[name]
-    setup_class = type(preset.setup)
-    chosen = {
-        field.name: getattr(preset.setup, field.name)
-        for field in dataclasses.fields(setup_class)
-    }
-    options_class = _OPTIONS[setup_class]
-    options = options_class(**chosen, output=Path(f"ibjax-{name}"), preset=name)
-    full, quick = preset.full, preset.quick
+def _sweep(name: str, part: Part):
+    setup = part.setup
+    run = OneDeviceOptions() if setup.on_one_device else RunOptions()
+    images = ImageOptions() if setup.needs_images else Nothing()
+    options = Sweep(name, setup, SizeOptions(), run, images, Path(f"ibjax-{name}"))
+    full, quick = part.full, part.quick
     description = (
-        f"{preset.summary} {full.seeds} networks, {full.epochs:,} epochs, "
+        f"{part.summary} {full.seeds} networks, {full.epochs:,} epochs, "
         f"{full.snapshots} snapshots; with --quick {quick.seeds}, {quick.epochs:,} and "
         f"{quick.snapshots}."
     )
     if full.images is not None:
         description += f" {full.images:,} training images; quick, {quick.images:,}."
-    return Annotated[
-        options_class,
-        tyro.conf.subcommand(name, default=options, description=description),
-    ]
+    return _subcommand(options, (type(run), type(images), type(setup)), description)
 
 
-Options = Union[tuple(_subcommand(name) for name in PRESETS)]  # noqa: UP007
-"""Options of one of the presets, a command of each."""
+def _reproduction(experiment: Experiment):
+    # Several set-ups have fields of the same names: none is an option.
+    setup = Nothing() if experiment.parts else experiment.setup
+    size = SizeOptions() if experiment.grids else Nothing()
+    needs_images = any(part.setup.needs_images for part in experiment.grids.values())
+    images = ImageOptions() if needs_images else Nothing()
+    options = Reproduction(
+        experiment.name,
+        setup,
+        size,
+        images,
+        Path(f"ibjax-reproduce-{experiment.name}"),
+    )
+    kinds = (type(size), type(images), type(setup))
+    return _subcommand(options, kinds, experiment.summary)
+
+
+SweepCommand = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
+"""Options of one of the grids of sweeps, a command of each."""
+
+ReproduceCommand = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
+"""Options of one of the experiments, a command of each."""

@@ -7,18 +7,23 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import NATS_PER_BIT, Curves
-from ibjax.experiments.szt.claims import COINCIDENCE_FACTOR
+from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.results.cells import cells_over
 from ibjax.results.intervals import (
     compression_onsets,
     event_ratios,
+    fraction_interval,
     mean_estimate,
     median_interval,
     rank_correlation,
 )
-from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, loss_kinks
+from ibjax.results.statistics import (
+    COMPRESSION_THRESHOLD_BITS,
+    loss_kinks,
+    turning_epochs,
+)
 
-__all__ = ["SAME_BITS", "batch_claims", "transition_epochs"]
+__all__ = ["SAME_BITS", "batch_claims", "copy_claims", "transition_epochs"]
 
 SAME_BITS = 0.5
 """Two falls of I(X;T) count as the same within so many bits."""
@@ -121,6 +126,32 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
                     _together(number, activation, batch, found, events, first, second)
                 )
     return claims
+
+
+def copy_claims(dataset: xr.Dataset) -> list[Claim]:
+    """Disagreement of copies that drift apart, in every layer but the output.
+
+    Args:
+      dataset: Dataset of :func:`ibjax.experiments.batches.sweep_of_copies.copy_sweep`.
+
+    Returns:
+      The claims.
+    """
+    found = []
+    for layer in dataset["layer"].values[:-1]:
+        chosen = dataset.sel(layer=layer)
+        turning = turning_epochs(chosen["epoch"].values, chosen["gradient_snr"].values)
+        found.append(
+            decide(
+                f"Layer {layer} ({chosen['layer_name'].item()}) goes over to a "
+                "gradient SNR below one",
+                "fraction of networks whose SNR over copies falls below one for good",
+                fraction_interval(np.isfinite(turning)),
+                num_seeds=dataset.sizes["seed"],
+                above=0.5,
+            )
+        )
+    return found
 
 
 def transition_epochs(curves: Curves, dataset: xr.Dataset) -> dict[str, np.ndarray]:

@@ -95,10 +95,9 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
     * The penalty is on the weights. Biases are free, and can saturate units without it.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`, with a
-      penalty of zero
-        among its cells. Claims 4 and 5 need another penalty too, and 8 to 10 another
-        noise.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`, with a
+        penalty of zero among its cells. Claims 4 and 5 need another penalty too, and 8
+        to 10 another noise.
       estimator: Name of the estimator by sample propagation.
 
     Returns:

@@ -1,20 +1,18 @@
-"""Set-ups of networks with noise on Shwartz-Ziv and Tishby's task."""
+"""Set-up of networks with noise on Shwartz-Ziv and Tishby's task."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 import jax
+from tyro.conf import Suppress
 
 from ibjax import datasets, networks, probes, training
 from ibjax.estimators.propagation.rows import DEFAULT_EFFORT, Effort
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.probes import noisy as noisy_probes
 from ibjax.sweeps.grid import Cell
 
-__all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
+__all__ = ["ESTIMATOR", "NoisySetup"]
 
 # Samples of wider layers are not kept: two components would show little of them.
 _MOST_UNITS_KEPT = 5
@@ -24,7 +22,7 @@ ESTIMATOR = "propagation"
 
 
 @dataclass(frozen=True)
-class NoisySetup(SetupGrid):
+class NoisySetup(Setup):
     """Goldfeld et al.'s noisy networks; several noises or penalties are swept.
 
     Attributes:
@@ -49,82 +47,66 @@ class NoisySetup(SetupGrid):
     learning_rate: float = 4e-4
     batch_size: int = 256
     bin_widths: tuple[float, ...] = (0.0005, 0.005, 0.05, 0.07, 0.5)
-    effort: Effort = DEFAULT_EFFORT
-    num_inputs: int = 1024
+    # No options of the command: they decide how exact the estimates are.
+    effort: Suppress[Effort] = DEFAULT_EFFORT
+    num_inputs: Suppress[int] = 1024
 
-    def estimator_texts(self) -> list[str]:
-        """What estimates the information, in words."""
-        widths = ", ".join(f"{width:g}" for width in self.bin_widths)
-        return ["sample propagation", f"H(bin(T)) in bins of {widths}"]
+    def cells(self, context: Context) -> list[Cell]:
+        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
 
+        Each is measured by sample propagation, H(bin(T)), clusters, the samples of
+        hidden layers of up to five units, ``orthonormality`` of the weights, and
+        losses.
 
-def noisy_cells(
-    setup: NoisySetup,
-    *,
-    snapshots: Sequence[int],
-    key: int = 0,
-    description: dict[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
+        Args:
+          context: Everything else that decides them.
 
-    Each is measured by sample propagation, H(bin(T)), clusters, the samples of hidden
-    layers of up to five units, ``orthonormality`` of the weights, and losses.
+        Returns:
+          The cells, in the order of the grid.
 
-    Args:
-      setup: The set-up.
-      snapshots: Epochs at which to measure.
-      key: Seed of the epochs' shuffles.
-      description: More to keep in every dataset's ``configuration``.
+        Raises:
+          ValueError: If a field is out of range or names a value twice.
 
-    Returns:
-      The cells; fields with several values are axes of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up is out of range or names a value twice.
-
-    Example:
-      >>> cells = noisy_cells(NoisySetup(), snapshots=[0, 10])
-      >>> [cell.place for cell in cells]
-      [{'orthonormal': 0.0}, {'orthonormal': 0.01}]
-    """
-    setup.check()
-    task = datasets.szt()
-    cells = []
-    networks_by_noise = {
-        std: networks.noisy(
-            (task.num_inputs, *setup.hidden, task.num_classes), noise_std=std
-        )
-        for std in setup.noise_std
-    }
-    for chosen, place in setup.combinations():
-        network = networks_by_noise[chosen["noise_std"]]
-        config = training.TrainConfig(
-            learning_rate=setup.learning_rate,
-            batch_size=setup.batch_size,
-            orthonormal=chosen["orthonormal"],
-            shuffle_seed=key,
-        )
-        own = {
-            "noise_std": chosen["noise_std"],
-            "hidden": list(setup.hidden),
-            "epochs": snapshots[-1],
-            "bin_widths": list(setup.bin_widths),
-        }
-        cells.append(
-            Cell(
-                place,
-                task,
-                network.network,
-                config,
-                snapshots,
-                _probes(network, setup),
-                own | (description or {}),
+        Example:
+          >>> cells = NoisySetup().cells(Context(snapshots=[0, 10]))
+          >>> [cell.place for cell in cells]
+          [{'orthonormal': 0.0}, {'orthonormal': 0.01}]
+        """
+        self.check()
+        task = datasets.szt()
+        network_of = cache(networks.noisy)
+        widths = (task.num_inputs, *self.hidden, task.num_classes)
+        cells = []
+        for chosen, place in self.combinations():
+            network = network_of(widths, noise_std=chosen["noise_std"])
+            config = training.TrainConfig(
+                learning_rate=self.learning_rate,
+                batch_size=self.batch_size,
+                orthonormal=chosen["orthonormal"],
+                shuffle_seed=context.random_seed,
             )
-        )
-    return cells
+            own = {
+                "noise_std": chosen["noise_std"],
+                "hidden": list(self.hidden),
+                "epochs": context.snapshots[-1],
+                "bin_widths": list(self.bin_widths),
+                **context.description,
+            }
+            cells.append(
+                Cell(
+                    place,
+                    task,
+                    network.network,
+                    config,
+                    context.snapshots,
+                    _probes(network, self),
+                    own,
+                )
+            )
+        return cells
 
 
-def _probes(network: networks.noisy.NoisyNetwork, setup: NoisySetup):
+def _probes(network, setup: NoisySetup) -> tuple[probes.Probe, ...]:
     def orthonormality(snapshot: probes.Snapshot) -> dict[str, jax.Array]:
         value = training.orthonormality(snapshot.params, network.network)
         return {"orthonormality": value}
