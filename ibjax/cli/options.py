@@ -6,17 +6,21 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 
 import tyro
 
-from ibjax.datasets.images import Images
+from ibjax.datasets.images import Images, image_task
+from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.experiment import Experiment, Part
 
 __all__ = [
     "ImageOptions",
     "Nothing",
-    "Reproduction",
+    "OneDeviceOptions",
+    "Options",
+    "ReproduceOptions",
     "RunOptions",
     "SizeOptions",
-    "Sweep",
+    "SourceOptions",
+    "SweepOptions",
 ]
 
 
@@ -31,7 +35,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class SizeOptions:
-    """Size of an experiment."""
+    """Size of a grid of sweeps."""
 
     seeds: Annotated[
         int | None, _automatic("Networks of every cell.", "the set-up's")
@@ -47,8 +51,6 @@ class SizeOptions:
             "the set-up's",
         ),
     ] = None
-    resume: bool = False
-    """Go on with an unfinished run of the same options in the output directory."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,21 @@ class OneDeviceOptions(RunOptions):
 
     block: tyro.conf.Suppress[int | None] = None
     devices: tyro.conf.Suppress[int | None] = 1
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Finished runs, to be used instead of running."""
+
+    sources: Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(
+            name="from",
+            metavar="DIR [DIR ...]",
+            help="Directories of finished runs to use.",
+            help_behavior_hint="",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True)
@@ -93,64 +110,46 @@ class ImageOptions:
     download: bool = False
     """Download MNIST where it is missing."""
 
+    def task(self, num_train: int | None) -> Task:
+        """Task of these images, of MNIST's the first ``num_train`` to train on."""
+        return image_task(
+            self.data,
+            num_train=num_train,
+            directory=self.data_dir,
+            download=self.download,
+        )
 
-Size = TypeVar("Size")
-Run = TypeVar("Run")
-ImagesOfIt = TypeVar("ImagesOfIt")
-SetupOfIt = TypeVar("SetupOfIt")
+
+SetupT, SizeT, RunT, ImagesT = map(TypeVar, ("SetupT", "SizeT", "RunT", "ImagesT"))
 
 
 @dataclass(frozen=True)
-class Sweep(Generic[Run, ImagesOfIt, SetupOfIt]):
-    """One of the grids that ``ibjax sweep`` offers, its size, and how to run it."""
+class Options(Generic[SetupT, SizeT, RunT, ImagesT]):
+    """Options of one experiment; what it does not have is :class:`Nothing`."""
 
     name: tyro.conf.Suppress[str]
-    setup: SetupOfIt
-    size: SizeOptions
-    run: Run
-    images: ImagesOfIt
+    setup: SetupT
+    size: SizeT
+    run: RunT
+    images: ImagesT
     output: Path
     """Directory for everything that is written."""
+    resume: bool = False
+    """Go on with an unfinished run of the same options in the output directory."""
     quick: bool = False
     """A smaller run that still shows the effect."""
 
 
-@dataclass(frozen=True)
-class Reproduction(Generic[Size, ImagesOfIt, SetupOfIt]):
-    """One of the experiments, its size, and where to write."""
-
-    name: tyro.conf.Suppress[str]
-    setup: SetupOfIt
-    size: Size
-    images: ImagesOfIt
-    output: Path
-    """Directory for everything that is written."""
-    sources: Annotated[
-        tuple[Path, ...],
-        tyro.conf.arg(
-            name="from",
-            metavar="DIR [DIR ...]",
-            help="Use what finished runs left there instead of running.",
-            help_behavior_hint="",
-        ),
-    ] = ()
-    quick: bool = False
-    """A small run, to try it."""
-
-
-def _subcommand(options: Any, kinds: tuple[type, ...], description: str):
+def _subcommand(description: str, name: str, output: str, *groups: Any):
+    options = Options(name, *groups, output=Path(output))
     return Annotated[
-        type(options)[kinds],
-        tyro.conf.subcommand(options.name, default=options, description=description),
+        Options[tuple(map(type, groups))],
+        tyro.conf.subcommand(name, default=options, description=description),
     ]
 
 
 def _sweep(name: str, part: Part):
-    setup = part.setup
-    run = OneDeviceOptions() if setup.on_one_device else RunOptions()
-    images = ImageOptions() if setup.needs_images else Nothing()
-    options = Sweep(name, setup, SizeOptions(), run, images, Path(f"ibjax-{name}"))
-    full, quick = part.full, part.quick
+    setup, full, quick = part.setup, part.full, part.quick
     description = (
         f"{part.summary} {full.seeds} networks, {full.epochs:,} epochs, "
         f"{full.snapshots} snapshots; with --quick {quick.seeds}, {quick.epochs:,} and "
@@ -158,28 +157,34 @@ def _sweep(name: str, part: Part):
     )
     if full.images is not None:
         description += f" {full.images:,} training images; quick, {quick.images:,}."
-    return _subcommand(options, (type(run), type(images), type(setup)), description)
+    return _subcommand(
+        description,
+        name,
+        f"ibjax-{name}",
+        setup,
+        SizeOptions(),
+        OneDeviceOptions() if setup.on_one_device else RunOptions(),
+        ImageOptions() if setup.needs_images else Nothing(),
+    )
 
 
 def _reproduction(experiment: Experiment):
-    # Several set-ups have fields of the same names: none is an option.
-    setup = Nothing() if experiment.parts else experiment.setup
-    size = SizeOptions() if experiment.grids else Nothing()
-    needs_images = any(part.setup.needs_images for part in experiment.grids.values())
-    images = ImageOptions() if needs_images else Nothing()
-    options = Reproduction(
+    grids = experiment.grids
+    needs_images = any(part.setup.needs_images for part in grids.values())
+    return _subcommand(
+        experiment.summary,
         experiment.name,
-        setup,
-        size,
-        images,
-        Path(f"ibjax-reproduce-{experiment.name}"),
+        f"ibjax-reproduce-{experiment.name}",
+        # Several set-ups have fields of the same names: none is an option.
+        Nothing() if experiment.parts else experiment.setup,
+        SizeOptions() if grids else Nothing(),
+        SourceOptions(),
+        ImageOptions() if needs_images else Nothing(),
     )
-    kinds = (type(size), type(images), type(setup))
-    return _subcommand(options, kinds, experiment.summary)
 
 
-SweepCommand = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
+SweepOptions = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
 """Options of one of the grids of sweeps, a command of each."""
 
-ReproduceCommand = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
+ReproduceOptions = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
 """Options of one of the experiments, a command of each."""

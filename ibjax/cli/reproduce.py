@@ -6,19 +6,17 @@ import sys
 import tyro
 from rich.console import Console
 
-from ibjax.cli.images import images_of
-from ibjax.cli.options import ReproduceCommand
+from ibjax.cli.options import ReproduceOptions
 from ibjax.cli.progress import GridBar
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
-from ibjax.experiments.experiment import Scale
 from ibjax.experiments.reproduce import reproduce as run
 
 __all__ = ["reproduce"]
 
 
-def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceCommand]) -> None:
+def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
     """Run a published experiment, draw it, and hold its claims against it.
 
     Prints every claim with the number that decides it, and writes figures as PNG and
@@ -29,9 +27,9 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceCommand]) -> None:
     """
     experiment = EXPERIMENTS[options.name]
 
-    def images(scale: Scale) -> Task:
+    def images(num_train: int | None) -> Task:
         try:
-            return images_of(options.images, scale)
+            return options.images.task(num_train)
         except FileNotFoundError as error:
             print(
                 f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in "
@@ -47,9 +45,9 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceCommand]) -> None:
             setup=None if experiment.parts else options.setup,
             quick=options.quick,
             sizes=vars(options.size) | vars(options.images),
-            sources=options.sources,
+            sources=options.run.sources,
             images=images,
-            resume=getattr(options.size, "resume", False),
+            resume=options.resume,
             command=shlex.join(["ibjax", *sys.argv[1:]]),
             on_progress=bar.update,
         )

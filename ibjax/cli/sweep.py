@@ -8,8 +8,7 @@ import jax
 import tyro
 from rich.console import Console
 
-from ibjax.cli.images import images_of
-from ibjax.cli.options import ImageOptions, Sweep, SweepCommand
+from ibjax.cli.options import Options, SweepOptions
 from ibjax.cli.progress import GridBar
 from ibjax.cli.report import write_report
 from ibjax.experiments.catalogue import SWEEPS
@@ -19,7 +18,7 @@ from ibjax.sweeps.grid import AnyCell, sweep_grid
 __all__ = ["sweep"]
 
 
-def sweep(options: tyro.conf.OmitArgPrefixes[SweepCommand]) -> None:
+def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     """Train many networks and put their layers on the information plane.
 
     An option that takes several values sweeps their combinations.
@@ -36,9 +35,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepCommand]) -> None:
         "block": part.block if options.run.block is None else options.run.block,
         "devices": _chosen_devices(options.run.devices),
     }
-    task = None
-    if isinstance(options.images, ImageOptions):
-        task = images_of(options.images, scale)
+    task = options.images.task(scale.images) if part.setup.needs_images else None
     cells = part.cells(
         scale,
         task=task,
@@ -55,7 +52,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepCommand]) -> None:
             cells,
             num_seeds=scale.seeds,
             directory=options.output,
-            resume=options.size.resume,
+            resume=options.resume,
             on_progress=partial(bar.update, "", cells),
             **run,
         )
@@ -63,7 +60,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepCommand]) -> None:
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(options: Sweep, cells: Sequence[AnyCell], seeds: int) -> str:
+def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}

@@ -32,7 +32,7 @@ def reproduce(
     quick: bool = False,
     sizes: Mapping[str, int | None] = MappingProxyType({}),
     sources: Sequence[Path] = (),
-    images: Callable[[Scale], Task] | None = None,
+    images: Callable[[int | None], Task] | None = None,
     resume: bool = False,
     command: str = "",
     on_progress: OnProgress | None = None,
@@ -50,7 +50,7 @@ def reproduce(
       quick: Whether to make a small run of it.
       sizes: Fields of :class:`ibjax.experiments.experiment.Scale` to replace, by name.
       sources: Directories of finished sweeps, to read instead of training.
-      images: Makes the task of a size, for set-ups on images.
+      images: Task of so many training images, None for all; for set-ups on images.
       resume: Whether to go on with unfinished sweeps in the output directory.
       command: The command that runs this, kept with the claims.
       on_progress: Called as the sweeps go on.
@@ -63,19 +63,22 @@ def reproduce(
       ResultsError: If a directory holds no results where it must, or other ones.
 
     Example:
-      >>> import tempfile
+      >>> import dataclasses, tempfile
       >>> from ibjax.experiments.catalogue import EXPERIMENTS
       >>> from ibjax.results.example import example_dataset
+      >>> szt = dataclasses.replace(EXPERIMENTS["szt"], figures=lambda dataset: {})
       >>> with tempfile.TemporaryDirectory() as directory:
       ...     directory = Path(directory)
       ...     dataset = example_dataset(num_seeds=3, num_epochs=6)
       ...     _ = results.save_dataset(dataset, directory / results.DATASET_FILE)
-      ...     table = reproduce(EXPERIMENTS["szt"], directory, sources=[directory])
+      ...     table = reproduce(szt, directory, sources=[directory])
       ...     print(table.splitlines()[0])
       | claim | number that decides it | holds if | verdict |
     """
     setup = experiment.setup if setup is None else setup
     if experiment.run is not None:
+        if resume:
+            raise ValueError(f"resume must be False: {experiment.name} is no sweep")
         return experiment.run(
             setup, output, quick=quick, sources=sources, command=command
         )
@@ -106,13 +109,13 @@ def _train(
     directory: Path,
     *,
     also: Sequence[int],
-    images: Callable[[Scale], Task] | None,
+    images: Callable[[int | None], Task] | None,
     resume: bool,
     on_progress: Callable[[Sequence[AnyCell], int, Progress], None] | None,
 ) -> xr.Dataset:
     """Dataset of a grid that is swept now."""
     needs_images = part.setup.needs_images and images is not None
-    task = images(scale) if needs_images else None
+    task = images(scale.images) if needs_images else None
     cells = part.cells(scale, also=also, task=task)
     return sweep_grid(
         jax.random.key(0),

@@ -144,7 +144,7 @@ def test_the_version_is_printed(capsys):
     [
         (["sweep", "traning-size"], "no experiment traning-size; did you mean"),
         (["reproduce", "noisi"], "did you mean noisy?"),
-        (["reproduce", "width"], "no experiment width; choose szt, training-size"),
+        (["reproduce", "xyz"], "no experiment xyz; choose szt, training-size"),
         (["swep"], "no command swep; did you mean sweep?"),
     ],
 )

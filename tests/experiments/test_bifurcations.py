@@ -15,6 +15,7 @@ def test_tables_are_distributions():
         np.testing.assert_allclose(table.sum(), 1.0)
 
 
+@pytest.mark.slow
 def test_a_small_run(tmp_path, capsys):
     options = ["--betas", "8", "--tables", "random", "--output", str(tmp_path)]
     cli.main(["reproduce", "bifurcations", *options])

@@ -163,6 +163,8 @@ def test_sweeps_are_run_resumed_and_read(tiny, tmp_path):
     with pytest.raises(results.ResultsError, match="already holds"):
         reproduce(tiny, tmp_path / "out", **options)
     assert reproduce(tiny, tmp_path / "out", resume=True, **options) == table
+    with pytest.raises(ValueError, match="resume must be False: bifurcations is no"):
+        reproduce(EXPERIMENTS["bifurcations"], tmp_path, resume=True)
     again = reproduce(tiny, tmp_path / "again", sources=[tmp_path / "out"])
     assert again == table and not (tmp_path / "again" / "one").exists()
 
