@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     use_all_cores()
     try:
-        _check_name(arguments)
+        _check_names(arguments)
         tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog="ibjax",
@@ -99,22 +99,23 @@ _COMMANDS = {
     "report": _report,
     "info": _info,
 }
-# Names that a command takes, which it tells of one that is none of them.
-_NAMES = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
+# Experiments by name, for the commands that take one.
+_EXPERIMENTS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
 
 
-def _check_name(arguments: Sequence[str]) -> None:
-    """Check that a command and the experiment it is given exist."""
-    for kind, known, given in (
-        ("command", _COMMANDS, arguments[:1]),
-        ("experiment", _NAMES.get(next(iter(arguments), ""), ()), arguments[1:2]),
-    ):
-        name = next(iter(given), "-")
-        if not known or name in known or name.startswith("-"):
-            continue
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}"
-        raise ValueError(f"no {kind} {name}; {hint}")
+def _check_names(arguments: Sequence[str]) -> None:
+    """Check that a command, and the experiment it is given, exist."""
+    known = _COMMANDS
+    for kind, name in zip(("command", "experiment"), arguments, strict=False):
+        if not known or name.startswith("-"):
+            return
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}"
+            )
+            raise ValueError(f"no {kind} {name}; {hint}")
+        known = _EXPERIMENTS.get(name)
 
 
 def _one_line(error: Exception) -> str:

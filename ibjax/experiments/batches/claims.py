@@ -1,4 +1,4 @@
-"""What is said of stochastic against full-batch gradients, against a grid of sweeps."""
+"""Claims about stochastic against full-batch gradients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _EVENTS = {
 
 
 def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """Saxe et al. (2018, Fig. 5) and the stochastic-gradient hypothesis, on a grid.
+    """Claims of Saxe et al. (2018, Fig. 5) and of the stochastic-gradient hypothesis.
 
     All of the last hidden layer:
 
@@ -155,7 +155,7 @@ def copy_claims(dataset: xr.Dataset) -> list[Claim]:
 
 
 def transition_epochs(curves: Curves, dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    """The three epochs of the last hidden layer, of every seed.
+    """Epochs of the three events in the last hidden layer, of every seed.
 
     Args:
       curves: The curves of a sweep.

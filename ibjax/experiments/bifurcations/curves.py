@@ -20,13 +20,12 @@ from ibjax.experiments.bifurcations.claims import (
     curve_claims_markdown,
 )
 from ibjax.experiments.bifurcations.figures import bifurcations
+from ibjax.experiments.szt.setup import SOFT_SHARPNESS, SOFT_THRESHOLD
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
 
 __all__ = ["BifurcationOptions", "random_table", "run", "solve", "szt_table"]
 
-# The paper's soft labels, I(X;Y) = 0.99 bits.
-_SHARPNESS, _THRESHOLD = 54.5, 7.632
 _NUM_RANDOM_INPUTS, _RANDOM_SEED = 6, 0
 # From below one, where nothing pays, to where nearly all of I(X;Y) is kept.
 _BETA_RANGE = (0.6, 1000.0)
@@ -117,7 +116,7 @@ def run(
 
 def szt_table() -> np.ndarray:
     """Joint table of the task's 4,096 inputs and their soft labels, ``[4096, 2]``."""
-    p_one = 0.5 * (1 + np.tanh(0.5 * _SHARPNESS * (scores() - _THRESHOLD)))
+    p_one = 0.5 * (1 + np.tanh(0.5 * SOFT_SHARPNESS * (scores() - SOFT_THRESHOLD)))
     return np.stack([1 - p_one, p_one], axis=1) / len(p_one)
 
 

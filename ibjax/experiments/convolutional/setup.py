@@ -38,22 +38,12 @@ class CnnSetup(Setup):
     noise_variance: float = 0.0735
 
     def cells(self, context: Context) -> list[Cell]:
-        """The one cell, see :meth:`ibjax.experiments.setup.Setup.cells`.
+        """The one cell of the grid; see the base class.
 
         It is measured by kernel-density bounds with the channels of an image side by
         side, ``concat``, and as the mean over channels, ``mean``; with the activities
         of one image, and losses. ``configuration`` keeps the layers' ``shapes`` and
         ``p_y``, the classes' probabilities among all test images.
-
-        Args:
-          context: Everything else that decides it, with square images.
-
-        Returns:
-          The cell.
-
-        Raises:
-          ValueError: If a field or a number is out of range, there are no images, or
-            they are not square.
 
         Example:
           >>> from ibjax.datasets.images import image_task

@@ -54,16 +54,7 @@ class LinearSetup(Setup):
     noise_variances: tuple[float, ...] = (1.0, 0.01)
 
     def cells(self, context: Context) -> list[StudentCell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
-
-        Args:
-          context: Everything else that decides them.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field is out of range.
+        """Cells of the grid; see the base class.
 
         Example:
           >>> setup = LinearSetup(num_samples=(50, 100))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ibjax import datasets, networks, probes, training
 from ibjax.estimators.binning import SZT_EDGES
 from ibjax.experiments.setup import Context, Setup
+from ibjax.experiments.szt.setup import SOFT_SHARPNESS, SOFT_THRESHOLD
 from ibjax.sweeps.grid import Cell
 
 __all__ = ["IbLimitSetup"]
@@ -24,21 +25,11 @@ class IbLimitSetup(Setup):
 
     positive_fields = ("sharpness",)
 
-    sharpness: float = 54.5
-    threshold: float = 7.632
+    sharpness: float = SOFT_SHARPNESS
+    threshold: float = SOFT_THRESHOLD
 
     def cells(self, context: Context) -> list[Cell]:
-        """The one cell, see :meth:`ibjax.experiments.setup.Setup.cells`.
-
-        Args:
-          context: Everything else that decides it.
-
-        Returns:
-          The cell.
-
-        Raises:
-          ValueError: If a field is out of range.
-        """
+        """The one cell of the grid; see the base class."""
         self.check()
         task = datasets.szt(self.sharpness, self.threshold)
         network = networks.mlp(_WIDTHS)

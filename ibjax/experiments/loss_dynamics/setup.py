@@ -34,19 +34,10 @@ class LossSetup(Setup):
     batch_size: tuple[int | Literal["full"], ...] = ("full", 512)
 
     def cells(self, context: Context) -> list[Cell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
+        """Cells of the grid; see the base class.
 
         Each is measured by :func:`ibjax.probes.loss_dynamics.loss_dynamics`, bins and
         losses.
-
-        Args:
-          context: Everything else that decides them.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field is out of range.
 
         Example:
           >>> cells = LossSetup().cells(Context(snapshots=[0, 1]))

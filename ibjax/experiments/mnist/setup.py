@@ -44,18 +44,9 @@ class MnistSetup(Setup):
     bin_width: float = 0.5
 
     def cells(self, context: Context) -> list[Cell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
+        """Cells of the grid; see the base class.
 
         Each is measured by kernel-density bounds and bins, with gradients and losses.
-
-        Args:
-          context: Everything else that decides them, with images.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field or a number is out of range, or there are no images.
 
         Example:
           >>> from ibjax.datasets.images import image_task
@@ -94,19 +85,7 @@ class MnistSetup(Setup):
 
 
 def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainConfig:
-    """Training on all images but those measured, in batches.
-
-    Args:
-      setup: A set-up with ``learning_rate``, ``optimizer`` and ``batch_size``.
-      task: Images.
-      random_seed: Seed of the epochs' shuffles.
-
-    Returns:
-      How to train.
-
-    Raises:
-      ValueError: If the images cannot be trained on so.
-    """
+    """Training on all images but the measured ones, by fields of a set-up."""
     config = training.TrainConfig(
         learning_rate=setup.learning_rate,
         optimizer=setup.optimizer,

@@ -52,20 +52,11 @@ class NoisySetup(Setup):
     num_inputs: Suppress[int] = 1024
 
     def cells(self, context: Context) -> list[Cell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
+        """Cells of the grid; see the base class.
 
         Each is measured by sample propagation, H(bin(T)), clusters, the samples of
         hidden layers of up to five units, ``orthonormality`` of the weights, and
         losses.
-
-        Args:
-          context: Everything else that decides them.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field is out of range or names a value twice.
 
         Example:
           >>> cells = NoisySetup().cells(Context(snapshots=[0, 10]))

@@ -57,22 +57,12 @@ class StochasticSetup(Setup):
     weights: Literal["butakov", "bsy"] = "butakov"
 
     def cells(self, context: Context) -> list[Cell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
+        """Cells of the grid; see the base class.
 
         Compresses the measured images first, which takes a minute or so, see
         :func:`image_codes`. Each cell is measured through compression, with losses.
         Images too small for three poolings are enlarged: a pixel becomes several, as
         digits of 8 by 8 become 24 by 24.
-
-        Args:
-          context: Everything else that decides them, with square images.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field or a number is out of range, there are no images, or
-            they are not square.
 
         Example:
           >>> from ibjax.datasets.images import image_task

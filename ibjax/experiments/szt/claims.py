@@ -1,4 +1,4 @@
-"""What Shwartz-Ziv and Tishby (2017) say of their networks, held against a sweep."""
+"""Claims of Shwartz-Ziv and Tishby (2017) about their networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FITTING_FRACTION = 0.1
 
 
 def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """What Shwartz-Ziv and Tishby (2017) say of Figs. 2 to 4, against a sweep.
+    """Claims of Shwartz-Ziv and Tishby (2017), Figs. 2 to 4, against a sweep.
 
     The last layer is the output. Of the hidden ones the first two, but never the
     last, count as near the input, and the last two of the others as deep; with five

@@ -17,12 +17,13 @@ from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import Cell
 
-__all__ = ["RangedProbes", "SztSetup"]
+__all__ = ["RangedProbes", "SOFT_SHARPNESS", "SOFT_THRESHOLD", "SztSetup"]
 
 Estimator = Literal["binning", "bin-width", "data-range", "kde", "knn"]
 
-# With it the soft labels have the paper's p(y=1) and I(X;Y).
-_SOFT_THRESHOLD = 7.632
+SOFT_SHARPNESS, SOFT_THRESHOLD = 54.5, 7.632
+"""Slope and threshold with which soft labels have the paper's p(y=1) and I(X;Y)."""
+
 _RANGE_BINS = 100
 # The same in all cells of a grid, whatever their ranges.
 _RANGE_LABEL = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
@@ -83,22 +84,13 @@ class SztSetup(Setup):
     bin_width: float = 0.07
 
     def check(self) -> None:
-        """See :meth:`ibjax.experiments.setup.Setup.check`."""
+        """Check the fields; see the base class."""
         super().check()
         if self.num_bins < 2:
             raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
 
     def cells(self, context: Context) -> list[Cell]:
-        """Cells of the grid, see :meth:`ibjax.experiments.setup.Setup.cells`.
-
-        Args:
-          context: Everything else that decides them.
-
-        Returns:
-          The cells, in the order of the grid.
-
-        Raises:
-          ValueError: If a field is out of range.
+        """Cells of the grid; see the base class.
 
         Example:
           >>> setup = SztSetup(activation=("tanh", "relu"), batch_size=(512, "full"))
@@ -160,7 +152,7 @@ class RangedProbes(NamedTuple):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What each estimator is, in words, by name."""
+        """Estimators in words, by name."""
         labels = dict(_RANGE_LABEL)
         for probe in self.others:
             labels |= getattr(probe, "labels", {})
@@ -177,7 +169,7 @@ class RangedProbes(NamedTuple):
 def _szt(sharpness: float | None) -> datasets.Task:
     if sharpness is None:
         return datasets.szt()
-    return datasets.szt(sharpness, _SOFT_THRESHOLD)
+    return datasets.szt(sharpness, SOFT_THRESHOLD)
 
 
 def _network(hidden: str, activation: str, init: str) -> networks.Network:
