@@ -11,7 +11,7 @@ import xarray as xr
 
 from ibjax import claims, results
 from ibjax.datasets.task import Task
-from ibjax.experiments.experiment import Experiment, Part, Scale
+from ibjax.experiments.experiment import Experiment
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
 from ibjax.sweeps.grid import AnyCell, sweep_grid
@@ -91,41 +91,20 @@ def reproduce(
             part = part._replace(setup=setup)
         elif quick and part.quick_setup is not None:
             part = part._replace(setup=part.quick_setup)
-        datasets[name] = _train(
-            part,
-            (part.quick if quick else part.full).chosen(sizes),
-            output / name,
-            also=experiment.also,
-            images=images,
+        scale = (part.quick if quick else part.full).chosen(sizes)
+        needs_images = part.setup.needs_images and images is not None
+        task = images(scale.images) if needs_images else None
+        cells = part.cells(scale, also=experiment.also, task=task)
+        datasets[name] = sweep_grid(
+            jax.random.key(0),
+            cells,
+            num_seeds=scale.seeds,
+            directory=output / name,
             resume=resume,
-            on_progress=on_progress and partial(on_progress, name),
+            block=part.block,
+            on_progress=on_progress and partial(on_progress, name, cells),
         )
     return _write(experiment, datasets, output, command)
-
-
-def _train(
-    part: Part,
-    scale: Scale,
-    directory: Path,
-    *,
-    also: Sequence[int],
-    images: Callable[[int | None], Task] | None,
-    resume: bool,
-    on_progress: Callable[[Sequence[AnyCell], int, Progress], None] | None,
-) -> xr.Dataset:
-    """Dataset of a grid that is swept now."""
-    needs_images = part.setup.needs_images and images is not None
-    task = images(scale.images) if needs_images else None
-    cells = part.cells(scale, also=also, task=task)
-    return sweep_grid(
-        jax.random.key(0),
-        cells,
-        num_seeds=scale.seeds,
-        directory=directory,
-        resume=resume,
-        block=part.block,
-        on_progress=on_progress and partial(on_progress, cells),
-    )
 
 
 def _read(sources: Sequence[Path], name: str) -> xr.Dataset:
