@@ -2,7 +2,7 @@
 
     python scripts/summary.py results --output results
 
-The directory holds what the other scripts wrote, at any depth. Written:
+The directory holds what ``ibjax reproduce`` wrote, at any depth. Written:
 ``claims.html``, which opens without a network and holds the figures too, and
 ``summary.md``, one row for each experiment, which is printed.
 """

@@ -38,14 +38,6 @@ ALLOWED = {
     "cli": _ALL | {"experiments"},
 }
 
-# Imports that break a rule, each with its reason. One that is gone must leave the list.
-EXCEPTIONS = {
-    ("experiments/batches/claims.py", "experiments.szt.claims.COINCIDENCE_FACTOR"): (
-        "the two experiments share what they call a coincidence of two epochs"
-    )
-}
-
-
 def _imports(path: Path) -> set[str]:
     """Dotted names that a file imports, at its top and inside its functions."""
     names = set()
@@ -85,7 +77,7 @@ def test_imports_follow_the_arrows():
         for name in names
         if not _may(path, name)
     ]
-    assert sorted(broken) == sorted(EXCEPTIONS)
+    assert not broken
 
 
 def test_folders_import_each_other_in_no_circle():

@@ -1,5 +1,6 @@
-"""The ``ibjax`` command: sweep, curve, report, info."""
+"""The ``ibjax`` command: sweep, reproduce, curve, report, info."""
 
+import difflib
 import importlib.metadata
 import platform
 import sys
@@ -10,12 +11,15 @@ import jax
 import tyro
 from rich.console import Console
 
+import ibjax
 from ibjax import results
 from ibjax.cli.curve import curve
 from ibjax.cli.report import write_report
+from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import use_all_cores
 from ibjax.datasets.download import data_directories
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 
@@ -34,12 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
       SystemExit: With 2 if the input was bad, with 130 if it was interrupted.
     """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"ibjax {ibjax.__version__}")
+        return
     use_all_cores()
     try:
+        _check_names(arguments)
         tyro.extras.subcommand_cli_from_dict(
-            {"sweep": sweep, "curve": curve, "report": _report, "info": _info},
+            _COMMANDS,
             prog="ibjax",
-            description="Information-bottleneck analysis of deep networks.",
+            description="Information-bottleneck analysis of deep networks. --version "
+            "prints the version.",
             args=arguments,
             config=(
                 tyro.conf.FlagCreatePairsOff,
@@ -80,6 +90,32 @@ def _info() -> None:
             names = sorted(path.name for path in directory.iterdir())
             found = ", ".join(names) or "empty"
         print(f"{'data':<10}{directory}: {found}")
+
+
+_COMMANDS = {
+    "sweep": sweep,
+    "reproduce": reproduce,
+    "curve": curve,
+    "report": _report,
+    "info": _info,
+}
+# Experiments by name, for the commands that take one.
+_EXPERIMENTS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
+
+
+def _check_names(arguments: Sequence[str]) -> None:
+    """Check that a command, and the experiment it is given, exist."""
+    known = _COMMANDS
+    for kind, name in zip(("command", "experiment"), arguments, strict=False):
+        if not known or name.startswith("-"):
+            return
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}"
+            )
+            raise ValueError(f"no {kind} {name}; {hint}")
+        known = _EXPERIMENTS.get(name)
 
 
 def _one_line(error: Exception) -> str:

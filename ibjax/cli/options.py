@@ -1,35 +1,25 @@
-"""Options of ``ibjax sweep``: those of every set-up, and those of its own."""
+"""Options of ``ibjax sweep`` and ``ibjax reproduce``: sizes, runs and set-ups."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Any, Generic, TypeVar, Union
 
 import tyro
 
-from ibjax.datasets.images import Images
-from ibjax.experiments.catalogue import PRESETS
-from ibjax.experiments.convolutional.setup import CnnSetup
-from ibjax.experiments.deep_linear.setup import LinearSetup
-from ibjax.experiments.experiment import Scale
-from ibjax.experiments.loss_dynamics.setup import LossSetup
-from ibjax.experiments.mnist.setup import MnistSetup
-from ibjax.experiments.noisy.setup import NoisySetup
-from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
-from ibjax.experiments.szt.setup import SztSetup
-from ibjax.probes.propagation import DEFAULT_EFFORT, Effort
+from ibjax.datasets.images import Images, image_task
+from ibjax.datasets.task import Task
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.experiment import Experiment, Part
 
 __all__ = [
-    "CnnOptions",
     "ImageOptions",
-    "LinearOptions",
-    "LossOptions",
-    "MnistOptions",
-    "NoisyOptions",
+    "Nothing",
     "Options",
+    "ReproduceOptions",
     "RunOptions",
-    "StochasticOptions",
-    "SztOptions",
+    "SizeOptions",
+    "SourceOptions",
+    "SweepOptions",
 ]
 
 
@@ -38,8 +28,13 @@ def _automatic(text: str, default: str = "automatic"):
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """How large an experiment is, and how to run it."""
+class Nothing:
+    """No options."""
+
+
+@dataclass(frozen=True)
+class SizeOptions:
+    """Size of a grid of sweeps."""
 
     seeds: Annotated[
         int | None, _automatic("Networks of every cell.", "the set-up's")
@@ -55,28 +50,36 @@ class RunOptions:
             "the set-up's",
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Devices and random numbers of a run."""
+
     block: Annotated[int | None, _automatic("Networks trained together.")] = None
     devices: Annotated[int | None, _automatic("Devices to use.", "all")] = None
     key: int = 0
     """Seed of all random numbers."""
-    output: Path = Path("ibjax-szt")
-    """Directory for everything that is written."""
-    resume: bool = False
-    """Go on with an unfinished run of the same options in the output directory."""
-    quick: bool = False
-    """A smaller run that still shows the effect."""
-    preset: tyro.conf.Suppress[str] = "szt"
-
-    @property
-    def scale(self) -> Scale:
-        """The size that was asked for; the preset's where nothing was."""
-        preset = PRESETS[self.preset]
-        return (preset.quick if self.quick else preset.full).chosen(self)
 
 
 @dataclass(frozen=True)
-class ImageOptions(RunOptions):
-    """Which images, and where they are."""
+class SourceOptions:
+    """Finished runs, to be used instead of running."""
+
+    sources: Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(
+            name="from",
+            metavar="DIR [DIR ...]",
+            help="Directories of finished runs to use.",
+            help_behavior_hint="",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Images of an experiment, and where they are."""
 
     images: Annotated[
         int | None,
@@ -98,82 +101,81 @@ class ImageOptions(RunOptions):
     download: bool = False
     """Download MNIST where it is missing."""
 
+    def task(self, num_train: int | None) -> Task:
+        """Task of these images, of MNIST's the first ``num_train`` to train on."""
+        return image_task(
+            self.data,
+            num_train=num_train,
+            directory=self.data_dir,
+            download=self.download,
+        )
 
-@dataclass(frozen=True)
-class SztOptions(RunOptions, SztSetup):
-    """A set-up on Shwartz-Ziv and Tishby's task, its size, and how to run it."""
 
-
-@dataclass(frozen=True)
-class MnistOptions(ImageOptions, MnistSetup):
-    """Fully connected networks on images, their size, and how to run them."""
-
-
-@dataclass(frozen=True)
-class CnnOptions(ImageOptions, CnnSetup):
-    """A convolutional network on images, its size, and how to run it."""
+SetupT, SizeT, RunT, ImagesT = map(TypeVar, ("SetupT", "SizeT", "RunT", "ImagesT"))
 
 
 @dataclass(frozen=True)
-class StochasticOptions(ImageOptions, StochasticSetup):
-    """A stochastic convolutional network, its size, and how to run it."""
+class Options(Generic[SetupT, SizeT, RunT, ImagesT]):
+    """Options of one experiment; what it does not have is :class:`Nothing`."""
+
+    name: tyro.conf.Suppress[str]
+    setup: SetupT
+    size: SizeT
+    run: RunT
+    images: ImagesT
+    output: Path
+    """Directory for everything that is written."""
+    resume: bool = False
+    """Go on with an unfinished run of the same options in the output directory."""
+    quick: bool = False
+    """A smaller run that still shows the effect."""
 
 
-@dataclass(frozen=True)
-class NoisyOptions(RunOptions, NoisySetup):
-    """Noisy networks, their number, and how to run them."""
-
-    effort: tyro.conf.Suppress[Effort] = DEFAULT_EFFORT
-    num_inputs: tyro.conf.Suppress[int] = NoisySetup.num_inputs
-
-
-@dataclass(frozen=True)
-class LossOptions(RunOptions, LossSetup):
-    """Steps of gradient descent, their networks' number, and how to run them."""
+def _subcommand(description: str, name: str, output: str, *groups: Any):
+    options = Options(name, *groups, output=Path(output))
+    return Annotated[
+        Options[tuple(map(type, groups))],
+        tyro.conf.subcommand(name, default=options, description=description),
+    ]
 
 
-@dataclass(frozen=True)
-class LinearOptions(RunOptions, LinearSetup):
-    """Deep linear students, their number, and how to run them."""
-
-    # They train together, on one device.
-    block: tyro.conf.Suppress[int | None] = None
-    devices: tyro.conf.Suppress[int | None] = 1
-
-
-_OPTIONS = {
-    SztSetup: SztOptions,
-    MnistSetup: MnistOptions,
-    CnnSetup: CnnOptions,
-    StochasticSetup: StochasticOptions,
-    NoisySetup: NoisyOptions,
-    LossSetup: LossOptions,
-    LinearSetup: LinearOptions,
-}
-
-
-def _subcommand(name: str):
-    preset = PRESETS[name]
-    setup_class = type(preset.setup)
-    chosen = {
-        field.name: getattr(preset.setup, field.name)
-        for field in dataclasses.fields(setup_class)
-    }
-    options_class = _OPTIONS[setup_class]
-    options = options_class(**chosen, output=Path(f"ibjax-{name}"), preset=name)
-    full, quick = preset.full, preset.quick
+def _sweep(name: str, part: Part):
+    setup, full, quick = part.setup, part.full, part.quick
     description = (
-        f"{preset.summary} {full.seeds} networks, {full.epochs:,} epochs, "
+        f"{part.summary} {full.seeds} networks, {full.epochs:,} epochs, "
         f"{full.snapshots} snapshots; with --quick {quick.seeds}, {quick.epochs:,} and "
         f"{quick.snapshots}."
     )
     if full.images is not None:
         description += f" {full.images:,} training images; quick, {quick.images:,}."
-    return Annotated[
-        options_class,
-        tyro.conf.subcommand(name, default=options, description=description),
-    ]
+    return _subcommand(
+        description,
+        name,
+        f"ibjax-{name}",
+        setup,
+        SizeOptions(),
+        RunOptions(),
+        ImageOptions() if setup.needs_images else Nothing(),
+    )
 
 
-Options = Union[tuple(_subcommand(name) for name in PRESETS)]  # noqa: UP007
-"""Options of one of the presets, a command of each."""
+def _reproduction(experiment: Experiment):
+    grids = experiment.grids
+    needs_images = any(part.setup.needs_images for part in grids.values())
+    return _subcommand(
+        experiment.summary,
+        experiment.name,
+        f"ibjax-reproduce-{experiment.name}",
+        # Several set-ups have fields of the same names: none is an option.
+        Nothing() if experiment.parts else experiment.setup,
+        SizeOptions() if grids else Nothing(),
+        SourceOptions(),
+        ImageOptions() if needs_images else Nothing(),
+    )
+
+
+SweepOptions = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
+"""Options of one of the grids of sweeps, a command of each."""
+
+ReproduceOptions = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
+"""Options of one of the experiments, a command of each."""

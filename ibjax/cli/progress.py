@@ -3,19 +3,16 @@
 import contextlib
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import jax
 import numpy as np
-import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ibjax.results.cells import place_text
-from ibjax.sweeps.grid import AnyCell, sweep_grid
+from ibjax.sweeps.grid import AnyCell
 from ibjax.sweeps.runs import Progress as SweepProgress
 
-__all__ = ["run_cells", "ProgressBar"]
+__all__ = ["GridBar", "ProgressBar"]
 
 _EPOCHS_TO_TELL = 16
 
@@ -100,31 +97,46 @@ class ProgressBar:
         return left, bool(long) or epochs_left < _EPOCHS_TO_TELL
 
 
-def run_cells(
-    cells: Sequence[AnyCell], console: Console, *, key: int = 0, **options: Any
-) -> xr.Dataset:
-    """Sweep the cells of a grid, showing how far it is.
+class GridBar:
+    """A bar of the cell that runs, for the cells of one grid after another.
 
-    Args:
-      cells: The cells.
-      console: Where to show it.
-      key: Seed of all random numbers.
-      **options: Of :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Returns:
-      The grid's dataset.
+    Use it as a context.
     """
-    with contextlib.ExitStack() as shown:
-        bar, current = None, -1
 
-        def show(number, progress):
-            nonlocal bar, current
-            if number != current:
-                shown.close()
-                place = place_text(cells[number].place)
-                label = f"{number + 1} of {len(cells)}, {place}" if place else ""
-                bar = shown.enter_context(ProgressBar(console, label))
-                current = number
-            bar.update(progress)
+    def __init__(self, console: Console):
+        """Begin without a bar.
 
-        return sweep_grid(jax.random.key(key), cells, on_progress=show, **options)
+        Args:
+          console: Where to show the bars.
+        """
+        self._console = console
+        self._shown = contextlib.ExitStack()
+        self._bar: ProgressBar | None = None
+        self._current: tuple[str, int] | None = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._shown.close()
+
+    def update(
+        self, name: str, cells: Sequence[AnyCell], number: int, progress: SweepProgress
+    ) -> None:
+        """Show how far a cell of a grid is.
+
+        Args:
+          name: Name of the grid, in front of the bar; empty for the only one.
+          cells: Its cells.
+          number: Number of the cell that runs.
+          progress: How far it is.
+        """
+        if (name, number) != self._current:
+            self._shown.close()
+            place = place_text(cells[number].place)
+            cell = f"{number + 1} of {len(cells)}, {place}" if place else ""
+            label = ": ".join(filter(None, (name, cell)))
+            bar = ProgressBar(self._console, label)
+            self._bar = self._shown.enter_context(bar)
+            self._current = name, number
+        self._bar.update(progress)

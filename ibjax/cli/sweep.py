@@ -1,98 +1,100 @@
-"""The command's part for sweeps: runs of set-ups, and their reports."""
+"""The command ``ibjax sweep``: a grid of sweeps of an experiment, and its report."""
 
+import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import tyro
 from rich.console import Console
 
-from ibjax.cli.options import ImageOptions, Options, RunOptions
-from ibjax.cli.progress import run_cells
+from ibjax.cli.options import Options, SweepOptions
+from ibjax.cli.progress import GridBar
 from ibjax.cli.report import write_report
-from ibjax.datasets.images import image_task
-from ibjax.datasets.task import Task
-from ibjax.experiments.catalogue import PRESETS, setup_cells
+from ibjax.experiments.catalogue import SWEEPS
 from ibjax.results.provenance import describe_devices
-from ibjax.sweeps.grid import AnyCell
+from ibjax.sweeps.grid import AnyCell, sweep_grid
 
 __all__ = ["sweep"]
 
 
-def sweep(setup: tyro.conf.OmitArgPrefixes[Options]) -> None:
+def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     """Train many networks and put their layers on the information plane.
 
     An option that takes several values sweeps their combinations.
 
     Args:
-      setup: A published experiment, whose options can be changed.
+      options: A published experiment, whose options can be changed.
     """
     started = time.perf_counter()
     console = Console(highlight=False, soft_wrap=True)
-    devices = _chosen_devices(setup.devices)
-    scale, block = setup.scale, setup.block
-    if block is None:
-        block = PRESETS[setup.preset].block
-    cells = setup_cells(
-        setup,
+    part = SWEEPS[options.name]._replace(setup=options.setup)
+    scale = part.quick if options.quick else part.full
+    scale = scale.chosen(vars(options.size) | vars(options.images))
+    run = {
+        "block": part.block if options.run.block is None else options.run.block,
+        "devices": _chosen_devices(options.run.devices),
+    }
+    task = options.images.task(scale.images) if part.setup.needs_images else None
+    cells = part.cells(
         scale,
-        task=_images(setup) if isinstance(setup, ImageOptions) else None,
-        key=setup.key,
-        block=block,
-        devices=devices,
-        description={"command": f"ibjax sweep {setup.preset}"},
+        task=task,
+        random_seed=options.run.key,
+        description={"command": f"ibjax sweep {options.name}"},
+        **run,
     )
-    console.print(_announcement(setup, cells, scale.seeds), markup=False)
-    console.print(f"devices: {describe_devices(devices)}; output: {setup.output}")
-    dataset = run_cells(
-        cells,
-        console,
-        num_seeds=scale.seeds,
-        key=setup.key,
-        directory=setup.output,
-        resume=setup.resume,
-        block=block,
-        devices=devices,
-    )
-    write_report(dataset, setup.output, console)
+    console.print(_announcement(options, cells, scale.seeds), markup=False)
+    devices = describe_devices(run["devices"])
+    console.print(f"devices: {devices}; output: {options.output}")
+    with GridBar(console) as bar:
+        dataset = sweep_grid(
+            jax.random.key(options.run.key),
+            cells,
+            num_seeds=scale.seeds,
+            directory=options.output,
+            resume=options.resume,
+            on_progress=partial(bar.update, "", cells),
+            **run,
+        )
+    write_report(dataset, options.output, console)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _images(setup: ImageOptions) -> Task:
-    return image_task(
-        setup.data,
-        num_train=setup.scale.images,
-        directory=setup.data_dir,
-        download=setup.download,
-    )
-
-
-def _announcement(setup: RunOptions, cells: Sequence[AnyCell], seeds: int) -> str:
-    """What is about to happen."""
+def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str:
+    """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
     networks = f"networks {cells[0].network_text}"
     if len(kinds) > 1:
         networks = f"networks of each of {len(kinds)} kinds"
     lines = [
-        f"ibjax sweep {setup.preset}: {seeds} {networks}, {snapshots[-1]} epochs, "
+        f"ibjax sweep {options.name}: {seeds} {networks}, {snapshots[-1]} epochs, "
         f"measured at {len(snapshots)} of them"
     ]
-    if isinstance(setup, ImageOptions):
+    if options.setup.needs_images:
         task = cells[0].task
         num_train = task.num_samples - task.num_measured
         lines.append(
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
             "measure on"
         )
-    if setup.axes:
-        swept = [
-            f"{axis} {', '.join(map(str, values))}"
-            for axis, values in setup.axes.items()
-        ]
-        lines.append(f"{len(cells)} cells: {'; '.join(swept)}")
-    lines.append(f"estimators: {'; '.join(setup.estimator_texts())}")
+    axes = options.setup.axes
+    if axes:
+        swept = [f"{axis} {', '.join(map(str, axes[axis]))}" for axis in axes]
+        num_cells = math.prod(map(len, axes.values()))
+        lines.append(f"{num_cells} cells: {'; '.join(swept)}")
+    estimators = dict.fromkeys(text for cell in cells for text in _estimators(cell))
+    if estimators:
+        lines.append(f"estimators: {'; '.join(estimators)}")
     return "\n".join(lines)
+
+
+def _estimators(cell: AnyCell) -> list[str]:
+    """Estimators of a cell, in the words of its probes."""
+    probes = getattr(cell, "probes", ())
+    probes = [probes] if callable(probes) else probes
+    return [text for probe in probes for text in getattr(probe, "labels", {}).values()]
 
 
 def _chosen_devices(number: int | None) -> list[jax.Device]:

@@ -1,8 +1,8 @@
-"""Choices that several set-ups have in common."""
+"""Choices that several experiments have in common."""
 
 from typing import Literal
 
-__all__ = ["Activation", "Optimizer", "hidden_widths"]
+__all__ = ["Activation", "COINCIDENCE_FACTOR", "Optimizer", "hidden_widths"]
 
 
 Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tanh"]
@@ -11,11 +11,15 @@ Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tan
 Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
 
 
+COINCIDENCE_FACTOR = 2.0
+"""Two epochs coincide within this factor of each other."""
+
+
 def hidden_widths(hidden: str) -> tuple[int, ...]:
     """Units of the hidden layers that a set-up names.
 
     Args:
-      hidden: Numbers of units with dashes between them.
+      hidden: Numbers of units, separated by dashes.
 
     Returns:
       The numbers.

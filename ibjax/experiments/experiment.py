@@ -1,12 +1,24 @@
-"""A published experiment: its set-up and its sizes."""
+"""Record of a published experiment: set-ups, sizes, claims and figures."""
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Scale", "Preset"]
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ibjax.claims import Claim
+from ibjax.experiments.setup import Context, Setup
+from ibjax.sweeps.grid import AnyCell
+from ibjax.sweeps.runs import snapshot_epochs
+
+__all__ = ["Experiment", "Part", "Scale"]
+
+Datasets = Mapping[str, xr.Dataset]
 
 
 class Scale(NamedTuple):
-    """How large a grid of sweeps is.
+    """Size of a grid of sweeps.
 
     Attributes:
       seeds: Networks of every cell.
@@ -22,26 +34,123 @@ class Scale(NamedTuple):
     images: int | None = None
     test_images: int | None = None
 
-    def chosen(self, options: Any) -> "Scale":
-        """The size with what ``options`` has, by these names and not None, in place."""
-        given = {name: getattr(options, name, None) for name in self._fields}
+    def chosen(self, numbers: Mapping[str, Any]) -> "Scale":
+        """The size with those of the numbers, by name, that are not None."""
+        given = {name: numbers.get(name) for name in self._fields}
         return self._replace(**{k: v for k, v in given.items() if v is not None})
 
 
-class Preset(NamedTuple):
-    """A published experiment.
+class Part(NamedTuple):
+    """A grid of sweeps, and how large it is.
 
     Attributes:
+      setup: Its set-up.
+      full: Its size.
+      quick: A size to try it with.
+      summary: What it shows, in one sentence.
+      block: Networks trained together; None for as many as is best. Large ones fill a
+        device by themselves.
+      quick_setup: A set-up to try it with, where it is another one.
+    """
+
+    setup: Setup
+    full: Scale
+    quick: Scale
+    summary: str = ""
+    block: int | None = None
+    quick_setup: Setup | None = None
+
+    def cells(
+        self, scale: Scale, *, also: Iterable[int] = (), **context: Any
+    ) -> list[AnyCell]:
+        """Cells of the grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
+
+        Args:
+          scale: Its size.
+          also: Epochs to measure at besides those spread over the logarithm; those
+            after the last one are left out.
+          **context: More of :class:`ibjax.experiments.setup.Context`.
+
+        Returns:
+          The cells, in the order of the grid.
+
+        Raises:
+          ValueError: If a field of the set-up or a number is out of range, or a set-up
+            on images has no task.
+
+        Example:
+          >>> from ibjax.experiments.catalogue import SWEEPS
+          >>> part = SWEEPS["batches"]
+          >>> cells = part.cells(part.quick, also=[500, 2_000])
+          >>> print(len(cells), cells[0].snapshots[-3:])
+          4 (500, 501, 1000)
+        """
+        epochs = set(snapshot_epochs(scale.epochs, scale.snapshots))
+        epochs |= {epoch for epoch in also if epoch <= scale.epochs}
+        return self.setup.cells(
+            Context(
+                tuple(sorted(epochs)),
+                num_seeds=scale.seeds,
+                num_measured=scale.test_images,
+                **{"block": self.block} | context,
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A published experiment, as ``ibjax sweep`` and ``ibjax reproduce`` run it.
+
+    One grid of sweeps is given by ``setup``, ``full``, ``quick`` and ``block``, several
+    by ``parts``. An experiment that is no sweep has ``run``, and its options in
+    ``setup``.
+
+    Attributes:
+      name: Its name in both commands.
+      title: What its claims are about.
       summary: What it shows, in one sentence.
       setup: Its set-up.
       full: Its size.
       quick: A size to try it with.
-      block: Networks trained together; None for as many as is best. Large ones fill a
-        device by themselves.
+      also: Epochs that claims or figures need besides those spread over the logarithm.
+      block: Networks trained together, see :class:`Part`.
+      parts: Its grids of sweeps, by the names of their directories.
+      sweeps: Grids that ``ibjax sweep`` offers, by name, where they are not the parts.
+      claims: From the dataset, or all datasets by name if there are ``parts``, to what
+        is claimed of it.
+      figures: From the same to figures, by name.
+      derived: From the datasets to further ones, for claims and figures.
+      files: From the same as claims to texts of further files, by name.
+      run: For an experiment that is no sweep: runs ``setup``, writes into a directory
+        and returns a text to print. Arguments are those two, and by name ``quick``,
+        ``sources``, finished files to read, and the ``command``.
     """
 
+    name: str
+    title: str
     summary: str
-    setup: Any
-    full: Scale
-    quick: Scale
+    setup: Any = None
+    full: Scale | None = None
+    quick: Scale | None = None
+    also: tuple[int, ...] = ()
     block: int | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    sweeps: Mapping[str, Part] | None = None
+    claims: Callable[[Any], list[Claim]] | None = None
+    figures: Callable[[Any], dict[str, Figure]] | None = None
+    derived: Callable[[Datasets], Datasets] | None = None
+    files: Callable[[Any], dict[str, str]] | None = None
+    run: Callable[..., str] | None = None
+
+    @property
+    def grids(self) -> dict[str, Part]:
+        """All grids of sweeps, by the names of their directories."""
+        if self.parts or self.run is not None:
+            return dict(self.parts)
+        own = Part(self.setup, self.full, self.quick, self.summary, self.block)
+        return {self.name: own}
+
+    @property
+    def presets(self) -> dict[str, Part]:
+        """Grids that ``ibjax sweep`` offers, by name."""
+        return self.grids if self.sweeps is None else dict(self.sweeps)

@@ -58,7 +58,8 @@ class Cell(NamedTuple):
     def network_text(self) -> str:
         """The network in words."""
         if "activation" not in self.description:
-            return f"({self.network.description})"
+            described = isinstance(self.network, Network)
+            return f"({self.network.description})" if described else "(varied)"
         hidden, activation = self.description["hidden"], self.description["activation"]
         widths = [self.task.num_inputs, *hidden, self.task.num_classes]
         return f"{'-'.join(map(str, widths))} ({activation})"

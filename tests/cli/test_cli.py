@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from ibjax import __version__ as version
 from ibjax import cli, results
 
 TINY = ["--seeds", "2", "--epochs", "3", "--snapshots", "3", "--estimators", "binning"]
@@ -44,10 +45,12 @@ def test_sweep_leaves_results_figures_and_summary(run):
 
 def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path):
     directory = tmp_path / "grid"
-    options = ["--hidden", "3", "--train-fraction", "0.05", "0.5", *TINY]
+    options = ["--hidden", "3,2", "--train-fraction", "0.05", "0.5", *TINY]
     cli.main(["sweep", "training-size", *options, "--output", str(directory)])
     printed = capsys.readouterr().out
     assert "2 cells: train_fraction 0.05, 0.5" in printed
+    assert "2 networks 12-3-2-2 (tanh)" in printed
+    assert "estimators: 30 bin edges from -1 to 1\n" in printed
     assert "50 % to train on" in printed and "report.html" in printed
     dataset = results.open_dataset(directory)
     assert dataset.train_fraction.values.tolist() == [0.05, 0.5]
@@ -131,6 +134,27 @@ def test_finished_run_is_not_overwritten(run):
     assert (directory / "results.nc").read_bytes() == before
 
 
+def test_the_version_is_printed(capsys):
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"ibjax {version}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "traning-size"], "no experiment traning-size; did you mean"),
+        (["reproduce", "noisi"], "did you mean noisy?"),
+        (["reproduce", "xyz"], "no experiment xyz; choose szt, training-size"),
+        (["swep"], "no command swep; did you mean sweep?"),
+    ],
+)
+def test_names_that_do_not_exist_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(arguments)
+    assert exit_info.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
     (tmp_path / "some.gz").touch()
     monkeypatch.setenv("IBJAX_DATA", str(tmp_path))
@@ -154,6 +178,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
         (["--epochs", "0"], "num_epochs must be at least 1"),
         (["--hidden", "4", "0"], "widths must be two or more positive numbers"),
         (["--hidden", "4-x"], "hidden must be numbers of units"),
+        (["--hidden", "4,x"], "hidden must be numbers of units"),
         (["--activation", "relu", "relu"], "activation must name each value once"),
         (["--sharpness", "-2"], "sharpness must be one positive number"),
         (["--devices", "99"], "devices must lie in"),

@@ -1,9 +1,11 @@
-"""The progress bar: what it says of the time left."""
+"""Progress bars: the time left, and one bar for every cell."""
+
+from types import SimpleNamespace
 
 import numpy as np
 from rich.console import Console
 
-from ibjax.cli.progress import ProgressBar
+from ibjax.cli.progress import GridBar, ProgressBar
 from ibjax.sweeps.runs import Progress
 
 
@@ -17,3 +19,18 @@ def test_time_left_is_fitted_to_epochs_and_snapshots():
     left, known = bar._time_left(Progress(50, 110, 2, 5, None, "run"))
     assert known
     np.testing.assert_allclose(left, 60 * 0.1 + 3 * 2, rtol=1e-6)
+
+
+def test_every_cell_has_a_bar_with_its_place():
+    console = Console(record=True, force_terminal=False, width=100, quiet=False)
+    cells = [SimpleNamespace(place={"activation": name}) for name in ("tanh", "relu")]
+    with GridBar(console) as bar:
+        for name, number in (("depth", 0), ("depth", 1), ("width", 0)):
+            bar.update(name, cells, number, Progress(0, 20, 0, 1, None, "compile"))
+            bar.update(name, cells, number, Progress(20, 20, 1, 1, 1.0, "done"))
+    lines = console.export_text().splitlines()
+    assert [line.split(": epoch")[0] for line in lines] == [
+        "depth: 1 of 2, tanh",
+        "depth: 2 of 2, relu",
+        "width: 1 of 2, tanh",
+    ]

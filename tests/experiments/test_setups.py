@@ -9,20 +9,25 @@ import pytest
 
 from ibjax import datasets, networks, training
 from ibjax.datasets.images import image_task
-from ibjax.experiments.catalogue import PRESETS, setup_cells
-from ibjax.experiments.convolutional.setup import CnnSetup, cnn_cells
-from ibjax.experiments.deep_linear.setup import LinearSetup, StudentCell, linear_cells
-from ibjax.experiments.experiment import Scale
-from ibjax.experiments.loss_dynamics.setup import LossSetup, loss_cells
-from ibjax.experiments.mnist.setup import MnistSetup, mnist_cells
-from ibjax.experiments.noisy.setup import NoisySetup, noisy_cells
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.convolutional.setup import CnnSetup
+from ibjax.experiments.deep_linear.setup import LinearSetup, StudentCell
+from ibjax.experiments.experiment import Part, Scale
+from ibjax.experiments.loss_dynamics.setup import LossSetup
+from ibjax.experiments.mnist.setup import MnistSetup
+from ibjax.experiments.setup import Context
 from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
-from ibjax.experiments.szt.setup import SztSetup, szt_cells
+from ibjax.experiments.szt.setup import SztSetup
 from ibjax.results.cells import cell_name
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import sweep_grid
 
-SIZE = {"num_seeds": 2, "snapshots": (0, 3)}
+CONTEXT = Context((0, 3), num_seeds=2)
+PARTS = SWEEPS | {
+    f"{name}/{directory}": part
+    for name, experiment in EXPERIMENTS.items()
+    for directory, part in experiment.grids.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +38,22 @@ def images():
     return datasets.make_task(x, labels, num_classes=10, num_measured=20)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_grid(name, images):
-    setup = PRESETS[name].setup
-    if isinstance(setup, MnistSetup | CnnSetup | StochasticSetup):
+def test_the_sweeps_of_the_command_keep_their_names():
+    assert " ".join(SWEEPS) == (
+        "szt training-size depth width activations batches batches-adam loss-dynamics "
+        "deep-linear relevance mnist cnn noisy stochastic"
+    )
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_is_a_grid(name, images):
+    part = PARTS[name]
+    setup = part.setup
+    if setup.needs_images:
         setup = dataclasses.replace(setup, batch_size=50)
     if isinstance(setup, StochasticSetup):
         setup = dataclasses.replace(setup, autoencoder="dense", autoencoder_steps=1)
-    cells = setup_cells(setup, Scale(2, 3, 2), task=images)
+    cells = part._replace(setup=setup).cells(Scale(2, 3, 2), task=images)
     places = [tuple(cell.place.values()) for cell in cells]
     assert places == list(itertools.product(*setup.axes.values()))
     assert len({cell_name(cell.place) for cell in cells}) == len(cells)
@@ -54,8 +67,9 @@ def test_every_preset_is_a_grid(name, images):
 def test_sizes_and_keys_reach_the_cells(images):
     setup = MnistSetup(hidden=("5", "4"), activation=("relu",), batch_size=50)
     scale = Scale(2, 10, 3, test_images=7)
-    (cell,) = setup_cells(
-        setup, scale, task=images, also=[4, 11], key=3, description={"note": "x"}
+    part = Part(setup, scale, scale)
+    (cell,) = part.cells(
+        scale, task=images, also=[4, 11], random_seed=3, description={"note": "x"}
     )
     assert cell.place == {} and cell.snapshots == (0, 1, 4, 10)
     assert cell.network.layer_names == ("relu 5", "relu 4", "softmax 10")
@@ -64,13 +78,12 @@ def test_sizes_and_keys_reach_the_cells(images):
     assert training.num_train_rows(cell.task, cell.config) == 100
     assert cell.config.shuffle_seed == 3 and cell.description["note"] == "x"
     with pytest.raises(ValueError, match="task must hold the images"):
-        setup_cells(setup, scale)
+        part.cells(scale)
 
 
 def test_the_classes_of_all_test_images_are_kept(images):
-    (cell,) = cnn_cells(
-        CnnSetup(batch_size=50), images, snapshots=[0, 1], num_measured=5
-    )
+    context = Context([0, 1], task=images, num_measured=5)
+    (cell,) = CnnSetup(batch_size=50).cells(context)
     # 20 test images, two of each class, of which the first five are measured.
     np.testing.assert_allclose(cell.description["p_y"], np.full(10, 0.1))
     assert cell.task.num_measured == 5
@@ -80,7 +93,7 @@ def test_a_cell_is_what_its_place_says():
     setup = SztSetup(
         hidden=("5-4", "3"), train_fraction=(0.05, 0.5), activation=("relu",)
     )
-    cells = szt_cells(setup, **SIZE)
+    cells = setup.cells(CONTEXT)
     assert [cell.place["hidden"] for cell in cells] == ["5-4", "5-4", "3", "3"]
     assert [cell.place["train_fraction"] for cell in cells] == [0.05, 0.5, 0.05, 0.5]
     # 205 rows are less than a batch of 512.
@@ -91,7 +104,7 @@ def test_a_cell_is_what_its_place_says():
 
 def test_students_are_what_their_place_says():
     setup = LinearSetup(hidden=("5-4",), num_samples=(10, 20), batch_size=("full", 5))
-    cells = linear_cells(setup, snapshots=(0, 3), description={"note": "x"})
+    cells = setup.cells(CONTEXT)
     assert [tuple(cell.place.values()) for cell in cells] == [
         (samples, batch) for samples in (10, 20) for batch in ("full", "5")
     ]
@@ -114,18 +127,26 @@ def test_students_are_what_their_place_says():
         ({"snr": ()}, "snr must name at least one"),
     ):
         with pytest.raises(ValueError, match=message):
-            linear_cells(dataclasses.replace(setup, **wrong), snapshots=(0, 3))
+            dataclasses.replace(setup, **wrong).cells(CONTEXT)
 
 
 def test_plain_numbers_are_the_layers_of_one_network():
-    (cell,) = szt_cells(SztSetup(hidden=("10", "7")), **SIZE)
+    (cell,) = SztSetup(hidden=("10", "7")).cells(CONTEXT)
     assert cell.place == {}
     assert cell.network.layer_names == ("tanh 10", "tanh 7", "softmax 2")
 
 
+def test_commas_are_dashes():
+    cells = SztSetup(hidden=("10,7", "5")).cells(CONTEXT)
+    assert [cell.place["hidden"] for cell in cells] == ["10-7", "5"]
+    assert cells[0].description["hidden"] == [10, 7]
+    with pytest.raises(ValueError, match="hidden must name each value once"):
+        SztSetup(hidden=("10,7", "10-7")).cells(CONTEXT)
+
+
 def test_cells_of_one_noise_share_their_probes():
     setup = SztSetup(learning_rate=(1e-3, 1e-2), noise_variance=(1e-3, 1e-1))
-    first, other, second, _ = (cell.probes() for cell in szt_cells(setup, **SIZE))
+    first, other, second, _ = (cell.probes for cell in setup.cells(CONTEXT))
     assert first is second
     assert first is not other
 
@@ -149,7 +170,8 @@ def test_the_range_is_that_of_the_activities():
 def test_bins_span_the_range_of_the_run():
     estimators = ("binning", "data-range")
     setup = SztSetup(hidden=("3",), activation=("relu",), estimators=estimators)
-    (cell,) = szt_cells(setup, num_seeds=1, snapshots=(0, 1))
+    (cell,) = setup.cells(Context((0, 1)))
+    assert set(cell.probes.labels) == {"binning", "data_range"}
     first, ranged, *_ = cell.probes()
     assert (list(first.labels), list(ranged.labels)) == (["binning"], ["data_range"])
     edges = ranged.parameters["edges"]
@@ -172,7 +194,8 @@ def test_no_hidden_layer_has_no_range():
             datasets.szt(),
             networks.mlp((12, 2)),
             training.TrainConfig(),
-            **SIZE,
+            num_seeds=2,
+            snapshots=(0, 3),
         )
 
 
@@ -192,7 +215,7 @@ def test_no_hidden_layer_has_no_range():
 def test_bad_setups_are_refused(options, message):
     setup = dataclasses.replace(SztSetup(), **options)
     with pytest.raises(ValueError, match=message):
-        szt_cells(setup, **SIZE)
+        setup.cells(CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -209,40 +232,25 @@ def test_bad_setups_are_refused(options, message):
 def test_bad_setups_of_images_are_refused(options, message, images):
     setup = dataclasses.replace(MnistSetup(batch_size=50), **options)
     with pytest.raises(ValueError, match=message):
-        mnist_cells(setup, images, snapshots=[0, 1])
+        setup.cells(Context([0, 1], task=images))
 
 
 def test_images_that_do_not_fit_are_refused(images):
     with pytest.raises(ValueError, match="num_measured must be at least 1, got 0"):
-        mnist_cells(MnistSetup(), images, snapshots=[0], num_measured=0)
+        MnistSetup().cells(Context([0], task=images, num_measured=0))
     wide = datasets.make_task(images.x[:, :35], images.labels, num_measured=20)
     with pytest.raises(ValueError, match="task must hold square images, got 35 pixels"):
-        cnn_cells(CnnSetup(), wide, snapshots=[0])
+        CnnSetup().cells(Context([0], task=wide))
     with pytest.raises(ValueError, match="images must be mnist or digits, got 'cats'"):
         image_task("cats")
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"noise_std": ()}, "noise-std must name at least one"),
-        ({"noise_std": (0.1, 0.0)}, "noise-std must be one positive number, got 0"),
-        ({"orthonormal": (0.0, 0.0)}, "orthonormal must name each value once"),
-        ({"bin_widths": (0.1, -1.0)}, "bin-widths must be one positive number"),
-        ({"hidden": (3, 0)}, "hidden must be one positive number, got 0"),
-    ],
-)
-def test_bad_noisy_setups_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        noisy_cells(NoisySetup(**options), snapshots=[0, 1])
-
-
 def test_steps_are_measured_as_they_are_taken():
     setup = LossSetup(hidden=("3",), learning_rate=(0.1, 0.2))
-    cells = loss_cells(setup, snapshots=[0, 1], key=2)
+    cells = setup.cells(Context([0, 1], random_seed=2))
     found = [(cell.config.learning_rate, cell.config.batch_size) for cell in cells]
     assert found == [(0.1, None), (0.1, 512), (0.2, None), (0.2, 512)]
     assert {cell.config.optimizer for cell in cells} == {"sgd"}
     assert {cell.config.shuffle_seed for cell in cells} == {2}
     with pytest.raises(ValueError, match="batch_size must be at most the training set"):
-        loss_cells(LossSetup(batch_size=(4000,)), snapshots=[0, 1])
+        LossSetup(batch_size=(4000,)).cells(Context([0, 1]))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ibjax.datasets.task import make_task
-from ibjax.experiments.noisy.setup import NoisySetup, noisy_cells
+from ibjax.experiments.noisy.setup import NoisySetup
+from ibjax.experiments.setup import Context
 from ibjax.networks import noisy
 from ibjax.probes import noisy as noisy_probes
 from ibjax.probes.propagation import Effort, network_information_at
@@ -156,7 +157,7 @@ def test_wrong_arguments(make, message):
 
 def test_cells_are_all_combinations():
     setup = NoisySetup(noise_std=(0.005, 0.05), orthonormal=(0.0, 0.01))
-    cells = noisy_cells(setup, snapshots=[0, 3], description={"note": "x"})
+    cells = setup.cells(Context([0, 3], description={"note": "x"}))
     assert [tuple(cell.place.values()) for cell in cells] == [
         (0.005, 0.0),
         (0.005, 0.01),
@@ -186,7 +187,7 @@ def test_a_sweep_records_what_the_probes_measure():
         num_inputs=16,
         noise_std=(0.1,),
     )
-    (cell,) = noisy_cells(setup, snapshots=[0, 2])
+    (cell,) = setup.cells(Context([0, 2]))
     dataset = sweep(
         jax.random.key(0),
         cell.task,

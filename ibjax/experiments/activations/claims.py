@@ -1,4 +1,4 @@
-"""What Saxe et al. (2018) say of activation functions, against a grid of sweeps."""
+"""Claims of Saxe et al. (2018) about activation functions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _COMPRESSES = {
 def activation_claims(
     dataset: xr.Dataset, *, estimators: Sequence[str] | None = None
 ) -> list[Claim]:
-    """Which activation functions compress, by every estimator of the dataset.
+    """Compression by activation function, decided anew by every estimator.
 
     Saxe et al. (2018, Figs. 1 and 2 and appendix B): networks of tanh units compress,
     softsign units a little, ReLU, softplus and linear units do not. The claim is made
-    of the last hidden layer, and decided anew by every estimator: where the rows of
-    one activation function differ, it is the estimator that decides.
+    of the last hidden layer. Where the rows of one activation function differ, it is
+    the estimator that decides.
 
     Args:
       dataset: Dataset of a grid over ``activation``.

@@ -1,4 +1,4 @@
-"""What is said of stochastic against full-batch gradients, against a grid of sweeps."""
+"""Claims about stochastic against full-batch gradients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
-from ibjax.experiments.szt.claims import COINCIDENCE_FACTOR
+from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.results.cells import cells_over
 from ibjax.results.intervals import (
     compression_onsets,
     event_ratios,
+    fraction_interval,
     mean_estimate,
     median_interval,
     rank_correlation,
@@ -20,9 +21,10 @@ from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
     loss_kinks,
+    turning_epochs,
 )
 
-__all__ = ["SAME_BITS", "batch_claims", "transition_epochs"]
+__all__ = ["SAME_BITS", "batch_claims", "copy_claims", "transition_epochs"]
 
 SAME_BITS = 0.5
 """Two falls of I(X;T) count as the same within so many bits."""
@@ -35,7 +37,7 @@ _EVENTS = {
 
 
 def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """Saxe et al. (2018, Fig. 5) and the stochastic-gradient hypothesis, on a grid.
+    """Claims of Saxe et al. (2018, Fig. 5) and of the stochastic-gradient hypothesis.
 
     All of the last hidden layer:
 
@@ -127,8 +129,34 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     return claims
 
 
+def copy_claims(dataset: xr.Dataset) -> list[Claim]:
+    """Disagreement of copies that drift apart, in every layer but the output.
+
+    Args:
+      dataset: Dataset of :func:`ibjax.experiments.batches.copies.copy_sweep`.
+
+    Returns:
+      The claims.
+    """
+    found = []
+    for layer in dataset["layer"].values[:-1]:
+        chosen = dataset.sel(layer=layer)
+        turning = turning_epochs(chosen["epoch"].values, chosen["gradient_snr"].values)
+        found.append(
+            decide(
+                f"Layer {layer} ({chosen['layer_name'].item()}) goes over to a "
+                "gradient SNR below one",
+                "fraction of networks whose SNR over copies falls below one for good",
+                fraction_interval(np.isfinite(turning)),
+                num_seeds=dataset.sizes["seed"],
+                above=0.5,
+            )
+        )
+    return found
+
+
 def transition_epochs(curves: Curves, dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    """The three epochs of the last hidden layer, of every seed.
+    """Epochs of the three events in the last hidden layer, of every seed.
 
     Args:
       curves: The curves of a sweep.

@@ -10,16 +10,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import xarray as xr
 
-from ibjax import training
+from ibjax import datasets, networks, training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.probes.training import gradients
+from ibjax.sweeps.seeds import sweep_trainable
 from ibjax.training.gradients import minibatch_statistics
 from ibjax.training.objectives import cross_entropy, evaluate
 from ibjax.training.trainable import Trainable
 
-__all__ = ["copies"]
+__all__ = ["copies", "copy_sweep"]
 
 _RECORDED = ("gradient_mean", "gradient_std", "gradient_snr")
 
@@ -122,3 +124,29 @@ def copies(task: Task, network: Network, config: training.TrainConfig) -> Traina
 
 def _as_vector(layer: Any) -> jax.Array:
     return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(layer)])
+
+
+def copy_sweep(sweep: xr.Dataset) -> xr.Dataset:
+    """Statistics over copies of the tanh networks that SGD trains on minibatches.
+
+    Args:
+      sweep: Dataset of ``ibjax sweep batches``, for its seeds and snapshots.
+
+    Returns:
+      Dataset over ``seed``, ``epoch`` and ``layer``, see :func:`copies`.
+    """
+    trained = copies(
+        datasets.szt(),
+        networks.mlp((12, 10, 7, 5, 4, 3, 2)),
+        training.TrainConfig(learning_rate=0.1, optimizer="sgd"),
+    )
+    seeds = sweep["seed"].values
+    return sweep_trainable(
+        jax.random.key(0),
+        trained,
+        num_seeds=len(seeds),
+        first_seed=int(seeds[0]),
+        snapshots=sweep["epoch"].values.tolist(),
+        # Each is as many copies as there are batches.
+        block=1,
+    )

@@ -1,4 +1,4 @@
-"""What is said of the bifurcations of the information bottleneck, held against curves.
+"""Claims about the bifurcations of the information bottleneck.
 
 Nothing here is random: a curve of a known table decides each claim by one number.
 """
@@ -57,7 +57,7 @@ def bifurcation_claims(
     curve: InformationCurve,
     branches: Mapping[int, InformationCurve],
 ) -> list[CurveClaim]:
-    r"""What Tishby and Zaslavsky (2015) and Rose (1998) say of bifurcations.
+    r"""Claims of Tishby and Zaslavsky (2015) and Rose (1998) about bifurcations.
 
     In order:
 

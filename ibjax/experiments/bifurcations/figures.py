@@ -1,4 +1,4 @@
-"""How clusters divide along the information curve, in bits."""
+"""Division of the clusters along the information curve, in bits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bifurcations(
     label: int = 1,
     scale: Literal["linear", "logit"] = "linear",
 ) -> Figure:
-    r"""How clusters divide as beta grows, and what keeping them together costs.
+    r"""Division of the clusters as beta grows, and the cost of keeping them together.
 
     Left, above: p(y|t) of one label for every cluster of the curve, as wide as the
     cluster's weight; a cluster is joined to the nearest one at the beta before. Dashes

@@ -1,4 +1,4 @@
-"""What Butakov et al. (2024) say of estimates from codes, held against estimates."""
+"""Claims of Butakov et al. (2024) about estimates from codes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Rows = Sequence[Mapping[str, Any]]
 def compression_claims(
     rows: _Rows, *, families: Mapping[str, str], estimators: Mapping[str, str]
 ) -> list[Claim]:
-    """What is said of estimators after compression, against estimates of known truth.
+    """Claims about estimators after compression, against estimates of known truth.
 
     In order, for every kind and size of images, the estimator that does best up to 5
     nats being named in the first two, chosen with the truth at hand:

@@ -1,4 +1,4 @@
-"""What is said of convolutional networks on the plane, against a sweep."""
+"""Claims about convolutional networks on the information plane."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 __all__ = ["CALIBRATED_BITS", "convolutional_claims"]
 
 CALIBRATED_BITS = 0.01
-"""How far the labels' estimate may be from the target of a calibrated variance."""
+"""Largest distance of the labels' estimate from the target of a calibrated variance."""
 
 _BOUNDS = ("upper", "lower")
 
 
 def convolutional_claims(dataset: xr.Dataset) -> list[Claim]:
-    """What is said of convolutional layers by the two ways to measure them.
+    """Claims about convolutional layers, by the two ways to measure them.
 
     1. With all channels side by side (*concat*) the layers with channels stay within
        0.1 bit of the plane's top right corner, log2 of the number of inputs and H(Y).
@@ -92,7 +92,7 @@ def _pinned(curves: Curves, layer: int, corner: tuple[float, float]) -> Claim:
 
 
 def _rises(curves: Curves) -> Claim:
-    """The layer that has most more of I(X;T) than the one before it, at the end."""
+    """Claim 2: the layer that exceeds the one before it by most I(X;T), at the end."""
     rises = np.diff(curves.i_xt[:, :, -1], axis=0) / NATS_PER_BIT
     kept = curves.kept[:-1] & curves.kept[1:]
     rises = np.where(kept, rises, np.nan)
@@ -111,7 +111,7 @@ def _rises(curves: Curves) -> Claim:
 
 
 def _compression(curves: Curves) -> Claim:
-    """The hidden layer that falls most."""
+    """Claim 3, of the hidden layer that falls most."""
     falls = [curves.compression_bits(n) for n in range(len(curves.i_xt) - 1)]
     layer = _largest(np.array([fall.value for fall in falls]))
     return decide(

@@ -1,4 +1,4 @@
-"""What Saxe et al. (2018) say of deep linear students, held against exact numbers."""
+"""Claims of Saxe et al. (2018) about deep linear students, whose numbers are exact."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FALL = 0.1
 
 
 def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
-    """What Saxe et al. (2018) say of Figs. 3, 4, 6, 18 and 21, against students.
+    """Claims of Saxe et al. (2018), Figs. 3, 4, 6, 18 and 21, against students.
 
     A fall is the most that a curve of one network ever lies below an earlier point of
     itself. Under every noise variance of a dataset, in order:
@@ -54,7 +54,7 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
     Args:
       datasets: Datasets of
-      :func:`ibjax.experiments.deep_linear.students.train_students` by names that
+        :func:`ibjax.experiments.deep_linear.students.train_students` by names that
         start with those; claims of missing ones are left out.
 
     Returns:
@@ -109,7 +109,7 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
 
 def largest_falls(curves: np.ndarray) -> np.ndarray:
-    """The most that curves ever lie below an earlier point of themselves.
+    """Largest fall of curves below an earlier point of themselves.
 
     Args:
       curves: Shape ``[..., num_epochs]``.

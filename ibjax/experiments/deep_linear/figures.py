@@ -14,10 +14,35 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
-__all__ = ["gradient_step", "relevance", "students"]
+__all__ = ["deep_linear_figures", "gradient_step", "relevance", "students"]
 
 _BLUE, _VERMILLION, _GREEN = layer_colors(3)
 _DASH = (0, (4, 1.5))
+_LESS_NOISE = "noise_0.01"
+
+
+def deep_linear_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+    """Students, relevance under both noises, and the gradient's step, by name."""
+    shown = {
+        "Generalisation": datasets["generalization"],
+        "More samples": datasets["generalization_400"],
+        "Overtraining": datasets["overtraining"],
+    }
+    parts = {
+        "High SNR": datasets["relevance"],
+        "More samples": datasets["relevance_400"],
+        "Low SNR": datasets["low_snr"],
+    }
+    steps = {
+        "One unit a layer": datasets["gradient_snr"],
+        "Larger batches": datasets["gradient_snr_20"],
+    }
+    return {
+        "deep_linear_students": students(shown),
+        "deep_linear_relevance": relevance(parts),
+        "deep_linear_relevance_fine": relevance(parts, estimator=_LESS_NOISE),
+        "deep_linear_gradients": gradient_step(steps),
+    }
 
 
 def students(

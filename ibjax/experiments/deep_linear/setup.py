@@ -1,4 +1,6 @@
-"""Set-ups of deep linear students of a linear teacher."""
+"""Set-up of deep linear students of a linear teacher."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +11,14 @@ import xarray as xr
 
 from ibjax.experiments.choices import hidden_widths
 from ibjax.experiments.deep_linear.students import StudentConfig, student
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.seeds import sweep_trainable
 
-__all__ = ["LinearSetup", "StudentCell", "linear_cells"]
+__all__ = ["LinearSetup", "StudentCell"]
 
 
 @dataclass(frozen=True)
-class LinearSetup(SetupGrid):
+class LinearSetup(Setup):
     """Deep linear students; a field with several values is swept.
 
     Attributes:
@@ -39,6 +41,7 @@ class LinearSetup(SetupGrid):
 
     grid_fields = ("hidden", "num_samples", "snr", "batch_size", "learning_rate")
     positive_fields = ("noise_variances",)
+    number_fields = ("learning_rate",)
 
     hidden: tuple[str, ...] = ("100",)
     num_samples: tuple[int, ...] = (100,)
@@ -51,10 +54,41 @@ class LinearSetup(SetupGrid):
     init_scale: float = 0.1
     noise_variances: tuple[float, ...] = (1.0, 0.01)
 
-    def estimator_texts(self) -> list[str]:
-        """What gives the information, in words."""
-        variances = ", ".join(f"{variance:g}" for variance in self.noise_variances)
-        return [f"exact, noise variance {variances}"]
+    def cells(self, context: Context) -> list[StudentCell]:
+        """Cells of the grid; see the base class.
+
+        Example:
+          >>> setup = LinearSetup(num_samples=(50, 100))
+          >>> [cell.place for cell in setup.cells(Context(snapshots=[0, 1]))]
+          [{'num_samples': 50}, {'num_samples': 100}]
+        """
+        self.check()
+        cells = []
+        for chosen, place in self.combinations():
+            batch_size = chosen["batch_size"]
+            config = StudentConfig(
+                hidden=hidden_widths(chosen["hidden"]),
+                num_samples=chosen["num_samples"],
+                num_inputs=self.num_inputs,
+                num_outputs=self.num_outputs,
+                num_relevant=self.num_relevant,
+                snr=chosen["snr"],
+                batch_size=None if batch_size == "full" else batch_size,
+                learning_rate=chosen["learning_rate"],
+                init_scale=self.init_scale,
+            )
+            own = {"epochs": context.snapshots[-1], **context.description}
+            cells.append(
+                StudentCell(
+                    place,
+                    config,
+                    context.snapshots,
+                    self.noise_variances,
+                    own,
+                    self.varied,
+                )
+            )
+        return cells
 
 
 class StudentCell(NamedTuple):
@@ -66,6 +100,7 @@ class StudentCell(NamedTuple):
       snapshots: Epochs at which to measure.
       noise_variances: Variances of the noise of T.
       description: More to keep in the dataset's ``configuration``.
+      vary: Learning rates, where there are several.
     """
 
     place: dict[str, float | str]
@@ -73,6 +108,7 @@ class StudentCell(NamedTuple):
     snapshots: Sequence[int]
     noise_variances: Sequence[float]
     description: dict[str, Any]
+    vary: dict[str, Sequence[float]]
 
     @property
     def network_text(self) -> str:
@@ -86,49 +122,6 @@ class StudentCell(NamedTuple):
             noise_variances=self.noise_variances,
             description=self.description,
         )
-        return sweep_trainable(key, students, snapshots=self.snapshots, **options)
-
-
-def linear_cells(
-    setup: LinearSetup,
-    *,
-    snapshots: Sequence[int],
-    description: dict[str, Any] | None = None,
-) -> list[StudentCell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Args:
-      setup: The set-up.
-      snapshots: Epochs at which to measure.
-      description: More to keep in every dataset's ``configuration``.
-
-    Returns:
-      The cells, in the order of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up is out of range.
-
-    Example:
-      >>> setup = LinearSetup(num_samples=(50, 100))
-      >>> cells = linear_cells(setup, snapshots=[0, 1])
-      >>> [cell.place for cell in cells]
-      [{'num_samples': 50}, {'num_samples': 100}]
-    """
-    setup.check()
-    cells = []
-    for chosen, place in setup.combinations():
-        batch_size = chosen["batch_size"]
-        config = StudentConfig(
-            hidden=hidden_widths(chosen["hidden"]),
-            num_samples=chosen["num_samples"],
-            num_inputs=setup.num_inputs,
-            num_outputs=setup.num_outputs,
-            num_relevant=setup.num_relevant,
-            snr=chosen["snr"],
-            batch_size=None if batch_size == "full" else batch_size,
-            learning_rate=chosen["learning_rate"],
-            init_scale=setup.init_scale,
+        return sweep_trainable(
+            key, students, snapshots=self.snapshots, vary=self.vary, **options
         )
-        own = {"epochs": snapshots[-1], **(description or {})}
-        cells.append(StudentCell(place, config, snapshots, setup.noise_variances, own))
-    return cells

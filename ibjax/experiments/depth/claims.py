@@ -1,4 +1,4 @@
-"""What Shwartz-Ziv and Tishby (2017) say of depth and width, against grids."""
+"""Claims of Shwartz-Ziv and Tishby (2017) about depth, and of width."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DONE = 0.9
 
 
 def depth_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """What Shwartz-Ziv and Tishby (2017) say of Fig. 5, against sweeps over depths.
+    """Claims of Shwartz-Ziv and Tishby (2017), Fig. 5, against sweeps over depths.
 
     1. A network with one more hidden layer reaches 0.8 bits of I(T;Y) in its output
        in fewer epochs, interpolated between snapshots; networks that never do count
@@ -88,7 +88,7 @@ def depth_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
 
 
 def width_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """Whether wide layers compress too, against sweeps over widths.
+    """Compression of wide layers, against sweeps over widths.
 
     1. The last two hidden layers of each network compress (by more than 0.1 bit).
 

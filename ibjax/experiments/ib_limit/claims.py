@@ -1,4 +1,4 @@
-"""What Shwartz-Ziv and Tishby (2017) say of trained layers and the optimal curve."""
+"""Claims of Shwartz-Ziv and Tishby (2017) about layers and the optimal curve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOSE_BITS = 0.1
 
 
 def ib_limit_claims(dataset: xr.Dataset, *, estimator: str = "binning") -> list[Claim]:
-    """Shwartz-Ziv and Tishby (2017), Fig. 6, against a sweep's trained layers.
+    """Claims of Shwartz-Ziv and Tishby (2017), Fig. 6, against trained layers.
 
     In order, for every layer:
 
@@ -31,8 +31,8 @@ def ib_limit_claims(dataset: xr.Dataset, *, estimator: str = "binning") -> list[
        above one. Betas at an end of the range compared count as they are.
 
     Means have Student t intervals, medians those of
-    :func:`ibjax.results.intervals.median_interval`. The paper's threshold for "close"
-    is the eye; ours is 0.1 bit.
+    :func:`ibjax.results.intervals.median_interval`. The paper judges "close" by eye;
+    here it is 0.1 bit.
 
     Args:
       dataset: Dataset of a sweep measured with :func:`ibjax.probes.layer_optimality`.

@@ -1,4 +1,4 @@
-"""Whether the loss falls as the square of the gradient says, held against a sweep."""
+"""Claims about the fall of the loss and the square of the gradient."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIFFERENCE = (
 
 
 def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
-    """What the gradient's square says of the fall of the loss, against a sweep.
+    """Prediction of the loss's fall by the squared gradient, against a sweep.
 
     In order, of the largest or mean value along the training of each network:
 

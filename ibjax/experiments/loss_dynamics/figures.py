@@ -1,4 +1,4 @@
-"""How the loss falls, measured and as the gradient's square has it."""
+"""Measured change of the loss beside its first-order prediction, -lr |g|^2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Saxe et al. (2018) say of networks on MNIST, against a grid of sweeps."""
+"""Claims of Saxe et al. (2018) about networks on MNIST."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AXES = ("hidden", "activation")
 def mnist_claims(
     dataset: xr.Dataset, *, estimators: Sequence[str] | None = None
 ) -> list[Claim]:
-    """What Saxe et al. (2018) say of MNIST (appendices), for every kind of network.
+    """Claims of Saxe et al. (2018, appendices) about MNIST, for every kind of network.
 
     1. The last hidden layer of tanh units compresses (by more than 0.1 bit), that of
        ReLU units does not; decided anew by every estimator.

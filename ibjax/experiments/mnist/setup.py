@@ -1,21 +1,19 @@
-"""Set-ups of networks on images: fully connected ones, and a convolutional one."""
+"""Set-up of fully connected networks on images."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-from ibjax import datasets, networks, probes, training
-from ibjax.datasets.images import first_measured
+from ibjax import networks, probes, training
+from ibjax.datasets.task import Task
 from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.grid import Cell
 
-__all__ = ["MnistSetup", "mnist_cells"]
+__all__ = ["MnistSetup", "image_config"]
 
 
 @dataclass(frozen=True)
-class MnistSetup(SetupGrid):
+class MnistSetup(Setup):
     """Fully connected networks on images; a field with several values is swept.
 
     First weights are normal with variance one over the inputs, where
@@ -35,6 +33,7 @@ class MnistSetup(SetupGrid):
 
     grid_fields = ("hidden", "activation")
     positive_fields = ("noise_variance", "bin_width")
+    needs_images = True
 
     hidden: tuple[str, ...] = ("1024-20-20-20", "1024-20-20")
     activation: tuple[Activation, ...] = ("tanh", "relu")
@@ -44,81 +43,57 @@ class MnistSetup(SetupGrid):
     noise_variance: float = 0.1
     bin_width: float = 0.5
 
-    def estimator_texts(self) -> list[str]:
-        """What estimates the information, in words."""
-        return [
-            f"KDE bounds, noise variance {self.noise_variance:g}",
-            f"bins of width {self.bin_width:g}",
-        ]
+    def cells(self, context: Context) -> list[Cell]:
+        """Cells of the grid; see the base class.
+
+        Each is measured by kernel-density bounds and bins, with gradients and losses.
+
+        Example:
+          >>> from ibjax.datasets.images import image_task
+          >>> context = Context(snapshots=[0, 1], task=image_task("digits"))
+          >>> cells = MnistSetup().cells(context)
+          >>> print(len(cells), cells[0].place)
+          4 {'hidden': '1024-20-20-20', 'activation': 'tanh'}
+        """
+        self.check()
+        task = context.images()
+        config = image_config(self, task, context.random_seed)
+        network_of = cache(networks.mlp)
+        measured = (
+            probes.kde_bounds(self.noise_variance),
+            probes.bin_width(self.bin_width),
+            probes.gradients,
+            probes.losses,
+        )
+        cells = []
+        for chosen, place in self.combinations():
+            hidden, activation = hidden_widths(chosen["hidden"]), chosen["activation"]
+            widths = (task.num_inputs, *hidden, task.num_classes)
+            network = network_of(widths, activation)
+            own = {
+                "hidden": list(hidden),
+                "activation": activation,
+                "epochs": context.snapshots[-1],
+                "noise_variance": self.noise_variance,
+                "bin_width": self.bin_width,
+                **context.description,
+            }
+            cells.append(
+                Cell(place, task, network, config, context.snapshots, measured, own)
+            )
+        return cells
 
 
-def mnist_cells(
-    setup: MnistSetup,
-    task: datasets.Task,
-    *,
-    snapshots: Sequence[int],
-    num_measured: int | None = None,
-    key: int = 0,
-    description: dict[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Each is measured by kernel-density bounds and bins, with gradients and losses.
-
-    Args:
-      setup: The set-up.
-      task: Images, see :func:`image_task`.
-      snapshots: Epochs at which to measure.
-      num_measured: Test images to measure on, the first ones; all by default.
-      key: Seed of the epochs' shuffles.
-      description: More to keep in every dataset's ``configuration``.
-
-    Returns:
-      The cells, in the order of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up or a number is out of range.
-
-    Example:
-      >>> from ibjax.datasets.images import image_task
-      >>> cells = mnist_cells(MnistSetup(), image_task("digits"), snapshots=[0, 1])
-      >>> print(len(cells), cells[0].place)
-      4 {'hidden': '1024-20-20-20', 'activation': 'tanh'}
-    """
-    setup.check()
-    task = first_measured(task, num_measured)
-    config = image_config(setup, task, key)
-    network_of = cache(networks.mlp)
-    measured = (
-        probes.kde_bounds(setup.noise_variance),
-        probes.bin_width(setup.bin_width),
-        probes.gradients,
-        probes.losses,
-    )
-    cells = []
-    for chosen, place in setup.combinations():
-        hidden, activation = hidden_widths(chosen["hidden"]), chosen["activation"]
-        own = {
-            "hidden": list(hidden),
-            "activation": activation,
-            "epochs": snapshots[-1],
-            "noise_variance": setup.noise_variance,
-            "bin_width": setup.bin_width,
-        }
-        network = network_of((task.num_inputs, *hidden, task.num_classes), activation)
-        own |= description or {}
-        cells.append(Cell(place, task, network, config, snapshots, measured, own))
-    return cells
-
-
-def image_config(setup: SetupGrid, task, key) -> training.TrainConfig:
+def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainConfig:
+    """Training on all images but the measured ones, by fields of a set-up."""
     config = training.TrainConfig(
         learning_rate=setup.learning_rate,
         optimizer=setup.optimizer,
         batch_size=setup.batch_size,
         train_fraction=1 - task.measured.num_samples / task.num_samples,
         split="ordered",
-        shuffle_seed=key,
+        shuffle_seed=random_seed,
     )
-    training.num_train_rows(task, config)  # Refuses what cannot be trained.
+    # Rows that cannot be trained on fail here, before anything has run.
+    training.num_train_rows(task, config)
     return config

@@ -13,7 +13,7 @@ from ibjax.claims.curves import Curves
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import mean_estimate
 
-__all__ = ["authors_run"]
+__all__ = ["authors_files", "authors_run"]
 
 _AUTHORS_NOISE = 0.005
 # The authors' saved run of one network, I(X;T) in nats by epoch.
@@ -22,6 +22,13 @@ _AUTHORS = {
     9999: (7.755, 7.903, 7.854, 5.571, 2.302),
 }
 _AUTHORS_PEAKS = {4: (559, 7.089), 5: (509, 4.923)}
+
+
+def authors_files(dataset: xr.Dataset) -> dict[str, str]:
+    """:func:`authors_run` as the text of a JSON file, by its name."""
+    content = {"unit": "nats", "rows": authors_run(dataset)}
+    text = json.dumps(content, indent=2, allow_nan=False)
+    return {"authors_run.json": text + "\n"}
 
 
 def authors_run(
@@ -34,7 +41,7 @@ def authors_run(
     where ours reach log 4096 = 8.318, and its weights start otherwise.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`.
       estimator: Name of the estimator by sample propagation.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What Goldfeld et al. (2019) say of noisy networks, held against a grid of sweeps."""
+"""Claims of Goldfeld et al. (2019) about noisy networks."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class _Cell(NamedTuple):
 
 
 def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list[Claim]:
-    """Goldfeld et al. (2019) on noisy networks, against a grid of sweeps.
+    """Claims of Goldfeld et al. (2019) about noisy networks, against a grid of sweeps.
 
     In order, for the last two hidden layers unless another is named, with 0.1 bit as
     the least fall that is called one:
 
     1. Without a penalty layers compress
-    (:func:`ibjax.results.intervals.compression_interval`). 2. In most networks they
-    do, and it is no error of the estimate: I(X;T) by the side
+       (:func:`ibjax.results.intervals.compression_interval`).
+    2. In most networks they do, and it is no error of the estimate: I(X;T) by the side
        that is too small at the maximum, less that by the side that is too large at the
        end, less three standard errors of the difference, is above 0.1 bit.
     3. Compression is clustering: over the epochs of a network I(X;T) goes together with
@@ -75,7 +75,8 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
 
     8. With the larger noise a layer at most keeps less of X.
     9. It starts to compress earlier
-    (:func:`ibjax.results.intervals.compression_onsets`). 10. It compresses by less.
+       (:func:`ibjax.results.intervals.compression_onsets`).
+    10. It compresses by less.
 
     These are of the paper's neuron tanh(wX), X being one of -3, -1, 1 and 3, whose
     I(X;T) is exact: it rises to log2 4 bits or, with much noise, not as far, and falls
@@ -91,14 +92,12 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
       weighs them alike: much of it is about the early epochs.
     * A seed whose number of clusters or entropy never changes has no correlation and is
       left out.
-
     * The penalty is on the weights. Biases are free, and can saturate units without it.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`, with a
-      penalty of zero
-        among its cells. Claims 4 and 5 need another penalty too, and 8 to 10 another
-        noise.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`, with a
+        penalty of zero among its cells. Claims 4 and 5 need another penalty too, and 8
+        to 10 another noise.
       estimator: Name of the estimator by sample propagation.
 
     Returns:
@@ -267,7 +266,7 @@ def _falls_later(plain: _Cell, other: _Cell, layer: int) -> Claim:
 
 
 def _of_noise(less: _Cell, more: _Cell, layer: int) -> list[Claim]:
-    """What a larger noise changes, of one layer."""
+    """Claims 8 to 10, of one layer under two noises."""
     name = more.curves.name(layer)
     at_less, at_more = _onsets(less, more, layer)
     peaks = [np.max(cell.curves.i_xt[layer], axis=1) for cell in (less, more)]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from ibjax import datasets
 from ibjax.plots.style import (
     epoch_axis,
     format_epoch,
@@ -23,11 +24,17 @@ from ibjax.plots.style import (
     paper_style,
     pick,
 )
-from ibjax.probes.noisy import binned_entropy_name, layer_samples_name
+from ibjax.probes.noisy import binned_entropy_name, layer_samples_name, sample_rows
 from ibjax.results.cells import cells_of
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
-__all__ = ["noisy_bins", "noisy_clusters", "noisy_information", "sampled_layers"]
+__all__ = [
+    "noisy_bins",
+    "noisy_clusters",
+    "noisy_figures",
+    "noisy_information",
+    "sampled_layers",
+]
 
 _BLUE, _VERMILLION = "#0072B2", "#D55E00"
 _CLASS_COLORS = (_BLUE, _VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#000000")
@@ -36,6 +43,22 @@ _LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)), (0, (6, 2)))
 _SEEN_BITS = 0.1
 # Looking down at a cube, a little from the side: two axes of the page.
 _VIEW = np.array([[0.92, -0.39, 0.0], [0.13, 0.30, 0.95]])
+
+
+def noisy_figures(dataset: xr.Dataset) -> dict[str, Figure]:
+    """Information, bins and the samples of every layer that has them, by name."""
+    task = datasets.szt()
+    figures = {
+        "noisy_information": noisy_information(dataset),
+        "noisy_bins": noisy_bins(dataset),
+    }
+    layers = sampled_layers(dataset)
+    for layer in layers:
+        num_inputs = dataset[layer_samples_name(layer)].shape[-2]
+        labels = np.asarray(task.labels)[sample_rows(task.num_samples, num_inputs)]
+        name = "noisy_clusters" if layer == layers[-1] else f"noisy_clusters_{layer}"
+        figures[name] = noisy_clusters(dataset, labels, layer=layer)
+    return figures
 
 
 def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") -> Figure:
@@ -48,7 +71,7 @@ def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") ->
     exceeds.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`.
       estimator: Name of the estimator by sample propagation.
 
     Returns:
@@ -104,7 +127,7 @@ def noisy_bins(
     0.1 bit on average are left out there. Lines are means over seeds.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`.
       layer: Number of the layer, from 1; the last hidden one by default.
       estimator: Name of the estimator by sample propagation.
 
@@ -159,7 +182,7 @@ def sampled_layers(dataset: xr.Dataset) -> list[int]:
     """Numbers of the layers whose samples a dataset holds.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`.
 
     Returns:
       The numbers, rising.
@@ -185,9 +208,8 @@ def noisy_clusters(
     part of their variance, as each row says.
 
     Args:
-      dataset: Dataset of :func:`ibjax.experiments.noisy.setup.noisy_cells`, with the
-      samples of a
-        layer of two or more units.
+      dataset: Dataset of :class:`ibjax.experiments.noisy.setup.NoisySetup`, with the
+        samples of a layer of two or more units.
       labels: Integer classes of the samples, ``[num_inputs]``, at most six classes.
       layer: Number of the layer, from 1; the last one with samples by default.
       epochs: Epochs to show; by default four, spread over the snapshots.

@@ -1,21 +1,19 @@
-"""Set-ups of networks with noise on Shwartz-Ziv and Tishby's task."""
+"""Set-up of networks with noise on Shwartz-Ziv and Tishby's task."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import jax
+from tyro.conf import Suppress
 
 from ibjax import datasets, networks, probes, training
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.probes import noisy as noisy_probes
 from ibjax.probes.propagation import DEFAULT_EFFORT, Effort
 from ibjax.sweeps.grid import Cell
 from ibjax.training import objectives
 
-__all__ = ["ESTIMATOR", "NoisySetup", "noisy_cells"]
+__all__ = ["ESTIMATOR", "NoisySetup"]
 
 # Samples of wider layers are not kept: two components would show little of them.
 _MOST_UNITS_KEPT = 5
@@ -25,7 +23,7 @@ ESTIMATOR = "propagation"
 
 
 @dataclass(frozen=True)
-class NoisySetup(SetupGrid):
+class NoisySetup(Setup):
     """Goldfeld et al.'s noisy networks; several noises or penalties are swept.
 
     Attributes:
@@ -43,6 +41,7 @@ class NoisySetup(SetupGrid):
 
     grid_fields = ("noise_std", "orthonormal")
     positive_fields = ("noise_std", "bin_widths", "hidden")
+    number_fields = ("noise_std", "orthonormal")
 
     noise_std: tuple[float, ...] = (0.005,)
     orthonormal: tuple[float, ...] = (0.0, 0.01)
@@ -50,95 +49,83 @@ class NoisySetup(SetupGrid):
     learning_rate: float = 4e-4
     batch_size: int = 256
     bin_widths: tuple[float, ...] = (0.0005, 0.005, 0.05, 0.07, 0.5)
-    effort: Effort = DEFAULT_EFFORT
-    num_inputs: int = 1024
+    # No options of the command: they decide how exact the estimates are.
+    effort: Suppress[Effort] = DEFAULT_EFFORT
+    num_inputs: Suppress[int] = 1024
 
-    def estimator_texts(self) -> list[str]:
-        """What estimates the information, in words."""
-        widths = ", ".join(f"{width:g}" for width in self.bin_widths)
-        return ["sample propagation", f"H(bin(T)) in bins of {widths}"]
+    def cells(self, context: Context) -> list[Cell]:
+        """Cells of the grid; see the base class.
 
+        Each is measured by sample propagation, H(bin(T)), clusters, the samples of
+        hidden layers of up to five units, ``orthonormality`` of the weights, and
+        losses.
 
-def noisy_cells(
-    setup: NoisySetup,
-    *,
-    snapshots: Sequence[int],
-    key: int = 0,
-    description: dict[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Each is measured by sample propagation, H(bin(T)), clusters, the samples of hidden
-    layers of up to five units, ``orthonormality`` of the weights, and losses.
-
-    Args:
-      setup: The set-up.
-      snapshots: Epochs at which to measure.
-      key: Seed of the epochs' shuffles.
-      description: More to keep in every dataset's ``configuration``.
-
-    Returns:
-      The cells; fields with several values are axes of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up is out of range or names a value twice.
-
-    Example:
-      >>> cells = noisy_cells(NoisySetup(), snapshots=[0, 10])
-      >>> [cell.place for cell in cells]
-      [{'orthonormal': 0.0}, {'orthonormal': 0.01}]
-    """
-    setup.check()
-    task = datasets.szt()
-    cells = []
-    networks_by_noise = {
-        std: networks.noisy(
-            (task.num_inputs, *setup.hidden, task.num_classes), noise_std=std
+        Example:
+          >>> (cell,) = NoisySetup().cells(Context(snapshots=[0, 10]))
+          >>> cell.vary
+          {'orthonormal': (0.0, 0.01)}
+        """
+        self.check()
+        task = datasets.szt()
+        widths = (task.num_inputs, *self.hidden, task.num_classes)
+        # Noises and penalties are numbers: all are trained in one program.
+        varied = self.varied
+        network, penalty = partial(_network, widths), "orthonormal"
+        own = {"noise_std": self.noise_std[0], "orthonormal": self.orthonormal[0]}
+        if "noise_std" not in varied:
+            network = network(noise_std=self.noise_std[0])
+        if "orthonormal" not in varied:
+            penalty = self.orthonormal[0]
+        cell = Cell(
+            {},
+            task,
+            network,
+            training.TrainConfig(
+                learning_rate=self.learning_rate,
+                batch_size=self.batch_size,
+                shuffle_seed=context.random_seed,
+            ),
+            context.snapshots,
+            _probes(self),
+            {
+                **{name: value for name, value in own.items() if name not in varied},
+                "hidden": list(self.hidden),
+                "activation": "tanh",
+                "epochs": context.snapshots[-1],
+                "bin_widths": list(self.bin_widths),
+                **context.description,
+            },
+            objective=objectives.cross_entropy() + penalty * objectives.orthonormal(),
+            vary=varied,
         )
-        for std in setup.noise_std
-    }
-    for chosen, place in setup.combinations():
-        network = networks_by_noise[chosen["noise_std"]]
-        config = training.TrainConfig(
-            learning_rate=setup.learning_rate,
-            batch_size=setup.batch_size,
-            shuffle_seed=key,
-        )
-        own = {
-            "noise_std": chosen["noise_std"],
-            "hidden": list(setup.hidden),
-            "epochs": snapshots[-1],
-            "bin_widths": list(setup.bin_widths),
-        }
-        cells.append(
-            Cell(
-                place,
-                task,
-                network,
-                config,
-                snapshots,
-                _probes(network, setup),
-                own | (description or {}),
-                objective=objectives.cross_entropy()
-                + chosen["orthonormal"] * objectives.orthonormal(),
-            )
-        )
-    return cells
+        return [cell]
 
 
-def _probes(network: networks.Network, setup: NoisySetup):
-    def orthonormality(snapshot: probes.Snapshot) -> dict[str, jax.Array]:
-        value = training.orthonormality(snapshot.params, snapshot.network)
-        return {"orthonormality": value}
+def _network(widths: tuple[int, ...], noise_std: float) -> networks.Network:
+    return networks.noisy(widths, noise_std=noise_std)
 
-    propagated = noisy_probes.propagated(setup.effort, name=ESTIMATOR)
+
+def _orthonormality(snapshot: probes.Snapshot) -> dict[str, jax.Array]:
+    value = training.orthonormality(snapshot.params, snapshot.network)
+    return {"orthonormality": value}
+
+
+def _probes(setup: NoisySetup) -> tuple[probes.Probe, ...]:
     widths = enumerate(setup.hidden, start=1)
     drawn = [layer for layer, width in widths if width <= _MOST_UNITS_KEPT]
     return (
-        propagated,
+        noisy_probes.propagated(setup.effort, name=ESTIMATOR),
         noisy_probes.binned_entropies(setup.bin_widths),
         noisy_probes.clustering(num_inputs=setup.num_inputs),
         noisy_probes.layer_samples(drawn, num_inputs=setup.num_inputs),
-        orthonormality,
+        probes.Probe(
+            _orthonormality,
+            variables={
+                "orthonormality": probes.Variable(
+                    (), "1", "distance of the weights from orthonormal ones"
+                )
+            },
+            name="orthonormality",
+        ),
         probes.losses,
     )

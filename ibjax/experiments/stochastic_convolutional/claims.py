@@ -1,4 +1,4 @@
-"""What Butakov et al. (2024) say of a stochastic convolutional network's phases."""
+"""Claims of Butakov et al. (2024) about the phases of a stochastic network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Cell(NamedTuple):
 def stochastic_convolutional_claims(
     dataset: xr.Dataset, *, estimator: str = "compressed"
 ) -> list[Claim]:
-    """Butakov et al. (2024) on a stochastic network, for every kind of noise.
+    """Claims of Butakov et al. (2024) about a stochastic network, by kind of noise.
 
     A change of a curve is seen where it is above 0.1 bit and above several standard
     errors of the difference, which groups of inputs tell: 4.5 for a stretch, the range
@@ -67,7 +67,7 @@ def stochastic_convolutional_claims(
     2. In most networks the last layer compresses more than once: two or more of its
        stretches fall.
     3. The last layer compresses
-    (:func:`ibjax.results.intervals.compression_interval`); in most
+       (:func:`ibjax.results.intervals.compression_interval`); in most
        networks by more than three standard errors; and after it fits: I(X;L) starts to
        fall for good (:func:`ibjax.results.intervals.compression_onsets`) at a later
        epoch than that at which test accuracy, and its I(L;Y), have done 95 % of their

@@ -1,7 +1,6 @@
-"""Set-ups of stochastic convolutional networks, measured through compression."""
+"""Set-up of stochastic convolutional networks, measured through compression."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -9,22 +8,22 @@ import jax
 import numpy as np
 
 from ibjax import datasets, probes, training
-from ibjax.datasets.images import first_measured, image_side
+from ibjax.datasets.images import image_side
 from ibjax.estimators import compression
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.networks.autoencoders import convolutional_autoencoder, dense_autoencoder
 from ibjax.networks.stochastic_convolutional import NOISES, stochastic_convolutional
 from ibjax.probes.compressed import compressed
 from ibjax.sweeps.grid import Cell
 
-__all__ = ["ImageCodes", "StochasticSetup", "image_codes", "stochastic_cells"]
+__all__ = ["ImageCodes", "StochasticSetup", "image_codes"]
 
 # Three convolutions with their poolings leave one pixel of this many along a side.
 _LEAST_SIDE = 22
 
 
 @dataclass(frozen=True)
-class StochasticSetup(SetupGrid):
+class StochasticSetup(Setup):
     """Butakov et al.'s network, with noise before every layer; several are swept.
 
     Attributes:
@@ -44,6 +43,7 @@ class StochasticSetup(SetupGrid):
 
     grid_fields = ("noise",)
     positive_fields = ("noise_std", "autoencoder_steps", "code_dim")
+    needs_images = True
 
     noise: tuple[Literal["additive", "multiplicative"], ...] = NOISES
     noise_std: float = 1e-3
@@ -56,12 +56,71 @@ class StochasticSetup(SetupGrid):
     neighbours: int = 5
     weights: Literal["butakov", "bsy"] = "butakov"
 
-    def estimator_texts(self) -> list[str]:
-        """What estimates the information, in words."""
-        return [
-            f"WKL (k = {self.neighbours}, {self.weights}) of codes in {self.code_dim} "
-            f"and {self.num_components} dimensions"
-        ]
+    def cells(self, context: Context) -> list[Cell]:
+        """Cells of the grid; see the base class.
+
+        Compresses the measured images first, which takes a minute or so, see
+        :func:`image_codes`. Each cell is measured through compression, with losses.
+        Images too small for three poolings are enlarged: a pixel becomes several, as
+        digits of 8 by 8 become 24 by 24.
+
+        Example:
+          >>> from ibjax.datasets.images import image_task
+          >>> setup = StochasticSetup(noise=("additive",), autoencoder_steps=2)
+          >>> context = Context(snapshots=[0, 1], task=image_task("digits"))
+          >>> (cell,) = setup.cells(context)
+          >>> cell.task.num_inputs
+          576
+        """
+        self.check()
+        task = _enlarged(context.images())
+        config = training.TrainConfig(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            train_fraction=1 - task.num_measured / task.num_samples,
+            split="ordered",
+            shuffle_seed=context.random_seed,
+        )
+        # Rows that cannot be trained on fail here, before anything has run.
+        training.num_train_rows(task, config)
+        codes = image_codes(self, task)
+        cells = []
+        for chosen, place in self.combinations():
+            network = stochastic_convolutional(
+                (image_side(task), image_side(task)),
+                num_classes=task.num_classes,
+                noise=chosen["noise"],
+                noise_std=self.noise_std,
+                **_pixels(task),
+            )
+            measured = (
+                compressed(
+                    codes.codes,
+                    num_components=self.num_components,
+                    k=self.neighbours,
+                    weights=self.weights,
+                ),
+                probes.losses,
+            )
+            own = {
+                "noise": chosen["noise"],
+                "noise_std": self.noise_std,
+                "epochs": context.snapshots[-1],
+                **codes.description,
+                **context.description,
+            }
+            cells.append(
+                Cell(
+                    place,
+                    task,
+                    network,
+                    config,
+                    context.snapshots,
+                    measured,
+                    own,
+                )
+            )
+        return cells
 
 
 class ImageCodes(NamedTuple):
@@ -132,88 +191,11 @@ def image_codes(setup: StochasticSetup, task: datasets.Task) -> ImageCodes:
     return ImageCodes(np.asarray(codes), description)
 
 
-def stochastic_cells(
-    setup: StochasticSetup,
-    task: datasets.Task,
-    *,
-    snapshots: Sequence[int],
-    num_measured: int | None = None,
-    key: int = 0,
-    description: dict[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Compresses the measured images first, which takes a minute or so, see
-    :func:`image_codes`. Each cell is measured through compression, with losses.
-
-    Args:
-      setup: The set-up.
-      task: Square images. Those too small for three poolings are enlarged: a pixel
-        becomes several, as digits of 8 by 8 become 24 by 24.
-      snapshots: Epochs at which to measure.
-      num_measured: Test images to measure on, the first ones; all by default.
-      key: Seed of the epochs' shuffles.
-      description: More to keep in every dataset's ``configuration``.
-
-    Returns:
-      The cells, in the order of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up or a number is out of range, or images are
-        not square.
-
-    Example:
-      >>> from ibjax.datasets.images import image_task
-      >>> setup = StochasticSetup(noise=("additive",), autoencoder_steps=2)
-      >>> (cell,) = stochastic_cells(setup, image_task("digits"), snapshots=[0, 1])
-      >>> cell.task.num_inputs
-      576
-    """
-    setup.check()
-    task = _enlarged(first_measured(task, num_measured))
-    config = training.TrainConfig(
-        learning_rate=setup.learning_rate,
-        batch_size=setup.batch_size,
-        train_fraction=1 - task.num_measured / task.num_samples,
-        split="ordered",
-        shuffle_seed=key,
-    )
-    training.num_train_rows(task, config)  # Refuses what cannot be trained.
-    codes = image_codes(setup, task)
-    # MNIST's own mean and deviation are the network's defaults.
-    pixels = {}
-    if task.name != "mnist":
-        pixels = {
-            "pixel_mean": float(np.mean(task.x)),
-            "pixel_std": float(np.std(task.x)),
-        }
-    cells = []
-    for chosen, place in setup.combinations():
-        network = stochastic_convolutional(
-            (image_side(task), image_side(task)),
-            num_classes=task.num_classes,
-            noise=chosen["noise"],
-            noise_std=setup.noise_std,
-            **pixels,
-        )
-        measured = (
-            compressed(
-                codes.codes,
-                num_components=setup.num_components,
-                k=setup.neighbours,
-                weights=setup.weights,
-            ),
-            probes.losses,
-        )
-        own = {
-            "noise": chosen["noise"],
-            "noise_std": setup.noise_std,
-            "epochs": snapshots[-1],
-            **codes.description,
-            **(description or {}),
-        }
-        cells.append(Cell(place, task, network, config, snapshots, measured, own))
-    return cells
+def _pixels(task: datasets.Task) -> dict[str, float]:
+    """Mean and deviation of the pixels, where they are not the network's defaults."""
+    if task.name == "mnist":
+        return {}
+    return {"pixel_mean": float(np.mean(task.x)), "pixel_std": float(np.std(task.x))}
 
 
 def _enlarged(task: datasets.Task) -> datasets.Task:

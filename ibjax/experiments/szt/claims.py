@@ -1,4 +1,4 @@
-"""What Shwartz-Ziv and Tishby (2017) say of their networks, held against a sweep."""
+"""Claims of Shwartz-Ziv and Tishby (2017) about their networks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
+from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.results.intervals import (
     Estimate,
     compression_onsets,
@@ -22,17 +23,14 @@ from ibjax.results.statistics import (
     mean_interval,
 )
 
-__all__ = ["COINCIDENCE_FACTOR", "szt_claims"]
-
-COINCIDENCE_FACTOR = 2.0
-"""Two epochs coincide if neither is more than this many times the other."""
+__all__ = ["szt_claims"]
 
 # Compression that starts later than this part of the epochs takes no "most" of them.
 _FITTING_FRACTION = 0.1
 
 
 def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Claim]:
-    """What Shwartz-Ziv and Tishby (2017) say of Figs. 2 to 4, against a sweep.
+    """Claims of Shwartz-Ziv and Tishby (2017), Figs. 2 to 4, against a sweep.
 
     The last layer is the output. Of the hidden ones the first two, but never the
     last, count as near the input, and the last two of the others as deep; with five
@@ -49,9 +47,9 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
        snapshot, and in most networks falls below one for good
        (:func:`ibjax.results.statistics.turning_epochs`).
     6. In deep layers that epoch over the one at which I(X;T) starts to fall
-       (:func:`compression_onsets`) is within a factor of :data:`COINCIDENCE_FACTOR`
-       of one. If only one of the two happens the ratio is zero or infinite, as it
-       is if one happens at epoch 0; without either the seed is left out.
+       (:func:`compression_onsets`) is within a factor of two of one. If only one of
+       the two happens the ratio is zero or infinite, as it is if one happens at epoch
+       0; without either the seed is left out.
     7. In most networks the same layers lose more than 0.1 bit by each KDE bound as
        by ``estimator``. This is a check of the others, not a claim of the paper.
     8. Networks end closer to each other than they start (:func:`spread_ratio`), along

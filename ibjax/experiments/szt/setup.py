@@ -1,14 +1,10 @@
-"""Set-ups of the published experiments on Shwartz-Ziv and Tishby's task.
-
-A set-up is everything a grid of sweeps needs but its size; a field that holds several
-values is swept. :data:`ibjax.experiments.catalogue.PRESETS` names those of the papers.
-"""
+"""Set-up of networks on Shwartz-Ziv and Tishby's task."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -16,22 +12,25 @@ import numpy as np
 from ibjax import datasets, networks, probes, training
 from ibjax.datasets.szt import NUM_BITS
 from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
-from ibjax.experiments.setup import SetupGrid
+from ibjax.experiments.setup import Context, Setup
 from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import Cell
 
-__all__ = ["SztSetup", "szt_cells"]
+__all__ = ["RangedProbes", "SOFT_SHARPNESS", "SOFT_THRESHOLD", "SztSetup"]
 
 Estimator = Literal["binning", "bin-width", "data-range", "kde", "knn"]
 
-# With it the soft labels have the paper's p(y=1) and I(X;Y).
-_SOFT_THRESHOLD = 7.632
+SOFT_SHARPNESS, SOFT_THRESHOLD = 54.5, 7.632
+"""Slope and threshold with which soft labels have the paper's p(y=1) and I(X;Y)."""
+
 _RANGE_BINS = 100
+# The same in all cells of a grid, whatever their ranges.
+_RANGE_LABEL = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
 
 
 @dataclass(frozen=True)
-class SztSetup(SetupGrid):
+class SztSetup(Setup):
     """Networks on Shwartz-Ziv and Tishby's task; a field with several values is swept.
 
     Attributes:
@@ -84,126 +83,115 @@ class SztSetup(SetupGrid):
     num_bins: int = 30
     bin_width: float = 0.07
 
+    @property
+    def number_fields(self) -> tuple[str, ...]:
+        """Numbers that are trained side by side."""
+        # The range of activities is that of one learning rate.
+        return () if "data-range" in self.estimators else ("learning_rate",)
+
     def check(self) -> None:
-        """See :meth:`ibjax.experiments.setup.SetupGrid.check`."""
+        """Check the fields; see the base class."""
         super().check()
         if self.num_bins < 2:
             raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
 
-    def estimator_texts(self) -> list[str]:
-        """What estimates the information, in words."""
-        variances = ", ".join(f"{variance:g}" for variance in self.noise_variance)
-        texts = {
-            "binning": f"{self.num_bins} bin edges from -1 to 1",
-            "bin-width": f"bins of width {self.bin_width:g}",
-            "data-range": "bins over the range of the run's activities",
-            "kde": f"KDE bounds, noise variance {variances}",
-            "knn": f"nearest neighbours, noise variance {variances}",
-        }
-        return [texts[name] for name in self.estimators]
+    def cells(self, context: Context) -> list[Cell]:
+        """Cells of the grid; see the base class.
+
+        Example:
+          >>> setup = SztSetup(activation=("tanh", "relu"), batch_size=(512, "full"))
+          >>> cells = setup.cells(Context(snapshots=[0, 10]))
+          >>> [tuple(cell.place.values()) for cell in cells]
+          [('tanh', '512'), ('tanh', 'full'), ('relu', '512'), ('relu', 'full')]
+        """
+        self.check()
+        task = _szt(self.sharpness)
+        network_of = cache(_network)
+        probes_of = cache(partial(_probes, self, task))
+        cells = []
+        for chosen, place in self.combinations():
+            config = _config(self, chosen, task, context.random_seed)
+            # Rows that cannot be trained on fail here, before anything has run.
+            training.num_train_rows(task, config)
+            network = network_of(chosen["hidden"], chosen["activation"], self.init)
+            measured = probes_of(chosen["noise_variance"])
+            if "data-range" in self.estimators:
+                find_range = partial(
+                    activity_range,
+                    jax.random.key(context.random_seed),
+                    task,
+                    network,
+                    config,
+                    num_seeds=context.num_seeds,
+                    snapshots=context.snapshots,
+                    block=context.block,
+                    devices=context.devices,
+                )
+                measured = RangedProbes(measured, find_range)
+            own = {
+                "hidden": list(hidden_widths(chosen["hidden"])),
+                "activation": chosen["activation"],
+                "init": self.init,
+                "epochs": context.snapshots[-1],
+                "sharpness": self.sharpness,
+                "num_bins": self.num_bins,
+                "bin_width": self.bin_width,
+                "noise_variance": chosen["noise_variance"],
+                **context.description,
+            }
+            cells.append(
+                Cell(
+                    place,
+                    task,
+                    network,
+                    config,
+                    context.snapshots,
+                    measured,
+                    own,
+                    vary=self.varied,
+                )
+            )
+        return cells
 
 
-def szt_cells(
-    setup: SztSetup,
-    *,
-    num_seeds: int,
-    snapshots: Sequence[int],
-    key: int = 0,
-    block: int | None = None,
-    devices: Sequence[jax.Device] | None = None,
-    description: dict[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of a set-up's grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
+class RangedProbes(NamedTuple):
+    """Probes of which one has bins over the range of a whole run's activities.
 
-    Args:
-      setup: The set-up.
-      num_seeds: Networks of every cell, for the estimator ``data-range`` to find the
-        range of their activities.
-      snapshots: Epochs at which to measure.
-      key: Seed of all random numbers, that of the sweep's key too.
-      block: Networks trained together, see :func:`ibjax.sweep`.
-      devices: Devices to use.
-      description: More to keep in every dataset's ``configuration``.
-
-    Returns:
-      The cells, in the order of the grid.
-
-    Raises:
-      ValueError: If a field of the set-up is out of range.
-
-    Example:
-      >>> setup = SztSetup(activation=("tanh", "relu"), batch_size=(512, "full"))
-      >>> cells = szt_cells(setup, num_seeds=2, snapshots=[0, 10])
-      >>> [tuple(cell.place.values()) for cell in cells]
-      [('tanh', '512'), ('tanh', 'full'), ('relu', '512'), ('relu', 'full')]
+    Attributes:
+      others: The other probes.
+      find_range: Trains the networks once, to find the range.
     """
-    setup.check()
-    task = _szt(setup.sharpness)
-    network_of = cache(_network)
-    estimators_of = cache(partial(_probes, setup, task))
-    cells = []
-    for chosen, place in setup.combinations():
-        config = _config(setup, chosen, task, key)
-        training.num_train_rows(task, config)  # Refuses what cannot be trained.
-        network = network_of(chosen["hidden"], chosen["activation"], setup.init)
-        make_probes = partial(estimators_of, chosen["noise_variance"])
-        if "data-range" in setup.estimators:
-            find_range = partial(
-                activity_range,
-                jax.random.key(key),
-                task,
-                network,
-                config,
-                num_seeds=num_seeds,
-                snapshots=snapshots,
-                block=block,
-                devices=devices,
-            )
-            make_probes = partial(_with_range, make_probes, find_range)
-        own = {
-            "hidden": list(hidden_widths(chosen["hidden"])),
-            "activation": chosen["activation"],
-            "init": setup.init,
-            "epochs": snapshots[-1],
-            "sharpness": setup.sharpness,
-            "num_bins": setup.num_bins,
-            "bin_width": setup.bin_width,
-            "noise_variance": chosen["noise_variance"],
-        }
-        cells.append(
-            Cell(
-                place,
-                task,
-                network,
-                config,
-                snapshots,
-                make_probes,
-                own | (description or {}),
-            )
-        )
-    return cells
 
+    others: tuple[Probe, ...]
+    find_range: Callable[[], tuple[float, float]]
 
-def _with_range(make_probes, find_range) -> tuple[Probe, ...]:
-    edges = np.linspace(*find_range(), _RANGE_BINS + 1, dtype=np.float32)
-    # A label that is the same in all cells of a grid, whatever their ranges.
-    label = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
-    probe = probes.bin_edges(edges, "data_range")._replace(labels=label)
-    first, *others = make_probes()
-    return first, probe, *others
+    @property
+    def labels(self) -> dict[str, str]:
+        """Estimators in words, by name."""
+        labels = dict(_RANGE_LABEL)
+        for probe in self.others:
+            labels |= getattr(probe, "labels", {})
+        return labels
+
+    def __call__(self) -> tuple[Probe, ...]:
+        """All probes."""
+        edges = np.linspace(*self.find_range(), _RANGE_BINS + 1, dtype=np.float32)
+        probe = probes.bin_edges(edges, "data_range")._replace(labels=_RANGE_LABEL)
+        first, *others = self.others
+        return first, probe, *others
 
 
 def _szt(sharpness: float | None) -> datasets.Task:
     if sharpness is None:
         return datasets.szt()
-    return datasets.szt(sharpness, _SOFT_THRESHOLD)
+    return datasets.szt(sharpness, SOFT_THRESHOLD)
 
 
 def _network(hidden: str, activation: str, init: str) -> networks.Network:
     return networks.mlp((NUM_BITS, *hidden_widths(hidden), 2), activation, init=init)
 
 
-def _config(setup, chosen, task, key) -> training.TrainConfig:
+def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
     batch_size = None if chosen["batch_size"] == "full" else chosen["batch_size"]
     config = training.TrainConfig(
         learning_rate=chosen["learning_rate"],
@@ -211,7 +199,7 @@ def _config(setup, chosen, task, key) -> training.TrainConfig:
         train_fraction=chosen["train_fraction"],
         batch_size=None,
         split=setup.split,
-        shuffle_seed=key,
+        shuffle_seed=random_seed,
     )
     num_rows = training.num_train_rows(task, config)
     if len(setup.train_fraction) > 1 and batch_size is not None:

@@ -1,4 +1,4 @@
-"""What Shwartz-Ziv and Tishby (2017) say of the training set's size, against a grid."""
+"""Claims of Shwartz-Ziv and Tishby (2017) about the size of the training set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOST_BITS = 0.05
 def training_size_claims(
     dataset: xr.Dataset, *, estimator: str | None = None
 ) -> list[Claim]:
-    """What Shwartz-Ziv and Tishby (2017) say of Fig. 3, against sweeps over fractions.
+    """Claims of Shwartz-Ziv and Tishby (2017), Fig. 3, against sweeps over fractions.
 
     For the last two hidden layers and the output:
 

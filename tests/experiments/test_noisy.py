@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from ibjax.experiments.noisy import figures as plots
 from ibjax.experiments.noisy.authors import authors_run
 from ibjax.experiments.noisy.claims import noisy_claims, rank_correlations
+from ibjax.experiments.noisy.setup import NoisySetup
+from ibjax.experiments.setup import Context
 from ibjax.probes.noisy import binned_entropy_name, layer_samples_name
 from ibjax.results.cells import combine
 
@@ -331,3 +333,18 @@ def test_layers_of_many_units_are_drawn_by_principal_components(as_claimed):
 def test_clusters_that_cannot_be_drawn(as_claimed, change, options, message):
     with pytest.raises(ValueError, match=message):
         plots.noisy_clusters(as_claimed.isel(change), np.arange(20) % 2, **options)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"noise_std": ()}, "noise-std must name at least one"),
+        ({"noise_std": (0.1, 0.0)}, "noise-std must be one positive number, got 0"),
+        ({"orthonormal": (0.0, 0.0)}, "orthonormal must name each value once"),
+        ({"bin_widths": (0.1, -1.0)}, "bin-widths must be one positive number"),
+        ({"hidden": (3, 0)}, "hidden must be one positive number, got 0"),
+    ],
+)
+def test_bad_noisy_setups_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        NoisySetup(**options).cells(Context([0, 1]))

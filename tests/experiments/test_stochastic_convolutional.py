@@ -1,6 +1,5 @@
-"""Claims of the stochastic network on made-up grids, and the figure drawn from them."""
+"""The stochastic network: claims on made-up grids, cells, codes, and the command."""
 
-import importlib
 import json
 import math
 from pathlib import Path
@@ -9,15 +8,20 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ibjax import results
+from ibjax import cli, datasets, results
 from ibjax.claims.phases import rise_epochs, stretches
+from ibjax.datasets.images import image_task
+from ibjax.experiments.setup import Context
 from ibjax.experiments.stochastic_convolutional.claims import (
     stochastic_convolutional_claims,
 )
 from ibjax.experiments.stochastic_convolutional.figures import stochastic_information
+from ibjax.experiments.stochastic_convolutional.setup import (
+    StochasticSetup,
+    image_codes,
+)
 from ibjax.results.cells import combine
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 BIT = math.log(2.0)
 EPOCHS = np.array([0, 1, 3, 10, 30, 100])
 NUM_SEEDS = 8
@@ -27,6 +31,10 @@ PHASES = [2.0, 5.0, 3.0, 6.0, 6.0, 3.0]
 ONCE = [2.0, 5.0, 6.0, 6.5, 6.6, 3.0]
 LEARNS = [0.5, 2.0, 2.9, 3.0, 3.0, 3.0]
 ACCURACY = [0.1, 0.5, 0.9, 0.96, 0.97, 0.97]
+
+SMALL = StochasticSetup(
+    noise=("additive",), autoencoder="dense", autoencoder_steps=2, batch_size=10
+)
 
 
 def _groups(values, error):
@@ -229,30 +237,91 @@ def test_the_figure_has_a_column_for_each_noise():
     assert alone.get_suptitle().startswith("One seed")
 
 
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module("stochastic_cnn")
-
-
-def test_finished_sweeps(script, tmp_path):
+def test_finished_sweeps(tmp_path):
     grid = _grid(_cell("additive", PHASES), _cell("multiplicative", ONCE))
     (tmp_path / "stochastic").mkdir()
     results.save_dataset(grid, tmp_path / "stochastic" / results.DATASET_FILE)
-    script.main(["--from", str(tmp_path), "--output", str(tmp_path / "out")])
+    output = ["--output", str(tmp_path / "out")]
+    cli.main(["reproduce", "stochastic", "--from", str(tmp_path), *output])
     content = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert len(content["claims"]) == 24
     assert (tmp_path / "out" / "stochastic_information.png").exists()
 
 
 @pytest.mark.slow
-def test_a_small_run_on_digits(script, monkeypatch, tmp_path):
+def test_a_small_run_on_digits(monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("IBJAX_DATA", raising=False)
     output = tmp_path / "out"
-    script.main(
-        ["--quick", "--epochs", "2", "--noise", "additive", "--output", str(output)]
-    )
+    options = ["--quick", "--epochs", "2", "--noise", "additive"]
+    cli.main(["reproduce", "stochastic", *options, "--output", str(output)])
     content = json.loads((output / "claims.json").read_text())
     assert content["claims"]
     assert content["conditions"][0]["configuration"]["task"] == "digits"
+
+
+def test_digits_are_enlarged_for_three_poolings():
+    small = image_task("digits")
+    context = Context([0, 2], random_seed=3, task=small, num_measured=50)
+    (cell,) = SMALL.cells(context)
+    task = cell.task
+    assert task.num_inputs == 24**2 and task.num_measured == 50
+    assert task.num_samples == small.num_samples - 360 + 50
+    image = np.asarray(task.x[5]).reshape(24, 24)
+    np.testing.assert_array_equal(image[::3, 1::3].ravel(), small.x[5])
+    np.testing.assert_array_equal(task.labels, small.labels[: task.num_samples])
+    assert cell.config.shuffle_seed == 3 and cell.snapshots == [0, 2]
+    assert cell.description["noise"] == "additive" and cell.description["epochs"] == 2
+    assert cell.description["autoencoder_images"] == task.num_samples - 50
+
+
+def test_codes_are_of_the_measured_images_and_the_same_each_time():
+    x = np.random.default_rng(0).uniform(size=(40, 64))
+    task = datasets.make_task(x, np.arange(40) % 2, num_measured=10)
+    codes, description = image_codes(SMALL, task)
+    assert codes.shape == (10, 4) and description["autoencoder_images"] == 30
+    again, kept = image_codes(SMALL, task)
+    np.testing.assert_array_equal(codes, again)
+    assert kept == description
+    # An untrained code keeps about nothing: the error is about that of the mean.
+    assert 0.5 < description["autoencoder_relative_error"] < 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"noise": ()}, "noise must name at least one"),
+        ({"noise_std": 0.0}, "noise-std must be one positive number, got 0.0"),
+        ({"autoencoder_steps": 0}, "autoencoder-steps must be one positive"),
+        ({"neighbours": 1}, "k"),
+    ],
+)
+def test_fields_out_of_range_are_refused(options, words):
+    x = np.random.default_rng(0).uniform(size=(40, 576))
+    task = datasets.make_task(x, np.arange(40) % 2, num_measured=10)
+    fields = {"autoencoder": "dense", "autoencoder_steps": 2, "batch_size": 10}
+    with pytest.raises(ValueError, match=words):
+        StochasticSetup(**fields | options).cells(Context([0, 1], task=task))
+
+
+def test_images_must_be_square():
+    task = datasets.make_task(np.eye(40, 30), np.arange(40) % 2, num_measured=10)
+    with pytest.raises(ValueError, match="square images, got 30 pixels"):
+        SMALL.cells(Context([0, 1], task=task))
+
+
+@pytest.mark.slow
+def test_the_command_sweeps_both_noises_and_goes_on(tmp_path, capsys):
+    output = tmp_path / "out"
+    options = ["--data", "digits", "--autoencoder-steps", "2", "--seeds", "1"]
+    options += ["--epochs", "1", "--snapshots", "2", "--output", str(output)]
+    cli.main(["sweep", "stochastic", *options])
+    printed = capsys.readouterr().out
+    assert "2 cells: noise additive, multiplicative" in printed
+    assert "report.html" in printed
+    before = results.open_dataset(output)
+    assert before.noise.values.tolist() == ["additive", "multiplicative"]
+    cli.main(["sweep", "stochastic", *options, "--resume"])
+    after = results.open_dataset(output)
+    np.testing.assert_array_equal(before.i_xt, after.i_xt)
+    assert Path(output / "report.html").exists()

@@ -1,15 +1,13 @@
-"""Claims on estimates after compression, from made-up estimates; and their script."""
+"""Estimates after compression: claims on made-up estimates, and small runs."""
 
-import importlib
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 
+from ibjax import cli
 from ibjax.experiments.compression.claims import compression_claims
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 TRUTHS = (0, 5, 10)
 NAMES = {"families": {"blobs": "Blobs"}, "estimators": {"ksg": "KSG", "kl": "KL"}}
 
@@ -90,8 +88,7 @@ def test_an_estimate_that_is_not_finite_is_an_error():
     assert all(claim.num_seeds == 0 for claim in alone)
 
 
-def test_the_script_draws_finished_estimates(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
+def test_finished_estimates_are_drawn(tmp_path):
     content = {
         "command": "made up",
         "wall_seconds": 1.0,
@@ -99,10 +96,25 @@ def test_the_script_draws_finished_estimates(monkeypatch, tmp_path):
         "estimates": _rows(GOOD, family="gaussians"),
     }
     (tmp_path / "estimates.json").write_text(json.dumps(content))
-    importlib.import_module("compression_benchmark").main(
-        ["--from", str(tmp_path / "estimates.json"), "--output", str(tmp_path / "out")]
-    )
+    # Several files are put together: here the second has nothing new.
+    (tmp_path / "more.json").write_text(json.dumps(content | {"estimates": []}))
+    files = [str(tmp_path / name) for name in ("estimates.json", "more.json")]
+    output = ["--output", str(tmp_path / "out")]
+    cli.main(["reproduce", "compression", "--from", *files, *output])
     written = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert written["configuration"] == {"seeds": 3}
+    assert written["wall_seconds"] == 2.0
     assert [claim["verdict"] for claim in written["claims"]] == ["holds"] * 6
     assert (tmp_path / "out" / "compression_16.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_small_run(tmp_path):
+    options = ["--quick", "--families", "gaussians", "--estimators", "ksg", "kl"]
+    options += ["--steps", "20", "--output", str(tmp_path)]
+    cli.main(["reproduce", "compression", *options])
+    content = json.loads((tmp_path / "estimates.json").read_text())
+    assert content["configuration"]["steps"] == 20
+    # Three compressors, two sets, three informations and two estimators.
+    assert len(content["estimates"]) == 3 * 2 * 3 * 2
+    assert (tmp_path / "compression_16.png").exists()

@@ -1,0 +1,55 @@
+"""The command ``ibjax reproduce``: an experiment held against its claims."""
+
+import shlex
+import sys
+
+import tyro
+from rich.console import Console
+
+from ibjax.cli.options import ReproduceOptions
+from ibjax.cli.progress import GridBar
+from ibjax.datasets.images import image_task
+from ibjax.datasets.task import Task
+from ibjax.experiments.catalogue import EXPERIMENTS
+from ibjax.experiments.reproduce import reproduce as run
+
+__all__ = ["reproduce"]
+
+
+def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
+    """Run a published experiment, draw it, and hold its claims against it.
+
+    Prints every claim with the number that decides it, and writes figures as PNG and
+    PDF, claims.json, claims.md and the sweeps.
+
+    Args:
+      options: The experiment.
+    """
+    experiment = EXPERIMENTS[options.name]
+
+    def images(num_train: int | None) -> Task:
+        try:
+            return options.images.task(num_train)
+        except FileNotFoundError as error:
+            print(
+                f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in "
+                "place of MNIST; --download fetches it.",
+                file=sys.stderr,
+            )
+            return image_task("digits")
+
+    with GridBar(Console(stderr=True, highlight=False, soft_wrap=True)) as bar:
+        table = run(
+            experiment,
+            options.output,
+            setup=None if experiment.parts else options.setup,
+            quick=options.quick,
+            sizes=vars(options.size) | vars(options.images),
+            sources=options.run.sources,
+            images=images,
+            resume=options.resume,
+            command=shlex.join(["ibjax", *sys.argv[1:]]),
+            on_progress=bar.update,
+        )
+    print(table)
+    print(f"Written to {options.output}", file=sys.stderr)
