@@ -227,6 +227,8 @@ def _nnx_calls(make, state) -> _Calls:
         return (trained, others[0]) if state else trained
 
     def built(params, key, training):
+        # Variables made here: flax lets none change that an outer trace has made.
+        params = jax.tree.map(lambda leaf: leaf, params)
         kept = params if state else (params,)
         fresh = ()
         if has_random:
