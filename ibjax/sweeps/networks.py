@@ -20,7 +20,7 @@ from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
 from ibjax.training.loop import objective_of
-from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
 __all__ = ["NetworkFn", "network_trainable"]
@@ -75,10 +75,11 @@ def network_trainable(
         raise ValueError("probes must name at least one probe, got none")
     chosen = default_probes(task.kind) if probes is None else probes
     measured = tuple(map(as_probe, chosen))
+    keywords = frozenset() if objective is None else as_objective(objective).keywords
+    _check_varied(varied, network, config, keywords)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
     objective = objective_of(objective, task, shown)
-    _check_varied(varied, network, config, objective.keywords)
     _check_network(shown, task)
 
     # Fixed numbers are arguments of the program, so that others do not compile again.
@@ -276,7 +277,9 @@ def _configuration(
         for field in fields(config)
         if field.name not in varied
     }
-    if "learning_rate" in training_fields:
+    if isinstance(config.learning_rate, jax.core.Tracer):  # Made of varied numbers.
+        training_fields["learning_rate"] = None
+    elif "learning_rate" in training_fields:
         training_fields["learning_rate"] = float(config.learning_rate)
     if isinstance(config.optimizer, optax.GradientTransformation):
         training_fields |= {
