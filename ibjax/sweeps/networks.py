@@ -75,8 +75,7 @@ def network_trainable(
         raise ValueError("probes must name at least one probe, got none")
     chosen = default_probes(task.kind) if probes is None else probes
     measured = tuple(map(as_probe, chosen))
-    keywords = frozenset() if objective is None else as_objective(objective).keywords
-    _check_varied(varied, network, config, keywords)
+    _check_varied(varied, network, config, objective)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
     objective = objective_of(objective, task, shown)
@@ -160,7 +159,7 @@ def _made(made: Any, numbers: dict[str, jax.Array]) -> Any:
     if isinstance(made, training.TrainConfig):
         names = {field.name for field in fields(made)} & numbers.keys()
         return replace(made, **{name: numbers[name] for name in names})
-    return made(**{name: numbers[name] for name in _keywords(made)})
+    return made(**{k: v for k, v in numbers.items() if k in _keywords(made)})
 
 
 def _shown(made: Any, varied: Sequence[str]) -> Any:
@@ -191,17 +190,27 @@ def _keywords(made: Any) -> set[str]:
     return set(inspect.signature(made).parameters)
 
 
-def _check_varied(varied, network, config, keywords) -> None:
-    known = _keywords(network) | _keywords(config) | (keywords - {"network"})
+def _required(made: Any) -> set[str]:
+    """Names of those without a default."""
+    if isinstance(made, Network | training.TrainConfig):
+        return set()
+    arguments = inspect.signature(made).parameters
+    return {k for k, v in arguments.items() if v.default is inspect.Parameter.empty}
+
+
+def _check_varied(varied, network, config, objective) -> None:
+    known, needed = _keywords(network) | _keywords(config), _required(network)
+    needed |= _required(config)
+    if objective is not None:
+        objective = as_objective(objective)
+        known |= objective.keywords - {"network"}
+        needed |= objective.required - {"network"}
     unused = [name for name in varied if name not in known]
     if unused:
         raise ValueError(
             f"vary must name numbers that the network, the configuration or the "
             f"objective takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
         )
-    needed = _keywords(network) | (keywords - {"network"})
-    if not isinstance(config, training.TrainConfig):
-        needed |= _keywords(config)
     missing = sorted(needed - set(varied))
     if missing:
         raise ValueError(f"vary must give values of {', '.join(missing)}, got none")
