@@ -143,38 +143,11 @@ def test_a_linen_module_trains_as_in_flaxs_own_loop(task, key):
     _assert_close(found, variables)
     moved = jax.tree.map(lambda a, b: np.max(np.abs(a - b)), found, start)
     assert min(jax.tree.leaves(moved["batch_stats"])) > 1e-2
-    # Dropout took part: without it the step is another.
-    assert not np.allclose(
-        found["params"]["Dense_0"]["kernel"],
-        _without_dropout(module, start, task, key)["Dense_0"]["kernel"],
-        atol=1e-4,
-    )
-
-
-def _without_dropout(module, variables, task, key):
-    for rows, _ in _batches(key, task, 2):
-
-        def loss(params, variables=variables, rows=rows):
-            block = module.clone(parent=None)
-            with linen.intercept_methods(_skip_dropout):
-                logits, changed = block.apply(
-                    {**variables, "params": params},
-                    X[rows],
-                    training=True,
-                    mutable=["batch_stats"],
-                )
-            return _cross_entropy(logits, rows), changed
-
-        gradient, changed = jax.grad(loss, has_aux=True)(variables["params"])
-        params = jax.tree.map(lambda p, g: p - 0.1 * g, variables["params"], gradient)
-        variables = {"params": params, **changed}
-    return variables["params"]
-
-
-def _skip_dropout(call, args, kwargs, context):
-    if isinstance(context.module, linen.Dropout):
-        return args[0]
-    return call(*args, **kwargs)
+    # Dropout took part: another key makes another step.
+    rows, draws = next(_batches(key, task, 1))
+    first, other = (step(start, rows, own) for own in (draws, jax.random.key(7)))
+    first, other = (found["params"]["Dense_0"]["kernel"] for found in (first, other))
+    assert np.max(np.abs(first - other)) > 1e-3
 
 
 def test_an_nnx_module_trains_as_in_flaxs_own_loop(task, key):
@@ -342,6 +315,67 @@ def test_dropout_draws_from_the_key_of_the_step_and_only_in_training(transformer
     # What was recorded leaves no trace in the classes.
     assert not hasattr(nnx.Linear.__call__, "__wrapped__")
     assert "recording" not in nnx.Linear.__call__.__qualname__
+
+
+class _Inheriting(nnx.Linear):
+    """A layer that leaves its call to the class above."""
+
+
+class _Dropping(nnx.Module):
+    def __init__(self, rngs):
+        self.first = _Inheriting(12, 3, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.second = _Inheriting(3, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.second(self.dropout(self.first(x)))
+
+
+def test_dropout_alone_is_no_state_and_inherited_calls_are_recorded(key):
+    network = from_flax(_Dropping, X[:1], layers=["first", "dropout"])
+    assert network.state is None
+    params = network.init(key)
+    first, dropped, _ = network.activations(params, X)
+    np.testing.assert_array_equal(first, _Dropping(nnx.Rngs(key)).first(X))
+    np.testing.assert_array_equal(dropped, first)
+    _, dropped, _ = network.activations(params, X, key=key, training=True)
+    kept = np.asarray(dropped) != 0
+    np.testing.assert_allclose(dropped, np.where(kept, 2 * first, 0), rtol=1e-6)
+    assert 0 < kept.sum() < kept.size
+    with pytest.raises(ValueError, match="key must be given where dropout trains"):
+        network.activations(params, X, training=True)
+
+
+class _Train(linen.Module):
+    @linen.compact
+    def __call__(self, x, train):
+        return x, 0 * linen.Dense(1)(x) + train
+
+
+class _IsTraining(linen.Module):
+    @linen.compact
+    def __call__(self, x, is_training):
+        return x, 0 * linen.Dense(1)(x) + is_training
+
+
+class _Deterministic(linen.Module):
+    @linen.compact
+    def __call__(self, x, deterministic):
+        return x, 0 * linen.Dense(1)(x) + (not deterministic)
+
+
+@pytest.mark.parametrize("module", [_Train(), _IsTraining(), _Deterministic()])
+def test_calls_are_told_by_any_usual_name_whether_they_train(module, key):
+    network = from_flax(module, X[:1])
+    params = network.init(key)
+    for now in (False, True):
+        _, told = network.activations(params, X, key=key, training=now)
+        np.testing.assert_array_equal(told, np.full((7, 1), now))
+
+
+def test_descriptions_are_the_same_in_another_run():
+    network = from_flax(lambda rngs: _Dropping(rngs), X[:1], layers=["first"])
+    assert "<lambda>" in network.description and "0x" not in network.description
 
 
 def test_layers_returned_as_a_tuple_need_no_names(key):

@@ -86,26 +86,30 @@ def test_a_penalty_by_its_name_is_that_of_single_sweeps():
 
 
 def test_keyword_arguments_of_an_objective_are_varied():
-    def tempered(params, batch, key, *, network, temperature):
+    def tempered(params, batch, key, *, network, temperature=0.25):
         logits = network.activations(params, batch.x)[-1] / temperature
         loss = -(batch.targets * jax.nn.log_softmax(logits)).sum(axis=1)
         return (loss * batch.weights).sum() / batch.weights.sum()
 
-    def cold(params, batch, key, *, network):
-        return tempered(params, batch, key, network=network, temperature=0.25)
-
     together = _run(objective=tempered, vary={"temperature": [0.25, 1.0]})
-    _assert_equal(together.sel(temperature=0.25, drop=True), _run(objective=cold))
+    found = together.sel(temperature=0.25, drop=True)
+    _assert_equal(found, _run(objective=tempered))  # What is left out has its default.
 
 
 def test_noises_of_a_network_are_single_sweeps():
-    def make(noise_std):
-        return networks.noisy(WIDTHS, noise_std=noise_std)
+    def make(noise_std, activation="tanh"):
+        return networks.noisy(WIDTHS, activation, noise_std=noise_std)
 
-    together = _run(make, vary={"noise_std": NOISES})
-    for noise in NOISES:
-        single = _run(networks.noisy(WIDTHS, noise_std=noise))
-        _assert_equal(together.sel(noise_std=noise, drop=True), single)
+    def noise(snapshot):
+        (std,) = snapshot.network.noise_std
+        return {"noise": jax.numpy.float32(std)}
+
+    options = {"probes": [probes.losses, _norms, noise]}
+    together = _run(make, vary={"noise_std": NOISES}, **options)
+    for std in NOISES:
+        single = _run(networks.noisy(WIDTHS, noise_std=std), **options)
+        _assert_equal(together.sel(noise_std=std, drop=True), single)
+        assert (single.noise == np.float32(std)).all()
 
 
 def test_arguments_of_a_configuration_and_two_axes():
@@ -205,6 +209,16 @@ def test_a_learning_rate_that_diverges_leaves_the_others():
         ({"vary": {"learning_rate": [np.inf]}}, ValueError, "different finite numbers"),
         ({"vary": {"learning_rate": ["fast"]}}, TypeError, "vary must hold numbers"),
         ({"network": (3, 3, 2)}, TypeError, "network must be a Network or a function"),
+        (
+            {"network": networks.mlp((4, 3, 2))},
+            ValueError,
+            r"network must take the task's inputs, of shape \[24, 3\]: ",
+        ),
+        (
+            {"network": networks.mlp((3, 3, 5))},
+            ValueError,
+            "an output for each of the task's 2 classes, got 5 outputs",
+        ),
     ],
 )
 def test_wrong_names_and_numbers_are_refused_before_compiling(
