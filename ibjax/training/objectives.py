@@ -286,6 +286,9 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
     Returns:
       The sum, shape ``[]``.
 
+    Raises:
+      ValueError: If a weight array is no matrix.
+
     References:
       Goldfeld et al., `Estimating information flow in deep neural networks`, ICML 2019.
 
@@ -296,7 +299,11 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
       18.0
     """
     total = jnp.zeros(())
-    for w in network.kernels(params):
+    for w in jax.tree.leaves(network.kernels(params)):
+        if w.ndim != 2:
+            raise ValueError(
+                f"orthonormality is of weight matrices, got an array of shape {w.shape}"
+            )
         gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
         total += jnp.sum((gram - jnp.eye(len(gram), dtype=w.dtype)) ** 2)
     return total
