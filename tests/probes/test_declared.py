@@ -243,9 +243,8 @@ def _declaring(value, dims=("layer",), name="odd"):
     ids=str,
 )
 def test_what_does_not_fit_is_refused_before_compiling(
-    task, network, monkeypatch, probe, error, match
+    task, network, nothing_compiles, probe, error, match
 ):
-    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda *_, **__: 1 / 0)
     with pytest.raises(error, match=match):
         sweep(
             KEY, task, network, CONFIG, num_seeds=1, snapshots=SNAPSHOTS, probes=[probe]
