@@ -25,6 +25,16 @@ def key():
     return jax.random.key(0)
 
 
+@pytest.fixture
+def nothing_compiles(monkeypatch):
+    """Make the test fail where a sweep's program is compiled."""
+
+    def compile_(*_, **__):
+        raise AssertionError("a program was compiled")
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile_)
+
+
 @pytest.fixture(scope="session")
 def data_dir():
     """The directory of the authors' own file, var_u.mat."""

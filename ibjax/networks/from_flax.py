@@ -9,6 +9,7 @@ by mistake.
 import contextlib
 import inspect
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -148,7 +149,11 @@ def from_flax(
             Layer(f"{name} ({math.prod(t.shape[1:])})", t.shape[1:])
             for name, t in zip(names, found, strict=True)
         ),
-        description=f"{module!r} on {list(example_input.shape)}{chosen}{linear}",
+        # Without the addresses of functions, which differ from run to run.
+        description=(
+            f"{re.sub(' at 0x[0-9a-f]+', '', repr(module))} on "
+            f"{list(example_input.shape)}{chosen}{linear}"
+        ),
         output=output,
         state=calls.state,
     )
@@ -227,6 +232,8 @@ def _nnx_calls(make, state) -> _Calls:
         return (trained, others[0]) if state else trained
 
     def built(params, key, training):
+        # Variables made here: flax lets none change that an outer trace has made.
+        params = jax.tree.map(lambda leaf: leaf, params)
         kept = params if state else (params,)
         fresh = ()
         if has_random:
@@ -278,7 +285,8 @@ def _recorded(model: nnx.Module) -> Iterator[dict[str, Any]]:
     lost by ``nnx.capture`` of flax 0.12.
     """
     paths = {id(m): ".".join(map(str, path)) for path, m in nnx.iter_modules(model)}
-    classes = {type(m) for _, m in nnx.iter_modules(model)}
+    # A class that inherits its call records by the class that has it.
+    classes = {cls for _, m in nnx.iter_modules(model) for cls in type(m).__mro__}
     found: dict[str, Any] = {}
 
     def recording(call):

@@ -57,15 +57,19 @@ def check_record(record: dict[str, Any], trainable: Trainable) -> None:
     for name, value in record.items():
         if name in _COORDINATES or name == "diverged":
             raise ValueError(f"probes must not use the name {name}, which is taken")
-        dims = _VARIABLES.get(name, trainable.variables.get(name, None))
-        if dims is None:
+        known = _VARIABLES.get(name, trainable.variables.get(name, None))
+        if name.startswith(("i_xt:", "i_ty:")):  # Of one estimator.
+            dims = ("layer",)
+        elif known is None:
             continue
-        if len(dims.dims) != len(value.shape):
+        else:
+            dims = known.dims
+        if len(dims) != len(value.shape):
             raise ValueError(
-                f"{name} must have the dims {dims.dims} that its probe declares, got "
+                f"{name} must have the dims {dims} that its probe declares, got "
                 f"an array of shape {value.shape}"
             )
-        for dim, size in zip(dims.dims, value.shape, strict=True):
+        for dim, size in zip(dims, value.shape, strict=True):
             if dim == "layer" and size != num_layers:
                 raise ValueError(
                     f"{name} must have an entry for each of the {num_layers} layers, "

@@ -20,7 +20,7 @@ from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
 from ibjax.training.loop import objective_of
-from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
 __all__ = ["NetworkFn", "network_trainable"]
@@ -75,10 +75,10 @@ def network_trainable(
         raise ValueError("probes must name at least one probe, got none")
     chosen = default_probes(task.kind) if probes is None else probes
     measured = tuple(map(as_probe, chosen))
+    _check_varied(varied, network, config, objective)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
     objective = objective_of(objective, task, shown)
-    _check_varied(varied, network, config, objective.keywords)
     _check_network(shown, task)
 
     # Fixed numbers are arguments of the program, so that others do not compile again.
@@ -159,7 +159,7 @@ def _made(made: Any, numbers: dict[str, jax.Array]) -> Any:
     if isinstance(made, training.TrainConfig):
         names = {field.name for field in fields(made)} & numbers.keys()
         return replace(made, **{name: numbers[name] for name in names})
-    return made(**{name: numbers[name] for name in _keywords(made)})
+    return made(**{k: v for k, v in numbers.items() if k in _keywords(made)})
 
 
 def _shown(made: Any, varied: Sequence[str]) -> Any:
@@ -190,17 +190,27 @@ def _keywords(made: Any) -> set[str]:
     return set(inspect.signature(made).parameters)
 
 
-def _check_varied(varied, network, config, keywords) -> None:
-    known = _keywords(network) | _keywords(config) | (keywords - {"network"})
+def _required(made: Any) -> set[str]:
+    """Names of those without a default."""
+    if isinstance(made, Network | training.TrainConfig):
+        return set()
+    arguments = inspect.signature(made).parameters
+    return {k for k, v in arguments.items() if v.default is inspect.Parameter.empty}
+
+
+def _check_varied(varied, network, config, objective) -> None:
+    known, needed = _keywords(network) | _keywords(config), _required(network)
+    needed |= _required(config)
+    if objective is not None:
+        objective = as_objective(objective)
+        known |= objective.keywords - {"network"}
+        needed |= objective.required - {"network"}
     unused = [name for name in varied if name not in known]
     if unused:
         raise ValueError(
             f"vary must name numbers that the network, the configuration or the "
             f"objective takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
         )
-    needed = _keywords(network) | (keywords - {"network"})
-    if not isinstance(config, training.TrainConfig):
-        needed |= _keywords(config)
     missing = sorted(needed - set(varied))
     if missing:
         raise ValueError(f"vary must give values of {', '.join(missing)}, got none")
@@ -276,7 +286,9 @@ def _configuration(
         for field in fields(config)
         if field.name not in varied
     }
-    if "learning_rate" in training_fields:
+    if isinstance(config.learning_rate, jax.core.Tracer):  # Made of varied numbers.
+        training_fields["learning_rate"] = None
+    elif "learning_rate" in training_fields:
         training_fields["learning_rate"] = float(config.learning_rate)
     if isinstance(config.optimizer, optax.GradientTransformation):
         training_fields |= {

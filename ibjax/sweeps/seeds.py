@@ -240,7 +240,8 @@ def sweep_trainable(
         configuration=configuration,
         on_progress=on_progress,
     )
-    diverged = program.diverged(trainable.params(to_rows(run.states)))
+    # Of the parameters alone: an optimizer's state may hold what numpy does not.
+    diverged = program.diverged(to_rows(trainable.params(run.states)))
     datasets = []
     for number, own_configuration in enumerate(configurations):
         rows = slice(number * num_seeds, (number + 1) * num_seeds)
@@ -299,7 +300,7 @@ def _check_trainable(trainable: Trainable, varied: Sequence[str], *, saved: bool
     state, record = jax.eval_shape(one, jax.random.key(0), trainable.data, numbers)
     assembly.check_record(record, trainable)
     for leaf in jax.tree.leaves(state) if saved else ():
-        if not np.issubdtype(leaf.dtype, np.generic):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
             raise ValueError(
                 f"the optimizer's state must be numbers to be saved, got {leaf.dtype}; "
                 "train it without a directory"

@@ -76,13 +76,19 @@ class Objective:
         names = {term.weight for term in self.terms if isinstance(term.weight, str)}
         return frozenset(names.union(*(_keywords(term.loss) for term in self.terms)))
 
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of those without a default."""
+        names = {term.weight for term in self.terms if isinstance(term.weight, str)}
+        return frozenset(names.union(*(_required(term.loss) for term in self.terms)))
+
     def __call__(
         self, params: Params, batch: Batch, key: jax.Array, **chosen: Any
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The sum, and every summand by name where there are several."""
         total, found = None, {}
         for term in self.terms:
-            wanted = {name: chosen[name] for name in _keywords(term.loss)}
+            wanted = {k: v for k, v in chosen.items() if k in _keywords(term.loss)}
             value, own = _value_and_terms(term.loss(params, batch, key, **wanted))
             found |= {term.name: value, **own} if len(self.terms) > 1 else own
             weight = term.weight
@@ -232,13 +238,13 @@ def evaluate(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Loss and named terms of one batch, given all that the objective may ask for."""
     known = {"network": network, **numbers}
-    unknown = sorted(objective.keywords - known.keys())
+    unknown = sorted(objective.required - known.keys())
     if unknown:
         raise ValueError(
             f"objective takes {', '.join(unknown)}, which vary must name beside "
             f"{', '.join(sorted(numbers)) or 'nothing'}"
         )
-    chosen = {name: known[name] for name in objective.keywords}
+    chosen = {k: v for k, v in known.items() if k in objective.keywords}
     return objective(params, batch, key, **chosen)
 
 
@@ -280,6 +286,9 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
     Returns:
       The sum, shape ``[]``.
 
+    Raises:
+      ValueError: If a weight array is no matrix.
+
     References:
       Goldfeld et al., `Estimating information flow in deep neural networks`, ICML 2019.
 
@@ -290,7 +299,11 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
       18.0
     """
     total = jnp.zeros(())
-    for w in network.kernels(params):
+    for w in jax.tree.leaves(network.kernels(params)):
+        if w.ndim != 2:
+            raise ValueError(
+                f"orthonormality is of weight matrices, got an array of shape {w.shape}"
+            )
         gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
         total += jnp.sum((gram - jnp.eye(len(gram), dtype=w.dtype)) ** 2)
     return total
@@ -337,6 +350,18 @@ def _keywords(function: Callable) -> set[str]:
         name
         for name, argument in inspect.signature(function).parameters.items()
         if argument.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _required(function: Callable) -> set[str]:
+    """Keyword-only arguments of a loss that have no default."""
+    if isinstance(function, Objective):
+        return set(function.required)
+    arguments = inspect.signature(function).parameters
+    return {
+        k
+        for k in _keywords(function)
+        if arguments[k].default is inspect.Parameter.empty
     }
 
 

@@ -181,6 +181,45 @@ def test_unknown_names_are_refused():
         mlp((12, 2), init="zero")
 
 
+def test_functions_in_place_of_names(key):
+    """A list of activations, an initializer of jax's, and an output that is none."""
+    widths = (12, 6, 5, 3)
+    draw = jax.nn.initializers.he_normal()
+    network = mlp(widths, [jnp.sin, "relu"], init=draw, output="linear")
+    assert network.layer_names == ("sin 6", "relu 5", "output 3")
+    assert network.output == "linear" and mlp(widths).output == "softmax"
+    params, x = network.init(key), _inputs()
+    keys = jax.random.split(key, 3)
+    shapes = zip(widths[:-1], widths[1:], strict=True)
+    for (w, b), own, shape in zip(params, keys, shapes, strict=True):
+        np.testing.assert_array_equal(w, draw(own, shape, jnp.float32).T)
+        assert not np.any(b)
+    (w1, _), (w2, _), (w3, _) = (jax.tree.map(np.float64, layer) for layer in params)
+    first = np.sin(x @ w1.T)
+    second = np.maximum(first @ w2.T, 0)
+    expected = (first, second, second @ w3.T)
+    for one, other in zip(network.activations(params, x), expected, strict=True):
+        # Sums of up to twelve terms of size a few, in float32.
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert "linear output" in network.description
+    assert network.description != mlp(widths, ["tanh", "relu"]).description
+
+
+def test_one_function_is_that_of_all_hidden_layers():
+    network = mlp((12, 6, 5, 3), jnp.sin)
+    assert network.layer_names == ("sin 6", "sin 5", "softmax 3")
+    assert mlp((12, 3), []).layer_names == ("softmax 3",)
+
+
+def test_other_numbers_of_functions_are_refused():
+    with pytest.raises(ValueError, match="each of the 2 hidden layers, got 1"):
+        mlp((12, 6, 5, 3), ["tanh"])
+    with pytest.raises(ValueError, match="activation must be one of .*, got 'sine'"):
+        mlp((12, 6, 3), ["sine"])
+    with pytest.raises(ValueError, match="output must be one of softmax, linear, got"):
+        mlp((12, 3), output="logits")
+
+
 class _Linen(linen.Module):
     widths: tuple[int, ...]
     names: tuple[str, ...] | None = None
@@ -307,7 +346,7 @@ class _HidesALayer(linen.Module):
 
 def test_weights_of_a_hidden_layer_belong_to_the_next_one_shown():
     network = from_flax(_HidesALayer(), jnp.zeros((1, 12)))
-    ((first, second),) = jax.eval_shape(
+    (weights,) = jax.eval_shape(
         lambda key: network.kernels(network.init(key)), jax.random.key(0)
     )
-    assert (first.shape, second.shape) == ((12, 3), (3, 2))
+    assert {w.shape for w in weights} == {(12, 3), (3, 2)} and len(weights) == 2

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from ibjax import datasets, networks, plots, probes, results, training
+from ibjax import datasets, networks, objectives, plots, probes, results, training
 from ibjax.estimators import binning
 from ibjax.report.text import format_grid
 from ibjax.report.writing import report
@@ -128,6 +128,53 @@ def test_one_cell_without_a_place_is_a_sweep(cells):
     dataset = sweep_grid(KEY, [cells[0]._replace(place={})], num_seeds=1)
     assert list(dataset.train_loss.dims) == ["seed", "epoch"]
     assert cells_of(dataset)[0][0] == {}
+
+
+def test_varied_numbers_are_further_axes(tmp_path):
+    """Also in a grid that stops between its cells, each one program."""
+    x = np.random.default_rng(0).normal(size=(24, 3))
+    task = datasets.make_task(x, x[:, 0] > 0)
+    config = training.TrainConfig(batch_size=8)
+    total = objectives.cross_entropy() + "penalty" * objectives.orthonormal()
+    vary = {"penalty": [0.0, 0.5], "learning_rate": [0.01, 0.1]}
+    cells = [
+        Cell(
+            {"activation": name},
+            task,
+            networks.mlp((3, 3, 2), name),
+            config,
+            (0, 2),
+            PROBES[1:],
+            {"activation": name},
+            total,
+            vary,
+        )
+        for name in ("tanh", "relu")
+    ]
+
+    def stop(number, progress):
+        if (number, progress.num_snapshots_done) == (1, 1):
+            raise KeyboardInterrupt
+
+    options = {"num_seeds": 2, "directory": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        sweep_grid(KEY, cells, on_progress=stop, **options)
+    found = sweep_grid(KEY, cells, resume=True, **options)
+    assert list(found.train_loss.dims) == ["activation", *vary, "seed", "epoch"]
+    place = {"penalty": 0.5, "learning_rate": 0.1}
+    expected = sweep(
+        KEY,
+        task,
+        networks.mlp((3, 3, 2), "relu"),
+        training.TrainConfig(learning_rate=0.1, batch_size=8),
+        num_seeds=2,
+        snapshots=(0, 2),
+        probes=PROBES[1:],
+        objective=objectives.cross_entropy() + 0.5 * objectives.orthonormal(),
+    )
+    np.testing.assert_array_equal(
+        found.train_loss.sel(activation="relu", **place), expected.train_loss
+    )
 
 
 @pytest.mark.parametrize("chosen", [[], [0, 1, 2], [0, 3], [0, 0]])

@@ -134,6 +134,7 @@ def student(
       ValueError: If the variances are not different positive numbers.
 
     Example:
+      >>> from ibjax.sweeps import sweep_trainable
       >>> config = StudentConfig(hidden=(4,), num_samples=20, num_inputs=8)
       >>> dataset = sweep_trainable(
       ...     jax.random.key(0), student(config), num_seeds=2, snapshots=[0, 10]

@@ -1,0 +1,249 @@
+"""Numbers varied in one program: copies equal single sweeps, and compile once."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from ibjax import (
+    TrainConfig,
+    datasets,
+    networks,
+    objectives,
+    probes,
+    results,
+    sweep,
+)
+from ibjax.sweeps import program
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(24, 3)).astype(np.float32)
+LABELS = (X[:, 0] > 0).astype(int)
+WIDTHS = (3, 3, 2)
+KEY = jax.random.key(3)
+
+
+def _run(network=None, config=None, **options):
+    """A sweep in which everything is made anew."""
+    arguments = {
+        "num_seeds": 2,
+        "snapshots": [0, 2],
+        "probes": [probes.losses, _norms],
+    } | options
+    return sweep(
+        KEY,
+        datasets.make_task(X, LABELS),
+        networks.mlp(WIDTHS) if network is None else network,
+        config or TrainConfig(learning_rate=0.1, optimizer="sgd", batch_size=8),
+        **arguments,
+    )
+
+
+def _norms(snapshot):
+    (w, b), *_ = snapshot.params
+    return {"first_weights": w, "first_biases": b}
+
+
+def _assert_equal(found, expected):
+    assert set(found.data_vars) == set(expected.data_vars)
+    for name in expected.data_vars:
+        one, other = found[name], expected[name]
+        np.testing.assert_array_equal(one, other.transpose(*one.dims), err_msg=name)
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """Programs of sweeps compiled so far; none is kept from other tests."""
+    found = []
+    compile_ = jax.stages.Lowered.compile
+
+    def counted(lowered, *args, **kwargs):
+        found.append(lowered)
+        return compile_(lowered, *args, **kwargs)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", counted)
+    monkeypatch.setattr(program, "_programs", {})
+    return found
+
+
+RATES, PENALTIES, NOISES = [0.01, 0.1, 0.5], [0.0, 0.03], [0.05, 0.5]
+
+
+def test_learning_rates_are_single_sweeps():
+    together = _run(vary={"learning_rate": RATES})
+    assert together.train_loss.dims == ("learning_rate", "seed", "epoch")
+    assert together.learning_rate.values.tolist() == RATES
+    for rate in RATES:
+        config = TrainConfig(learning_rate=rate, optimizer="sgd", batch_size=8)
+        _assert_equal(together.sel(learning_rate=rate, drop=True), _run(config=config))
+    ends = together.first_weights.isel(epoch=-1).values
+    assert len(np.unique(ends[:, 0, 0, 0])) == len(RATES)
+    configuration = json.loads(together.attrs["configuration"])
+    assert configuration["grid"] == {"learning_rate": RATES}
+
+
+def test_a_penalty_by_its_name_is_that_of_single_sweeps():
+    total = objectives.cross_entropy() + "penalty" * objectives.orthonormal()
+    together = _run(objective=total, vary={"penalty": PENALTIES})
+    assert together.train_loss.dims == ("penalty", "seed", "epoch")
+    for penalty in PENALTIES:
+        single = objectives.cross_entropy() + penalty * objectives.orthonormal()
+        found = together.sel(penalty=penalty, drop=True)
+        _assert_equal(found, _run(objective=single))
+
+
+def test_keyword_arguments_of_an_objective_are_varied():
+    def tempered(params, batch, key, *, network, temperature=0.25):
+        logits = network.activations(params, batch.x)[-1] / temperature
+        loss = -(batch.targets * jax.nn.log_softmax(logits)).sum(axis=1)
+        return (loss * batch.weights).sum() / batch.weights.sum()
+
+    together = _run(objective=tempered, vary={"temperature": [0.25, 1.0]})
+    found = together.sel(temperature=0.25, drop=True)
+    _assert_equal(found, _run(objective=tempered))  # What is left out has its default.
+
+
+def test_noises_of_a_network_are_single_sweeps():
+    def make(noise_std, activation="tanh"):
+        return networks.noisy(WIDTHS, activation, noise_std=noise_std)
+
+    def noise(snapshot):
+        (std,) = snapshot.network.noise_std
+        return {"noise": jax.numpy.float32(std)}
+
+    options = {"probes": [probes.losses, _norms, noise]}
+    together = _run(make, vary={"noise_std": NOISES}, **options)
+    for std in NOISES:
+        single = _run(networks.noisy(WIDTHS, noise_std=std), **options)
+        _assert_equal(together.sel(noise_std=std, drop=True), single)
+        assert (single.noise == np.float32(std)).all()
+
+
+def test_arguments_of_a_configuration_and_two_axes():
+    def config(rate):
+        return TrainConfig(learning_rate=2 * rate, optimizer="sgd", batch_size=8)
+
+    total = objectives.cross_entropy() + "penalty" * objectives.orthonormal()
+    vary = {"rate": [0.05, 0.25], "penalty": PENALTIES}
+    together = _run(config=config, objective=total, vary=vary)
+    assert together.train_loss.dims == ("rate", "penalty", "seed", "epoch")
+    by_rate = _run(
+        objective=total, vary={"learning_rate": [0.1, 0.5], "penalty": PENALTIES}
+    )
+    for rate in (0.05, 0.25):
+        _assert_equal(
+            together.sel(rate=rate, drop=True),
+            by_rate.sel(learning_rate=2 * rate, drop=True),
+        )
+
+
+def test_seeds_of_varied_sweeps_are_merged():
+    vary = {"learning_rate": RATES[:2]}
+    parts = [
+        _run(vary=vary, num_seeds=count, first_seed=first)
+        for first, count in ((2, 1), (0, 2))
+    ]
+    merged, expected = results.merge(parts), _run(vary=vary, num_seeds=3)
+    assert merged.train_loss.dims == ("learning_rate", "seed", "epoch")
+    assert merged.seed.values.tolist() == [0, 1, 2]
+    # Another place in the block may round differently, as another block size does.
+    np.testing.assert_allclose(merged.train_loss, expected.train_loss, rtol=1e-4)
+
+
+def test_a_grid_of_rates_compiles_once_and_then_never(compilations):
+    rates = np.geomspace(1e-3, 1.0, 9).tolist()
+    first = _run(num_seeds=5, vary={"learning_rate": rates})
+    # One program starts the seeds, another advances them.
+    assert len(compilations) == 2
+    again = _run(num_seeds=5, vary={"learning_rate": rates})
+    _assert_equal(again, first)
+    others = _run(num_seeds=5, vary={"learning_rate": [2 * rate for rate in rates]})
+    assert len(compilations) == 2
+    assert not np.array_equal(others.train_loss, first.train_loss)
+    with jax.default_matmul_precision("float32"):
+        _run(num_seeds=5, vary={"learning_rate": rates})
+    assert len(compilations) > 2
+
+
+def test_another_learning_rate_or_key_or_epochs_compile_nothing(compilations):
+    first = _run()
+    config = TrainConfig(learning_rate=0.3, optimizer="sgd", batch_size=8)
+    other = _run(config=config, snapshots=[1, 3, 4], first_seed=7)
+    assert len(compilations) == 2
+    assert not np.array_equal(other.train_loss[:, 0], first.train_loss[:, 0])
+    _run(config=TrainConfig(learning_rate=0.3, optimizer="momentum", batch_size=8))
+    assert len(compilations) == 4
+
+
+def test_what_only_looks_the_same_compiles_again(compilations):
+    """Networks of one description but other functions are other programs."""
+    plain = networks.mlp(WIDTHS)
+    twice = plain._replace(
+        activations=lambda params, x, **options: tuple(
+            2 * t for t in plain.activations(params, x, **options)
+        )
+    )
+    first, other = (_run(network) for network in (plain, twice))
+    assert len(compilations) > 2
+    assert not np.array_equal(first.train_loss, other.train_loss)
+
+
+def test_a_learning_rate_that_diverges_leaves_the_others():
+    network = networks.mlp(WIDTHS, "relu")  # Whose logits grow with the square.
+    found = _run(network, vary={"learning_rate": [0.1, 1e30, 0.5]})
+    assert found.diverged.values.tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    end = found.isel(epoch=-1)
+    assert np.isnan(end.train_loss.sel(learning_rate=1e30)).all()
+    fine = _run(network, vary={"learning_rate": [0.1, 0.5]})
+    _assert_equal(found.isel(learning_rate=[0, 2]), fine)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        (
+            {"vary": {"penalty": [1.0]}},
+            ValueError,
+            "configuration or the objective takes, learning_rate; got penalty",
+        ),
+        (
+            {"network": lambda noise_std: networks.noisy(WIDTHS, noise_std=noise_std)},
+            ValueError,
+            "vary must give values of noise_std, got none",
+        ),
+        (
+            {
+                "network": lambda noise_std: networks.noisy(WIDTHS, noise_std=0.1),
+                "vary": {"noise": [0.1]},
+            },
+            ValueError,
+            "objective takes, learning_rate, noise_std; got noise",
+        ),
+        (
+            {"config": lambda rate: TrainConfig(learning_rate=rate)},
+            ValueError,
+            "vary must give values of rate, got none",
+        ),
+        ({"vary": {"learning_rate": []}}, ValueError, "different finite numbers, got"),
+        ({"vary": {"learning_rate": [0.1, 0.1]}}, ValueError, "different finite"),
+        ({"vary": {"learning_rate": [np.inf]}}, ValueError, "different finite numbers"),
+        ({"vary": {"learning_rate": ["fast"]}}, TypeError, "vary must hold numbers"),
+        ({"network": (3, 3, 2)}, TypeError, "network must be a Network or a function"),
+        (
+            {"network": networks.mlp((4, 3, 2))},
+            ValueError,
+            r"network must take the task's inputs, of shape \[24, 3\]: ",
+        ),
+        (
+            {"network": networks.mlp((3, 3, 5))},
+            ValueError,
+            "an output for each of the task's 2 classes, got 5 outputs",
+        ),
+    ],
+)
+def test_wrong_names_and_numbers_are_refused_before_compiling(
+    nothing_compiles, options, error, match
+):
+    with pytest.raises(error, match=match):
+        _run(**options)
