@@ -15,7 +15,7 @@ from ibjax.sweeps.seeds import sweep
 from ibjax.training import gradients, objectives
 from ibjax.training.config import TrainConfig
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "TrainConfig",

@@ -128,6 +128,10 @@ def sweep(
       {'learning_rate': 3, 'seed': 2, 'epoch': 2}
     """
     vary = _check_vary(vary)
+    if min(vary.get("learning_rate", [1.0])) <= 0:
+        raise ValueError(
+            f"learning_rate must be positive numbers, got {vary['learning_rate']}"
+        )
     trainable = network_trainable(
         task,
         network,

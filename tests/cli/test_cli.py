@@ -168,7 +168,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
     ("options", "message"),
     [
         (["--batch-size", "4000"], "batch_size must be at most the training set"),
-        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        (["--batch-size", "0"], "batch_size must be a number of rows, at least 1"),
         (["--train-fraction", "0"], "train_fraction must lie in"),
         (["--learning-rate", "-1"], "learning_rate must be one positive number"),
         (["--noise-variance", "-1"], "noise-variance must be one positive number"),

@@ -202,8 +202,13 @@ def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
         shuffle_seed=random_seed,
     )
     num_rows = training.num_train_rows(task, config)
-    if len(setup.train_fraction) > 1 and batch_size is not None:
-        batch_size = batch_size if batch_size <= num_rows else None
+    if batch_size is not None and batch_size > num_rows:
+        if len(setup.train_fraction) == 1:
+            raise ValueError(
+                f"batch_size must be at most the training set's {num_rows} rows, got "
+                f"{batch_size}; full is the whole training set"
+            )
+        batch_size = None
     return dataclasses.replace(config, batch_size=batch_size)
 
 
