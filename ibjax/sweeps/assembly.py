@@ -43,17 +43,24 @@ def flatten_record(measured: dict[str, Any]) -> dict[str, jax.Array]:
     return flat
 
 
-def check_record(record: dict[str, Any], trainable: Trainable) -> None:
+def check_record(
+    record: dict[str, Any], trainable: Trainable, varied: Sequence[str] = ()
+) -> None:
     """Check names and shapes of what a snapshot records, before anything is compiled.
 
     Args:
       record: Shapes by name, of one seed at one snapshot.
       trainable: What is trained.
+      varied: Names of numbers that are varied, which become dims.
 
     Raises:
       ValueError: If a name is taken, or an array has other than its declared dims.
     """
     num_layers = len(trainable.layers)
+    taken = _COORDINATES | _VARIABLES.keys() | trainable.constants.keys()
+    for name in varied:
+        if name in taken | record.keys():
+            raise ValueError(f"vary must not use the name {name}, which is taken")
     for name, value in record.items():
         if name in _COORDINATES or name == "diverged":
             raise ValueError(f"probes must not use the name {name}, which is taken")

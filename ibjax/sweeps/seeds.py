@@ -302,7 +302,7 @@ def _check_trainable(trainable: Trainable, varied: Sequence[str], *, saved: bool
 
     numbers = {name: jnp.float32(1) for name in varied}
     state, record = jax.eval_shape(one, jax.random.key(0), trainable.data, numbers)
-    assembly.check_record(record, trainable)
+    assembly.check_record(record, trainable, varied)
     for leaf in jax.tree.leaves(state) if saved else ():
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
             raise ValueError(

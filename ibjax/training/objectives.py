@@ -90,7 +90,14 @@ class Objective:
         for term in self.terms:
             wanted = {k: v for k, v in chosen.items() if k in _keywords(term.loss)}
             value, own = _value_and_terms(term.loss(params, batch, key, **wanted))
-            found |= {term.name: value, **own} if len(self.terms) > 1 else own
+            named = {term.name: value, **own} if len(self.terms) > 1 else own
+            twice = sorted(named.keys() & (found.keys() | {"objective"}))
+            if twice:
+                raise ValueError(
+                    f"objective must name its terms apart, and none of them objective, "
+                    f"got {', '.join(twice)} twice"
+                )
+            found |= named
             weight = term.weight
             if isinstance(weight, str):
                 value = chosen[weight] * value

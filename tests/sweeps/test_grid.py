@@ -152,12 +152,15 @@ def test_varied_numbers_are_further_axes(tmp_path):
         for name in ("tanh", "relu")
     ]
 
+    class Interrupted(Exception):
+        pass
+
     def stop(number, progress):
         if (number, progress.num_snapshots_done) == (1, 1):
-            raise KeyboardInterrupt
+            raise Interrupted
 
     options = {"num_seeds": 2, "directory": tmp_path}
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         sweep_grid(KEY, cells, on_progress=stop, **options)
     found = sweep_grid(KEY, cells, resume=True, **options)
     assert list(found.train_loss.dims) == ["activation", *vary, "seed", "epoch"]

@@ -1,5 +1,6 @@
 """Numbers varied in one program: copies equal single sweeps, and compile once."""
 
+import inspect
 import json
 
 import jax
@@ -126,10 +127,14 @@ def test_arguments_of_a_configuration_and_two_axes():
 
     total = objectives.cross_entropy() + "penalty" * objectives.orthonormal()
     vary = {"rate": [0.05, 0.25], "penalty": PENALTIES}
-    together = _run(config=config, objective=total, vary=vary)
+    measured = [probes.losses, lambda snapshot: {"seen": snapshot.numbers["penalty"]}]
+    together = _run(config=config, objective=total, vary=vary, probes=measured)
     assert together.train_loss.dims == ("rate", "penalty", "seed", "epoch")
+    assert (together.seen == together.penalty.astype(np.float32)).all()
     by_rate = _run(
-        objective=total, vary={"learning_rate": [0.1, 0.5], "penalty": PENALTIES}
+        objective=total,
+        vary={"learning_rate": [0.1, 0.5], "penalty": PENALTIES},
+        probes=measured,
     )
     for rate in (0.05, 0.25):
         _assert_equal(
@@ -197,6 +202,18 @@ def test_a_learning_rate_that_diverges_leaves_the_others():
     assert np.isnan(end.train_loss.sel(learning_rate=1e30)).all()
     fine = _run(network, vary={"learning_rate": [0.1, 0.5]})
     _assert_equal(found.isel(learning_rate=[0, 2]), fine)
+
+
+@pytest.mark.parametrize("name", ["seed", "layer", "estimator", "i_ty", "train_loss"])
+def test_names_of_the_results_are_not_varied(nothing_compiles, name):
+    def make(**numbers):
+        return networks.noisy(WIDTHS, noise_std=numbers[name])
+
+    make.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)]
+    )
+    with pytest.raises(ValueError, match=f"vary must not use the name {name}, which"):
+        _run(make, vary={name: NOISES})
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,16 @@ def _run(task, objective, network=NETWORK, **options):
             ValueError,
             "vary must give values of strength, got none",
         ),
+        (
+            lambda params, batch, key: (params[0][1][0], {"objective": 1.0}),
+            ValueError,
+            "objective must name its terms apart, and none of them objective, got obj",
+        ),
+        (
+            objectives.weight_decay() + 0.5 * objectives.weight_decay(),
+            ValueError,
+            "objective must name its terms apart, .* got weight_decay twice",
+        ),
         ("cross_entropy", TypeError, r"must be a function \(params, batch, key\)"),
         (
             objectives.cross_entropy() + "strength" * objectives.weight_decay(),
