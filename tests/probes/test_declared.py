@@ -240,7 +240,7 @@ def _declaring(value, dims=("layer",), name="odd"):
         ),
         (probes.bin_width(0.1), ValueError, "need classes, got a task of vectors"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_does_not_fit_is_refused_before_compiling(
     task, network, nothing_compiles, probe, error, match
