@@ -2,7 +2,8 @@
 
 An objective is any ``objective(params, batch, key) -> loss``, or ``-> (loss, terms)``
 with named numbers that a sweep records. It may have keyword-only arguments: ``network``
-is given the network, every other one the number of that name which a sweep varies.
+is given the network, every other one the number of that name which a sweep varies, or
+its default.
 Those here compose: ``cross_entropy() + 0.01 * orthonormal()``.
 """
 

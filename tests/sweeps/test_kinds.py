@@ -1,4 +1,7 @@
-"""Whatever a sweep trains: seeds apart and together, other devices, resumed runs."""
+"""Whatever a sweep trains: seeds apart and together, other devices, resumed runs.
+
+Plain networks are in ``test_sweep.py``.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +56,6 @@ def _network(network, measured=(probes.losses, _norms), **options):
 
 
 TRAINABLES = {
-    "mlp": _network(lambda: networks.mlp((3, 3, 2))),
     "noisy": _network(lambda: networks.noisy((3, 3, 2), noise_std=0.3)),
     "linen": _network(
         lambda: networks.from_flax(
