@@ -38,6 +38,7 @@ ALLOWED = {
     "cli": _ALL | {"experiments"},
 }
 
+
 def _imports(path: Path) -> set[str]:
     """Dotted names that a file imports, at its top and inside its functions."""
     names = set()

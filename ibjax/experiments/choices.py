@@ -2,7 +2,16 @@
 
 from typing import Literal
 
-__all__ = ["Activation", "COINCIDENCE_FACTOR", "Optimizer", "hidden_widths"]
+from ibjax import training
+from ibjax.datasets.task import Task
+
+__all__ = [
+    "Activation",
+    "COINCIDENCE_FACTOR",
+    "Optimizer",
+    "check_batch",
+    "hidden_widths",
+]
 
 
 Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tanh"]
@@ -13,6 +22,16 @@ Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
 
 COINCIDENCE_FACTOR = 2.0
 """Two epochs coincide within this factor of each other."""
+
+
+def check_batch(task: Task, config: training.TrainConfig) -> None:
+    """Check that there are as many rows to train on as a batch is asked to have."""
+    num_rows = training.num_train_rows(task, config)
+    if config.batch_size is not None and config.batch_size > num_rows:
+        raise ValueError(
+            f"batch_size must be at most the training set's {num_rows} rows, got "
+            f"{config.batch_size}"
+        )
 
 
 def hidden_widths(hidden: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.training.batches import num_test_rows
 from ibjax.training.gradients import GradientStatistics
-from ibjax.training.loop import objective_of
+from ibjax.training.loop import numbered_batches, objective_of
 from ibjax.training.objectives import ObjectiveFn, evaluate
 
 __all__ = ["Snapshot", "measuring_key", "take_snapshot"]
@@ -146,7 +146,8 @@ def take_snapshot(
     key = measuring_key(key)
     # Streams of their own; what callers fold in are small numbers.
     key_gradients = jax.random.fold_in(key, 2**31)
-    options = {"objective": objective, "numbers": numbers}
+    num_train = training.num_train_rows(task, config)
+    options = {"objective": objective, "numbers": numbers, "num_rows": num_train}
     arguments = (key_gradients, params, rows, batches, task, network)
     return Snapshot(
         params=params,
@@ -154,7 +155,7 @@ def take_snapshot(
         logits=logits,
         task=task,
         measured=measured,
-        num_train=training.num_train_rows(task, config),
+        num_train=num_train,
         num_test=num_test_rows(task, config),
         rows=rows,
         kernels=network.kernels(params),
@@ -168,7 +169,9 @@ def take_snapshot(
     )
 
 
-def _objective_terms(key, params, rows, batches, task, network, objective, numbers):
+def _objective_terms(
+    key, params, rows, batches, task, network, objective, numbers, num_rows
+):
     """Objective and its terms, the mean over batches, each by its number of rows."""
 
     def one_batch(numbered):
@@ -179,7 +182,10 @@ def _objective_terms(key, params, rows, batches, task, network, objective, numbe
         value, terms = evaluate(objective, params, batch, draws, network, numbers)
         return jnp.sum(weights), {"objective": value, **terms}
 
-    sizes, found = lax.map(one_batch, (jnp.arange(len(batches)), batches))
+    filled, last = numbered_batches(batches, network, objective, num_rows)
+    sizes, found = lax.map(one_batch, filled)
+    if last is not None:
+        sizes, found = jax.tree.map(jnp.append, (sizes, found), one_batch(last))
     return jax.tree.map(lambda v: jnp.sum(v * sizes) / jnp.sum(sizes), found)
 
 

@@ -149,6 +149,7 @@ def network_trainable(
             "i_xy": float(task.measured.i_xy),
         },
         title=f"ibjax sweep of {{num}} networks on {task.name}",
+        numbers=tuple(varied),
     )
 
 

@@ -197,6 +197,13 @@ def sweep_trainable(
     if first_seed < 0:
         raise ValueError(f"first_seed must not be negative, got {first_seed}")
     snapshots, vary = check_snapshots(snapshots), _check_vary(vary)
+    unknown = [name for name in vary if name not in trainable.numbers]
+    if unknown:
+        raise ValueError(
+            f"vary must name numbers that are trained with, "
+            f"{', '.join(trainable.numbers) or 'of which there are none'}; got "
+            f"{', '.join(unknown)}"
+        )
     directory = None if directory is None else Path(directory)
     places = [
         dict(zip(vary, values, strict=True))

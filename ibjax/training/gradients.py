@@ -86,7 +86,7 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
 
 
 def streamed_statistics(
-    gradient: Callable[[Any], tuple[jax.Array, ...]], batches: Any
+    gradient: Callable[[Any], tuple[Any, ...]], batches: Any, last: Any = None
 ) -> tuple[GradientStatistics, ...]:
     """The same of several layers, with one batch's gradients in memory at a time.
 
@@ -96,6 +96,7 @@ def streamed_statistics(
     Args:
       gradient: From one batch to the gradients of every layer.
       batches: Batches, a pytree of arrays ``[num_batches, ...]``.
+      last: One more batch, whose arrays may be of other shapes.
 
     Returns:
       The statistics of every layer, each of shape ``[]``.
@@ -128,7 +129,11 @@ def streamed_statistics(
         )
         return (count + 1, new_means, squares), None
 
-    (_, means, squares), _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
+    carry, _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
+    if last is not None:
+        carry, _ = one_batch(carry, last)
+        num_batches += 1
+    _, means, squares = carry
     statistics = []
     for mean, square in zip(means, squares, strict=True):
         mean_norm = _norm(mean)

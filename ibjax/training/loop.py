@@ -33,6 +33,7 @@ __all__ = [
     "epoch_key",
     "gradient_statistics",
     "init_state",
+    "numbered_batches",
     "objective_of",
     "run_epoch",
     "train",
@@ -219,6 +220,7 @@ def batch_gradients(
     *,
     objective: Objective | None = None,
     numbers: dict[str, jax.Array] = _NOTHING,
+    num_rows: int | None = None,
 ) -> tuple[Any, ...]:
     """Gradients of the weights over each batch of an epoch, at the same parameters.
 
@@ -231,6 +233,9 @@ def batch_gradients(
       network: The network.
       objective: What is lowered, see :func:`train`.
       numbers: Numbers that the objective asks for, by name.
+      num_rows: Number of rows in all batches: a short last one is then taken as it is
+        where rows that only fill it up would be seen, by an objective that may not
+        weigh its rows or by a network whose rows see each other.
 
     Returns:
       For every layer the gradient of its weights, ``[num_batches, ...]``; biases are
@@ -252,8 +257,15 @@ def batch_gradients(
       [(7, 3, 12), (7, 2, 3)]
     """
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
-    numbered = jnp.arange(len(batches)), batches
-    return lax.scan(lambda _, batch: (None, gradient(batch)), None, numbered)[1]
+    filled, last = numbered_batches(batches, network, objective, num_rows)
+    found = lax.scan(lambda _, batch: (None, gradient(batch)), None, filled)[1]
+    if last is None:
+        return found
+    return jax.tree.map(
+        lambda all_but_one, one: jnp.concatenate([all_but_one, one[None]]),
+        found,
+        gradient(last),
+    )
 
 
 def gradient_statistics(
@@ -266,6 +278,7 @@ def gradient_statistics(
     *,
     objective: Objective | None = None,
     numbers: dict[str, jax.Array] = _NOTHING,
+    num_rows: int | None = None,
 ) -> tuple[GradientStatistics, ...]:
     """Mean and spread of :func:`batch_gradients`, holding one batch's at a time.
 
@@ -288,7 +301,26 @@ def gradient_statistics(
       2 ()
     """
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
-    return streamed_statistics(gradient, (jnp.arange(len(batches)), batches))
+    filled, last = numbered_batches(batches, network, objective, num_rows)
+    return streamed_statistics(gradient, filled, last)
+
+
+def numbered_batches(
+    batches: jax.Array,
+    network: Network,
+    objective: Objective | None,
+    num_rows: int | None,
+) -> tuple[Any, Any]:
+    """Batches with their numbers, and the short last one apart where it has to be.
+
+    A batch filled up with rows of weight zero is like the others, which is fastest.
+    """
+    numbers = jnp.arange(len(batches))
+    seen = network.state is not None or not (objective is None or objective.weighs)
+    if num_rows is None or not seen or num_rows % batches.shape[1] == 0:
+        return (numbers, batches), None
+    last = numbers[-1], batches[-1, : num_rows % batches.shape[1]]
+    return (numbers[:-1], batches[:-1]), last
 
 
 def _kernel_gradient(key, params, rows, task, network, objective, numbers):

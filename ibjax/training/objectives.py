@@ -48,6 +48,8 @@ class _Term:
     name: str
     targets: tuple[str, ...] = TARGETS
     output: str | None = None
+    # Whether a row of weight zero changes nothing; not known of a caller's function.
+    weighs: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Objective:
             term.name if term.weight == 1.0 else f"{term.weight} {term.name}"
             for term in self.terms
         )
+
+    @property
+    def weighs(self) -> bool:
+        """Whether rows of weight zero change nothing, for certain."""
+        return all(term.weighs for term in self.terms)
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -150,7 +157,7 @@ def as_objective(objective: ObjectiveFn) -> Objective:
             f"{type(objective).__name__}"
         )
     name = getattr(objective, "__name__", type(objective).__name__)
-    return Objective((_Term(1.0, objective, name),))
+    return Objective((_Term(1.0, objective, name, weighs=False),))
 
 
 def default_objective(kind: str) -> Objective:

@@ -64,6 +64,7 @@ class Trainable(NamedTuple):
       configuration: All that decides the numbers, for JSON.
       attributes: More to say of the results, by name.
       title: Title of the results; ``{num}`` stands for the number of seeds.
+      numbers: Names of the numbers that ``init`` takes.
     """
 
     init: Callable[[jax.Array, Any, dict[str, jax.Array]], tuple[Any, Any]]
@@ -80,3 +81,4 @@ class Trainable(NamedTuple):
     configuration: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     title: str = "ibjax sweep of {num}"
+    numbers: tuple[str, ...] = ()

@@ -155,27 +155,22 @@ def test_wrong_arguments(make, message):
         make()
 
 
-def test_cells_are_all_combinations():
+def test_noises_and_penalties_are_trained_in_one_program():
     setup = NoisySetup(noise_std=(0.005, 0.05), orthonormal=(0.0, 0.01))
-    cells = setup.cells(Context([0, 3], description={"note": "x"}))
-    assert [tuple(cell.place.values()) for cell in cells] == [
-        (0.005, 0.0),
-        (0.005, 0.01),
-        (0.05, 0.0),
-        (0.05, 0.01),
-    ]
-    last = cells[-1]
-    assert last.objective.name == "cross_entropy + 0.01 orthonormal"
-    assert last.config.batch_size == 256
-    assert last.network.description.endswith("noise [0.05, 0.05, 0.05, 0.05, 0.05]")
-    assert last.description["noise_std"] == 0.05 and last.description["note"] == "x"
-    # One label for all cells of a grid over the noise, and layers that can be drawn.
-    assert cells[0].network.description.endswith(
-        "noise [0.005, 0.005, 0.005, 0.005, 0.005]"
-    )
-    propagated, *_, samples, _, _ = last.probes
+    (cell,) = setup.cells(Context([0, 3], description={"note": "x"}))
+    assert cell.place == {}
+    assert cell.vary == {"noise_std": (0.005, 0.05), "orthonormal": (0.0, 0.01)}
+    assert cell.objective.name == "cross_entropy + orthonormal orthonormal"
+    assert cell.config.batch_size == 256 and cell.description["note"] == "x"
+    network = cell.network(noise_std=0.05)
+    assert network.description.endswith("noise [0.05, 0.05, 0.05, 0.05, 0.05]")
+    # Layers that can be drawn.
+    propagated, *_, samples, _, _ = cell.probes
     assert propagated.labels == {"propagation": "sample propagation"}
     assert samples.parameters["layer_samples"] == [3, 4, 5]
+    (alone,) = NoisySetup(orthonormal=(0.01,)).cells(Context([0]))
+    assert alone.objective.name == "cross_entropy + 0.01 orthonormal"
+    assert alone.description["noise_std"] == 0.005 and not alone.vary
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
     Args:
       datasets: Datasets of
-        :func:`ibjax.experiments.deep_linear.students.train_students` by names that
+        :func:`ibjax.experiments.deep_linear.students.student` by names that
         start with those; claims of missing ones are left out.
 
     Returns:
@@ -70,10 +70,13 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     Example:
       >>> import jax
       >>> from ibjax.experiments.deep_linear import students as deep_linear
-      >>> train_students = deep_linear.train_students
+      >>> from ibjax.sweeps import sweep_trainable
       >>> config = deep_linear.StudentConfig(hidden=(4,), num_samples=20, num_inputs=8)
-      >>> dataset = train_students(
-      ...     jax.random.key(0), config, num_seeds=3, snapshots=[0, 10, 100, 1000]
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0),
+      ...     deep_linear.student(config),
+      ...     num_seeds=3,
+      ...     snapshots=[0, 10, 100, 1000]
       ... )
       >>> for claim in deep_linear_claims({"generalization": dataset}):
       ...     print(claim.quantity)

@@ -55,7 +55,7 @@ def students(
 
     Args:
       datasets: Datasets of
-      :func:`ibjax.experiments.deep_linear.students.train_students`, by the title
+      :func:`ibjax.experiments.deep_linear.students.student`, by the title
         of their row.
       estimator: Which noise variance to show; the first by default.
 
@@ -68,10 +68,13 @@ def students(
     Example:
       >>> import jax
       >>> from ibjax.experiments.deep_linear import students as deep_linear
-      >>> train_students = deep_linear.train_students
+      >>> from ibjax.sweeps import sweep_trainable
       >>> config = deep_linear.StudentConfig(hidden=(4,), num_samples=20, num_inputs=8)
-      >>> dataset = train_students(
-      ...     jax.random.key(0), config, num_seeds=3, snapshots=[0, 10, 100]
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0),
+      ...     deep_linear.student(config),
+      ...     num_seeds=3,
+      ...     snapshots=[0, 10, 100]
       ... )
       >>> figure = students({"Generalisation": dataset})
       >>> [axes.get_ylabel() for axes in figure.axes]
@@ -127,12 +130,15 @@ def relevance(
     Example:
       >>> import jax
       >>> from ibjax.experiments.deep_linear import students as deep_linear
-      >>> train_students = deep_linear.train_students
+      >>> from ibjax.sweeps import sweep_trainable
       >>> config = deep_linear.StudentConfig(
       ...     (4,), num_samples=20, num_inputs=8, num_relevant=3
       ... )
-      >>> dataset = train_students(
-      ...     jax.random.key(0), config, num_seeds=3, snapshots=[0, 10, 100]
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0),
+      ...     deep_linear.student(config),
+      ...     num_seeds=3,
+      ...     snapshots=[0, 10, 100]
       ... )
       >>> [axes.get_ylabel() for axes in relevance({"Parts": dataset}).axes]
       ['squared error', 'information (bits)', 'information (bits)']
@@ -191,12 +197,15 @@ def gradient_step(
     Example:
       >>> import jax
       >>> from ibjax.experiments.deep_linear import students as deep_linear
-      >>> train_students = deep_linear.train_students
+      >>> from ibjax.sweeps import sweep_trainable
       >>> config = deep_linear.StudentConfig(
       ...     (1,), num_samples=20, num_inputs=1, batch_size=5
       ... )
-      >>> dataset = train_students(
-      ...     jax.random.key(0), config, num_seeds=3, snapshots=[0, 10, 100]
+      >>> dataset = sweep_trainable(
+      ...     jax.random.key(0),
+      ...     deep_linear.student(config),
+      ...     num_seeds=3,
+      ...     snapshots=[0, 10, 100]
       ... )
       >>> [axes.get_ylabel() for axes in gradient_step({"Step": dataset}).axes]
       ['squared error', 'gradient SNR (median)', '$I(X;T)$ (bits)']

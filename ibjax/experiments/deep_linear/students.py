@@ -197,6 +197,7 @@ def student(
             "noise_variances": list(noise_variances),
         },
         title="ibjax sweep of {num} deep linear students",
+        numbers=("learning_rate",),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ibjax import datasets, networks, probes, training
 from ibjax.estimators.binning import SZT_EDGES
-from ibjax.experiments.choices import Activation, hidden_widths
+from ibjax.experiments.choices import Activation, check_batch, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.probes.loss_dynamics import loss_dynamics
 from ibjax.sweeps.grid import Cell
@@ -60,7 +60,7 @@ class LossSetup(Setup):
                 shuffle_seed=context.random_seed,
             )
             # Rows that cannot be trained on fail here, before anything has run.
-            training.num_train_rows(task, config)
+            check_batch(task, config)
             measured = (
                 loss_dynamics(config),
                 probes.bin_edges(SZT_EDGES),

@@ -5,7 +5,7 @@ from functools import cache
 
 from ibjax import networks, probes, training
 from ibjax.datasets.task import Task
-from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, check_batch, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.grid import Cell
 
@@ -95,5 +95,5 @@ def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainCo
         shuffle_seed=random_seed,
     )
     # Rows that cannot be trained on fail here, before anything has run.
-    training.num_train_rows(task, config)
+    check_batch(task, config)
     return config

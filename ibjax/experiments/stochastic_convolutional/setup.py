@@ -10,6 +10,7 @@ import numpy as np
 from ibjax import datasets, probes, training
 from ibjax.datasets.images import image_side
 from ibjax.estimators import compression
+from ibjax.experiments.choices import check_batch
 from ibjax.experiments.setup import Context, Setup
 from ibjax.networks.autoencoders import convolutional_autoencoder, dense_autoencoder
 from ibjax.networks.stochastic_convolutional import NOISES, stochastic_convolutional
@@ -82,7 +83,7 @@ class StochasticSetup(Setup):
             shuffle_seed=context.random_seed,
         )
         # Rows that cannot be trained on fail here, before anything has run.
-        training.num_train_rows(task, config)
+        check_batch(task, config)
         codes = image_codes(self, task)
         cells = []
         for chosen, place in self.combinations():

@@ -11,7 +11,7 @@ import numpy as np
 
 from ibjax import datasets, networks, probes, training
 from ibjax.datasets.szt import NUM_BITS
-from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, check_batch, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
@@ -112,7 +112,7 @@ class SztSetup(Setup):
         for chosen, place in self.combinations():
             config = _config(self, chosen, task, context.random_seed)
             # Rows that cannot be trained on fail here, before anything has run.
-            training.num_train_rows(task, config)
+            check_batch(task, config)
             network = network_of(chosen["hidden"], chosen["activation"], self.init)
             measured = probes_of(chosen["noise_variance"])
             if "data-range" in self.estimators:
@@ -202,13 +202,8 @@ def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
         shuffle_seed=random_seed,
     )
     num_rows = training.num_train_rows(task, config)
-    if batch_size is not None and batch_size > num_rows:
-        if len(setup.train_fraction) == 1:
-            raise ValueError(
-                f"batch_size must be at most the training set's {num_rows} rows, got "
-                f"{batch_size}; full is the whole training set"
-            )
-        batch_size = None
+    if len(setup.train_fraction) > 1 and batch_size is not None:
+        batch_size = batch_size if batch_size <= num_rows else None
     return dataclasses.replace(config, batch_size=batch_size)
 
 
