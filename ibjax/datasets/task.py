@@ -5,7 +5,7 @@ nothing. Every input counts the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -144,6 +144,11 @@ class Task:
         if self.p_y_given_x is None:
             return jnp.float32(jnp.nan)
         return measures.mutual_information(self.p_y_given_x / self.num_samples)
+
+    def relabelled(self, labels: jax.Array) -> "Task":
+        """The task with other labels, all certain."""
+        one_hot = jax.nn.one_hot(labels, self.num_classes, dtype=self.x.dtype)
+        return replace(self, labels=labels, p_y_given_x=one_hot)
 
     def batch(self, rows: jax.Array, weights: jax.Array | None = None) -> Batch:
         """Some rows, each of weight one by default."""

@@ -19,6 +19,7 @@ from ibjax.networks.network import Network
 from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
+from ibjax.training.batches import noisy_labels
 from ibjax.training.loop import objective_of
 from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
@@ -36,11 +37,13 @@ class SeedOrder(NamedTuple):
       key: Its key, shape ``[]``.
       rows: Its order of rows, ``[num_samples]``.
       numbers: Its numbers, by name.
+      labels: Its labels, ``[num_samples]``, where some are drawn anew; else None.
     """
 
     key: jax.Array
     rows: jax.Array
     numbers: dict[str, jax.Array]
+    labels: jax.Array | None = None
 
 
 def network_trainable(
@@ -79,6 +82,10 @@ def network_trainable(
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
     objective = objective_of(objective, task, shown)
+    if shown_config.label_noise is not None and task.kind != "classes":
+        raise ValueError(
+            f"label_noise needs a task of classes that are certain, got {task.kind}"
+        )
     _check_network(shown, task)
 
     # Fixed numbers are arguments of the program, so that others do not compile again.
@@ -96,21 +103,32 @@ def network_trainable(
     def init(key, data, numbers):
         task, network, config = of(data, numbers)
         state = training.init_state(key, network, config)
-        return state, SeedOrder(key, training.split_rows(key, task, config), numbers)
+        rows = training.split_rows(key, task, config)
+        labels = None
+        if config.label_noise is not None:
+            labels = noisy_labels(key, rows, task, config)
+        return state, SeedOrder(key, rows, numbers, labels)
 
     def run_epoch(state, own, data, batches, epoch):
+        task, network, config = of(data, own.numbers)
+        if own.labels is not None:
+            task = task.relabelled(own.labels)
         return training.run_epoch(
             training.epoch_key(own.key, epoch),
             state,
             own.rows,
             batches,
-            *of(data, own.numbers),
+            task,
+            network,
+            config,
             objective=objective,
             numbers=own.numbers,
         )
 
     def measure(state, own, data, batches, epoch, is_last):
         task, network, config = of(data, own.numbers)
+        if own.labels is not None:
+            task = task.relabelled(own.labels)
         snapshot = take_snapshot(
             own.key,
             network.merge(state.params, state.memory),
@@ -182,11 +200,11 @@ def _keywords(made: Any) -> set[str]:
     if isinstance(made, Network):
         return set()
     if isinstance(made, training.TrainConfig):
-        return {"learning_rate"}
+        return {"learning_rate", "label_noise"}
     if not callable(made):
         raise TypeError(
-            f"network must be a Network or a function of numbers that returns one, got "
-            f"{type(made).__name__}"
+            "network and config must be a Network and a TrainConfig, or functions of "
+            f"numbers that return them, got {type(made).__name__}"
         )
     return set(inspect.signature(made).parameters)
 
@@ -287,6 +305,8 @@ def _configuration(
         for field in fields(config)
         if field.name not in varied
     }
+    if config.label_noise is None:
+        training_fields.pop("label_noise", None)
     if isinstance(config.learning_rate, jax.core.Tracer):  # Made of varied numbers.
         training_fields["learning_rate"] = None
     elif "learning_rate" in training_fields:

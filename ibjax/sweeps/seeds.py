@@ -88,9 +88,9 @@ def sweep(
         cross-entropy, or the squared error where targets are vectors. A resumed run
         compares it by name only.
       vary: Values of numbers, by name, all of whose combinations are trained in one
-        program: ``learning_rate``, arguments of ``network`` or ``config`` where they
-        are functions, and keyword-only arguments of the objective. Each becomes the
-        first dims of the dataset.
+        program: ``learning_rate``, ``label_noise``, arguments of ``network`` or
+        ``config`` where they are functions, and keyword-only arguments of the
+        objective. They become the first dims of the dataset.
       first_seed: Number of the first seed, to train some here and others elsewhere and
         join them with :func:`ibjax.results.merge`.
       directory: Where to save; nothing is saved by default. Created if need be.
@@ -132,6 +132,8 @@ def sweep(
         raise ValueError(
             f"learning_rate must be positive numbers, got {vary['learning_rate']}"
         )
+    if not all(0 <= share <= 1 for share in vary.get("label_noise", [])):
+        raise ValueError(f"label_noise must lie in [0, 1], got {vary['label_noise']}")
     trainable = network_trainable(
         task,
         network,

@@ -20,6 +20,7 @@ __all__ = [
     "batch_rows",
     "epoch_batches",
     "measured_batches",
+    "noisy_labels",
     "num_test_rows",
     "num_train_rows",
     "split_rows",
@@ -95,6 +96,37 @@ def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
         return jax.random.permutation(key_rows, rows)
     train_rows = jax.random.permutation(key_rows, rows[:num_rows])
     return jnp.concatenate([train_rows, rows[num_rows:]])
+
+
+def noisy_labels(
+    key: jax.Array, rows: jax.Array, task: Task, config: TrainConfig
+) -> jax.Array:
+    """Labels of which a share of those to train on is drawn anew, from all classes.
+
+    Args:
+      key: Key of the network.
+      rows: Its order of rows, from :func:`split_rows`.
+      task: A task whose labels are certain.
+      config: Says how many, ``label_noise``.
+
+    Returns:
+      Labels, shape ``[num_samples]``, int32.
+
+    Example:
+      >>> from ibjax import datasets
+      >>> task, config = datasets.szt(), TrainConfig(label_noise=0.5)
+      >>> key = jax.random.key(0)
+      >>> labels = noisy_labels(key, split_rows(key, task, config), task, config)
+      >>> print(f"{(labels != task.labels).mean():.2f}")  # 0.8 of rows, 2 classes
+      0.20
+    """
+    # Training splits the key in two and measuring folds in 2; this is another stream.
+    key_chosen, key_label = jax.random.split(jax.random.fold_in(key, 3))
+    is_trained = jnp.zeros(task.num_samples, bool)
+    is_trained = is_trained.at[rows[: num_train_rows(task, config)]].set(True)
+    chosen = jax.random.uniform(key_chosen, (task.num_samples,)) < config.label_noise
+    drawn = jax.random.randint(key_label, (task.num_samples,), 0, task.num_classes)
+    return jnp.where(chosen & is_trained, drawn, task.labels)
 
 
 def batch_rows(task: Task, config: TrainConfig) -> int:

@@ -35,6 +35,9 @@ class TrainConfig:
       shuffle_seed: Seed of the epochs' shuffles, see :mod:`ibjax.training.batches`.
       measured_batch_size: Rows of the batches whose gradients are compared at a
         snapshot where training takes the full batch, which has nothing to compare.
+      label_noise: Share of the training labels that are replaced, each by one of all
+        classes, drawn for each network; None for none. All that is measured is held
+        against the labels as they are then.
     """
 
     learning_rate: float = 4e-4
@@ -44,6 +47,7 @@ class TrainConfig:
     split: str = jax.tree.static(default="random")
     shuffle_seed: int = jax.tree.static(default=0)
     measured_batch_size: int = jax.tree.static(default=512)
+    label_noise: float | None = None
 
     def __post_init__(self):
         """Check every field."""
@@ -72,6 +76,10 @@ class TrainConfig:
             raise ValueError(
                 f"train_fraction must lie in (0, 1], got {self.train_fraction}"
             )
+        if isinstance(self.label_noise, numbers.Real) and not (
+            0 <= self.label_noise <= 1
+        ):
+            raise ValueError(f"label_noise must lie in [0, 1], got {self.label_noise}")
         if callable(self.learning_rate):
             raise TypeError(
                 "learning_rate must be one positive number, got a function; a schedule "

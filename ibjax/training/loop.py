@@ -15,7 +15,12 @@ from jax import lax
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import descent
-from ibjax.training.batches import epoch_batches, num_train_rows, split_rows
+from ibjax.training.batches import (
+    epoch_batches,
+    noisy_labels,
+    num_train_rows,
+    split_rows,
+)
 from ibjax.training.config import TrainConfig
 from ibjax.training.gradients import GradientStatistics, streamed_statistics
 from ibjax.training.objectives import (
@@ -86,6 +91,8 @@ def train(
     """
     objective = objective_of(objective, task, network)
     rows = split_rows(key, task, config)
+    if config.label_noise is not None:
+        task = task.relabelled(noisy_labels(key, rows, task, config))
 
     def one_epoch(epoch, state):
         batches = epoch_batches(epoch, task, config)

@@ -1,9 +1,11 @@
 """Numbers varied in one program: copies equal single sweeps, and compile once."""
 
+import dataclasses
 import inspect
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from ibjax import (
     probes,
     results,
     sweep,
+    training,
 )
 from ibjax.sweeps import program
 
@@ -264,3 +267,72 @@ def test_wrong_names_and_numbers_are_refused_before_compiling(
 ):
     with pytest.raises(error, match=match):
         _run(**options)
+
+
+def test_shares_of_corrupted_labels_are_trained_side_by_side():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 3)).astype(np.float32)
+    task = datasets.make_task(x, (x[:, 0] > 0).astype(int))
+    network, key = networks.mlp([3, 4, 2]), jax.random.key(0)
+
+    def labels_seen(snapshot):
+        return {"seen": snapshot.task.labels.astype(jnp.float32)}
+
+    def swept(config, vary=None):
+        return sweep(
+            key,
+            task,
+            network,
+            config,
+            num_seeds=2,
+            snapshots=[0, 3],
+            probes=[probes.losses, labels_seen],
+            vary=vary,
+        )
+
+    config = TrainConfig(batch_size=64)
+    both = swept(config, {"label_noise": [0.0, 1.0]})
+    clean = swept(config)
+    one = both.sel(label_noise=0.0)
+    for name in ("train_loss", "test_loss", "train_accuracy"):
+        np.testing.assert_array_equal(one[name], clean[name])
+    seen = both.seen.sel(label_noise=1.0, epoch=3).values
+    rows = [
+        training.split_rows(jax.random.fold_in(key, seed), task, config)
+        for seed in range(2)
+    ]
+    labels = np.asarray(task.labels)
+    for own, order in zip(seen, rows, strict=True):
+        train, test = np.split(np.asarray(order), [192])
+        np.testing.assert_array_equal(own[test], labels[test])
+        # Every label is drawn from two classes: half of them change, within 4 sigma.
+        changed = np.mean(own[train] != labels[train])
+        assert abs(changed - 0.5) < 4 * np.sqrt(0.25 / 192)
+    assert (seen[0] != seen[1]).any()
+    single = training.train(
+        jax.random.fold_in(key, 1),
+        task,
+        network,
+        dataclasses.replace(config, label_noise=1.0),
+        num_epochs=3,
+    )
+    weights = jnp.zeros(240).at[rows[1][:192]].set(1.0)
+    logits = network.activations(single, task.x)[-1]
+    found = training.mean_loss(logits, jax.nn.one_hot(seen[1].astype(int), 2), weights)
+    expected = both.train_loss.sel(label_noise=1.0, epoch=3, seed=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_label_noise_is_a_share_of_certain_labels():
+    with pytest.raises(ValueError, match="label_noise must lie in"):
+        TrainConfig(label_noise=1.5)
+    soft = datasets.make_task(np.eye(4), p_y_given_x=np.full((4, 2), 0.5))
+    with pytest.raises(ValueError, match="classes that are certain, got distributions"):
+        sweep(
+            jax.random.key(0),
+            soft,
+            networks.mlp([4, 2]),
+            TrainConfig(label_noise=0.1),
+            num_seeds=1,
+            snapshots=[0],
+        )
