@@ -127,7 +127,7 @@ def convolutional(
 def check_sizes(
     image_shape, channels, hidden, num_classes, kernel_size, pool_size
 ) -> None:
-    """Refuse sizes that no network has: not positive, or without a convolution."""
+    """Check that all sizes are positive and that there is a convolution."""
     sizes = [*image_shape, *channels, *hidden, num_classes, kernel_size, pool_size]
     if len(image_shape) != 2 or not channels or min(sizes) < 1:
         raise ValueError(

@@ -421,7 +421,7 @@ def _kernel_places(
 
 
 def _dependencies(program, inputs: list[set[int]]) -> list[set[int]]:
-    """Which leaves every output of a program depends on, given those of its inputs."""
+    """Leaves that every output of a program depends on, given those of its inputs."""
     known = dict(zip(program.invars, inputs, strict=True))
     known |= {var: set() for var in program.constvars}
 

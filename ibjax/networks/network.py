@@ -92,7 +92,7 @@ class Network(NamedTuple):
         return tuple(layer.noise_std for layer in self.layers[:-1])
 
     def split(self, params: Params) -> tuple[Any, Any]:
-        """What is trained, and the state (None without one)."""
+        """Trained parameters, and the state (None without one)."""
         return (params, None) if self.state is None else self.state.split(params)
 
     def merge(self, trainable: Any, state: Any) -> Params:

@@ -1,4 +1,4 @@
-"""What is measured at a snapshot: pure functions of one network as it stands.
+"""Probes of the layers: information by bins, kernel densities and neighbours.
 
 A probe takes a :class:`Snapshot` and returns a dictionary of small arrays. It runs
 inside the compiled sweep, for every seed at every snapshot epoch, and sees the

@@ -1,4 +1,4 @@
-r"""How fast the loss falls, from the gradient alone.
+r"""Change of the loss in a step, measured and as the gradient predicts it.
 
 A step of gradient descent, :math:`\theta - \alpha g` with :math:`g = \nabla L`, changes
 the loss by
@@ -47,7 +47,7 @@ _VARIABLES = {
 
 
 class LossChange(NamedTuple):
-    r"""What one step does to the loss, and what the gradient says of it.
+    r"""Change of the loss by one step, and its prediction from the gradient.
 
     Attributes:
       measured: The loss after the step less that before, in nats, shape ``[]``; with
@@ -182,6 +182,8 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         task, network = snapshot.task, snapshot.network
+        # The snapshot's own rate, which may be one of several that are varied.
+        rate = snapshot.config.learning_rate
         if len(snapshot.params) != len(network.layer_names):
             raise ValueError(
                 "network must keep its parameters as one entry per layer, "
@@ -198,10 +200,8 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
             )(logits, batch.targets)
 
         batches = training.epoch_batches(jnp.int32(0), task, config)
-        change = loss_change(losses, snapshot.params, config.learning_rate, batches)
-        small = loss_change(
-            losses, snapshot.params, SMALL_STEP * config.learning_rate, batches
-        )
+        change = loss_change(losses, snapshot.params, rate, batches)
+        small = loss_change(losses, snapshot.params, SMALL_STEP * rate, batches)
         squares = jnp.stack([_inner(layer, layer) for layer in change.gradient])
         return {
             "loss_change": change.measured,
@@ -209,7 +209,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
             "loss_change_second_order": change.second_order,
             "batch_alignment": change.alignment,
             "small_step_ratio": small.measured / small.first_order,
-            "loss_change_by_layer": -config.learning_rate * squares,
+            "loss_change_by_layer": -rate * squares,
         }
 
     return Probe(measure, variables=_VARIABLES, name="loss_dynamics")

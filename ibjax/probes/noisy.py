@@ -1,4 +1,4 @@
-"""What is measured of networks with noise: information, bins and clusters of samples.
+"""Probes of networks with noise: information, bins and clusters of samples.
 
 The probes of :mod:`ibjax.probes` see a noisy network's activities without its noise.
 Those here draw the noise themselves. A network draws alike at all its snapshots, so
@@ -169,7 +169,7 @@ def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Pro
 
 
 def clustering(*, link: float = 3.0, num_inputs: int = 1024) -> Probe:
-    """How a layer's noisy samples cluster: their number of clusters and pairs.
+    """Number of clusters of a layer's noisy samples, and statistics of their pairs.
 
     Samples, one for each of some inputs, belong to one cluster if a chain of samples
     joins them whose steps are no longer than ``link`` standard deviations of the

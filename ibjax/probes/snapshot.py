@@ -43,6 +43,7 @@ class Snapshot(NamedTuple):
       objective_terms: Value of the objective, ``objective``, and its named terms, the
         mean over the training rows at these parameters.
       network: The network.
+      config: How it is trained.
       key: Key of this network, the same at all its snapshots: fold a number into it for
         draws of your own. The sweep draws nothing from it.
       epoch: Number of epochs trained.
@@ -62,6 +63,7 @@ class Snapshot(NamedTuple):
     gradient_statistics: tuple[GradientStatistics, ...]
     objective_terms: dict[str, jax.Array]
     network: Network
+    config: training.TrainConfig
     key: jax.Array
     epoch: jax.Array
     numbers: dict[str, jax.Array]
@@ -163,6 +165,7 @@ def take_snapshot(
         gradient_statistics=training.gradient_statistics(*arguments, **options),
         objective_terms=_objective_terms(*arguments, **options),
         network=network,
+        config=config,
         key=key,
         epoch=jnp.asarray(epoch),
         numbers=numbers,

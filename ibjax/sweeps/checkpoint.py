@@ -46,7 +46,7 @@ class Checkpoint(NamedTuple):
 def find_earlier(
     directory: Path | None, configuration: dict[str, Any], resume: bool
 ) -> Checkpoint | xr.Dataset | None:
-    """What a directory holds of a run.
+    """Earlier results or checkpoint of a run in a directory.
 
     Args:
       directory: The run's directory, made if need be; None for no directory.

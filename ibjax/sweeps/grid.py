@@ -82,7 +82,7 @@ class Cell(NamedTuple):
 
 
 class AnyCell(Protocol):
-    """What a grid needs of its cells; :class:`Cell` is one."""
+    """Interface of a grid's cells; :class:`Cell` is one."""
 
     @property
     def place(self) -> dict[str, float | str]:
@@ -195,7 +195,7 @@ def sweep_grid(
 
 
 def _check_directory(directory: Path, axes: dict[str, list], resume: bool) -> None:
-    """Refuse a directory that holds anything but this grid, to be resumed."""
+    """Check that a directory is empty or holds this grid, to be resumed."""
     if (directory / CHECKPOINT_FILE).exists():
         raise ResultsError(
             f"{directory} holds an unfinished run that is no grid; choose another "

@@ -31,7 +31,7 @@ NetworkFn = Callable[..., Network]
 
 
 class SeedOrder(NamedTuple):
-    """What a seed keeps while it trains.
+    """Data that a seed keeps while it trains.
 
     Attributes:
       key: Its key, shape ``[]``.

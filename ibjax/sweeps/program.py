@@ -42,7 +42,7 @@ _programs: dict[Any, Callable] = {}
 
 
 class Layout(NamedTuple):
-    """Where seeds run.
+    """Placement of seeds on blocks and devices.
 
     Attributes:
       devices: The devices.
@@ -206,7 +206,7 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
 
 
 def diverged(params: Any) -> np.ndarray:
-    """Whether each seed's parameters are not finite, ``[num_seeds]``."""
+    """Mask of the seeds whose parameters are not finite, ``[num_seeds]``."""
     return ~np.asarray(jax.vmap(_all_finite)(params))
 
 

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Progress(NamedTuple):
-    """How far a sweep is.
+    """Progress of a sweep.
 
     Attributes:
       epoch: Epochs done.
@@ -176,7 +176,7 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
 
 
 def check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
-    """Refuse what are no increasing epochs.
+    """Check that snapshot epochs increase.
 
     Args:
       snapshots: Epochs.

@@ -1,4 +1,4 @@
-"""Which rows a network trains on, batch by batch.
+"""Rows that a network trains on, batch by batch.
 
 The batches of a network come from two permutations. One, drawn from the network's own
 key, puts the rows of the task in a random order, of which the first are for training.

@@ -1,4 +1,4 @@
-"""How a network is trained: optimizer, batches, and the split of the rows."""
+"""Configuration of training: optimizer, batches, and the split of the rows."""
 
 import math
 import numbers
@@ -19,7 +19,7 @@ SPLITS = ("random", "ordered")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained.
+    """Configuration of a network's training.
 
     Attributes:
       learning_rate: Step size; not used where ``optimizer`` is no name.

@@ -1,4 +1,4 @@
-r"""How much the minibatch gradients of a layer agree.
+r"""Agreement of the minibatch gradients of a layer.
 
 For the gradients :math:`g_1, \dots, g_B` of one layer's weights over the minibatches of
 an epoch, all taken at the same parameters,
@@ -88,7 +88,7 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
 def streamed_statistics(
     gradient: Callable[[Any], tuple[Any, ...]], batches: Any, last: Any = None
 ) -> tuple[GradientStatistics, ...]:
-    """The same of several layers, with one batch's gradients in memory at a time.
+    """Gradient statistics of several layers in one pass, holding one batch at a time.
 
     Mean and spread are updated batch by batch (Welford's recursion), which differs
     from :func:`minibatch_statistics` by rounding.
@@ -145,7 +145,7 @@ def streamed_statistics(
 def gradient_curves(
     statistics: Sequence[GradientStatistics], kernels: Sequence[jax.Array]
 ) -> dict[str, jax.Array]:
-    """What to record of all layers, by name.
+    """Gradient statistics and weight norms of all layers, by name.
 
     Args:
       statistics: Statistics of every layer.

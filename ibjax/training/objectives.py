@@ -75,7 +75,7 @@ class Objective:
 
     @property
     def weighs(self) -> bool:
-        """Whether rows of weight zero change nothing, for certain."""
+        """True if rows of weight zero change nothing, for certain."""
         return all(term.weighs for term in self.terms)
 
     @property

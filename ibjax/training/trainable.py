@@ -16,7 +16,7 @@ __all__ = ["Trainable", "Variable"]
 
 
 class Variable(NamedTuple):
-    """What is known of a recorded quantity.
+    """Dims, unit and name of a recorded quantity.
 
     Attributes:
       dims: Names of its axes for one seed at one epoch, e.g. ``("layer",)``.

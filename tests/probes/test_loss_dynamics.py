@@ -1,5 +1,7 @@
 """The fall of the loss: a quadratic by hand, numpy, the steps of a sweep."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -156,3 +158,32 @@ def test_figure_shows_what_it_says(swept):
     found = errors.lines[0].get_ydata()
     np.testing.assert_allclose(found, np.median(off, axis=0), atol=1e-6)
     assert len(layers.collections) == 2
+
+
+def test_rates_that_are_varied_are_measured_by_their_own_steps():
+    task = make_task(np.eye(4, 3), [0, 1, 1, 0])
+    config = training.TrainConfig(
+        learning_rate=0.05, optimizer="sgd", batch_size=None, train_fraction=1.0
+    )
+
+    def swept(config, vary=None):
+        return ibjax.sweep(
+            jax.random.key(0),
+            task,
+            ibjax.networks.mlp([3, 2, 2]),
+            config,
+            num_seeds=1,
+            snapshots=[0, 1],
+            probes=[loss_dynamics(config), ibjax.probes.losses],
+            vary=vary,
+        )
+
+    both = swept(config, {"learning_rate": [0.05, 0.2]})
+    alone = swept(dataclasses.replace(config, learning_rate=0.2))
+    one = both.sel(learning_rate=0.2)
+    for name in ("loss_change", "loss_change_first_order", "small_step_ratio"):
+        np.testing.assert_array_equal(one[name], alone[name])
+    # What was predicted of the step is the step that was taken, up to the rounding of
+    # two losses near log 2.
+    taken = one.train_loss.sel(epoch=1) - one.train_loss.sel(epoch=0)
+    np.testing.assert_allclose(taken, one.loss_change.sel(epoch=0), atol=2e-7)

@@ -87,7 +87,7 @@ class StudentConfig:
     init_scale: float = 0.1
 
     def __post_init__(self):
-        """Refuse what cannot be trained."""
+        """Check every field."""
         batch_size = self.batch_size
         if batch_size is not None and (batch_size < 1 or self.num_samples % batch_size):
             raise ValueError(

@@ -27,6 +27,7 @@ class LossSetup(Setup):
     """
 
     grid_fields = ("hidden", "activation", "learning_rate", "batch_size")
+    number_fields = ("learning_rate",)
 
     hidden: tuple[str, ...] = ("10-7-5-4-3",)
     activation: tuple[Activation, ...] = ("tanh",)
@@ -73,6 +74,15 @@ class LossSetup(Setup):
                 **context.description,
             }
             cells.append(
-                Cell(place, task, network, config, context.snapshots, measured, own)
+                Cell(
+                    place,
+                    task,
+                    network,
+                    config,
+                    context.snapshots,
+                    measured,
+                    own,
+                    vary=self.varied,
+                )
             )
         return cells
