@@ -265,3 +265,41 @@ def test_a_weight_is_given_once():
     assert (2 * weighed).name == "weight_decay"
     with pytest.raises(TypeError):
         objectives.weight_decay() + 1.0
+
+
+def test_a_short_last_batch_is_measured_without_its_filling(task, key):
+    """A mean over rows that ignores their weights must not see what fills a batch up."""
+
+    def unweighted(params, batch, key, *, network):
+        logits = network.activations(params, batch.x)[-1]
+        log_p = jax.nn.log_softmax(logits, axis=1)
+        return -jnp.mean(jnp.sum(batch.targets * log_p, axis=1))
+
+    config = TrainConfig(**TINY)
+    rows = training.split_rows(key, task, config)
+    places = training.measured_batches(0, task, config)
+    assert int((places < 0).sum()) == 2  # Seven rows in batches of three.
+    snapshot = probes.take_snapshot(
+        key,
+        NETWORK.init(key),
+        rows,
+        places,
+        task,
+        NETWORK,
+        config,
+        objective=unweighted,
+    )
+    weighed = probes.take_snapshot(
+        key, NETWORK.init(key), rows, places, task, NETWORK, config
+    )
+    for found, expected in zip(
+        jax.tree.leaves((snapshot.batch_gradients, snapshot.gradient_statistics)),
+        jax.tree.leaves((weighed.batch_gradients, weighed.gradient_statistics)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        snapshot.objective_terms["objective"],
+        weighed.objective_terms["objective"],
+        rtol=1e-5,
+    )
