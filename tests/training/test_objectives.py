@@ -268,7 +268,7 @@ def test_a_weight_is_given_once():
 
 
 def test_a_short_last_batch_is_measured_without_its_filling(task, key):
-    """A mean over rows that ignores their weights must not see what fills a batch up."""
+    """A mean that ignores the rows' weights must not see what fills a batch up."""
 
     def unweighted(params, batch, key, *, network):
         logits = network.activations(params, batch.x)[-1]
