@@ -226,7 +226,7 @@ def run_intervals(args: argparse.Namespace) -> dict[str, Any]:
         "exponential": (lambda rng, n: rng.exponential(size=n), 1.0),
         "lognormal, 0.5": (lambda rng, n: np.exp(rng.normal(size=n) / 2), 1 / 8),
         "lognormal, 1": (lambda rng, n: np.exp(rng.normal(size=n)), 1 / 2),
-        "one in ten": (lambda rng, n: (rng.random(n) < 0.1).astype(float), 0.1),
+        "one in ten": (lambda rng, n: rng.random(n) < 0.1, 0.1),
     }
     means, ranks = [], []
     for (name, (draw, truth)), seeds in itertools.product(

@@ -73,7 +73,7 @@ def reproduce(
       ...     _ = results.save_dataset(dataset, directory / results.DATASET_FILE)
       ...     table = reproduce(szt, directory, sources=[directory])
       ...     print(table.splitlines()[0])
-      | claim | number that decides it | holds if | verdict |
+      | claim | number that decides it | holds if | verdict | corrected |
     """
     setup = experiment.setup if setup is None else setup
     if experiment.run is not None:

@@ -208,8 +208,9 @@ def mean_estimate(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """Mean over seeds and its cautious interval, as an :class:`Estimate`.
 
     The interval is that of :func:`ibjax.results.statistics.cautious_interval`, which
-    allows for skewed values. The mean of zeros and ones is a fraction, and has the
-    interval of :func:`fraction_interval`.
+    allows for skewed values. The mean of booleans is a fraction, and has the interval
+    of :func:`fraction_interval`. Zeros and ones as numbers are taken for any numbers:
+    ten zeros have the interval [0, 0].
 
     Args:
       values: Shape ``[num_seeds]``; values that are not finite are left out.
@@ -220,12 +221,12 @@ def mean_estimate(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
       >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
       2.00 [-0.48, 4.48]
     """
-    values = np.asarray(values, np.float64).reshape(-1)
-    again = partial(mean_estimate, values)
-    finite = values[np.isfinite(values)]
-    if len(finite) and np.isin(finite, (0.0, 1.0)).all():
-        return fraction_interval(finite, confidence=confidence)._replace(again=again)
+    values = np.asarray(values)
+    if values.dtype == bool:
+        return fraction_interval(values, confidence=confidence)
+    values = values.astype(np.float64).reshape(-1)
     mean, low, high, count = cautious_interval(values, confidence=confidence)
+    again = partial(mean_estimate, values)
     return Estimate(float(mean), float(low), float(high), int(count), again)
 
 

@@ -318,10 +318,10 @@ def test_fractions_leave_out_what_is_not_known():
     assert math.isnan(fraction_interval([np.nan]).value)
 
 
-def test_the_mean_of_zeros_and_ones_is_a_fraction():
-    assert mean_estimate([0.0] * 10)[:4] == fraction_interval([False] * 10)[:4]
-    assert mean_estimate([0.0, 1.0, np.inf])[:4] == fraction_interval([0, 1])[:4]
-    assert mean_estimate([0.0, 1.0, 0.5]).count == 3
+def test_the_mean_of_booleans_is_a_fraction():
+    assert mean_estimate([False] * 10)[:4] == fraction_interval([False] * 10)[:4]
+    # As numbers they may be anything, such as falls of curves that only rise.
+    assert mean_estimate([0.0] * 10)[:4] == (0.0, 0.0, 0.0, 10)
 
 
 def test_geometric_mean_is_that_of_scipy():
