@@ -214,6 +214,47 @@ def test_diverged_and_unfinished_seeds_are_named_and_left_out():
     assert "Seeds without final values: 2\n" in text
 
 
+def _close(found, expected):
+    """Equal trees of JSON's types, numbers to the rounding of sums in another order."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        return all(_close(found[key], expected[key]) for key in expected)
+    if isinstance(expected, list):
+        return all(map(_close, found, expected)) and len(found) == len(expected)
+    if isinstance(expected, float):
+        return found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    return found == expected
+
+
+INFORMATION = ("estimators", ["i_xt", "i_ty"])
+TRAINING = (
+    "training",
+    [f"{s}_{n}" for s in ("train", "test") for n in ("loss", "accuracy")],
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "epoch", "value"),
+    [
+        (*INFORMATION, slice(None), math.nan),
+        (*INFORMATION, slice(None), math.inf),
+        (*INFORMATION, -1, math.nan),
+        (*INFORMATION, -1, -math.inf),
+        (*TRAINING, slice(None), math.nan),
+        (*TRAINING, -1, math.inf),
+        # Ratios may be infinite, and a gradient that vanished has none for once.
+        ("gradients", ["gradient_snr"], slice(None), math.nan),
+    ],
+)
+def test_a_seed_that_is_not_finite_is_as_if_it_were_not_there(key, names, epoch, value):
+    dataset = example_dataset(num_seeds=6)
+    for name in names:
+        dataset[name] = dataset[name].transpose("seed", "epoch", ...).copy(deep=True)
+        dataset[name].values[2, epoch] = value
+    without = dataset.isel(seed=[0, 1, 3, 4, 5])
+    assert _close(summarize(dataset)[key], summarize(without)[key])
+
+
 def test_ceilings_and_training_are_in_bits():
     dims = ("seed", "epoch")
     dataset = _dataset(

@@ -144,14 +144,15 @@ def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
       second: Other curves of the same seeds.
 
     Returns:
-      Correlations, shape ``[num_seeds]``; NaN where a curve never changes.
+      Correlations, shape ``[num_seeds]``; NaN where a curve never changes or has a NaN.
 
     Example:
       >>> print(rank_correlations(np.array([[1, 2, 3]]), np.array([[4, 5, 9]])))
       [1.]
     """
     pairs = zip(first, second, strict=True)
-    return np.array([rank_correlation(one, other).value for one, other in pairs])
+    found = np.array([rank_correlation(one, other).value for one, other in pairs])
+    return np.where((np.isnan(first) | np.isnan(second)).any(axis=1), np.nan, found)
 
 
 def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
