@@ -23,7 +23,7 @@ ERROR = 0.025
 JITTER = {
     "normal": lambda z, rng: z,
     "lognormal": lambda z, rng: np.exp(z),
-    "student": lambda z, rng: z / np.sqrt(rng.chisquare(3, size=(len(z), 1)) / 3),
+    "student": lambda z, rng: z / np.sqrt(rng.chisquare(3, z.shape) / 3),
     "levels": lambda z, rng: z * np.exp(rng.normal(size=(len(z), 1))),
     "rising": lambda z, rng: z + np.linspace(0, 1, z.shape[1]),
 }
