@@ -17,14 +17,15 @@ from ibjax.cli.curve import curve
 from ibjax.cli.report import write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
-from ibjax.compilation import use_all_cores
-from ibjax.datasets.download import data_directories
+from ibjax.compilation import keep_programs, use_all_cores
+from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 
 __all__ = ["main"]
 
+_NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
@@ -43,13 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ibjax {ibjax.__version__}")
         return
     use_all_cores()
+    if _NO_CACHE in arguments:
+        arguments.remove(_NO_CACHE)
+    else:
+        keep_programs(cache_directory() / "programs")
     try:
         _check_names(arguments)
         tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog="ibjax",
             description="Information-bottleneck analysis of deep networks. --version "
-            "prints the version.",
+            "prints the version. Compiled programs are kept for the next run; "
+            f"{_NO_CACHE} does without.",
             args=arguments,
             config=(
                 tyro.conf.FlagCreatePairsOff,

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision, on_cpu
 from ibjax.networks.network import OUTPUTS, Layer, Network
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "activation_function", "mlp"]
@@ -30,6 +31,9 @@ ACTIVATIONS = {
 
 INITIALIZERS = ("fan-in", "fan-out")
 """Weight initializations by name, see :func:`mlp`."""
+
+# Layers with no more inputs and units have their products written out on accelerators.
+_FEW_UNITS = 32
 
 
 def mlp(
@@ -183,19 +187,48 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
 @jax.custom_vjp
 def _dense(w: jax.Array, b: jax.Array, h: jax.Array) -> jax.Array:
     """``w @ h + b`` for ``h`` of shape ``[inputs, samples]``."""
-    return w @ h + b[:, None]
+    return _by_size(_product, _unrolled_product, w, b, h)
 
 
 def _dense_forward(w, b, h):
     return _dense(w, b, h), (w, h)
 
 
+@full_precision
 def _dense_backward(residuals, g):
-    w, h = residuals
+    return _by_size(_pullback, _unrolled_pullback, *residuals, g)
+
+
+_dense.defvjp(_dense_forward, _dense_backward)
+
+
+def _by_size(product, unrolled, w, *arrays):
+    """Matrix products, or for the smallest layers, on an accelerator, none.
+
+    There a matrix product is a program of its own, and a step of a small network is as
+    long as its number of programs; sums written out are fused with what is around them.
+    """
+    written_out = not on_cpu() and max(w.shape) <= _FEW_UNITS
+    return (unrolled if written_out else product)(w, *arrays)
+
+
+def _product(w, b, h):
+    return w @ h + b[:, None]
+
+
+def _pullback(w, h, g):
     # A sum over samples is faster as a product with ones, and a product with a
     # transposed matrix faster when the (tiny) matrix is transposed beforehand.
     transposed = lax.optimization_barrier(w.T)
     return g @ h.T, g @ jnp.ones(g.shape[1], g.dtype), transposed @ g
 
 
-_dense.defvjp(_dense_forward, _dense_backward)
+def _unrolled_product(w, b, h):
+    return sum(w[:, i, None] * h[i] for i in range(len(h))) + b[:, None]
+
+
+def _unrolled_pullback(w, h, g):
+    # The bias is one more weight, of an input that is one: a program less.
+    inputs = jnp.concatenate([h, jnp.ones((1, h.shape[1]), h.dtype)])
+    both = jnp.sum(g[:, None] * inputs[None], axis=2)
+    return both[:, :-1], both[:, -1], sum(w[i, :, None] * g[i] for i in range(len(g)))

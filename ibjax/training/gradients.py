@@ -23,6 +23,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
+
 __all__ = [
     "GradientStatistics",
     "gradient_curves",
@@ -48,7 +50,7 @@ class GradientStatistics(NamedTuple):
     snr: jax.Array
 
 
-@jax.jit
+@exact_jit
 def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
     """Mean, spread and signal-to-noise ratio of one layer's minibatch gradients.
 
