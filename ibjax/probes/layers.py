@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation, binning, gaussian, kde, knn
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, squared_errors
@@ -37,6 +38,8 @@ __all__ = [
     "target_information",
     "take_snapshot",
 ]
+
+_BOUNDS = ("upper", "lower")
 
 
 def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
@@ -100,25 +103,35 @@ def bin_width(width: float, name: str = "bin_width") -> Probe:
     return Probe(measure, {name: label}, {"bin_width": float(width)})
 
 
-def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
+def kde_bounds(noise_variance: float | str, name: str = "kde") -> Probe:
     """Kernel-density bounds for every layer.
 
     Layers of similar width are padded to one shape and measured one after another by
     the same code, which compiles once and holds one layer's tiles at a time.
 
     Args:
-      noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
+      noise_variance: See :func:`ibjax.estimators.kde.layer_information`; or the name of
+        a number that the sweep varies: ``kde_bounds("noise_variance")`` for
+        ``vary={"noise_variance": [1e-3, 1e-2]}``. Bounds are NaN where such a number is
+        not positive.
       name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
 
     Returns:
       The probe.
 
+    Raises:
+      ValueError: If the variance is not positive.
+
     Example:
       >>> print(kde_bounds(1e-3).labels["kde_upper"])
       KDE upper bound, noise variance 0.001
     """
+    is_varied = isinstance(noise_variance, str)
+    if not is_varied:
+        noise_variance = float(checks.positive("noise_variance", noise_variance))
 
     def measure(snapshot):
+        variance = snapshot.numbers[noise_variance] if is_varied else noise_variance
         labels = _labels(snapshot.measured)
         groups: dict[int, list[int]] = {}
         for number, t in enumerate(snapshot.layers):
@@ -132,7 +145,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
                     t,
                     labels,
                     num_classes=snapshot.measured.num_classes,
-                    noise_variance=noise_variance,
+                    noise_variance=variance,
                 ),
                 jnp.stack([_pad_units(t, width) for t in layers]),
             )
@@ -141,13 +154,14 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
         return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
 
+    noise = "varied noise variance"
+    if not is_varied:
+        noise = f"noise variance {noise_variance:g}"
     return Probe(
         measure,
-        {
-            f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
-            for bound in ("upper", "lower")
-        },
-        {"noise_variance": float(noise_variance)},
+        {f"{name}_{bound}": f"KDE {bound} bound, {noise}" for bound in _BOUNDS},
+        {"noise_variance": noise_variance},
+        numbers=(noise_variance,) if is_varied else (),
     )
 
 
