@@ -229,8 +229,8 @@ def _check_varied(varied, network, config, objective, probes) -> None:
     unused = [name for name in varied if name not in known]
     if unused:
         raise ValueError(
-            f"vary must name numbers that the network, the configuration, the objective "
-            f"or a probe takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
+            f"vary must name numbers that the network, the configuration, the "
+            f"objective or a probe takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
         )
     missing = sorted(needed - set(varied))
     if missing:
