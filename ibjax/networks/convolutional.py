@@ -16,6 +16,7 @@ from jax import lax
 from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.mlp import activation_function
 from ibjax.networks.network import Layer, Network
+from ibjax.numerics import checks
 
 __all__ = [
     "check_sizes",
@@ -128,14 +129,12 @@ def check_sizes(
     image_shape, channels, hidden, num_classes, kernel_size, pool_size
 ) -> None:
     """Check that all sizes are positive and that there is a convolution."""
-    sizes = [*image_shape, *channels, *hidden, num_classes, kernel_size, pool_size]
-    if len(image_shape) != 2 or not channels or min(sizes) < 1:
-        raise ValueError(
-            "image_shape must be two positive numbers and channels, hidden, "
-            "num_classes, kernel_size and pool_size positive, with one convolution or "
-            f"more, got {image_shape}, {list(channels)}, {list(hidden)}, "
-            f"{num_classes}, {kernel_size} and {pool_size}"
-        )
+    checks.counts("image_shape", image_shape, fewest=2, most=2)
+    checks.counts("channels", channels)
+    checks.counts("hidden", hidden, fewest=0)
+    checks.count("num_classes", num_classes)
+    checks.count("kernel_size", kernel_size)
+    checks.count("pool_size", pool_size)
 
 
 def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):

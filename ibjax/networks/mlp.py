@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax.networks.network import OUTPUTS, Layer, Network
+from ibjax.numerics import checks
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "activation_function", "mlp"]
 
@@ -75,19 +76,12 @@ def mlp(
       >>> [t.shape[1] for t in network.activations(params, jnp.zeros((8, 12)))]
       [10, 7, 5, 4, 3, 2]
     """
-    widths = tuple(int(width) for width in widths)
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"widths must be two or more positive numbers, got {list(widths)}"
-        )
+    widths = checks.counts("widths", widths, fewest=2)
     num_hidden = len(widths) - 2
     names, functions = _activations(activation, num_hidden)
-    if isinstance(init, str) and init not in INITIALIZERS:
-        raise ValueError(
-            f"init must be one of {', '.join(INITIALIZERS)} or a function, got {init!r}"
-        )
-    if output not in OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if not callable(init):
+        checks.one_of("init", init, INITIALIZERS, otherwise="a function")
+    checks.one_of("output", output, OUTPUTS)
 
     def activations(params, x, *, key=None, training=False):
         del key, training  # Neither noise nor dropout.
@@ -127,11 +121,7 @@ def activation_function(activation: Activation) -> tuple[str, Callable]:
     """Name and function of an activation, given by either."""
     if callable(activation):
         return _name(activation), activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation must be one of {', '.join(ACTIVATIONS)} or a function, got "
-            f"{activation!r}"
-        )
+    checks.one_of("activation", activation, ACTIVATIONS, otherwise="a function")
     return activation, ACTIVATIONS[activation]
 
 

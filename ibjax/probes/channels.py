@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax.estimators import kde
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 
@@ -93,18 +94,11 @@ def activity_maps(
     Raises:
       ValueError: If a number is out of range.
     """
-    if num_channels < 1 or image < 0:
-        raise ValueError(
-            "num_channels must be positive and image not negative, got "
-            f"{num_channels} and {image}"
-        )
+    checks.count("num_channels", num_channels)
+    checks.count("image", image, 0)
 
     def maps(snapshot):
-        if image >= snapshot.measured.num_samples:
-            raise ValueError(
-                f"image must be below {snapshot.measured.num_samples}, the number of "
-                f"measured ones, got {image}"
-            )
+        checks.in_range("image", image, f"[0, {snapshot.measured.num_samples})")
         found = {"maps_0": snapshot.measured.x[image].reshape(1, *image_shape)}
         for number, (t, shape) in enumerate(
             zip(snapshot.layers, _shapes(snapshot), strict=True), start=1

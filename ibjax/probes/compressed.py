@@ -21,6 +21,7 @@ from ibjax.estimators.compression.principal_components import pca_encode, pca_fi
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.samples import check_samples
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.training.trainable import Variable
 
@@ -92,8 +93,7 @@ def compressed(
       'WKL (k = 5, butakov) of codes in 4 and 4 dimensions'
     """
     codes = check_samples("codes", codes).astype(jnp.float32)
-    if num_components < 1:
-        raise ValueError(f"num_components must be at least 1, got {num_components}")
+    checks.count("num_components", num_components)
     dim = codes.shape[1]
     knn_weights.weights(k, dim + num_components, weights)  # Refuses what has none.
     terms = whitened_neighbours.entropy_terms(codes, k=k, weights=weights)
@@ -109,11 +109,8 @@ def compressed(
 
     def measure(snapshot):
         task = snapshot.measured
-        if len(codes) != task.num_samples:
-            raise ValueError(
-                f"codes must be of the {task.num_samples} measured inputs, got "
-                f"{len(codes)}"
-            )
+        why = "for as many measured inputs"
+        checks.shape("codes", codes, (task.num_samples, "dim"), why=why)
         if not task.hard:
             raise ValueError("labels must be certain, got p(y|x) other than 0 and 1")
         key = jax.random.fold_in(snapshot.key, _COMPRESSION)

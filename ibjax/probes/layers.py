@@ -189,10 +189,7 @@ def nearest_neighbours(
       >>> print(nearest_neighbours(0.1).labels)
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
-    if not 0 < noise_variance < math.inf:
-        raise ValueError(
-            f"noise_variance must be one positive number, got {noise_variance}"
-        )
+    checks.positive("noise_variance", noise_variance)
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
 
     def estimate(t, labels, num_classes):
@@ -243,10 +240,7 @@ def target_information(
         "ksg": f"KSG of the targets, neighbour {k}",
         "gaussian": "I(T;Y) of jointly normal T and targets",
     }
-    if method not in estimates:
-        raise ValueError(
-            f"method must be one of {', '.join(estimates)}, got {method!r}"
-        )
+    checks.one_of("method", method, estimates)
     name = method if name is None else name
 
     def measure(snapshot):

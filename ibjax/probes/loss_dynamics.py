@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 
 from ibjax import training
 from ibjax.networks.network import Params
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.training.trainable import Variable
@@ -99,15 +100,12 @@ def loss_change(
       -0.100 -0.100
     """
     before = losses(params)
-    if before.ndim != 1:
-        raise ValueError(f"losses must return shape [num_samples], got {before.shape}")
+    checks.shape("losses(params)", before, ("num_samples",))
     if batches is None:
         batches = jnp.arange(len(before), dtype=jnp.int32)[None]
-    batches = jnp.asarray(batches)
-    if batches.ndim != 2:
-        raise ValueError(
-            f"batches must have shape [num_batches, batch_size], got {batches.shape}"
-        )
+    batches = checks.shape(
+        "batches", jnp.asarray(batches), ("num_batches", "batch_size")
+    )
 
     def mean_loss(params, weights):
         return jnp.sum(losses(params) * weights) / jnp.sum(weights)

@@ -230,7 +230,8 @@ def _check_varied(varied, network, config, objective, probes) -> None:
     if unused:
         raise ValueError(
             f"vary must name numbers that the network, the configuration, the "
-            f"objective or a probe takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
+            f"objective or a probe takes, {', '.join(sorted(known))}; got "
+            f"{', '.join(unused)}"
         )
     missing = sorted(needed - set(varied))
     if missing:

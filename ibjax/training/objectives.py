@@ -19,6 +19,7 @@ from jax import lax
 
 from ibjax.datasets.task import TARGETS, Batch
 from ibjax.networks.network import Network, Params
+from ibjax.numerics import checks
 
 __all__ = [
     "Objective",
@@ -344,10 +345,7 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
       >>> print(f"{value:.3f}")  # The logarithm of two.
       0.693
     """
-    if logits.shape != targets.shape:
-        raise ValueError(
-            f"logits must have the targets' shape {targets.shape}, got {logits.shape}"
-        )
+    checks.same_shape(logits=logits, targets=targets)
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.
     logits, targets = logits.T, targets.T

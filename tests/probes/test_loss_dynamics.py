@@ -77,7 +77,11 @@ def test_the_difference_falls_with_the_step():
 @pytest.mark.parametrize(
     "losses, batches, message",
     [
-        (lambda w: jnp.sum(w), None, r"losses must return shape \[num_samples\]"),
+        (
+            lambda w: jnp.sum(w),
+            None,
+            r"losses\(params\) must have shape \[num_samples\]",
+        ),
         (_losses, np.arange(8), r"batches must have shape \[num_batches, batch_size\]"),
     ],
 )
