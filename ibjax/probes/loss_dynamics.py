@@ -172,11 +172,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
       >>> bool(abs(ratio - 1) < 0.02)
       True
     """
-    if config.optimizer != "sgd":
-        raise ValueError(
-            "config must be of plain gradient descent, optimizer 'sgd', got "
-            f"{config.optimizer!r}"
-        )
+    checks.one_of("the config's optimizer", config.optimizer, ["sgd"])
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         task, network = snapshot.task, snapshot.network

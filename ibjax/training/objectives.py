@@ -276,16 +276,10 @@ def check_objective(objective: Objective, kind: str, network: Network) -> None:
       ValueError: If a term is for other targets or another output.
     """
     for term in objective.terms:
-        if kind not in term.targets:
-            raise ValueError(
-                f"objective {term.name} needs targets that are "
-                f"{' or '.join(term.targets)}, got a task of {kind}"
-            )
-        if term.output not in (None, network.output):
-            raise ValueError(
-                f"objective {term.name} needs a network whose output is "
-                f"{term.output}, got one whose output is {network.output}"
-            )
+        checks.one_of(f"the task's targets for {term.name}", kind, term.targets)
+        if term.output is not None:
+            output = f"the network's output for {term.name}"
+            checks.one_of(output, network.output, [term.output])
 
 
 def orthonormality(params: Params, network: Network) -> jax.Array:
