@@ -244,7 +244,10 @@ def _nnx_calls(make, state) -> _Calls:
             if training and key is None:
                 raise ValueError("key must be given where dropout trains, got None")
             if key is not None:
-                nnx.reseed(model, **{name: key for name in _stream_names(model)})
+                # Streams of one key would draw alike; the first has the key itself.
+                names = enumerate(sorted(_stream_names(model)))
+                keys = {s: jax.random.fold_in(key, n) if n else key for n, s in names}
+                nnx.reseed(model, **keys)
         return model
 
     def call(model, x, training):
@@ -426,6 +429,7 @@ def _kernel_places(
         for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
         if leaf.ndim >= 2 and "bias" not in jax.tree_util.keystr(path[-2:])
     }
+    # From the program: names do not tell which weights a layer depends on.
     closed = jax.make_jaxpr(activities)(params, example_input)
     inputs = [{place} for place in range(len(leaves))]
     inputs += [set() for _ in closed.jaxpr.invars[len(leaves) :]]
@@ -459,6 +463,7 @@ def _dependencies(program, inputs: list[set[int]]) -> list[set[int]]:
         ):
             found = _dependencies(inner, needed)
         else:
+            # Of loops and branches every output is taken to need every input.
             found = [set().union(*needed)] * len(equation.outvars)
         known |= dict(zip(equation.outvars, found, strict=True))
     return [of(var) for var in program.outvars]

@@ -403,6 +403,29 @@ def test_a_module_without_parameters_is_refused(module, state):
         from_flax(module, X[:1], state=state)
 
 
+class _Streams(nnx.Module):
+    """Dropout of two streams, of which each module has its own."""
+
+    def __init__(self, rngs):
+        self.head = nnx.Linear(12, 2, rngs=rngs)
+        streams = nnx.Rngs(first=rngs(), second=rngs())
+        for name in ("first", "second"):
+            dropout = nnx.Dropout(0.5, rngs=streams, rng_collection=name)
+            setattr(self, name, dropout)
+
+    def __call__(self, x):
+        x = jnp.ones_like(x)
+        return self.head(self.first(x) + self.second(x))
+
+
+def test_streams_of_random_numbers_draw_apart(key):
+    network = from_flax(_Streams, X[:1], layers=["first", "second"])
+    params = network.init(key)
+    first, second, _ = network.activations(params, X, key=key, training=True)
+    # Masks of 84 fair bits each agree in half of them: within 4 standard errors.
+    assert abs(np.mean(first == second) - 0.5) < 4 * np.sqrt(0.25 / first.size)
+
+
 class _Train(linen.Module):
     @linen.compact
     def __call__(self, x, train):
