@@ -230,6 +230,7 @@ def initial_params(
         return encoder, modules.decoder.init(key_decoder, code)
 
     ours = (ConvolutionalDecoder, ConvolutionalEncoder, DenseDecoder, DenseEncoder)
+    # Weights of other modules may have several axes of inputs, or a scale of their own.
     if any(type(module) not in ours for module in modules):
         return init(key)
     shapes = jax.eval_shape(init, jax.random.key(0))

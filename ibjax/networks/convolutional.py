@@ -106,6 +106,7 @@ def convolutional(
 
     def kernels(params):
         weights = [w for w, _ in params]
+        # One entry for every layer; the pooling is one, and has no weights.
         weights.insert(num_convolutions, jnp.zeros((0, 0), weights[0].dtype))
         return tuple(weights)
 
@@ -162,6 +163,7 @@ def _init(key, shapes, num_convolutions, kernel_size):
         kernel_shapes.append((kernel_size, kernel_size, before, after))
         fans.append(kernel_size**2 * (before + after))
         before = after
+    # The first fully connected layer sees all the pixels that the pooling leaves.
     before = math.prod(shapes[num_convolutions])
     for (after,) in shapes[num_convolutions + 1 :]:
         kernel_shapes.append((before, after))
@@ -190,6 +192,7 @@ def in_parts(
         return layers_of(jnp.int32(0), x)
     num_parts = -(-num_samples // _IMAGES_AT_ONCE)
     rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
+    # The last part is filled up by the last image: one program does for all parts.
     rows = jnp.minimum(rows, num_samples - 1)
     layers = lax.map(
         lambda part: layers_of(part[0], x[part[1]]), (jnp.arange(num_parts), rows)

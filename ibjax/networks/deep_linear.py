@@ -58,6 +58,8 @@ def products(weights: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
       >>> print(products((2 * jnp.eye(2), jnp.ones((1, 2))))[-1])
       [[2. 2.]]
     """
+    # In full precision: accelerators round the factors of a product, and here every
+    # layer's rounding would be in all the layers after it.
     found = [weights[0]]
     for w in weights[1:]:
         found.append(jnp.matmul(w, found[-1], precision=jax.lax.Precision.HIGHEST))

@@ -85,6 +85,7 @@ def mlp(
 
     def activations(params, x, *, key=None, training=False):
         del key, training  # Neither noise nor dropout.
+        # From here on [unit, sample]: turned over once, not in every product.
         h = x.reshape(x.shape[0], -1).T
         layers = []
         for (w, b), function in zip(params[:-1], functions, strict=True):
@@ -147,12 +148,14 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
     if callable(init):
         keys = jax.random.split(key, len(widths) - 1)
         shapes = zip(widths[:-1], widths[1:], strict=True)
+        # Drawn [inputs, units], by which initializers tell fan-in from fan-out.
         return tuple(
             (init(key, shape, jnp.float32).T, jnp.zeros(shape[1]))
             for key, shape in zip(keys, shapes, strict=True)
         )
     # One flat draw: compiling a draw costs far more than running it.
     sizes = [m * n for m, n in zip(widths[:-1], widths[1:], strict=True)]
+    # Hidden layers draw alike whatever the output layer is drawn from.
     key_normal, key_uniform = jax.random.split(key)
     normal = jax.random.truncated_normal(key_normal, -2.0, 2.0, (sum(sizes),))
     params = []
@@ -160,6 +163,7 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
     for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
         size = fan_in * fan_out
         w = normal[start : start + size].reshape(fan_out, fan_in)
+        # The 0.88 that the cut leaves is not made up for, as in both programs.
         w = w / math.sqrt(fan_in if init == "fan-in" else fan_out)
         params.append((w, jnp.zeros(fan_out)))
         start += size

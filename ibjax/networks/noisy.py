@@ -99,6 +99,7 @@ def noisy(
 
 def _standard_deviations(noise_std: ArrayLike, num_hidden: int) -> list:
     """Standard deviation of every hidden layer's noise."""
+    # A number that a sweep varies is traced: NumPy can neither hold nor check it.
     if isinstance(noise_std, jax.core.Tracer):
         noise_std = jnp.broadcast_to(noise_std, (num_hidden,))
         return [noise_std[number] for number in range(num_hidden)]

@@ -103,6 +103,7 @@ def stochastic_convolutional(
     checks.in_range("leak", leak, "[0, 1]")
     num_convolutions = len(channels)
     widths = [math.prod(image_shape), *(math.prod(shape) for shape in shapes[:-1])]
+    # Below one after rounding too, so that what is kept is scaled by a finite number.
     dropped_of = min(round(dropout * 2**_DROPOUT_BITS), 2**_DROPOUT_BITS - 1)
     keep = 1 - dropped_of / 2**_DROPOUT_BITS
 
@@ -135,6 +136,7 @@ def stochastic_convolutional(
 
         # One draw for all layers: compiling a draw costs far more than running it.
         def part_of(number, part):
+            # A key for each part: images of different parts share no noise.
             draws = jax.random.normal(
                 jax.random.fold_in(key_noise, number), (len(part), sum(widths))
             )

@@ -61,6 +61,7 @@ def channel_mean(noise_variance: float, *, name: str = "mean") -> Probe:
             if len(shape) == 1:
                 by_layer.append(information(t))
                 continue
+            # Channel after channel: one program, and the tiles of one at a time.
             found = lax.map(information, _channels(t, shape))
             by_layer.append(jax.tree.map(jnp.mean, found))
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)

@@ -96,6 +96,7 @@ def compressed(
     checks.count("num_components", num_components)
     dim = codes.shape[1]
     knn_weights.weights(k, dim + num_components, weights)  # Refuses what has none.
+    # Of the codes alone: once for all layers, networks and snapshots.
     terms = whitened_neighbours.entropy_terms(codes, k=k, weights=weights)
 
     def estimate(t, labels, num_classes):
@@ -167,6 +168,7 @@ def _components(t: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
 
     Components that are no more than rounding become zero.
     """
+    # Less their mean, n samples span no more than n - 1 directions.
     dim = min(most, t.shape[1], t.shape[0] - 1)
     pca = pca_fit(t, dim)
     variance = pca.explained_variance
@@ -175,5 +177,6 @@ def _components(t: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
     )
     total = jnp.sum(jnp.mean((t - pca.mean[None]) ** 2, axis=0))
     total *= len(t) / (len(t) - 1)
+    # All the components may make more than all of it by rounding.
     share = jnp.minimum(jnp.sum(variance) / total, 1.0)
     return code, share

@@ -131,6 +131,7 @@ def kde_bounds(noise_variance: float | str, name: str = "kde") -> Probe:
         noise_variance = float(checks.positive("noise_variance", noise_variance))
 
     def measure(snapshot):
+        # A varied number is traced: its values are rows of one program.
         variance = snapshot.numbers[noise_variance] if is_varied else noise_variance
         labels = _labels(snapshot.measured)
         groups: dict[int, list[int]] = {}
@@ -190,9 +191,11 @@ def nearest_neighbours(
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
     checks.positive("noise_variance", noise_variance)
+    # On the host, in float64: it is taken off once for every unit.
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
 
     def estimate(t, labels, num_classes):
+        # One draw for all networks and snapshots: what differs is the layer's doing.
         noise = jax.random.normal(jax.random.key(0), t.shape, t.dtype)
         noisy = t + math.sqrt(noise_variance) * noise
         i_xt = knn.entropy(noisy, k=k) - t.shape[1] * entropy_of_noise
@@ -291,6 +294,7 @@ def _for_each_layer(estimate, snapshot) -> LayerInformation:
 
 def _size_class(width: int) -> int:
     """Layers of one class are padded to the widest of them."""
+    # By powers of two, so that padding at most doubles a layer of more than 16 units.
     return max(4, math.ceil(math.log2(width)))
 
 

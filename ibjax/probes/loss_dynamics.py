@@ -114,12 +114,14 @@ def loss_change(
     whole = jax.grad(mean_loss)(params, every)
 
     def one_batch(places):
+        # Added, not set: -1, which fills up a batch, names the last sample too.
         inside = places >= 0
         weights = jnp.zeros_like(before).at[places].add(inside.astype(before.dtype))
         step = jax.tree.map(
             lambda g: -learning_rate * g, jax.grad(mean_loss)(params, weights)
         )
         after = losses(jax.tree.map(jnp.add, params, step))
+        # The Hessian times the step, by two gradients and without the Hessian.
         along = jax.grad(lambda p: _inner(jax.grad(mean_loss)(p, every), step))(params)
         changes = jnp.mean(after - before), _inner(whole, step), _inner(along, step) / 2
         return jnp.sum(inside), jnp.stack(changes)
@@ -193,6 +195,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
                 lambda logit, target: training.mean_loss(logit[None], target[None], one)
             )(logits, batch.targets)
 
+        # Those of one epoch at all snapshots, which then differ by the network alone.
         batches = training.epoch_batches(jnp.int32(0), task, config)
         change = loss_change(losses, snapshot.params, rate, batches)
         small = loss_change(losses, snapshot.params, SMALL_STEP * rate, batches)

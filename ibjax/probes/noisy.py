@@ -143,6 +143,7 @@ def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Pro
     def measure(snapshot):
         x = jnp.repeat(snapshot.measured.x, num_passes, axis=0)
         layers = _padded(_noisy_layers(snapshot, x, _BINS))
+        # A single class: I(X;T) is then the entropy of the bins.
         nothing = jnp.zeros(len(x), jnp.int32)
 
         def entropy(chosen):
@@ -151,6 +152,7 @@ def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Pro
                 layers[layer], nothing, num_classes=1, bin_width=width
             ).i_xt
 
+        # Layers and widths as one list: entropies of all are one program.
         grid = jnp.meshgrid(jnp.arange(len(layers)), jnp.asarray(widths), indexing="ij")
         entropies = lax.map(entropy, tuple(axis.ravel() for axis in grid))
         entropies = entropies.reshape(len(layers), len(widths))
@@ -199,6 +201,7 @@ def clustering(*, link: float = 3.0, num_inputs: int = 1024) -> Probe:
     def measure(snapshot):
         task = snapshot.measured
         key = jax.random.fold_in(snapshot.key, _CLUSTERS)
+        # Memory grows with the square of the inputs, so there are not all of them.
         rows = jax.random.permutation(key, task.num_samples)
         rows = rows[:num_inputs]
         layers = _padded(_noisy_layers(snapshot, task.x[rows], _CLUSTERS))

@@ -41,6 +41,8 @@ class TrainConfig:
         against the labels as they are then.
     """
 
+    # What shapes and programs follow from is static. The two numbers that are not may
+    # be traced: another value compiles nothing.
     learning_rate: float = 4e-4
     optimizer: str | optax.GradientTransformation = jax.tree.static(default="adam")
     batch_size: int | None = jax.tree.static(default=512)

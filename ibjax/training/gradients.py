@@ -116,6 +116,7 @@ def streamed_statistics(
     shapes = jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
+    # The mean square less the square of the mean would cancel where batches agree.
     def one_batch(carry, batch):
         count, means, squares = carry
         found = gradient(batch)
@@ -130,7 +131,7 @@ def streamed_statistics(
         return (count + 1, new_means, squares), None
 
     carry, _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
-    if last is not None:
+    if last is not None:  # Beside the scan, whose batches are of one shape.
         carry, _ = one_batch(carry, last)
         num_batches += 1
     _, means, squares = carry
@@ -204,4 +205,5 @@ def _total(layer: Any) -> jax.Array:
 def _norm(x: Any) -> jax.Array:
     """Euclidean norm of a whole array or several, with gradient zero at zero."""
     square = _total(_squares(x))
+    # Guarded inside too: a root's gradient at zero is infinite, and NaN times zero.
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)

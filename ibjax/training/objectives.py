@@ -314,6 +314,7 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
             raise ValueError(
                 f"orthonormality is of weight matrices, got an array of shape {w.shape}"
             )
+        # Only the fewer of rows and columns can all be orthonormal.
         gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
         total += jnp.sum((gram - jnp.eye(len(gram), dtype=w.dtype)) ** 2)
     return total
@@ -343,6 +344,7 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.
     logits, targets = logits.T, targets.T
+    # The shift leaves the loss as it is, and so has no gradient.
     logits = logits - lax.stop_gradient(jnp.max(logits, axis=0, keepdims=True))
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits), axis=0))
     losses = log_normalizer - jnp.sum(targets * logits, axis=0)
