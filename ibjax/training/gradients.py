@@ -23,6 +23,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.numerics import checks
+
 __all__ = [
     "GradientStatistics",
     "gradient_curves",
@@ -111,8 +113,7 @@ def streamed_statistics(
       ['8.485', '2.000', '4.243']
     """
     num_batches = len(jax.tree.leaves(batches)[0])
-    if num_batches == 0:
-        raise ValueError("batches must hold at least one batch, got none")
+    checks.count("the number of batches", num_batches)
     shapes = jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 

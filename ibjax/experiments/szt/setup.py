@@ -43,7 +43,7 @@ class SztSetup(Setup):
       train_fraction: Part of the 4,096 inputs to train on, in (0, 1]; several are
         swept.
       noise_variance: Variance of the noise for the estimators kde and knn, in squared
-        units of activity; several are swept.
+        units of activity; several are swept, in one program if kde alone reads them.
       split: Rows to train on: drawn for each network, or the first ones in counting
         order as in the authors' program.
       sharpness: Slope of the sigmoid that softens the labels, per unit of score; 54.5
