@@ -19,8 +19,8 @@ _READING = {"claims", "plots", "report", "results"}
 _ALL = _RUNNING | _READING | {"probes", "sweeps"}
 
 ALLOWED = {
-    **dict.fromkeys(("compilation", "networks", "numerics"), set()),
-    "measures": {"numerics"},
+    **dict.fromkeys(("compilation", "numerics"), set()),
+    **dict.fromkeys(("measures", "networks"), {"numerics"}),
     "bottleneck": {"measures", "numerics"},
     "datasets": {"measures", "numerics"},
     "estimators": {"compilation", "measures", "networks", "numerics"},
