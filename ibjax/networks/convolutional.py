@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
 from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.mlp import activation_function
 from ibjax.networks.network import Layer, Network
@@ -116,7 +117,7 @@ def convolutional(
     names += [f"softmax {num_classes}"]
     return Network(
         init=lambda key: _init(key, shapes, num_convolutions, kernel_size),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=kernels,
         layers=tuple(map(Layer, names, shapes)),
         description=(

@@ -22,6 +22,7 @@ from flax import linen, nnx
 from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
+from ibjax.compilation import full_precision
 from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
 from ibjax.numerics import checks
 
@@ -144,7 +145,7 @@ def from_flax(
     linear = ", linear output" if output == "linear" else ""
     return Network(
         init=calls.init,
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(
             _one_or_all([jax.tree.leaves(params)[place] for place in places])
             for places in kernels

@@ -113,12 +113,12 @@ def mlp(
     description = f"mlp {'-'.join(map(str, widths))}, {kind}, init {init_name}"
     return Network(
         init=lambda key: _init(key, widths, init),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(w for w, _ in params),
         layers=(*hidden, Layer(f"{last} {widths[-1]}", widths[-1:])),
         description=description + (", linear output" if output == "linear" else ""),
         output=output,
-        layer=layer,
+        layer=full_precision(layer),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ibjax.compilation import full_precision
 from ibjax.networks.convolutional import check_sizes, convolve, in_parts, max_pool
 from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.network import Layer, Network, Params
@@ -157,7 +158,7 @@ def stochastic_convolutional(
     names += [f"softmax {num_classes}"]
     return Network(
         init=lambda key: _init(key, shapes, channels, kernel_size),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(w for w, _ in params),
         layers=tuple(
             Layer(name, shape, float(noise_std))

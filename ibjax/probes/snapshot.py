@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax import training
+from ibjax.compilation import full_precision
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.training.batches import num_test_rows
@@ -93,6 +94,7 @@ def measuring_key(key: jax.Array) -> jax.Array:
     return jax.random.fold_in(key, 2)
 
 
+@full_precision
 def take_snapshot(
     key: jax.Array,
     params: Params,

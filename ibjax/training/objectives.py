@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
 from ibjax.datasets.task import TARGETS, Batch
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
@@ -244,6 +245,7 @@ def weight_decay() -> Objective:
     return Objective((_Term(1.0, loss, "weight_decay"),))
 
 
+@full_precision
 def evaluate(
     objective: Objective,
     params: Params,
