@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -334,12 +336,22 @@ def _quartiles(
     known = np.isfinite(values).any(axis=0)
     if not known.any():
         return
-    low, median, high = np.nanquantile(values[:, known], (0.25, 0.5, 0.75), axis=0)
+    low, median, high = _nanquantile(values[:, known], (0.25, 0.5, 0.75))
     style = (0, (4, 1.5)) if dash else "-"
     _mark_single(
         axes.plot(epochs[known], median, color=color, linestyle=style, label=label)
     )
     axes.fill_between(epochs[known], low, high, color=color, alpha=0.2, linewidth=0)
+
+
+def _nanquantile(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Quantiles over seeds without NaN, shape ``[num_probabilities, num_epochs]``."""
+    # ``np.nanquantile`` takes one column after another, for the sake of the NaN.
+    complete = np.isfinite(values).all(axis=0)
+    found = np.empty((len(probabilities), values.shape[1]))
+    found[:, complete] = np.quantile(values[:, complete], probabilities, axis=0)
+    found[:, ~complete] = np.nanquantile(values[:, ~complete], probabilities, axis=0)
+    return found
 
 
 def _mark_turning(axes: Axes, epochs: np.ndarray, ratio: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from ibjax.plots.style import (
     layer_names,
     paper_style,
 )
-from ibjax.results.curve_distance import curve_distance
+from ibjax.results.curve_distance import has_curve
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["optimality"]
@@ -43,7 +43,16 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
       ValueError: If the dataset lacks the curve or the estimator.
     """
     estimator, label = choose_estimator(dataset, estimator)
-    distance = curve_distance(dataset, estimator=estimator)
+    if not has_curve(dataset):
+        raise ValueError(
+            "dataset must hold the optimal curve, from probes.optimality, "
+            f"got {sorted(dataset)}"
+        )
+    last = dataset.isel(epoch=-1)
+    divergence, beta = (
+        last[name].transpose("seed", "layer").values
+        for name in ("optimality_divergence", "optimal_beta")
+    )
     i_xt, i_ty = (
         information_bits(dataset, name, estimator)[:, -1] for name in ("i_xt", "i_ty")
     )
@@ -85,8 +94,8 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         plane.set_title(label, loc="left")
 
         # The names of the rows are the legend of both panels.
-        divergence = mean_interval(distance.divergence / NATS_PER_BIT)
-        beta = _median(distance.optimal_beta)
+        divergence = mean_interval(divergence / NATS_PER_BIT)
+        beta = _median(beta)
         place = np.arange(len(names))
         for index, color in enumerate(colors):
             low, high = divergence.low[index], divergence.high[index]

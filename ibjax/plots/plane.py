@@ -207,7 +207,7 @@ def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> C
     )
     bar.ax.yaxis.set_major_locator(FixedLocator(epoch_ticks(norm.vmax)))
     bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(format_epoch))
     bar.set_label("epoch")
     bar.outline.set_visible(False)
     return bar

@@ -156,8 +156,10 @@ def epoch_ticks(last: float) -> list[int]:
     return [0, *(10**exponent for exponent in exponents)]
 
 
-def format_epoch(epoch: float) -> str:
+def format_epoch(epoch: float, position: int | None = None) -> str:
     """An epoch as a tick label; powers of ten from 1000 up are written as such.
+
+    A formatter of ticks also passes the tick's position, which changes nothing.
 
     Example:
       >>> [format_epoch(10), format_epoch(10000), format_epoch(400)]
@@ -180,6 +182,6 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     axes.set_xlim(0.0, last)
     axes.xaxis.set_major_locator(FixedLocator(epoch_ticks(last)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+    axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))
     if label:
         axes.set_xlabel("epoch")
