@@ -55,6 +55,7 @@ def write_report(
       drawing: Processes that draw.
     """
     console.print("drawing the figures and the report")
+    console.file.flush()  # A pipe would hold it back until the end.
     extra = {}
     if "i_irrelevant" in dataset and not cells_of(dataset)[0][0]:
         extra["relevance"] = ReportFigure(

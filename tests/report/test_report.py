@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -222,3 +224,36 @@ def test_an_exact_claim_has_no_interval_on_its_page():
     claim |= {"value": 1.5625, "low": 1.5625, "high": 1.5625, "num_seeds": None}
     page = claims_page([{"title": "One", "claims": [claim]}])
     assert '<td class="wrapped">1.5625</td>' in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+def test_processes_draw_the_same_files(tmp_path):
+    """In a script without a guard for the main module, which no process runs again."""
+    script = """
+import sys
+from ibjax.plots.processes import forked_drawing
+from ibjax.report import report
+from ibjax.results.example import example_dataset, example_grid
+print("once")
+sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
+grid = example_grid(num_seeds=3, num_epochs=6).isel(layer=[5])
+with forked_drawing(2) as drawing:
+    for place, by in {"here": None, "shared": drawing}.items():
+        report(sweep, f"{sys.argv[1]}/{place}/sweep", drawing=by)
+        report(grid, f"{sys.argv[1]}/{place}/grid", pdf=False, drawing=by)
+"""
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (out.stdout, out.stderr) == ("once\n", "")
+    here, shared = (
+        {
+            path.relative_to(tmp_path / place): path.read_bytes()
+            for path in (tmp_path / place).rglob("*.*")
+        }
+        for place in ("here", "shared")
+    )
+    assert here == shared and len(here) == 2 * 7 + 4 + 2 + 2
