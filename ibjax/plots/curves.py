@@ -12,11 +12,13 @@ from matplotlib.ticker import MaxNLocator
 
 from ibjax.plots.style import (
     choose_estimator,
+    coordinate,
     epoch_axis,
     format_epoch,
     information_bits,
     layer_colors,
     layer_names,
+    num_seeds_of,
     paper_style,
     pick,
 )
@@ -57,8 +59,9 @@ def information_curves(dataset: xr.Dataset, *, estimator: str | None = None) -> 
       ['$I(X;T)$ (bits)', '$I(T;Y)$ (bits)']
     """
     estimator, label = choose_estimator(dataset, estimator)
-    epochs = dataset["epoch"].values
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    epochs = coordinate(dataset, "epoch")
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     with paper_style():
         figure = Figure(figsize=(7.0, 2.7), layout="constrained")
         panels = figure.subplots(1, 2)
@@ -96,8 +99,8 @@ def estimator_comparison(dataset: xr.Dataset) -> Figure:
       >>> figure.axes[0].get_title()
       '1: tanh 10'
     """
-    epochs = dataset["epoch"].values
-    estimators = dataset["estimator"].values.tolist()
+    epochs = coordinate(dataset, "epoch")
+    estimators = coordinate(dataset, "estimator").tolist()
     names = layer_names(dataset)
     means = {
         name: mean_interval(information_bits(dataset, "i_xt", name)).mean
@@ -172,7 +175,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
       >>> [axes.get_ylabel() for axes in figure.axes[::3]]
       ['gradient norm', 'SNR', 'gradient norm', 'SNR']
     """
-    epochs = dataset["epoch"].values
+    epochs = coordinate(dataset, "epoch")
     suffix = "_normalized" if normalized else ""
     names = layer_names(dataset)
     dims = ("seed", "epoch", "layer")
@@ -230,7 +233,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
         place = "outside upper right" if num_columns == 3 else "outside lower center"
         figure.legend(handles, texts, loc=place, ncols=2)
         over = " over the norm of the weights" if normalized else ""
-        num_seeds = dataset.sizes["seed"]
+        num_seeds = num_seeds_of(dataset)
         join = "; " if num_columns > 1 else "\n"
         seeds = (
             f"{join}median and quartiles of {num_seeds} seeds" if num_seeds > 1 else ""
@@ -257,7 +260,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['cross-entropy (bits)', 'accuracy']
     """
-    epochs = dataset["epoch"].values
+    epochs = coordinate(dataset, "epoch")
     shown = [("loss", NATS_PER_BIT, "cross-entropy (bits)")]
     if dataset["train_loss"].attrs.get("units") == "1":
         shown = [("loss", 1.0, "mean squared error")]
@@ -284,7 +287,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
 
 
 def _seeds_note(dataset: xr.Dataset) -> str:
-    num_seeds = dataset.sizes["seed"]
+    num_seeds = num_seeds_of(dataset)
     if num_seeds == 1:
         return "one seed"
     return f"mean of {num_seeds} seeds, band: 95 % interval of the mean"

@@ -14,6 +14,7 @@ from ibjax.plots.style import (
     layer_colors,
     layer_names,
     paper_style,
+    pick,
 )
 from ibjax.results.curve_distance import has_curve
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
@@ -48,15 +49,15 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             "dataset must hold the optimal curve, from probes.optimality, "
             f"got {sorted(dataset)}"
         )
-    last = dataset.isel(epoch=-1)
     divergence, beta = (
-        last[name].transpose("seed", "layer").values
+        pick(dataset, name, "seed", "epoch", "layer")[:, -1]
         for name in ("optimality_divergence", "optimal_beta")
     )
     i_xt, i_ty = (
         information_bits(dataset, name, estimator)[:, -1] for name in ("i_xt", "i_ty")
     )
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     top = math.log2(dataset.attrs["num_samples"])
     with paper_style():
         figure = Figure(figsize=(6.8, 3.0), layout="constrained")

@@ -19,6 +19,7 @@ from ibjax.results.statistics import NATS_PER_BIT
 __all__ = [
     "EPOCH_COLORMAP",
     "choose_estimator",
+    "coordinate",
     "epoch_axis",
     "epoch_norm",
     "epoch_ticks",
@@ -26,6 +27,7 @@ __all__ = [
     "information_bits",
     "layer_colors",
     "layer_names",
+    "num_seeds_of",
     "paper_style",
     "pick",
 ]
@@ -101,11 +103,16 @@ def layer_colors(num_layers: int) -> list[str]:
 
 def layer_names(dataset: xr.Dataset) -> list[str]:
     """Names of the layers with their numbers in front, e.g. ``1: tanh 10``."""
-    numbers = [str(int(number)) for number in dataset["layer"].values]
+    numbers = [str(int(number)) for number in coordinate(dataset, "layer")]
     if "layer_name" not in dataset.coords:
         return numbers
-    names = dataset["layer_name"].values
+    names = coordinate(dataset, "layer_name")
     return [f"{number}: {name}" for number, name in zip(numbers, names, strict=True)]
+
+
+def coordinate(dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Values of a coordinate, rank 1 even if one value was selected."""
+    return np.atleast_1d(dataset[name].values)
 
 
 def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, str]:
@@ -116,23 +123,33 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
     """
-    known = dataset["estimator"].values.tolist()
+    known = coordinate(dataset, "estimator").tolist()
     if estimator is None:
         estimator = "binning" if "binning" in known else known[0]
     if estimator not in known:
         raise ValueError(f"estimator must be one of {known}, got {estimator!r}")
     if "estimator_label" not in dataset.coords:
         return estimator, estimator
-    return estimator, str(dataset["estimator_label"].values[known.index(estimator)])
+    label = coordinate(dataset, "estimator_label")[known.index(estimator)]
+    return estimator, str(label)
+
+
+def num_seeds_of(dataset: xr.Dataset) -> int:
+    """Number of seeds; one if one was selected, or their mean was taken."""
+    return dataset.sizes.get("seed", 1)
 
 
 def pick(dataset: xr.Dataset, name: str, *dims: str, **where: Any) -> np.ndarray:
     """Values of a variable in its own unit, float64, with the axes ``dims`` in order.
 
     ``where`` selects coordinate values, e.g. ``estimator="binning"``. Infinities become
-    NaN, so that a mean over seeds can leave both out.
+    NaN, so that a mean over seeds can leave both out. A dim that the dataset has lost,
+    as after ``sel(seed=0)``, is back with length one.
     """
-    values = dataset[name].sel(where).transpose(*dims).values.astype(np.float64)
+    variable = dataset[name]
+    variable = variable.sel({k: v for k, v in where.items() if k in variable.dims})
+    variable = variable.expand_dims([dim for dim in dims if dim not in variable.dims])
+    values = variable.transpose(*dims).values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 

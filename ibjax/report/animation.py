@@ -16,9 +16,11 @@ from PIL import Image
 from ibjax.plots.plane import plane_axes, plane_ceilings, plane_limits
 from ibjax.plots.style import (
     choose_estimator,
+    coordinate,
     information_bits,
     layer_colors,
     layer_names,
+    num_seeds_of,
     paper_style,
 )
 from ibjax.report.pages import animation_page
@@ -66,17 +68,18 @@ def player_data(dataset: xr.Dataset, *, estimator: str | None = None) -> dict[st
       ``mean_y`` of shape ``[num_epochs, num_layers]``.
     """
     estimator, label = choose_estimator(dataset, estimator)
-    frames = _frames(dataset.sizes["epoch"], _MAX_PLAYER_FRAMES)
+    frames = _frames(len(coordinate(dataset, "epoch")), _MAX_PLAYER_FRAMES)
     i_xt = information_bits(dataset, "i_xt", estimator)[:, frames]
     i_ty = information_bits(dataset, "i_ty", estimator)[:, frames]
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     return {
-        "title": f"{label}; {_count(dataset.sizes['seed'])}",
+        "title": f"{label}; {_count(num_seeds_of(dataset))}",
         "layers": [
             {"name": name, "color": color}
             for name, color in zip(names, colors, strict=True)
         ],
-        "epochs": dataset["epoch"].values[frames].tolist(),
+        "epochs": coordinate(dataset, "epoch")[frames].tolist(),
         "limits": [round(limit, 4) for limit in plane_limits(dataset, i_xt, i_ty)],
         "ceilings": [
             round(ceiling, 4) if np.isfinite(ceiling) else None
@@ -134,15 +137,16 @@ def encode_gif(
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = information_bits(dataset, "i_xt", estimator)
     i_ty = information_bits(dataset, "i_ty", estimator)
-    epochs = dataset["epoch"].values
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    epochs = coordinate(dataset, "epoch")
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     frames = _frames(len(epochs), max_frames)
     with paper_style():
         figure = Figure(figsize=(5.2, 3.6), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         axes = figure.subplots()
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
-        axes.set_title(f"{label}; {_count(dataset.sizes['seed'])}", loc="left")
+        axes.set_title(f"{label}; {_count(num_seeds_of(dataset))}", loc="left")
         for name, color in zip(names, colors, strict=True):
             axes.scatter([], [], s=12, color=color, linewidths=0, label=name)
         figure.legend(loc="outside right center", title="layer", markerscale=1.2)

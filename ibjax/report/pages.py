@@ -57,12 +57,14 @@ def sweep_page(
     figures: Sequence[PageFigure],
     player: dict[str, Any],
     *,
+    estimator: str,
     attributes: dict[str, Any],
 ) -> str:
-    """Page of a sweep: its summary, the player and figures, as an HTML document.
+    """Page of a sweep: its verdicts, the player, summary and figures, as HTML.
 
     ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
-    :func:`ibjax.report.animation.player_data`, ``attributes`` those of the dataset.
+    :func:`ibjax.report.animation.player_data` by ``estimator``, ``attributes`` those of
+    the dataset.
     """
     names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
     known = {name: summary["ceilings"][f"{name}_bits"] for name in names}
@@ -71,6 +73,7 @@ def sweep_page(
         "sweep.html",
         title=summary["title"] or summary["task"] or "Sweep",
         summary=summary,
+        verdict=_verdict(summary, estimator),
         ceilings=[
             f"{names[name]} = {bits:.4g} bits"
             for name, bits in known.items()
@@ -147,6 +150,29 @@ def claims_page(
     ]
     return _render(
         "claims.html", title=title, verdicts=VERDICTS, experiments=experiments
+    )
+
+
+def _verdict(summary: dict[str, Any], estimator: str) -> str:
+    """Sentence that says which layers compress, by one estimator."""
+    (entry,) = (e for e in summary["estimators"] if e["estimator"] == estimator)
+    threshold = f"by more than {summary['compression_threshold_bits']:g} bit"
+    kinds = {
+        "compresses": ("compresses", "compress"),
+        "undecided": ("is undecided", "are undecided"),
+        "does not compress": ("does not compress", "do not compress"),
+        "no data": ("has no data", "have no data"),
+    }
+    parts = []
+    for kind, (one, several) in kinds.items():
+        found = [str(x["layer"]) for x in entry["layers"] if x["verdict"] == kind]
+        if found:
+            first, last = ", ".join(found[:-1]), found[-1]
+            layers = f"layers {first} and {last}" if first else f"layer {last}"
+            parts.append(f"{layers} {several if first else one}")
+    return (
+        f"By {entry['label']}, {'; '.join(parts)}. A layer compresses if its I(X;T) "
+        f"falls from its largest value {threshold}, with the whole 95 % interval."
     )
 
 

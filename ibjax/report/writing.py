@@ -209,7 +209,9 @@ def report(
     else:
         write_atomically(directory / "animation.html", animation_page(player))
         write_atomically(directory / "animation.gif", encoded[-1])
-        page = sweep_page(summary, figures, player, attributes=attributes)
+        page = sweep_page(
+            summary, figures, player, estimator=estimator, attributes=attributes
+        )
     _save_summary(summary, directory)
     return write_atomically(directory / "report.html", page)
 

@@ -161,6 +161,28 @@ def test_report_loads_nothing_and_escapes(report_directory):
     assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
 
 
+def test_page_begins_with_its_verdict_and_the_player(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_FIGURES", {})
+    still = dataset.copy(deep=True)
+    still["i_xt"][:, :, 0] = 1.0
+    page = report(still, tmp_path, pdf=False).read_text()
+    sentence = "[-1, 1], layer 6 compresses; layer 1 does not compress."
+    places = [
+        page.index(text)
+        for text in (
+            "<h1>",
+            sentence,
+            "<canvas",
+            "<h2>Summary",
+            "<table",
+            "<h2>Figures",
+        )
+    ]
+    assert places == sorted(places)
+    page = report(dataset.isel(seed=[0]), tmp_path, pdf=False).read_text()
+    assert "layers 1 and 6 are undecided." in page
+
+
 def test_report_tells_the_caveats_and_the_configuration(report_directory):
     page = (report_directory / "report.html").read_text()
     assert "itself no bound" in page
