@@ -223,7 +223,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
         "max\nI(X;T)",
         "final\nI(X;T)",
         "compression",
-        "epoch of\nthe max",
+        "epoch\nof max",
         "seeds",
         "final\nI(T;Y)",
         "compresses",
@@ -314,7 +314,17 @@ def _table(
     num_text: int = 1,
 ) -> list[str]:
     """Lines of a table; the first ``num_text`` columns are text, the others numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for gap in (2, 1):  # Closer together where the terminal would break the rows.
+        lines = _lines(header, rows, num_text, gap)
+        if max(map(len, lines)) <= _WIDTH:
+            break
+    return lines
+
+
+def _lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], num_text: int, gap: int
+) -> list[str]:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="")
     for index, name in enumerate(header):
         justify = "left" if index < num_text else "right"
         table.add_column(name, justify=justify, vertical="bottom", no_wrap=True)

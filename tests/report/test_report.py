@@ -14,6 +14,8 @@ from PIL import Image
 from ibjax.report import ReportFigure, animation, report, writing
 from ibjax.report.animation import animation_gif, animation_html
 from ibjax.report.pages import claims_page
+from ibjax.report.text import format_summary
+from ibjax.results import summarize
 from ibjax.results.example import example_dataset, example_grid
 from ibjax.results.files import write_atomically
 
@@ -255,6 +257,8 @@ def test_processes_draw_the_same_files(tmp_path):
 import sys
 from ibjax.plots.processes import forked_drawing
 from ibjax.report import report
+from ibjax.report.text import format_summary
+from ibjax.results import summarize
 from ibjax.results.example import example_dataset, example_grid
 print("once")
 sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
@@ -279,3 +283,13 @@ with forked_drawing(2) as drawing:
         for place in ("here", "shared")
     )
     assert here == shared and len(here) == 2 * 7 + 4 + 2 + 2
+
+
+def test_rows_of_a_summary_fit_a_terminal():
+    names = ["a name of sixteen"[:16]] * 6
+    dataset = example_dataset(num_seeds=5).assign_coords(layer_name=("layer", names))
+    for shown in (example_dataset(num_seeds=5), dataset):
+        lines = format_summary(summarize(shown)).splitlines()
+        assert max(map(len, lines)) <= 80
+    long = dataset.assign_coords(layer_name=("layer", ["x" * 90] * 6))
+    assert "x" * 90 in format_summary(summarize(long))
