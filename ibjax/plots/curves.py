@@ -72,6 +72,7 @@ def information_curves(dataset: xr.Dataset, *, estimator: str | None = None) -> 
             for index, (name, color) in enumerate(zip(names, colors, strict=True)):
                 _line(axes, epochs, values[:, :, index], color, label=name)
             epoch_axis(axes, epochs)
+            # From zero on, so that a small change looks small.
             axes.set_ylim(bottom=0.0)
             axes.set_ylabel(f"${symbol}$ (bits)")
         handles, texts = panels[0].get_legend_handles_labels()
@@ -130,13 +131,15 @@ def estimator_comparison(dataset: xr.Dataset) -> Figure:
                 )
                 for edge in (low, high):
                     _mark_single(axes.plot(epochs, edge, color=_GREEN, linewidth=0.7))
+            # The same colours in every panel; many estimators use some twice.
             colors = iter(_ESTIMATOR_COLORS * len(estimators))
             for name in estimators:
-                if both and name.startswith("kde"):
+                if both and name.startswith("kde"):  # Drawn as a band above.
                     continue
                 label = choose_estimator(dataset, name)[1]
                 curve = means[name][:, index]
                 _mark_single(axes.plot(epochs, curve, color=next(colors), label=label))
+            # The last row may be incomplete: then columns end in the row above.
             last_of_column = index + num_columns >= len(names)
             epoch_axis(axes, epochs, label=last_of_column)
             axes.tick_params(labelbottom=last_of_column)
@@ -226,6 +229,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
             epoch_axis(below, epochs, label=last_of_column)
             above.tick_params(labelbottom=False)
             below.tick_params(labelbottom=True)
+        # Norms and ratios have limits of their own, which ``sharey`` cannot say.
         _share_limits(norms[: len(names)])
         _share_limits(ratios[: len(names)])
         handles, texts = norms[0].get_legend_handles_labels()
@@ -336,6 +340,7 @@ def _quartiles(
     dash: bool = False,
 ) -> None:
     """Median and quartiles of ``values``, ``[num_seeds, num_epochs]``."""
+    # Epochs at which no seed has a value would leave a warning and a gap.
     known = np.isfinite(values).any(axis=0)
     if not known.any():
         return
@@ -361,10 +366,12 @@ def _mark_turning(axes: Axes, epochs: np.ndarray, ratio: np.ndarray) -> None:
     turning = turning_epochs(epochs, ratio)
     turned = turning[np.isfinite(turning)]
     known = np.isfinite(ratio).any(axis=1).sum()
+    # A median over the few seeds that turn would pass for one of all.
     if not len(turned) or 2 * len(turned) < known:
         return
     epoch = float(np.median(turned))
     axes.axvline(epoch, color="0.3", linewidth=0.9, linestyle=(0, (1, 1.5)))
+    # On a logarithmic axis the last 95 % of the epochs are the right end.
     right = epoch > 0.05 * epochs[-1]
     axes.annotate(
         format_epoch(round(epoch)),

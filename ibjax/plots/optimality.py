@@ -58,6 +58,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     )
     names = layer_names(dataset)
     colors = layer_colors(len(names))
+    # No representation of so many inputs has more.
     top = math.log2(dataset.attrs["num_samples"])
     with paper_style():
         figure = Figure(figsize=(6.8, 3.0), layout="constrained")
@@ -117,6 +118,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             xlabel="divergence from the closest\noptimal encoder (bits)",
         )
         rows.margins(x=0.12)
+        # A divergence is never negative; the axis stands apart from points at zero.
         rows.set_xlim(left=0.0)
         rows.spines["left"].set_position(("outward", 6))
     return figure

@@ -93,6 +93,7 @@ def information_plane(
         )
         plane_paths(axes, i_xt, i_ty, epochs, colors)
         epoch_bar(figure, axes, norm)
+        # Darker than the paths, whose points darken them.
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
@@ -138,7 +139,7 @@ def snapshots(
     i_xt = information_bits(dataset, "i_xt", estimator)
     i_ty = information_bits(dataset, "i_ty", estimator)
     recorded = coordinate(dataset, "epoch")
-    shown: dict[int, float] = {}
+    shown: dict[int, float] = {}  # A dict keeps the order of the request.
     for epoch in wanted:
         shown.setdefault(int(np.argmin(np.abs(recorded - epoch))), epoch)
     names = layer_names(dataset)
@@ -147,6 +148,7 @@ def snapshots(
         width = 7.0 if len(shown) >= 3 else 1.2 + 2.3 * len(shown)
         figure = Figure(figsize=(width, 2.7), layout="constrained")
         panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)
+        # Of all epochs, so that panels of other epochs can be laid beside these.
         limits = plane_limits(dataset, i_xt, i_ty)
         for number, (axes, (index, epoch)) in enumerate(
             zip(panels[0], shown.items(), strict=True)
@@ -239,7 +241,9 @@ def plane_limits(
     for values, ceiling in ((i_xt, log2_num_samples), (i_ty, i_xy)):
         known = np.append(values.ravel(), ceiling)
         known = known[np.isfinite(known)]
+        # A network without any information has limits, too.
         ends.append(max(float(np.max(known, initial=0.0)), 1e-3))
+    # More above, for the name of the ceiling.
     return 1.05 * ends[0], 1.14 * ends[1]
 
 
@@ -255,6 +259,7 @@ def plane_axes(
     ``limits`` are those of :func:`plane_limits`.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
+    # A little below zero, where points at zero would be cut in half.
     axes.set_xlim(-0.02 * limits[0], limits[0])
     axes.set_ylim(-0.02 * limits[1], limits[1])
     axes.set_xlabel("$I(X;T)$ (bits)")

@@ -69,8 +69,8 @@ _STYLE = {
     "figure.facecolor": "white",
     "figure.dpi": 100.0,
     "savefig.dpi": 200.0,
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "ibjax",
+    "pdf.fonttype": 42,  # Text of a PDF stays text, and journals take it.
+    "svg.hashsalt": "ibjax",  # The same figure gives the same bytes.
 }
 
 
@@ -97,6 +97,7 @@ def layer_colors(num_layers: int) -> list[str]:
     """
     if num_layers <= len(_OKABE_ITO):
         return list(_OKABE_ITO[:num_layers])
+    # Not to the end of the map, whose yellow is too light as well.
     colormap = matplotlib.colormaps[EPOCH_COLORMAP]
     return [to_hex(colormap(x)) for x in np.linspace(0.0, 0.9, num_layers)]
 
@@ -149,6 +150,7 @@ def pick(dataset: xr.Dataset, name: str, *dims: str, **where: Any) -> np.ndarray
     variable = dataset[name]
     variable = variable.sel({k: v for k, v in where.items() if k in variable.dims})
     variable = variable.expand_dims([dim for dim in dims if dim not in variable.dims])
+    # Sums over many seeds and epochs need more digits than the values have.
     values = variable.transpose(*dims).values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -197,6 +199,7 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     last = max(1.0, float(max(epochs)))
     axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
     axes.set_xlim(0.0, last)
+    # The scale's own ticks crowd below 1 and leave out the epoch 0.
     axes.xaxis.set_major_locator(FixedLocator(epoch_ticks(last)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))

@@ -29,6 +29,7 @@ from ibjax.results.statistics import mean_interval
 
 __all__ = ["animation_gif", "animation_html", "encode_gif", "player_data"]
 
+# The page holds every frame's points as text, which a browser reads at once.
 _MAX_PLAYER_FRAMES = 400
 
 

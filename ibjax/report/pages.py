@@ -185,6 +185,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ibjax.report"),
         autoescape=True,
+        # A misspelt name is an error and not an empty place on the page.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -299,6 +300,7 @@ def _figures_beside(content: dict[str, Any]) -> list[PageFigure]:
     figures = []
     for path in sorted(Path(content["path"]).parent.glob("*.png")):
         png = path.read_bytes()
+        # The header of a PNG tells its width; no need to decode it.
         width = int.from_bytes(png[_PNG_WIDTH_OFFSET : _PNG_WIDTH_OFFSET + 4], "big")
         name = path.stem.replace("_", " ")
         figures.append(PageFigure(name, name, png, width / _PNG_PIXELS_PER_INCH))

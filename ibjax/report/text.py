@@ -137,6 +137,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
                 *map(_marked, layers[0]),
             ]
         )
+    # Networks of one grid may differ in depth.
     num_layers = max(map(len, rows)) - 3
     header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
     return "\n".join(
@@ -241,6 +242,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
         )
         for layer in entry["layers"]
     ]
+    # By KDE it is a difference of two bounds.
     no_bound = entry["estimator"].startswith("kde")
     return [
         f"{entry['estimator']}: {entry['label']}, in bits"
@@ -299,6 +301,7 @@ def _ends(interval: dict[str, Any]) -> str:
 
 def _marked(layer: dict[str, Any]) -> str:
     mean = layer["compression_bits"]["mean"]
+    # A blank as wide as a mark keeps the decimal points below each other.
     mark = {"compresses": "*", "undecided": "?"}.get(layer["verdict"], " ")
     return f"{_number(mean, '.2f')}{mark}"
 

@@ -176,6 +176,7 @@ def report(
     drawing = Drawing() if drawing is None else drawing
     extra = extra or {}
     is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+    # Before anything is drawn, since it may be an unknown one.
     estimator, label = choose_estimator(dataset, estimator)
     known = _GRID_FIGURES if is_grid else _FIGURES
     shown = {name: known[name] for name in known if known[name].needs in dataset}
@@ -194,11 +195,13 @@ def report(
     if is_grid:
         summary = summarize_grid(dataset)
     else:
+        # Without what it does not show, which can be large.
         drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
         summary = summarize(dataset)
         player = player_data(dataset, estimator=estimator)
     encoded = drawing.results()
     figures = []
+    # Not strict: behind the figures comes the GIF of a sweep.
     for (name, shown), files in zip(drawn.items(), encoded, strict=False):
         write_figure(files, directory / "figures" / name)
         width = shown.figure.get_figwidth()
