@@ -213,15 +213,15 @@ def case_command(args: argparse.Namespace) -> dict[str, Any]:
             rows.append([f"sweep szt {' '.join(quick)}, {name}", *_command(
                 home, ["sweep", "szt", *quick]
             )])  # fmt: skip
-        for preset in [] if args.small else PRESETS:
+        for preset in args.presets:
             options = ["--data", "digits"] if preset in ("mnist", "stochastic") else []
             if preset == "cnn":
                 options = ["--data", "digits"]
             rows.append([f"sweep {preset} --quick", *_command(
                 home, ["sweep", preset, "--quick", *options]
             )])  # fmt: skip
-        if not args.small:
-            many = ["--seeds", "1000", "--epochs", "2000", "--snapshots", "30"]
+        if args.many:
+            many = ["--seeds", "1000"]
             rows.append([f"sweep szt {' '.join(many)}", *_command(
                 home, ["sweep", "szt", *many]
             )])  # fmt: skip
@@ -356,6 +356,8 @@ def main() -> None:
     """Runs the cases and prints a table for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="sizes of a CPU")
+    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=[])
+    parser.add_argument("--many", action="store_true", help="1,000 networks, too")
     parser.add_argument(
         "--draw",
         nargs="+",
