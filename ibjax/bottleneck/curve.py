@@ -18,11 +18,12 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
-from ibjax.bottleneck.annealing import trace
+from ibjax.bottleneck.annealing import complete, trace
 from ibjax.bottleneck.blahut_arimoto import (
     MAX_STEPS,
     default_tol,
     merge_where_known,
+    round_up,
 )
 from ibjax.bottleneck.critical_betas import critical_beta, find_transitions
 from ibjax.bottleneck.tables import check_joint
@@ -40,8 +41,11 @@ class InformationCurve(NamedTuple):
       i_xt: I(X;T) in nats, shape ``[num_betas]``.
       i_ty: I(T;Y) in nats, shape ``[num_betas]``.
       objective: :math:`I(X;T) - \beta I(T;Y)` in nats, shape ``[num_betas]``.
-      gap: Bound on the objective's distance from the least one, from
-        :func:`ibjax.bottleneck.optimality_gap`, in nats, shape ``[num_betas]``.
+      gap: Distance of the objective from the least one at most, in nats, shape
+        ``[num_betas]``: see :func:`ibjax.bottleneck.optimality_gap`.
+      certified: Whether the gap is proven, shape ``[num_betas]``, as it is in all
+        tables of up to five labels or five inputs of different p(y|x). Elsewhere it is
+        an estimate, which may be too small.
       num_clusters: Clusters that differ: of a weight above 1e-6, with decoders more
         than 1e-3 apart in total variation, int32, shape ``[num_betas]``.
       num_steps: Steps of the last iteration of every point, shape ``[num_betas]``.
@@ -58,6 +62,7 @@ class InformationCurve(NamedTuple):
     i_ty: np.ndarray
     objective: np.ndarray
     gap: np.ndarray
+    certified: np.ndarray
     num_clusters: np.ndarray
     num_steps: np.ndarray
     converged: np.ndarray
@@ -142,28 +147,53 @@ def information_curve(
         checks.at_least("num_restarts", num_restarts, 1)
     options = {
         "max_steps": max_steps,
-        "tol": default_tol(p_xy.dtype) if tol is None else tol,
+        "tol": default_tol(np.dtype(np.float64)) if tol is None else tol,
     }
     order = np.argsort(-betas, kind="stable")
-    points = trace(
-        key, merged, betas[order], num_t=num_t, num_restarts=num_restarts, **options
-    )
-    critical = np.zeros(0, betas.dtype)
-    if find_critical_betas:
-        critical = find_transitions(merged, betas[order], points, **options)
-    encoders = _expand(p_xy, points.clusters, betas[order])
+    # In float64 whatever the table's type: rounding of float32, times beta, is more
+    # than what one solution is better than another.
+    exact, merged = (_normalised(table) for table in (p_xy, merged))
+    falling = betas[order].astype(np.float64)
+    with jax.enable_x64(True):
+        points = trace(
+            key,
+            merged,
+            falling,
+            num_t=num_t,
+            num_restarts=num_restarts,
+            **options,
+        )
+        points, certificate = complete(
+            merged, falling, points, extend=num_t >= num_x, **options
+        )
+        critical = np.zeros(0)
+        if find_critical_betas:
+            critical = find_transitions(merged, falling, points, **options)
+        encoders = _expand(exact, points.clusters, falling)
     back = np.argsort(order, kind="stable")
-    in_order = {
-        name: np.asarray(getattr(points, name))[back]
-        for name in InformationCurve._fields
-        if name in points._fields
+    fields = {
+        "p_t_given_x": encoders,
+        "i_xt": points.i_xt,
+        "i_ty": points.i_ty,
+        "objective": points.objective,
     }
     return InformationCurve(
         beta=betas,
-        p_t_given_x=np.asarray(encoders)[back],
-        critical_beta=critical,
-        **in_order,
+        gap=round_up(certificate.gap, betas.dtype)[back],
+        certified=certificate.certified[back],
+        num_clusters=points.num_clusters[back],
+        num_steps=points.num_steps[back],
+        converged=points.converged[back],
+        critical_beta=np.asarray(critical, betas.dtype),
+        **{n: np.asarray(field, betas.dtype)[back] for n, field in fields.items()},
     )
+
+
+def _normalised(p_xy) -> np.ndarray:
+    """Table in float64, without labels of probability zero, that sums to one."""
+    p_xy = np.asarray(p_xy, np.float64)
+    p_xy = p_xy[:, p_xy.sum(axis=0) > 0]
+    return p_xy / p_xy.sum()
 
 
 @jax.jit
