@@ -355,7 +355,8 @@ def climb(dual: Dual, owner: np.ndarray, decoders: np.ndarray) -> np.ndarray:
         # Away from a peak L need not be concave: the size of a curvature counts.
         curvature, axes = np.linalg.eigh(here.hessian())
         curvature = np.maximum(np.abs(curvature), 1e-12)
-        step = np.einsum("nyi,ni,nzi,nz->ny", axes, 1 / curvature, axes, here.gradient)
+        along = (axes.swapaxes(1, 2) @ here.gradient[..., None]) / curvature[..., None]
+        step = (axes @ along)[..., 0]
         step = np.clip(step, -trust[:, None], trust[:, None])
         ahead = _Place(dual, owner, here.normalised(here.u + step))
         better = ahead.value >= here.value
@@ -373,7 +374,12 @@ def _ascend(dual, owner, decoders):
     """
     for _ in range(_CLIMBS):
         logs = dual.logs(owner, log(decoders))
-        decoders = np.exp(logs - logsumexp(logs)[:, None]) @ dual.rows
+        before, decoders = (
+            decoders,
+            np.exp(logs - logsumexp(logs)[:, None]) @ dual.rows,
+        )
+        if np.abs(decoders - before).max() < _RESOLUTION:
+            break
     return decoders
 
 
@@ -391,7 +397,8 @@ class _Place:
       u: Logarithms of the decoders, zero for such labels.
       height: Logarithm of the sum over the other inputs, shape ``[n]``.
       value: L, shape ``[n]``.
-      shares: Inputs' parts of the sum, shape ``[n, num_x]``.
+      log_shares: Logarithms of the inputs' parts of the sum, shape ``[n, num_x]``.
+      shares: The parts, shape ``[n, num_x]``.
       gradient: Of L, shape ``[n, num_y]``.
     """
 
@@ -405,7 +412,8 @@ class _Place:
         self.logs = dual.logs(owner, self.u)
         logs = np.where(self.outside, _NOTHING, self.logs)
         self.height = logsumexp(logs)
-        self.shares = np.exp(logs - self.height[:, None])
+        self.log_shares = logs - self.height[:, None]
+        self.shares = np.exp(self.log_shares)
         self.mean = self.shares @ dual.rows
         self.value = self.height - self.beta * (self.r.sum(axis=1) - 1)
         change = self.mean - self.r
@@ -415,7 +423,7 @@ class _Place:
         """Second derivatives of L by u, minus the identity for the labels left out."""
         rows = self.dual.rows
         identity = np.eye(rows.shape[1])
-        second = np.einsum("nx,xy,xz->nyz", self.shares, rows, rows, optimize=True)
+        second = (self.shares[:, None, :] * rows.T) @ rows
         second -= self.mean[:, :, None] * self.mean[:, None, :]
         hessian = self.beta[:, None, None] ** 2 * second
         hessian -= self.beta[:, None, None] * self.r[:, :, None] * identity
@@ -444,11 +452,11 @@ def _box(dual, owner, peaks, tolerance):
     num_small = np.maximum(small.sum(axis=1), 1)
     for radius in 2.0 ** -np.arange(0, 16):
         # Within the radius a term's logarithm, less that of their mean, changes by no
-        # more than this; so its share of the sum stays below shares times factor.
-        change = np.minimum(beta[:, None] * radius * sizes, 700)
-        least = (here.shares * np.exp(-change)).sum(axis=1, keepdims=True)
-        factor = np.minimum(np.exp(change) * here.shares / least, 1)
-        spread = (scaled * factor[..., None]).transpose(0, 2, 1) @ scaled
+        # more than this, which bounds its share of the sum.
+        change = beta[:, None] * radius * sizes
+        least = logsumexp(here.log_shares - change)[:, None]
+        largest_share = np.exp(np.minimum(here.log_shares + change - least, 0))
+        spread = (scaled * largest_share[..., None]).transpose(0, 2, 1) @ scaled
         largest = beta * np.linalg.eigvalsh(spread)[:, -1]
         # With probability R for the labels left out, an input outside adds at most
         # its term without them, times R to the power of beta times its part there,

@@ -115,7 +115,7 @@ def information_curve(
     Raises:
       ValueError: If the table is no distribution, a beta is negative or not finite, or
         ``num_t`` asks for restarts without a key.
-      TypeError: If ``p_xy`` is not floating, or traced.
+      TypeError: If ``p_xy`` is not floating, or traced, or betas are no numbers.
 
     References:
       Tishby, Pereira and Bialek, `The information bottleneck method`, 1999. Rose,
@@ -136,6 +136,9 @@ def information_curve(
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
     checks.at_least("num_t", num_t, 1)
+    checks.at_least("max_steps", max_steps, 3)
+    if tol is not None:
+        checks.positive("tol", tol)
     if num_t < num_x and key is None:
         raise ValueError(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "
@@ -207,7 +210,11 @@ def _expand(p_xy, clusters, betas):
 
 
 def _check_betas(betas, dtype) -> np.ndarray:
-    betas = checks.shape("betas", np.asarray(betas, dtype), ["num_betas"])
+    try:
+        betas = np.asarray(betas, dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"betas must be numbers, got {betas!r:.80}") from error
+    checks.shape("betas", betas, ["num_betas"])
     bad = betas[~(np.isfinite(betas) & (betas >= 0))]
     if bad.size:
         raise ValueError(f"betas must be finite and not negative, got {bad[0]}")

@@ -48,6 +48,7 @@ def solved(monkeypatch):
             i_ty=zeros,
             objective=zeros,
             gap=zeros,
+            certified=betas > 0,
             num_clusters=np.ones(len(betas), int),
             num_steps=np.ones(len(betas), int),
             converged=betas != betas[1],
