@@ -62,8 +62,13 @@ def information(p: np.ndarray) -> float:
     return float((p[used] * np.log(p[used] / product[used])).sum())
 
 
-def compare(seed: int, num_tables: int, num_restarts: int) -> list[dict]:
-    """Returns objectives and gaps of the curve, and the best objective otherwise."""
+def compare(
+    seed: int, num_tables: int, num_restarts: int, minutes: float
+) -> list[dict]:
+    """Returns objectives and gaps of the curve, and the best objective otherwise.
+
+    It ends early, with the tables that are done, when the minutes are over.
+    """
     import jax
 
     from ibjax import bottleneck
@@ -83,7 +88,10 @@ def compare(seed: int, num_tables: int, num_restarts: int) -> list[dict]:
         return jax.vmap(at)(betas)
 
     cases = []
+    end = time.monotonic() + 60 * minutes
     for first in range(0, num_tables, _AT_ONCE):
+        if time.monotonic() > end:
+            break
         numbers = range(first, first + _AT_ONCE)
         tables = [
             random_table(np.random.default_rng([seed, n]), KINDS[n % len(KINDS)])
@@ -133,12 +141,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     cases = {
         "compare": lambda args: {
-            "tables": compare(args.seed, args.tables, args.restarts)
+            "tables": compare(args.seed, args.tables, args.restarts, args.minutes)
         }
     }
     harness.add_arguments(parser, list(cases), repeats=1)
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--restarts", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     results = harness.run_cases(args, cases)

@@ -62,8 +62,8 @@ _RESOLUTION = 1e-10
 # Terms of the dual's sum, over cells, corners and inputs, in one round of the search,
 # and its rounds. Beyond them the bounds that remain are taken as they are: a
 # certificate all the same, but not as tight.
-_MOST_TERMS = 1_000_000
-_ROUNDS = 250
+_MOST_TERMS = 300_000
+_ROUNDS = 150
 # A probability below is taken for zero at a peak, and the box reaches down to zero.
 _SMALL = 1e-6
 _CLIMBS, _NEWTON_STEPS = 40, 12
@@ -256,6 +256,11 @@ def _search(dual, known, *, exhaustive):
     limit = max(_MOST_TERMS // (num_x * len(corners)), 2 * num_betas)
     for round_ in range(_ROUNDS if exhaustive else 1):
         upper, height, centre = _bounds(dual, owner, cells)
+        # The highest middle counts too: a peak of a scale of its own, next to the
+        # border, can escape the ascents.
+        last = _last_of_each(owner, height)
+        better = last[height[last] > best[owner[last]]]
+        best[owner[better]], where[owner[better]] = height[better], centre[better]
         left = upper > best[owner] + tolerance[owner]
         # A decoder matters in the hull only: so much of a cell is to be inside a box.
         low = np.maximum(_reduce(np.minimum, cells), hull[0])
@@ -273,8 +278,7 @@ def _search(dual, known, *, exhaustive):
         if not len(cells):
             break
         if round_ & (round_ - 1) == 0:
-            by_height = np.lexsort((height, owner))
-            last = by_height[np.r_[owner[by_height][1:] != owner[by_height][:-1], True]]
+            last = _last_of_each(owner, height)
             # The highest of the cells that are left may be a peak without a box yet.
             look(owner[last], centre[last])
         if len(cells) > limit:
@@ -291,6 +295,12 @@ def _search(dual, known, *, exhaustive):
     else:
         unproven[owner] = True
     return np.where(unproven, best, np.maximum(best, dropped)), ~unproven, where
+
+
+def _last_of_each(owner, height):
+    """Place of the highest of every owner."""
+    order = np.lexsort((height, owner))
+    return order[np.r_[owner[order][1:] != owner[order][:-1], True]]
 
 
 def _bounds(dual, owner, cells):

@@ -82,8 +82,8 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
     )
     if same_name and are_sums:
         raise ValueError(
-            f"{path}: the last row and column, both named {_short(cells[-1, 0])}, are sums of "
-            "the others; leave them out"
+            f"{path}: the last row and column, both named {_short(cells[-1, 0])}, are "
+            "sums of the others; leave them out"
         )
     total = float(values.sum())
     if not 0 < total < math.inf:
