@@ -93,7 +93,7 @@ def capacity(
 
     Raises:
       ValueError: If the shape is wrong or, outside of ``jit``, a probability is
-        negative or NaN, a row does not sum to one, ``max_steps`` is below one or
+        negative or NaN, a row does not sum to one, ``max_steps`` is negative or
         ``tol`` negative or not finite.
       TypeError: If the channel is not floating.
 
@@ -151,7 +151,7 @@ def rate_distortion(
     Raises:
       ValueError: If a shape is wrong or, outside of ``jit``, ``p_x`` is not a
         distribution, a distortion is NaN or minus infinity, nothing may stand for a
-        source letter, ``slope`` is negative or NaN, ``max_steps`` is below one or
+        source letter, ``slope`` is negative or NaN, ``max_steps`` is negative or
         ``tol`` negative or not finite.
       TypeError: If ``p_x`` or ``distortion`` is not floating.
 
@@ -302,7 +302,7 @@ def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array
 
 
 def _check_stopping(max_steps: int, tol: float) -> None:
-    checks.at_least("max_steps", max_steps, 1)
+    checks.at_least("max_steps", max_steps, 0)
     checks.not_negative("tol", tol)
 
 

@@ -334,6 +334,12 @@ def test_a_sum_near_one_is_made_one(tmp_path):
         ("0,0\n0,0\n", ["--counts"], "sums to 0; some number must be positive"),
         ("0.5\n0.5\n", [], "a column for every y, two or more, got 1"),
         (COUNTS, ["--betas", "1"], "betas must be at least 2, got 1"),
+        (COUNTS, ["--betas", "1000000000000"], "betas must be at most 10000, got 1000"),
+        (
+            f"no,yes\n1,{'q' * 200_000}\n",
+            ["--counts"],
+            f"line 2, column 2: '{'q' * 37}...' is no number\n",
+        ),
         (COUNTS, ["--min-beta", "0"], "min-beta must be one positive number, got 0"),
         (COUNTS, ["--max-beta", "1"], "max-beta must be finite and above min-beta, 1"),
         (COUNTS, ["--max-beta", "nan"], "max-beta must be finite and above min-beta"),
