@@ -218,7 +218,7 @@ def test_gap_in_float32_is_a_bound_too():
     with jax.enable_x64(True):
         exact = p_xy.astype(np.float64)
         wide = optimality_gap(exact / exact.sum(), 4.0, encoder.astype(np.float64)).gap
-    assert wide - 1e-14 <= gap <= wide + 1e-6
+    assert float(wide) - 1e-14 <= float(gap) <= float(wide) + 1e-6
 
 
 def test_float32_curve_is_computed_in_float64():
