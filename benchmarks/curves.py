@@ -5,7 +5,7 @@ as it comes, without restarts, against the best of many solutions from random en
 and of the one from T = X. The curve is not to lie above them, and its gap is not to be
 less than what it lies above them.
 
-    python benchmarks/curves.py --tables 1000 --restarts 64 --output curves.json
+    python benchmarks/curves.py --tables 1000 --restarts 32 --output curves.json
 """
 
 import argparse
@@ -146,7 +146,7 @@ def main() -> None:
     }
     harness.add_arguments(parser, list(cases), repeats=1)
     parser.add_argument("--tables", type=int, default=1000)
-    parser.add_argument("--restarts", type=int, default=64)
+    parser.add_argument("--restarts", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -59,11 +59,12 @@ _NOTHING = -1e30
 # A peak is resolved to so much, in nats, times 1 + beta: well below what clusters that
 # have converged to 1e-9 leave.
 _RESOLUTION = 1e-10
-# Terms of the dual's sum, over cells, corners and inputs, in one round of the search,
-# and its rounds. Beyond them the bounds that remain are taken as they are: a
+# Terms of the dual's sum, over cells, corners and inputs, of a beta in a round of the
+# search, the rounds, and betas that are searched together. Beyond them the bounds that remain are taken as they are: a
 # certificate all the same, but not as tight.
 _MOST_TERMS = 300_000
 _ROUNDS = 150
+_AT_ONCE = 8
 # A probability below is taken for zero at a peak, and the box reaches down to zero.
 _SMALL = 1e-6
 _CLIMBS, _NEWTON_STEPS = 40, 12
@@ -165,12 +166,13 @@ def certify(
             )
         ]
         exhaustive = min(num_x, num_y) <= LARGEST_SEARCH and not quick
-        highest, proven, found = _search(
-            Dual(beta, offset, rows), known, exhaustive=exhaustive
-        )
-        gap[searched] += beta * i_xy + log_z @ p_x + highest
-        certified[searched] = proven
-        missing[searched] = found
+        for first in range(0, len(searched), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            dual = Dual(beta[some], offset[some], rows)
+            highest, proven, found = _search(dual, known[some], exhaustive=exhaustive)
+            places = searched[some]
+            gap[places] += beta[some] * i_xy + log_z[some] @ p_x + highest
+            certified[places], missing[places] = proven, found
     # Sums of terms of up to one, and of beta, in float64.
     rounding = 64 * np.finfo(float).eps * (1 + betas)
     return Certificate(np.maximum(gap, 0) + rounding, certified, missing)
@@ -239,10 +241,12 @@ def _search(dual, known, *, exhaustive):
         # From every p(y|x), but with a share of the mean: an ascent never gives a
         # label of probability zero any again, so it would stay on the border.
         starts = (1 - _SHARE_OF_MIDDLE) * rows + _SHARE_OF_MIDDLE * middle[0]
+        tops = np.empty_like(middle)
         for beta in everyone:
-            climbed = _ascend(dual, np.full(num_x, beta), starts)
-            heights = dual.heights(np.full(num_x, beta), climbed)
-            look(np.array([beta]), climbed[[heights.argmax()]])
+            number = np.full(num_x, beta)
+            climbed = _ascend(dual, number, starts)
+            tops[beta] = climbed[dual.heights(number, climbed).argmax()]
+        look(everyone, tops)
 
     if num_x <= rows.shape[1]:
         corners = rows
@@ -253,7 +257,7 @@ def _search(dual, known, *, exhaustive):
     cells = np.broadcast_to(corners, (num_betas, *corners.shape)).copy()
     hull = rows.min(axis=0), rows.max(axis=0)
     owner, dropped = everyone, np.full(num_betas, -np.inf)
-    limit = max(_MOST_TERMS // (num_x * len(corners)), 2 * num_betas)
+    limit = num_betas * max(_MOST_TERMS // (num_x * len(corners)), 2)
     for round_ in range(_ROUNDS if exhaustive else 1):
         upper, height, centre = _bounds(dual, owner, cells)
         # The highest middle counts too: a peak of a scale of its own, next to the
