@@ -60,8 +60,8 @@ _NOTHING = -1e30
 # have converged to 1e-9 leave.
 _RESOLUTION = 1e-10
 # Terms of the dual's sum, over cells, corners and inputs, of a beta in a round of the
-# search, the rounds, and betas that are searched together. Beyond them the bounds that remain are taken as they are: a
-# certificate all the same, but not as tight.
+# search, the rounds, and betas that are searched together. Beyond them the bounds that
+# remain are taken as they are: a certificate all the same, but not as tight.
 _MOST_TERMS = 300_000
 _ROUNDS = 150
 _AT_ONCE = 8
