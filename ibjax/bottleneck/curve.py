@@ -3,10 +3,11 @@ r"""Information curve: the largest I(T;Y) at every I(X;T).
 The curve is traced by its slope: at trade-off beta, the bottleneck's solution is the
 point where the slope is 1 / beta. The method is deterministic annealing. From a large
 beta, where every input may have a cluster of its own, beta is lowered and each solution
-starts from the one before. Where the dual of the problem shows that a cluster is
-missing, because one was given up too early, it is added with a small weight and the
-point solved again. Where a solution from elsewhere on the curve, or a random restart,
-does better, it is the start instead.
+starts from the one before. Where a solution from elsewhere on the curve, or a random
+restart, does better, it is the start instead. Where the certificate shows that clusters
+are missing (:mod:`ibjax.bottleneck.certificate`), because they were given up too early
+or, in tables with zeros, could not be reached, they are added and the point is solved
+again by Newton's method (:mod:`ibjax.bottleneck.mixture`).
 """
 
 from typing import NamedTuple
@@ -86,7 +87,8 @@ def information_curve(
     with random restarts at every beta. Then each beta takes the best start among all
     solutions found, so that the points lie on a concave curve. See the module for the
     method and :func:`ibjax.bottleneck.blahut_arimoto` for one point, its start, and
-    the case that Y is a function of X.
+    the case that Y is a function of X. All of it is computed in float64; a float32 table
+    gives the numbers in float32, the gap rounded up.
 
     With ``num_t`` below the number of clusters of the optimum, the points are the best
     found with so many clusters: a sub-optimal branch, which leaves the curve where the
