@@ -227,8 +227,8 @@ def optimality_gap(
        Z(x) = \sum_t p(t) e^{-\beta D(p(y|x) \| p(y|t))}.
 
     The maximum over r is not concave. A branch and bound over all of them finds it, to
-    1e-10 (1 + beta) nats unless beta is within rounding of a critical one, and never
-    below its value. Its cost grows by the power of the labels, so that in tables of
+    1e-10 (1 + beta) nats where its budget of cells lasts, and never below its value: a
+    peak too flat, as at a critical beta, leaves the bound looser, not wrong. Its cost grows by the power of the labels, so that in tables of
     more than five of them, and of more than five different inputs, ascents from every
     p(y|x) estimate the maximum instead.
 

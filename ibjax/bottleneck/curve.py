@@ -87,8 +87,8 @@ def information_curve(
     with random restarts at every beta. Then each beta takes the best start among all
     solutions found, so that the points lie on a concave curve. See the module for the
     method and :func:`ibjax.bottleneck.blahut_arimoto` for one point, its start, and
-    the case that Y is a function of X. All of it is computed in float64; a float32 table
-    gives the numbers in float32, the gap rounded up.
+    the case that Y is a function of X. All of it is computed in float64; a float32
+    table gives the numbers in float32, the gap rounded up.
 
     With ``num_t`` below the number of clusters of the optimum, the points are the best
     found with so many clusters: a sub-optimal branch, which leaves the curve where the
