@@ -228,9 +228,10 @@ def optimality_gap(
 
     The maximum over r is not concave. A branch and bound over all of them finds it, to
     1e-10 (1 + beta) nats where its budget of cells lasts, and never below its value: a
-    peak too flat, as at a critical beta, leaves the bound looser, not wrong. Its cost grows by the power of the labels, so that in tables of
-    more than five of them, and of more than five different inputs, ascents from every
-    p(y|x) estimate the maximum instead.
+    peak too flat, as at a critical beta, leaves the bound looser, not wrong. Its cost
+    grows by the power of the labels, so that in tables of more than five of them, and
+    of more than five different inputs, ascents from every p(y|x) estimate the maximum
+    instead.
 
     It runs in NumPy in float64, whatever the precision of the table, also under
     ``jit`` and ``vmap``, and has no gradient.
