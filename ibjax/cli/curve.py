@@ -27,6 +27,9 @@ __all__ = ["CurveOptions", "Table", "curve", "read_table"]
 _MISSING_PART = 0.01
 _HIGHEST_BETA = 1e6
 _RESTARTS_OF_FEW_CLUSTERS = 16
+# More than anyone waits for, and less than fills the memory before a word is said.
+_MOST_BETAS = 100_000
+_MOST_RESTARTS = 100_000
 _EXIT_INTERRUPTED = 130
 
 
@@ -139,23 +142,16 @@ def _curve(path: Path, options: CurveOptions) -> None:
 
 
 def _check_options(options: CurveOptions) -> None:
-    checks.at_least("betas", options.betas, 2)
+    checks.in_range("betas", options.betas, f"[2, {_MOST_BETAS}]")
     checks.positive("min-beta", options.min_beta)
-    if options.max_beta is not None and not (
-        options.min_beta < options.max_beta < math.inf
-    ):
-        raise ValueError(
-            f"max-beta must be finite and above min-beta, {options.min_beta:g}, got "
-            f"{options.max_beta}"
-        )
+    if options.max_beta is not None:
+        checks.in_range("max-beta", options.max_beta, f"({options.min_beta}, inf)")
     if options.num_clusters is not None:
         checks.at_least("num-clusters", options.num_clusters, 1)
-    least = 0 if options.num_clusters is None else 1
-    if options.restarts is not None and options.restarts < least:
-        reason = " with num-clusters" if least else ""
-        raise ValueError(
-            f"restarts must be at least {least}{reason}, got {options.restarts}"
-        )
+    if options.restarts is not None:
+        # Few clusters have local optima: one start at random at the least.
+        least = 0 if options.num_clusters is None else 1
+        checks.in_range("restarts", options.restarts, f"[{least}, {_MOST_RESTARTS}]")
 
 
 def _configuration(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ibjax.results.cells import place_text
-from ibjax.sweeps.grid import AnyCell
+from ibjax.sweeps.grid import Cell
 from ibjax.sweeps.runs import Progress as SweepProgress
 
 __all__ = ["GridBar", "ProgressBar"]
@@ -121,7 +121,7 @@ class GridBar:
         self._shown.close()
 
     def update(
-        self, name: str, cells: Sequence[AnyCell], number: int, progress: SweepProgress
+        self, name: str, cells: Sequence[Cell], number: int, progress: SweepProgress
     ) -> None:
         """Show how far a cell of a grid is.
 

@@ -13,8 +13,9 @@ from ibjax.cli.options import Options, SweepOptions
 from ibjax.cli.progress import GridBar
 from ibjax.cli.report import write_report
 from ibjax.experiments.catalogue import SWEEPS
+from ibjax.numerics import checks
 from ibjax.results.provenance import describe_devices
-from ibjax.sweeps.grid import AnyCell, sweep_grid
+from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
 
@@ -61,7 +62,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str:
+def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
@@ -90,10 +91,11 @@ def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str
     return "\n".join(lines)
 
 
-def _estimators(cell: AnyCell) -> list[str]:
+def _estimators(cell: Cell) -> list[str]:
     """Estimators of a cell, in the words of its probes."""
-    probes = getattr(cell, "probes", ())
-    probes = [probes] if callable(probes) else probes
+    if cell.trainable is not None:
+        return list(cell.trainable.estimators.values())
+    probes = [cell.probes] if callable(cell.probes) else cell.probes
     return [text for probe in probes for text in getattr(probe, "labels", {}).values()]
 
 
@@ -101,6 +103,5 @@ def _chosen_devices(number: int | None) -> list[jax.Device]:
     devices = jax.devices()
     if number is None:
         return devices
-    if not 1 <= number <= len(devices):
-        raise ValueError(f"devices must lie in [1, {len(devices)}], got {number}")
+    checks.in_range("devices", number, f"[1, {len(devices)}]")
     return devices[:number]

@@ -14,12 +14,12 @@ from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
-from ibjax.sweeps.grid import AnyCell, sweep_grid
+from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.runs import Progress
 
 __all__ = ["OnProgress", "reproduce"]
 
-OnProgress = Callable[[str, Sequence[AnyCell], int, Progress], None]
+OnProgress = Callable[[str, Sequence[Cell], int, Progress], None]
 """Called after every step: name of the grid, its cells, number of the one that runs,
 and how far that is."""
 

@@ -8,23 +8,26 @@ dim of the dataset: ``dataset.sel(activation="relu", batch_size=512)`` is one ce
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax
 import xarray as xr
 
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.results.cells import _axes, _check_places, cell_name, cells_of, combine
 from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, save_dataset
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
 from ibjax.sweeps.runs import Progress
-from ibjax.sweeps.seeds import sweep
+from ibjax.sweeps.seeds import sweep, sweep_trainable
 from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.trainable import Trainable
 
-__all__ = ["AnyCell", "Cell", "sweep_grid"]
+__all__ = ["Cell", "sweep_grid"]
 
 
 class Cell(NamedTuple):
@@ -32,7 +35,7 @@ class Cell(NamedTuple):
 
     Attributes:
       place: Its coordinate on every axis of the grid, by the axis' name.
-      task: What to learn.
+      task: What to learn; None, as the fields after it, where there is ``trainable``.
       network: The network.
       config: How to train it.
       snapshots: Epochs at which to measure.
@@ -42,21 +45,26 @@ class Cell(NamedTuple):
       objective: What training lowers, see :func:`ibjax.sweep`.
       vary: Numbers that are further axes of the grid, see :func:`ibjax.sweep`; the same
         in all cells. They are trained in one program, and saved together.
+      trainable: What to train where it is no network on a task, see
+        :func:`ibjax.sweeps.sweep_trainable`; it has a description of its own.
     """
 
     place: dict[str, float | str]
-    task: Task
-    network: Network
-    config: TrainConfig
-    snapshots: Sequence[int]
-    probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
-    description: dict[str, Any]
+    task: Task | None = None
+    network: Network | None = None
+    config: TrainConfig | None = None
+    snapshots: Sequence[int] = ()
+    probes: Sequence[Probe] | Callable[[], Sequence[Probe]] = ()
+    description: Mapping[str, Any] = MappingProxyType({})
     objective: ObjectiveFn | None = None
     vary: Mapping[str, Sequence[float]] | None = None
+    trainable: Trainable | None = None
 
     @property
     def network_text(self) -> str:
         """The network in words."""
+        if self.trainable is not None:
+            return f"({', '.join(layer.name for layer in self.trainable.layers)})"
         if "activation" not in self.description:
             described = isinstance(self.network, Network)
             return f"({self.network.description})" if described else "(varied)"
@@ -66,45 +74,27 @@ class Cell(NamedTuple):
 
     def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
         """Sweep; options as those of :func:`ibjax.sweep`."""
-        probes = self.probes() if callable(self.probes) else self.probes
+        options |= {"snapshots": self.snapshots, "vary": self.vary}
+        if self.trainable is not None:
+            return sweep_trainable(key, self.trainable, **options)
         return sweep(
             key,
             self.task,
             self.network,
             self.config,
-            snapshots=self.snapshots,
-            probes=probes,
+            probes=self.probes() if callable(self.probes) else self.probes,
             objective=self.objective,
-            vary=self.vary,
-            description=self.description,
+            description=dict(self.description),
             **options,
         )
 
 
-class AnyCell(Protocol):
-    """Interface of a grid's cells; :class:`Cell` is one."""
-
-    @property
-    def place(self) -> dict[str, float | str]:
-        """Its coordinate on every axis of the grid, by the axis' name."""
-
-    @property
-    def snapshots(self) -> Sequence[int]:
-        """Epochs at which to measure."""
-
-    @property
-    def network_text(self) -> str:
-        """The network in words."""
-
-    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
-        """The cell's dataset; options as those of :func:`ibjax.sweep`."""
-
-
 def sweep_grid(
     key: jax.Array,
-    cells: Sequence[AnyCell],
+    cells: Sequence[Cell],
     *,
     num_seeds: int,
+    first_seed: int = 0,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -121,6 +111,7 @@ def sweep_grid(
       cells: The cells. Their places must be all combinations of their coordinates;
         a single cell without a place is a plain sweep.
       num_seeds: Networks of every cell.
+      first_seed: Number of the first one, see :func:`ibjax.sweep`.
       directory: Where to save; nothing is saved by default. Each cell has a directory
         of its own in it, see :func:`cell_name`.
       resume: Whether to go on with an unfinished run of the same cells.
@@ -135,6 +126,7 @@ def sweep_grid(
 
     Raises:
       ValueError: If the cells are no grid, or an argument is out of range.
+      TypeError: If ``key`` is no typed key.
       ResultsError: If ``directory`` holds another run, or a damaged one.
 
     Example:
@@ -155,6 +147,7 @@ def sweep_grid(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 2, 'seed': 2, 'epoch': 2}
     """
+    checks.key("key", key)
     _check_places([cell.place for cell in cells])
     directory = None if directory is None else Path(directory)
     whole = None
@@ -174,6 +167,7 @@ def sweep_grid(
             cell.run(
                 key,
                 num_seeds=num_seeds,
+                first_seed=first_seed,
                 directory=directory and directory / cell_name(cell.place),
                 resume=resume,
                 block=block,

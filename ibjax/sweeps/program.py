@@ -17,6 +17,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ibjax.compilation import CPU_OPTIONS
+from ibjax.numerics import checks
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
 
@@ -75,11 +76,10 @@ def lay_out(
     Raises:
       ValueError: If ``block`` is below one or there is no device.
     """
-    if block is not None and block < 1:
-        raise ValueError(f"block must be at least 1, got {block}")
+    if block is not None:
+        checks.at_least("block", block, 1)
     devices = tuple(jax.devices() if devices is None else devices)
-    if not devices:
-        raise ValueError("devices must name at least one device, got none")
+    checks.not_empty("devices", devices)
     on_cpu = devices[0].platform == "cpu"
     if block is None:
         block = _CPU_BLOCK if on_cpu else -(-num_seeds // len(devices))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ibjax.numerics import checks
 from ibjax.sweeps.checkpoint import Checkpoint, save_checkpoint
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "run_snapshots",
     "snapshot_epochs",
 ]
+
+
+_MOST_EPOCHS = 2**31 - 1
 
 
 class Progress(NamedTuple):
@@ -159,10 +163,9 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
       >>> snapshot_epochs(100, 7)
       (0, 1, 3, 6, 16, 40, 100)
     """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs must be at least 1, got {num_epochs}")
-    if num_snapshots < 2:
-        raise ValueError(f"num_snapshots must be at least 2, got {num_snapshots}")
+    # The program counts epochs in 32 bits.
+    checks.in_range("num_epochs", num_epochs, f"[1, {_MOST_EPOCHS}]")
+    checks.at_least("num_snapshots", num_snapshots, 2)
     if num_snapshots > num_epochs:
         return tuple(range(num_epochs + 1))
     if num_snapshots == 2:
@@ -196,4 +199,5 @@ def check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
         raise ValueError(
             f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"
         )
+    checks.in_range("snapshots", snapshots[-1], f"[0, {_MOST_EPOCHS}]")
     return snapshots

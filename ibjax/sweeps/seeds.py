@@ -32,6 +32,7 @@ import xarray as xr
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 from ibjax.probes.probe import ProbeFn
 from ibjax.results.cells import combine, combined_configuration
 from ibjax.sweeps import assembly, program
@@ -109,7 +110,7 @@ def sweep(
 
     Raises:
       ValueError: If an argument is out of range, or some do not fit together.
-      TypeError: If a probe, the objective or the network is no such thing.
+      TypeError: If the key, a probe, the objective or the network is no such thing.
       ResultsError: If ``directory`` holds another run, or a damaged one.
 
     Example:
@@ -127,13 +128,12 @@ def sweep(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 3, 'seed': 2, 'epoch': 2}
     """
+    checks.key("key", key)
     vary = _check_vary(vary)
-    if min(vary.get("learning_rate", [1.0])) <= 0:
-        raise ValueError(
-            f"learning_rate must be positive numbers, got {vary['learning_rate']}"
-        )
-    if not all(0 <= share <= 1 for share in vary.get("label_noise", [])):
-        raise ValueError(f"label_noise must lie in [0, 1], got {vary['label_noise']}")
+    for rate in vary.get("learning_rate", ()):
+        checks.positive("learning_rate", rate)
+    for share in vary.get("label_noise", ()):
+        checks.in_range("label_noise", share, "[0, 1]")
     trainable = network_trainable(
         task,
         network,
@@ -192,12 +192,14 @@ def sweep_trainable(
 
     Raises:
       ValueError: If an argument is out of range.
+      TypeError: If ``key`` is no typed key.
       ResultsError: If ``directory`` holds another run, or a damaged one.
     """
-    if num_seeds < 1:
-        raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
-    if first_seed < 0:
-        raise ValueError(f"first_seed must not be negative, got {first_seed}")
+    checks.key("key", key)
+    checks.at_least("num_seeds", num_seeds, 1)
+    checks.at_least("first_seed", first_seed, 0)
+    # A seed's number is 32 bits wide where it is folded into the key.
+    checks.in_range("first_seed + num_seeds", first_seed + num_seeds, "[1, 2147483647]")
     snapshots, vary = check_snapshots(snapshots), _check_vary(vary)
     unknown = [name for name in vary if name not in trainable.numbers]
     if unknown:

@@ -51,6 +51,14 @@ def dataset(cells, directory):
     return sweep_grid(KEY, cells, num_seeds=2, directory=directory)
 
 
+def test_further_seeds_are_those_of_a_larger_grid(dataset, cells):
+    further = sweep_grid(KEY, cells[:2], num_seeds=1, first_seed=1)
+    assert further.seed.values.tolist() == [1]
+    assert json.loads(further.attrs["configuration"])["first_seed"] == 1
+    expected = dataset.sel(hidden=["3"], seed=[1]).isel(layer=[0, 1])
+    np.testing.assert_array_equal(further.train_loss, expected.train_loss)
+
+
 def test_axes_are_dims(dataset):
     assert list(dataset.i_xt.sizes)[:3] == ["hidden", "activation", "seed"]
     assert dataset.activation.values.tolist() == ["tanh", "relu"]

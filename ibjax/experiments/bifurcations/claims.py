@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from ibjax.bottleneck import InformationCurve, critical_beta
+from ibjax.numerics import checks
 from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
@@ -157,9 +158,7 @@ def first_division(p_xy: ArrayLike) -> float:
       >>> print(f"{first_division([[0.45, 0.05], [0.05, 0.45]]):.4f}")
       1.5625
     """
-    p_xy = np.asarray(p_xy, float)
-    if p_xy.ndim != 2 or p_xy.shape[1] != 2:
-        raise ValueError(f"p_xy must have shape [num_x, 2], got {p_xy.shape}")
+    p_xy = checks.shape("p_xy", np.asarray(p_xy, float), ("num_x", 2))
     p_xy = p_xy[p_xy.sum(axis=1) > 0]
     p_x, p_one = p_xy.sum(axis=1), p_xy[:, 1].sum()
     given = p_xy[:, 1] / p_x

@@ -21,6 +21,7 @@ from ibjax.experiments.bifurcations.claims import (
 )
 from ibjax.experiments.bifurcations.figures import bifurcations
 from ibjax.experiments.szt.setup import SOFT_SHARPNESS, SOFT_THRESHOLD
+from ibjax.numerics import checks
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
 
@@ -72,10 +73,8 @@ def run(
     Raises:
       ValueError: If there are fewer than two betas, no tables, or sources.
     """
-    if options.betas < 2:
-        raise ValueError(f"betas must be at least 2, got {options.betas}")
-    if not options.tables:
-        raise ValueError("tables must name at least one, got none")
+    checks.at_least("betas", options.betas, 2)
+    checks.not_empty("tables", options.tables)
     if sources:
         raise ValueError(f"sources must be empty for bifurcations, got {list(sources)}")
     num_betas = min(options.betas, _QUICK_BETAS) if quick else options.betas

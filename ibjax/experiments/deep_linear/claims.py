@@ -11,6 +11,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves, decide_seeds
 from ibjax.claims.phases import FITTED
+from ibjax.numerics import checks
 from ibjax.results.intervals import fraction_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
@@ -90,18 +91,12 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
         elif name.startswith("overtraining"):
             claims += _overtraining(dataset)
         elif name.startswith(("relevance", "low_snr")):
-            if "i_irrelevant" not in dataset:
-                raise ValueError(
-                    f"datasets[{name!r}] must have irrelevant inputs, got "
-                    f"{sorted(dataset)}"
-                )
+            why = "of students with irrelevant inputs"
+            checks.holds(f"datasets[{name!r}]", dataset, "i_irrelevant", why=why)
             claims += (_low_snr if name.startswith("low") else _relevance)(dataset)
         elif name.startswith("gradient_snr"):
-            if "gradient_snr" not in dataset:
-                raise ValueError(
-                    f"datasets[{name!r}] must be trained in minibatches, got "
-                    f"{sorted(dataset)}"
-                )
+            why = "of students trained in minibatches"
+            checks.holds(f"datasets[{name!r}]", dataset, "gradient_snr", why=why)
             claims += _gradient_step(dataset)
     if not claims:
         raise ValueError(

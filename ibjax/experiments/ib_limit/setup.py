@@ -39,9 +39,5 @@ class IbLimitSetup(Setup):
             probes.losses,
         ]
         config = training.TrainConfig(shuffle_seed=context.random_seed)
-        own = {
-            "sharpness": self.sharpness,
-            "threshold": self.threshold,
-            **context.description,
-        }
-        return [Cell({}, task, network, config, context.snapshots, measured, own)]
+        own = {"sharpness": self.sharpness, "threshold": self.threshold}
+        return [self.cell(context, {}, task, network, config, measured, own)]

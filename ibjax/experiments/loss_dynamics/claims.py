@@ -7,6 +7,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim
 from ibjax.claims.curves import decide_seeds
+from ibjax.numerics import checks
 from ibjax.probes.loss_dynamics import SMALL_STEP
 
 __all__ = ["loss_dynamics_claims"]
@@ -68,9 +69,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
     """
     names = ("loss_change", "loss_change_first_order", "loss_change_second_order")
     names = (*names, "batch_alignment", "small_step_ratio", "loss_change_by_layer")
-    for name in names:
-        if name not in dataset:
-            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    checks.holds("dataset", dataset, *names)
     measured, first, second, alignment, small, by_layer = (
         dataset[name].transpose("seed", "epoch", ...).values.astype(np.float64)
         for name in names

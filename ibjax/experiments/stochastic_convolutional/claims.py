@@ -18,6 +18,7 @@ from ibjax.claims.phases import (
     rise_epochs,
     stretches,
 )
+from ibjax.numerics import checks
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import (
     Estimate,
@@ -126,13 +127,9 @@ def stochastic_convolutional_claims(
 def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
     cells, name = [], f"{estimator}_i_xt_groups"
     for _, cell in cells_of(dataset):
-        found = sorted(map(str, cell.data_vars))
         options = json.loads(cell.attrs["configuration"])
-        if not {name, "test_accuracy"} <= set(found) or "noise" not in options:
-            raise ValueError(
-                f"dataset must hold {name}, test_accuracy and a configuration with "
-                f"noise, got {found} and {sorted(options)}"
-            )
+        checks.holds("dataset", cell.data_vars, name, "test_accuracy")
+        checks.holds("the dataset's configuration", options, "noise")
         # Axes of a network's own have no names: they come last, in order.
         groups = cell[name].transpose("seed", "epoch", ...).values.astype(np.float64)
         groups = np.moveaxis(groups, 2, 0)

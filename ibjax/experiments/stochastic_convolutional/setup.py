@@ -82,7 +82,7 @@ class StochasticSetup(Setup):
             split="ordered",
             shuffle_seed=context.random_seed,
         )
-        # Rows that cannot be trained on fail here, before anything has run.
+        # Before the codes, which are trained on their part.
         check_batch(task, config)
         codes = image_codes(self, task)
         cells = []
@@ -108,18 +108,9 @@ class StochasticSetup(Setup):
                 "noise_std": self.noise_std,
                 "epochs": context.snapshots[-1],
                 **codes.description,
-                **context.description,
             }
             cells.append(
-                Cell(
-                    place,
-                    task,
-                    network,
-                    config,
-                    context.snapshots,
-                    measured,
-                    own,
-                )
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 

@@ -8,6 +8,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
 from ibjax.experiments.choices import COINCIDENCE_FACTOR
+from ibjax.numerics import checks
 from ibjax.results.intervals import (
     Estimate,
     compression_onsets,
@@ -88,10 +89,7 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
       1. Fitting raises I(T;Y) of the last hidden layer, 5 (tanh 3): holds
     """
     num_layers = dataset.sizes["layer"]
-    if num_layers < 2:
-        raise ValueError(
-            f"dataset must hold a hidden layer and the output, got {num_layers} layer"
-        )
+    checks.at_least("number of the dataset's layers", num_layers, 2)
     curves = Curves(dataset, estimator)
     names = dataset["estimator"].values.tolist()
     hidden = range(num_layers - 1)

@@ -11,8 +11,9 @@ import numpy as np
 
 from ibjax import datasets, networks, probes, training
 from ibjax.datasets.szt import NUM_BITS
-from ibjax.experiments.choices import Activation, Optimizer, check_batch, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
 from ibjax.experiments.setup import Context, Setup
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import Cell
@@ -92,8 +93,7 @@ class SztSetup(Setup):
     def check(self) -> None:
         """Check the fields; see the base class."""
         super().check()
-        if self.num_bins < 2:
-            raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
+        checks.at_least("num-bins", self.num_bins, 2)
 
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
@@ -111,8 +111,6 @@ class SztSetup(Setup):
         cells = []
         for chosen, place in self.combinations():
             config = _config(self, chosen, task, context.random_seed)
-            # Rows that cannot be trained on fail here, before anything has run.
-            check_batch(task, config)
             network = network_of(chosen["hidden"], chosen["activation"], self.init)
             measured = probes_of(chosen["noise_variance"])
             if "data-range" in self.estimators:
@@ -137,19 +135,9 @@ class SztSetup(Setup):
                 "num_bins": self.num_bins,
                 "bin_width": self.bin_width,
                 "noise_variance": chosen["noise_variance"],
-                **context.description,
             }
             cells.append(
-                Cell(
-                    place,
-                    task,
-                    network,
-                    config,
-                    context.snapshots,
-                    measured,
-                    own,
-                    vary=self.varied,
-                )
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 
