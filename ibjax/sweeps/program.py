@@ -23,13 +23,13 @@ from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Layout",
-    "compile_program",
+    "Traced",
     "diverged",
     "first_seeds",
     "lay_out",
     "restore",
     "seed_key",
-    "start",
+    "trace",
 ]
 
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
@@ -105,14 +105,51 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
     return jax.random.fold_in(key, seed)
 
 
-def start(
+class Traced(NamedTuple):
+    """Programs of a sweep, traced and not compiled yet.
+
+    Attributes:
+      start: The program of all seeds before any step.
+      arguments: Its arguments.
+      advance: The program from one snapshot to the next.
+      layout: Where seeds run.
+    """
+
+    start: jax.stages.Traced
+    arguments: tuple[Any, ...]
+    advance: jax.stages.Traced
+    layout: Layout
+
+    @property
+    def shapes(self) -> tuple[Any, dict[str, Any]]:
+        """Shapes of the state and of the record of one seed."""
+        state, record = self.advance.out_info
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype),
+            (state, record),
+        )
+
+    def begin(self) -> tuple[Any, Any]:
+        """States before any step, and what each seed keeps, compiled and run."""
+        return _compiled(self.start, self.layout)(*self.arguments)
+
+    def compile(self) -> Callable:
+        """Compile ``advance(states, own, data, first, last, is_last)``.
+
+        It returns the states after epoch ``last`` of those after epoch ``first``, and
+        what was measured there, ``[num_blocks, block, ...]``.
+        """
+        return _compiled(self.advance, self.layout)
+
+
+def trace(
     key: jax.Array,
     trainable: Trainable,
     seeds: np.ndarray,
     numbers: dict[str, np.ndarray],
     layout: Layout,
-) -> tuple[Any, Any]:
-    """All seeds before any step, ``[num_blocks, block, ...]``.
+) -> Traced:
+    """Trace the programs of a sweep; mistakes in what is trained show here.
 
     Args:
       key: Key of the sweep.
@@ -122,7 +159,7 @@ def start(
       layout: Where seeds run.
 
     Returns:
-      States, and what each seed keeps.
+      The programs.
     """
 
     def one_seed(seed, chosen, key, data):
@@ -146,24 +183,14 @@ def start(
         key,
         trainable.data,
     )
-    jitted = jax.jit(begin, out_shardings=layout.sharding)
-    return _compiled(jitted.lower(*arguments), layout)(*arguments)
-
-
-def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout):
-    """Compile the program that takes every seed from one snapshot to the next.
-
-    Args:
-      states: All seeds, from :func:`start`.
-      own: What each seed keeps, likewise.
-      trainable: What is trained.
-      layout: Where seeds run.
-
-    Returns:
-      ``advance(states, own, data, first, last, is_last)``: the states after epoch
-      ``last`` of those after epoch ``first``, and what was measured there,
-      ``[num_blocks, block, ...]``.
-    """
+    start = jax.jit(begin, out_shardings=layout.sharding).trace(*arguments)
+    # Of shapes alone: what does not fit is found before anything is compiled.
+    states, own = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=layout.sharding
+        ),
+        start.out_info,
+    )
     epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     sharded = jax.shard_map(
@@ -173,9 +200,8 @@ def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout)
         out_specs=by_block,
         check_vma=False,
     )
-    return _compiled(
-        jax.jit(sharded).lower(states, own, trainable.data, *epochs), layout
-    )
+    advance = jax.jit(sharded).trace(states, own, trainable.data, *epochs)
+    return Traced(start, arguments, advance, layout)
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:
@@ -210,12 +236,13 @@ def diverged(params: Any) -> np.ndarray:
     return ~np.asarray(jax.vmap(_all_finite)(params))
 
 
-def _compiled(lowered: jax.stages.Lowered, layout: Layout) -> Callable:
+def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
     """The executable of a program, one kept from before if it is the same program.
 
     Programs are told apart by their text, so that networks, probes and tasks made anew
     hit, and a change of the default precision does not.
     """
+    lowered = traced.lower()
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     key = text, layout.devices, lowered.in_tree, lowered.out_tree
     if key not in _programs:

@@ -6,13 +6,13 @@ calls its state is saved, which is where an interrupted run goes on.
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ibjax.numerics import checks
+from ibjax.results.directory import RunDirectory
 from ibjax.sweeps.checkpoint import Checkpoint, save_checkpoint
 
 __all__ = [
@@ -65,22 +65,22 @@ class Run(NamedTuple):
 
 
 def run_snapshots(
-    prepare: Callable[[list[np.ndarray] | None], tuple[Any, Callable]],
+    prepare: Callable[[Checkpoint | None], tuple[Any, Callable]],
     snapshots: Sequence[int],
     *,
     to_rows: Callable[[Any], Any],
     done: Checkpoint | None = None,
-    directory: Path | None = None,
+    directory: RunDirectory | None = None,
     configuration: dict[str, Any] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Advance from each snapshot to the next, saving after every one.
 
     Args:
-      prepare: ``prepare(leaves)`` returns the states to start from and ``advance``,
-        compiled. ``leaves`` are those of an unfinished run's states, None for a fresh
-        start. ``advance(states, first, last, is_last)`` trains from one epoch to
-        another and measures there: it returns the new states and arrays by name.
+      prepare: ``prepare(done)`` returns the states to start from and ``advance``,
+        compiled. ``done`` is the unfinished run, None for a fresh start.
+        ``advance(states, first, last, is_last)`` trains from one epoch to another and
+        measures there: it returns the new states and arrays by name.
       snapshots: Epochs to measure at, increasing.
       to_rows: Makes a tree of such states or measurements one of numpy arrays,
         ``[num_seeds, ...]`` each.
@@ -93,8 +93,8 @@ def run_snapshots(
       The states at the end and all records.
 
     Example:
-      >>> def prepare(leaves):
-      ...     start = np.zeros(2) if leaves is None else leaves[0]
+      >>> def prepare(done):
+      ...     start = np.zeros(2) if done is None else done.leaves[0]
       ...     return start, lambda s, first, last, _: (s + last - first, {"sum": s})
       >>> run = run_snapshots(prepare, [0, 3, 5], to_rows=np.asarray)
       >>> print(run.states, len(run.records))
@@ -105,7 +105,7 @@ def run_snapshots(
     report = on_progress or (lambda progress: None)
     started = time.perf_counter()
     report(progress_after(len(records), snapshots, "compile"))
-    states, advance = prepare(None if done is None else done.leaves)
+    states, advance = prepare(done)
     compile_seconds = time.perf_counter() - started
 
     report(progress_after(len(records), snapshots, "run"))

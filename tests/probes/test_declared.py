@@ -219,7 +219,7 @@ def _declaring(value, dims=("layer",), name="odd"):
             ValueError,
             r"odd must have shape .* for the dims \('layer',\) of its probe",
         ),
-        (_declaring(np.ones(3)), ValueError, "must have shape \[2\] for the dims"),
+        (_declaring(np.ones(3)), ValueError, r"must have shape \[2\] for the dims"),
         (_declaring(np.ones(2), name="epoch"), ValueError, "the name epoch, which is"),
         (_declaring(np.ones(()), (), "diverged"), ValueError, "the name diverged"),
         (

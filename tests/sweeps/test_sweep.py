@@ -215,8 +215,8 @@ def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config
     def compiled(config, probes=LIGHT):
         layout = program.lay_out(1, None, jax.devices()[:1])
         trainable = network_trainable(task, network, config, probes=probes)
-        seeds = program.start(jax.random.key(3), trainable, np.arange(1), {}, layout)
-        return program.compile_program(*seeds, trainable, layout)
+        key = jax.random.key(3)
+        return program.trace(key, trainable, np.arange(1), {}, layout).compile()
 
     first = compiled(config)
     other = dataclasses.replace(config, learning_rate=1e-3)
