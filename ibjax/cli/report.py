@@ -41,4 +41,4 @@ def write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None
     if others:
         text += f"\n\n{', '.join(others)}: in the report and in summary.json"
     text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
-    console.print(text, markup=False)
+    console.print(text)

@@ -4,14 +4,14 @@ import shlex
 import sys
 
 import tyro
-from rich.console import Console
 
 from ibjax.cli.options import ReproduceOptions
-from ibjax.cli.progress import GridBar
+from ibjax.cli.progress import GridBar, plain_console
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.reproduce import reproduce as run
+from ibjax.results.directory import reserved
 
 __all__ = ["reproduce"]
 
@@ -38,7 +38,7 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             )
             return image_task("digits")
 
-    with GridBar(Console(stderr=True, highlight=False, soft_wrap=True)) as bar:
+    with reserved(options.output), GridBar(plain_console(stderr=True)) as bar:
         table = run(
             experiment,
             options.output,

@@ -7,13 +7,13 @@ from functools import partial
 
 import jax
 import tyro
-from rich.console import Console
 
-from ibjax.cli.options import Options, SweepOptions
-from ibjax.cli.progress import GridBar
+from ibjax.cli.options import Options, SweepOptions, check_key
+from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import write_report
 from ibjax.experiments.catalogue import SWEEPS
 from ibjax.numerics import checks
+from ibjax.results.directory import reserved
 from ibjax.results.provenance import describe_devices
 from ibjax.sweeps.grid import Cell, sweep_grid
 
@@ -29,7 +29,8 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
       options: A published experiment, whose options can be changed.
     """
     started = time.perf_counter()
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
+    check_key(options.run.key)
     part = SWEEPS[options.name]._replace(setup=options.setup)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
@@ -45,7 +46,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
         description={"command": f"ibjax sweep {options.name}"},
         **run,
     )
-    console.print(_announcement(options, cells, scale.seeds), markup=False)
+    console.print(_announcement(options, cells, scale.seeds))
     devices = describe_devices(run["devices"])
     console.print(f"devices: {devices}; output: {options.output}")
     with GridBar(console) as bar:
@@ -58,7 +59,8 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
             on_progress=partial(bar.update, "", cells),
             **run,
         )
-    write_report(dataset, options.output, console)
+    with reserved(options.output):
+        write_report(dataset, options.output, console)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 

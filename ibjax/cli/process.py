@@ -1,0 +1,138 @@
+"""The command's process: signals that stop it, and outputs that nobody reads."""
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+__all__ = ["Stopped", "is_full", "outliving_its_reader", "stopped_by_signals"]
+
+# Seconds that a run has to come to an end by itself: a call of compiled code does not
+# see a signal before it returns, and whoever sends one kills after ten or so.
+_GRACE_SECONDS = 3.0
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+class Stopped(BaseException):
+    """A signal that ends the command; like KeyboardInterrupt no error to be caught."""
+
+    def __init__(self, number: int):
+        """Name the signal.
+
+        Args:
+          number: Number of the signal.
+        """
+        self.name = signal.Signals(number).name
+        self.code = 128 + number
+        super().__init__(self.name)
+
+
+@contextlib.contextmanager
+def stopped_by_signals(last_words: str) -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into :class:`Stopped`, which lets go of what is held.
+
+    Args:
+      last_words: What to say after the signal's name where the process has to end in
+        the midst of a long call.
+    """
+    numbers = [signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
+    # One that is ignored, as by nohup, stays so.
+    numbers = [n for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python takes signals in the main thread alone.
+        return
+    ended = threading.Event()
+
+    def stop(number, frame):
+        raise Stopped(number)
+
+    def watch(reading):
+        found = os.read(reading, 1)
+        while found and found[0] not in (*numbers, signal.SIGINT):
+            found = os.read(reading, 1)
+        if found and not ended.wait(_GRACE_SECONDS):
+            stopped = Stopped(found[0])
+            # Whatever was saved stays: files are replaced in one step.
+            os.write(2, f"\nibjax: stopped by {stopped.name}{last_words}\n".encode())
+            os._exit(stopped.code)
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    # The interpreter writes the number of a signal here at once, whatever it is doing.
+    earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, args=[reading], daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signal.set_wakeup_fd(earlier)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
+
+
+class _Output:
+    """A stream that goes on in silence when its reader has gone."""
+
+    def __init__(self, stream: TextIO, name: str):
+        self._stream = stream
+        self._name = name
+        self._is_open = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._call(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._call(self._stream.flush)
+
+    def _call(self, method, *arguments) -> None:
+        if not self._is_open:
+            return
+        try:
+            method(*arguments)
+        except BrokenPipeError:
+            self._is_open = False
+            # What is left in the stream's buffer goes nowhere, and does so quietly.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+            if self._name == "stdout":
+                print(
+                    "ibjax: nobody reads the output any more; the run goes on",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+
+@contextlib.contextmanager
+def outliving_its_reader() -> Iterator[None]:
+    """Let the command go on when the reader of its output ends, as ``head`` does."""
+    before = sys.stdout, sys.stderr
+    if sys.stderr is not None:
+        sys.stderr = _Output(sys.stderr, "stderr")
+    if sys.stdout is not None:
+        sys.stdout = _Output(sys.stdout, "stdout")
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def is_full(error: Exception) -> bool:
+    """Check that an error is of a disk that takes no more."""
+    return isinstance(error, OSError) and error.errno in _FULL
