@@ -140,7 +140,6 @@ def check_fits(
     record: dict[str, Any],
     *,
     num_rows: int,
-    num_snapshots: int,
 ) -> None:
     """Check that a checkpoint is of what is trained, before it is trained further.
 
@@ -148,8 +147,7 @@ def check_fits(
       checkpoint: The checkpoint.
       state: Leaves of the state of one seed, or their shapes.
       record: Arrays of one seed at one snapshot by name, or their shapes.
-      num_rows: Seeds, or of all copies where numbers are varied.
-      num_snapshots: Number of snapshots in all.
+      num_rows: Number of seeds, or of all copies where numbers are varied.
 
     Raises:
       ResultsError: If a shape, a type or a number of arrays is another one.
@@ -161,14 +159,10 @@ def check_fits(
     rows = (num_rows,)
     names = sorted(record)
     measured = described([record[name] for name in names], rows)
-    fits = (
-        described(checkpoint.leaves, ()) == described(state, rows)
-        and 0 < len(checkpoint.records) <= num_snapshots
-        and all(
-            sorted(one) == names
-            and described([one[name] for name in names], ()) == measured
-            for one in checkpoint.records
-        )
+    fits = described(checkpoint.leaves, ()) == described(state, rows) and all(
+        sorted(one) == names
+        and described([one[name] for name in names], ()) == measured
+        for one in checkpoint.records
     )
     if not fits:
         raise ResultsError(
@@ -197,6 +191,8 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
         ]
         columns = {name.removeprefix("record_"): arrays[name] for name in arrays}
         (num_records,) = {len(column) for column in columns.values()}
+        if not 0 < num_records <= len(configuration["snapshots"]):
+            raise ValueError(f"it holds {num_records} snapshots")
     except Exception as error:
         details = " ".join(str(error).split())[:100] or "no details"
         raise ResultsError(

@@ -232,13 +232,7 @@ def sweep_trainable(
             _check_saved(state)
         if done is not None:
             # Another probe of the same name may measure something else by now.
-            check_fits(
-                done,
-                jax.tree.leaves(state),
-                record,
-                num_rows=num_rows,
-                num_snapshots=len(snapshots),
-            )
+            check_fits(done, jax.tree.leaves(state), record, num_rows=num_rows)
         states, own = traced.begin()
         if done is not None:
             states = program.restore(states, done.leaves, layout)
