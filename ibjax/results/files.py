@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -9,8 +10,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 __all__ = [
     "DATASET_FILE",
@@ -59,12 +62,12 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
       True
     """
     path = Path(path)
+    # In memory first: HDF5 crashes some time after it could not write to a full disk.
+    buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
     with _temporary_beside(path) as temporary:
-        try:
-            dataset.to_netcdf(temporary, engine="h5netcdf")
-        except RuntimeError as error:  # That of HDF5 when it cannot write.
-            raise OSError(str(error)) from error
-        temporary.write_bytes(seal(temporary.read_bytes()))
+        temporary.write_bytes(seal(buffer.getvalue()))
 
 
 def seal(content: bytes) -> bytes:

@@ -63,19 +63,19 @@ def test_saving_replaces_what_was_there(tmp_path):
     assert results.open_dataset(path).seed.values.tolist() == [5, 6]
 
 
-@pytest.mark.parametrize("failing", ["to_netcdf", "fsync", "replace"])
+@pytest.mark.parametrize("failing", ["write_bytes", "fsync", "replace"])
 def test_a_failed_save_leaves_the_old_file(failing, tmp_path, monkeypatch):
     path = tmp_path / results.DATASET_FILE
     results.save_dataset(_dataset(), path)
     before = path.read_bytes()
 
     def fail(*arguments, **options):
-        if failing == "to_netcdf":
+        if failing == "write_bytes":
             # Like a full disk: some bytes are written first.
-            arguments[1].write_bytes(b"half of it")
+            arguments[0].write_text("half of it")
         raise OSError("No space left on device")
 
-    owner = xr.Dataset if failing == "to_netcdf" else results.files.os
+    owner = results.files.Path if failing == "write_bytes" else results.files.os
     with monkeypatch.context() as patch:
         patch.setattr(owner, failing, fail)
         with pytest.raises(OSError, match="No space left"):
