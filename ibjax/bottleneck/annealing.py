@@ -17,6 +17,7 @@ from ibjax.bottleneck.blahut_arimoto import (
     one_cluster_per_input,
     random_encoder,
 )
+from ibjax.compilation import exact_jit
 
 __all__ = [
     "LEAST_DISTANCE",
@@ -53,7 +54,7 @@ class Points(NamedTuple):
     converged: jax.Array
 
 
-@partial(jax.jit, static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
+@exact_jit(static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
 def trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
     """Points at decreasing betas, ``[num_betas]``."""
     source = iteration.make_source(p_xy)

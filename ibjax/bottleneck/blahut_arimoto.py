@@ -9,7 +9,6 @@ which is :math:`I(X;T) - \beta I(T;Y)` for alpha = 1. For alpha = 0 it is the
 deterministic bottleneck of Strouse and Schwab (2017), whose encoder is a map.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -21,6 +20,7 @@ from jax.typing import ArrayLike
 from ibjax import measures
 from ibjax.bottleneck import iteration
 from ibjax.bottleneck.tables import check_joint, is_joint, merge_inputs
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -248,7 +248,7 @@ def optimality_gap(
     return _optimality_gap(p_xy, beta, _check_encoder(p_t_given_x, p_xy))
 
 
-@jax.jit
+@exact_jit
 def _optimality_gap(p_xy, beta, encoder):
     source = iteration.make_source(p_xy)
     clusters = iteration.clusters_of(source, encoder)
@@ -331,7 +331,7 @@ def merge_where_known(p_xy: jax.Array) -> jax.Array:
     return jnp.asarray(merge_inputs(p_xy)[0])
 
 
-@jax.jit
+@exact_jit
 def one_cluster_per_input(p_xy: jax.Array) -> iteration.Clusters:
     """Clusters of T = X with a little noise, ``[num_x]`` of them.
 
@@ -345,12 +345,12 @@ def one_cluster_per_input(p_xy: jax.Array) -> iteration.Clusters:
     )
 
 
-@jax.jit
+@exact_jit
 def _clusters_of(p_xy, p_t_given_x):
     return iteration.clusters_of(iteration.make_source(p_xy), p_t_given_x)
 
 
-@partial(jax.jit, static_argnames=("max_steps", "tol"))
+@exact_jit(static_argnames=("max_steps", "tol"))
 def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
     beta, alpha = jnp.asarray(beta, p_xy.dtype), jnp.asarray(alpha, p_xy.dtype)
     fixed = iteration.iterate(

@@ -20,7 +20,6 @@ information bottleneck principle`, 2015, take theirs to the optimum of
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -28,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -162,7 +162,7 @@ def finite_sample_bounds(
     return _sample_bounds(*sizes, form=form)
 
 
-@partial(jax.jit, static_argnames="form")
+@exact_jit(static_argnames="form")
 def _sample_bounds(
     n: jax.Array, k: jax.Array, m: jax.Array, delta: jax.Array, form: str
 ) -> SampleBounds:
@@ -368,7 +368,7 @@ def _curve(curve_i_xt: ArrayLike, curve_i_ty: ArrayLike) -> tuple[jax.Array, jax
     return curve_i_xt, curve_i_ty
 
 
-@partial(jax.jit, static_argnames="side")
+@exact_jit(static_argnames="side")
 def _read(
     at: jax.Array, abscissa: jax.Array, ordinate: jax.Array, side: str
 ) -> jax.Array:

@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["Capacity", "RateDistortion", "capacity", "rate_distortion"]
@@ -172,7 +173,7 @@ def rate_distortion(
     )
 
 
-@jax.jit
+@exact_jit
 def _capacity(p_y_given_x, max_steps, tol):
     # The optimal p(x) is constant to first order, so the gradient needs only the last
     # evaluation; reverse mode could not pass the loop anyway.
@@ -219,7 +220,7 @@ def _divergence(p_y_given_x: jax.Array, log_p: jax.Array) -> jax.Array:
     return jnp.sum(p_y_given_x * jnp.where(zero, 0, log_ratio), axis=1)
 
 
-@jax.jit
+@exact_jit
 def _rate_distortion(p_x, distortion, slope, max_steps, tol):
     (num_x,) = p_x.shape
     chex.assert_shape(distortion, (num_x, None))

@@ -26,6 +26,7 @@ from ibjax.bottleneck.blahut_arimoto import (
 )
 from ibjax.bottleneck.critical_betas import critical_beta, find_transitions
 from ibjax.bottleneck.tables import check_joint
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["InformationCurve", "critical_beta", "information_curve"]
@@ -166,7 +167,7 @@ def information_curve(
     )
 
 
-@jax.jit
+@exact_jit
 def _expand(p_xy, clusters, betas):
     """Encoders of all inputs from the clusters of the merged ones, for every beta."""
     source = iteration.make_source(p_xy)

@@ -10,7 +10,6 @@ encoder that would be optimal at a trade-off beta,
 and find the beta at which it is closest to the layer's own p(t|x).
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -20,6 +19,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["LayerOptimality", "layer_optimality", "map_optimality"]
@@ -45,7 +45,7 @@ class LayerOptimality(NamedTuple):
     divergence_by_beta: jax.Array
 
 
-@jax.jit
+@exact_jit
 def layer_optimality(
     p_t_given_x: ArrayLike, p_y_given_x: ArrayLike, p_x: ArrayLike, betas: ArrayLike
 ) -> LayerOptimality:
@@ -98,7 +98,7 @@ def layer_optimality(
     return _closest(betas, lax.map(at, betas))
 
 
-@partial(jax.jit, static_argnames="num_t")
+@exact_jit(static_argnames="num_t")
 def map_optimality(
     clusters: ArrayLike,
     inputs: ArrayLike,

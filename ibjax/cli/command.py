@@ -19,8 +19,8 @@ from ibjax.cli.progress import plain_console
 from ibjax.cli.report import write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
-from ibjax.compilation import use_all_cores
-from ibjax.datasets.download import data_directories
+from ibjax.compilation import keep_programs, use_all_cores
+from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.results.directory import reserved
 from ibjax.results.files import ResultsError
@@ -28,6 +28,7 @@ from ibjax.results.provenance import describe_devices
 
 __all__ = ["main"]
 
+_NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 # Mistakes of the caller, a package that is missing, and numbers without room for them.
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ibjax {ibjax.__version__}")
         return
     use_all_cores()
+    if _NO_CACHE in arguments:
+        arguments.remove(_NO_CACHE)
+    else:
+        keep_programs(cache_directory() / "programs")
     goes_on = "; --resume goes on from the last snapshot"
     goes_on = goes_on if arguments[:1] and arguments[0] in _EXPERIMENTS else ""
     with process.outliving_its_reader(), warnings.catch_warnings():
@@ -81,7 +86,8 @@ def _run(arguments: Sequence[str]) -> None:
         _COMMANDS,
         prog="ibjax",
         description="Information-bottleneck analysis of deep networks. --version "
-        "prints the version.",
+        "prints the version. Compiled programs are kept for the next run; "
+        f"{_NO_CACHE} does without.",
         args=arguments,
         config=(
             tyro.conf.FlagCreatePairsOff,

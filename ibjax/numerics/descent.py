@@ -10,8 +10,15 @@ from typing import Any, NamedTuple
 import jax
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from ibjax.compilation import on_cpu
 
 __all__ = ["DescentState", "Loss", "descend", "init", "step"]
+
+# Parameters of so small a network go from step to step as one vector, which an
+# accelerator changes in one program instead of one for every array.
+_SMALL = 2**14
 
 Loss = Callable[[Any, Any, Any], tuple[jax.Array, tuple[Any, Any]]]
 """``loss(params, memory, batch) -> (value, (memory, record))``."""
@@ -90,4 +97,16 @@ def descend(
       >>> print(end.params, history)
       0.875 [1.     0.25   0.0625]
     """
-    return lax.scan(lambda s, batch: step(loss, s, batch, optimizer), state, batches)
+    size = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    if on_cpu() or size > _SMALL:
+        return lax.scan(lambda s, b: step(loss, s, b, optimizer), state, batches)
+
+    flat, as_tree = ravel_pytree(state.params)
+
+    def one_step(state, batch):
+        state = state._replace(params=as_tree(state.params))
+        state, record = step(loss, state, batch, optimizer)
+        return state._replace(params=ravel_pytree(state.params)[0]), record
+
+    state, records = lax.scan(one_step, state._replace(params=flat), batches)
+    return state._replace(params=as_tree(state.params)), records

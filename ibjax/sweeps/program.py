@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax.compilation import CPU_OPTIONS
+from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
@@ -183,7 +183,9 @@ def trace(
         key,
         trainable.data,
     )
-    start = jax.jit(begin, out_shardings=layout.sharding).trace(*arguments)
+    jitted = jax.jit(full_precision(begin), out_shardings=layout.sharding)
+    with compiling_for(layout.devices[0].platform):
+        start = jitted.trace(*arguments)
     # Of shapes alone: what does not fit is found before anything is compiled.
     states, own = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(
@@ -200,7 +202,10 @@ def trace(
         out_specs=by_block,
         check_vma=False,
     )
-    advance = jax.jit(sharded).trace(states, own, trainable.data, *epochs)
+    with compiling_for(layout.devices[0].platform):
+        advance = jax.jit(full_precision(sharded)).trace(
+            states, own, trainable.data, *epochs
+        )
     return Traced(start, arguments, advance, layout)
 
 
@@ -242,14 +247,15 @@ def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
     Programs are told apart by their text, so that networks, probes and tasks made anew
     hit, and a change of the default precision does not.
     """
-    lowered = traced.lower()
+    platform = layout.devices[0].platform
+    with compiling_for(platform):
+        lowered = traced.lower()
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     key = text, layout.devices, lowered.in_tree, lowered.out_tree
     if key not in _programs:
-        on_cpu = layout.devices[0].platform == "cpu"
         while len(_programs) >= _MAX_PROGRAMS:
             _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(CPU_OPTIONS if on_cpu else None)
+        _programs[key] = lowered.compile(CPU_OPTIONS if platform == "cpu" else None)
     return _programs[key]
 
 

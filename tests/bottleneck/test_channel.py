@@ -422,7 +422,7 @@ def test_channels_that_are_refused(channel, error, message):
             ValueError,
             "finite entry, but row 1 is infinite",
         ),
-        ({"slope": np.ones(2)}, ValueError, r"slope must lie in \[0, inf\], got \[1"),
+        ({"slope": np.ones(2)}, ValueError, r"slope must lie in \[0, inf\], got shape"),
         ({"slope": -1.0}, ValueError, r"slope must lie in \[0, inf\], got -1"),
         ({"slope": np.nan}, ValueError, r"slope must lie in \[0, inf\], got nan"),
     ],

@@ -168,7 +168,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
     ("options", "message"),
     [
         (["--batch-size", "4000"], "batch_size, of 3277 rows to train on, must lie in"),
-        (["--batch-size", "0"], "batch_size must be a number of rows, at least 1"),
+        (["--batch-size", "0"], "batch_size must be a whole number, at least 1"),
         (["--train-fraction", "0"], "train_fraction must lie in"),
         (["--learning-rate", "-1"], "learning_rate must be one positive number"),
         (["--noise-variance", "-1"], "noise-variance must be one positive number"),
@@ -176,7 +176,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
         (["--num-bins", "1"], "num-bins must be at least 2"),
         (["--seeds", "0"], "num_seeds must be at least 1"),
         (["--epochs", "0"], "num_epochs must lie in [1, 2147483647], got 0"),
-        (["--hidden", "4", "0"], "widths must be two or more positive numbers"),
+        (["--hidden", "4", "0"], "widths must be 2 or more positive whole numbers"),
         (["--hidden", "4-x"], "hidden must be numbers of units"),
         (["--hidden", "4,x"], "hidden must be numbers of units"),
         (["--activation", "relu", "relu"], "activation must name each value once"),
