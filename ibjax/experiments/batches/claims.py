@@ -99,6 +99,7 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
             )
         )
     for (activation, batch), (found, _) in curves.items():
+        # Networks of one seed start alike at every batch size: compared in pairs.
         if batch == "full" or (activation, "full") not in curves:
             continue
         full, _ = curves[activation, "full"]
@@ -114,6 +115,7 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
             )
         )
     for (activation, batch), (found, cell) in curves.items():
+        # Its layers should not compress, which leaves no epoch to compare.
         if activation == "relu":
             continue
         events = transition_epochs(found, cell)
@@ -142,6 +144,7 @@ def copy_claims(dataset: xr.Dataset) -> list[Claim]:
     for layer in dataset["layer"].values[:-1]:
         chosen = dataset.sel(layer=layer)
         turning = turning_epochs(chosen["epoch"].values, chosen["gradient_snr"].values)
+        # NaN where the ratio never falls below one for good.
         found.append(
             decide(
                 f"Layer {layer} ({chosen['layer_name'].item()}) goes over to a "
@@ -197,6 +200,7 @@ def _together(number, activation, batch, curves, events, first, second) -> Claim
             num_seeds=curves.num_seeds,
             above=0.0,
         )
+    # Limits of equal size on a log scale, over which the snapshots are spread.
     return decide(
         claim,
         "the first over the second, median",

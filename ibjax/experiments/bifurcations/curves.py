@@ -89,6 +89,7 @@ def run(
         "tables": {},
     }
     text = ""
+    # Near a division two objectives differ by less than float32 can tell.
     with jax.enable_x64(True):
         for name in options.tables:
             started = time.perf_counter()
@@ -99,6 +100,7 @@ def run(
             save_figure(figure, output / f"bifurcations_{name}")
             text += f"## {name}\n\n{curve_claims_markdown(claims)}\n"
             content["tables"][name] = {
+                # The other table has 4,096 rows, and follows from the task.
                 "p_xy": p_xy.tolist() if name == "random" else None,
                 "i_xy_bits": float(measures.mutual_information(p_xy) / np.log(2)),
                 "beta_of_second_singular_value": float(critical_beta(p_xy)),

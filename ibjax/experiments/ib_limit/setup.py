@@ -34,6 +34,7 @@ class IbLimitSetup(Setup):
         task = datasets.szt(self.sharpness, self.threshold)
         network = networks.mlp(_WIDTHS)
         measured = [
+            # The authors' bins of tanh, from -1 to 1.
             probes.bin_edges(SZT_EDGES),
             probes.optimality(task),
             probes.losses,

@@ -89,6 +89,7 @@ def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainCo
         learning_rate=setup.learning_rate,
         optimizer=setup.optimizer,
         batch_size=setup.batch_size,
+        # All but the measured ones, which come last.
         train_fraction=1 - task.measured.num_samples / task.num_samples,
         split="ordered",
         shuffle_seed=random_seed,
