@@ -145,7 +145,7 @@ def _check_options(options: CurveOptions) -> None:
     if options.max_beta is not None:
         checks.in_range("max-beta", options.max_beta, f"({options.min_beta}, inf)")
     if options.num_clusters is not None:
-        checks.at_least("num-clusters", options.num_clusters, 1)
+        checks.count("num-clusters", options.num_clusters)
     if options.restarts is not None:
         # Few clusters have local optima: one start at random at the least.
         least = 0 if options.num_clusters is None else 1

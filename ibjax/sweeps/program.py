@@ -77,7 +77,7 @@ def lay_out(
       ValueError: If ``block`` is below one or there is no device.
     """
     if block is not None:
-        checks.at_least("block", block, 1)
+        checks.count("block", block)
     devices = tuple(jax.devices() if devices is None else devices)
     checks.not_empty("devices", devices)
     on_cpu = devices[0].platform == "cpu"

@@ -165,7 +165,7 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
     """
     # The program counts epochs in 32 bits.
     checks.in_range("num_epochs", num_epochs, f"[1, {_MOST_EPOCHS}]")
-    checks.at_least("num_snapshots", num_snapshots, 2)
+    checks.count("num_snapshots", num_snapshots, 2)
     if num_snapshots > num_epochs:
         return tuple(range(num_epochs + 1))
     if num_snapshots == 2:

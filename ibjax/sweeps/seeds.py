@@ -194,8 +194,8 @@ def sweep_trainable(
       ResultsError: If ``directory`` holds another run, or a damaged one.
     """
     checks.key("key", key)
-    checks.at_least("num_seeds", num_seeds, 1)
-    checks.at_least("first_seed", first_seed, 0)
+    checks.count("num_seeds", num_seeds)
+    checks.count("first_seed", first_seed, 0)
     # A seed's number is 32 bits wide where it is folded into the key.
     checks.in_range("first_seed + num_seeds", first_seed + num_seeds, "[1, 2147483647]")
     snapshots, vary = check_snapshots(snapshots), check_vary(vary)

@@ -175,7 +175,7 @@ def test_divergence_is_marked():
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"num_seeds": 0}, "num_seeds must be at least 1"),
+        ({"num_seeds": 0}, "num_seeds must be a whole number, at least 1"),
         ({"snapshots": [3, 2]}, "snapshots must be increasing"),
         ({"noise_variances": (0.0,)}, "noise_variances must be different positive"),
         ({"noise_variances": (1.0, 1 + 1e-8)}, "noise_variances must be different"),

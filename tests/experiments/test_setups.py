@@ -227,7 +227,7 @@ def test_no_hidden_layer_has_no_range():
         ({"estimators": ()}, "estimators must hold at least one"),
         ({"batch_size": (512, 512)}, "batch-size must name each value once"),
         ({"hidden": ("5-x",)}, "hidden must be numbers of units"),
-        ({"num_bins": 1}, "num-bins must be at least 2"),
+        ({"num_bins": 1}, "num-bins must be a whole number, at least 2"),
         ({"bin_width": 0.0}, "bin-width must be one positive number"),
         ({"noise_variance": (1e-3, -1.0)}, "noise-variance must be one positive"),
         ({"train_fraction": (0.01,)}, "batch_size, of .* must lie in"),

@@ -369,14 +369,14 @@ def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_seeds": 0}, "num_seeds must be at least 1, got 0"),
+        ({"num_seeds": 0}, "num_seeds must be a whole number, at least 1, got 0"),
         ({"snapshots": ()}, "snapshots must be increasing epochs"),
         ({"snapshots": (0, 3, 3)}, "snapshots must be increasing epochs"),
         ({"snapshots": (-1, 3)}, "snapshots must be increasing epochs"),
         ({"snapshots": (0, 3_000_000_000)}, r"snapshots must lie in \[0, 2147483647\]"),
         ({"first_seed": 2**31 - 2}, r"first_seed \+ num_seeds must lie in"),
-        ({"first_seed": -1}, "first_seed must be at least 0, got -1"),
-        ({"block": 0}, "block must be at least 1, got 0"),
+        ({"first_seed": -1}, "first_seed must be a whole number, at least 0, got -1"),
+        ({"block": 0}, "block must be a whole number, at least 1, got 0"),
         ({"devices": ()}, "devices must hold at least one"),
     ],
 )
@@ -437,7 +437,7 @@ def test_snapshot_epochs_are_log_spaced():
     assert snapshot_epochs(1000, 3) == (0, 1, 1000)
     with pytest.raises(ValueError, match="num_epochs must lie in"):
         snapshot_epochs(0)
-    with pytest.raises(ValueError, match="num_snapshots must be at least 2"):
+    with pytest.raises(ValueError, match="num_snapshots must be a whole number, at least 2"):
         snapshot_epochs(10, 1)
 
 

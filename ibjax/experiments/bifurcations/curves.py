@@ -73,7 +73,7 @@ def run(
     Raises:
       ValueError: If there are fewer than two betas, no tables, or sources.
     """
-    checks.at_least("betas", options.betas, 2)
+    checks.count("betas", options.betas, 2)
     checks.not_empty("tables", options.tables)
     if sources:
         raise ValueError(f"sources must be empty for bifurcations, got {list(sources)}")

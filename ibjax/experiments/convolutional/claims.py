@@ -94,6 +94,7 @@ def _rises(curves: Curves) -> Claim:
     kept = curves.kept[:-1] & curves.kept[1:]
     rises = np.where(kept, rises, np.nan)
     layer = _largest(np.array([mean_estimate(rise).value for rise in rises]))
+    # The mean over channels is no function of the layer before: it may rise.
     mean = curves.estimator.startswith("mean")
     limit = "above" if mean else "below"
     return decide(
@@ -138,6 +139,7 @@ def _calibration(configuration, bound: str) -> Claim:
         f"{bound} bound{others}",
         f"distance of {found:.4f} bits, their estimate, from {target:.4f}; their own "
         f"entropy is {entropy:.4f}",
+        # A number without seeds, and so without an interval.
         Estimate(distance, distance, distance, 1),
         num_seeds=1,
         below=CALIBRATED_BITS,

@@ -85,6 +85,7 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
       largest fall of I(X;T) in any layer, noise variance 1, bits
     """
     claims: list[Claim] = []
+    # By the beginnings of names: of one kind there are datasets of several sizes.
     for name, dataset in datasets.items():
         if name.startswith("generalization"):
             claims += _generalization(dataset)
@@ -125,6 +126,7 @@ def largest_falls(curves: np.ndarray) -> np.ndarray:
 def _generalization(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     null, best = dataset["null_loss"].values, dataset["best_loss"].values
+    # At the best epoch: how far a student gets, whether it overtrains later or not.
     reached = dataset["test_loss"].min("epoch").values
     good = decide_seeds(
         dataset,
@@ -176,10 +178,12 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
             for name in ("i_irrelevant", "i_relevant")
         )
         seeds = np.arange(len(irrelevant))
+        # The fall begins at the peak and ends at the lowest point after it.
         start = np.argmax(irrelevant, axis=1)
         after = np.arange(irrelevant.shape[1])[None] >= start[:, None]
         end = np.argmin(np.where(after, irrelevant, np.inf), axis=1)
         fall = irrelevant[seeds, start] - irrelevant[seeds, end]
+        # Where fitting is over before the fall begins, none of it was while fitting.
         fitted = irrelevant[seeds, np.maximum(_fitted(dataset), start)]
         with np.errstate(invalid="ignore", divide="ignore"):
             while_fitting = (irrelevant[seeds, start] - fitted) / fall
@@ -240,6 +244,7 @@ def _gradient_step(dataset: xr.Dataset) -> list[Claim]:
             dataset,
             f"4. The gradient is first mostly signal ({size})",
             "largest SNR along training, of the layer where it is least, median",
+            # If the layer where it is least passes one, all do.
             np.min(np.max(curves.snr, axis=2), axis=0),
             median=True,
             above=1.0,

@@ -75,6 +75,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
         for name in names
     )
     num_layers = by_layer.shape[2]
+    # Of the prediction, whose parts add up: the measured change is of all layers.
     shares = by_layer / np.sum(by_layer, axis=2, keepdims=True)
     claims = [
         decide_seeds(

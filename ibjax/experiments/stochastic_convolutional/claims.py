@@ -175,6 +175,8 @@ def _compresses_after_fit(cell: _Cell, layer: int) -> list[Claim]:
     name, i_xt = curves.name(layer), curves.i_xt[layer, kept]
     seeds, peak = np.arange(len(i_xt)), np.argmax(i_xt, axis=1)
     fall = i_xt[seeds, peak] - i_xt[:, -1]
+    # Both values come from the same images: the error of their difference is smaller
+    # than two errors added up.
     for seed, groups in enumerate(cell.groups[layer, kept]):
         fall[seed] -= STANDARD_ERRORS * difference_errors(groups)[peak[seed], -1]
     claims = [
@@ -224,6 +226,7 @@ def _obeys(cell: _Cell, quantity: str) -> Claim:
         for later in range(len(last))
         for first in range(later)
     }
+    # Two layers without a network that kept both have no rise, which max would take.
     known = {pair: e for pair, e in rises.items() if not np.isnan(e.value)} or rises
     first, later = max(known, key=lambda pair: known[pair].value)
     return _claim(
@@ -255,6 +258,7 @@ def _below_labels(cell: _Cell) -> Claim:
 
 def _same(one: _Cell, other: _Cell, quantity: str) -> Claim:
     difference = getattr(one.curves, quantity) - getattr(other.curves, quantity)
+    # Of curves, not of their means, which agree where single networks do not.
     distance = np.mean(np.abs(difference), axis=2) / NATS_PER_BIT
     distance = np.where(one.curves.kept & other.curves.kept, distance, np.nan)
     found = [mean_estimate(d) for d in distance]

@@ -93,6 +93,7 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
     curves = Curves(dataset, estimator)
     names = dataset["estimator"].values.tolist()
     hidden = range(num_layers - 1)
+    # In small networks a layer is near the input or deep, and never both.
     near = list(hidden[:2][: num_layers - 2])
     deep = [layer for layer in hidden[-2:] if layer not in near]
     claims = [_fitting(curves, hidden[-1])]
@@ -145,6 +146,7 @@ def _keeps(curves: Curves, layer: int) -> Claim:
 def _mostly_compression(curves: Curves, layer: int) -> Claim:
     kept = curves.kept[layer]
     peak = curves.epochs[np.argmax(curves.i_xt[layer], axis=1)]
+    # Without compression no epoch is spent on it, wherever the largest value is.
     with np.errstate(invalid="ignore"):
         fraction = np.where(curves.compresses()[layer], peak / curves.epochs[-1], 1.0)
     return _claim(
@@ -159,6 +161,7 @@ def _mostly_compression(curves: Curves, layer: int) -> Claim:
 
 def _drift(curves: Curves, layer: int) -> Claim:
     first = curves.snr[layer, :, 0]
+    # Ratios multiply: their logarithms have a mean with a symmetric interval.
     logs = mean_interval(np.log(np.where(first > 0, first, np.nan)))
     return _claim(
         curves,
@@ -214,6 +217,7 @@ def _agreement(curves: Curves, others: Curves) -> Claim:
 
 def _convergence(curves: Curves, symbol: str) -> Claim:
     values = {"I(X;T)": curves.i_xt, "I(T;Y)": curves.i_ty}[symbol][-1]
+    # One network that diverged would make any spread.
     values = values[curves.kept[-1]]
     return _claim(
         curves,

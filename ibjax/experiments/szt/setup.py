@@ -96,7 +96,7 @@ class SztSetup(Setup):
     def check(self) -> None:
         """Check the fields; see the base class."""
         super().check()
-        checks.at_least("num-bins", self.num_bins, 2)
+        checks.count("num-bins", self.num_bins, 2)
 
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
@@ -169,6 +169,7 @@ class RangedProbes(NamedTuple):
 
     def __call__(self) -> tuple[Probe, ...]:
         """All probes."""
+        # Trains the networks: not before it is the cell's turn.
         edges = np.linspace(*self.find_range(), _RANGE_BINS + 1, dtype=np.float32)
         probe = probes.bin_edges(edges, "data_range")._replace(labels=_RANGE_LABEL)
         first, *others = self.others
@@ -195,6 +196,7 @@ def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
         split=setup.split,
         shuffle_seed=random_seed,
     )
+    # Of several sizes of the training set a batch may be larger than the smallest.
     num_rows = training.num_train_rows(task, config)
     if len(setup.train_fraction) > 1 and batch_size is not None:
         batch_size = batch_size if batch_size <= num_rows else None
