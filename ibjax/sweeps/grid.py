@@ -136,7 +136,8 @@ def sweep_grid(
     Raises:
       ValueError: If the cells are no grid, or an argument is out of range.
       TypeError: If ``key`` is no typed key.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
 
     Example:
       >>> from ibjax import datasets, networks, probes

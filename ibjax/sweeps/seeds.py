@@ -113,7 +113,8 @@ def sweep(
     Raises:
       ValueError: If an argument is out of range, or some do not fit together.
       TypeError: If the key, a probe, the objective or the network is no such thing.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
 
     Example:
       >>> from ibjax import datasets, networks, probes
@@ -191,7 +192,8 @@ def sweep_trainable(
     Raises:
       ValueError: If an argument is out of range.
       TypeError: If ``key`` is no typed key.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
     """
     checks.key("key", key)
     checks.count("num_seeds", num_seeds)

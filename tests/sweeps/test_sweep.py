@@ -437,7 +437,7 @@ def test_snapshot_epochs_are_log_spaced():
     assert snapshot_epochs(1000, 3) == (0, 1, 1000)
     with pytest.raises(ValueError, match="num_epochs must lie in"):
         snapshot_epochs(0)
-    with pytest.raises(ValueError, match="num_snapshots must be a whole number, at least 2"):
+    with pytest.raises(ValueError, match="num_snapshots must be a whole number"):
         snapshot_epochs(10, 1)
 
 
