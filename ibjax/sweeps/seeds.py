@@ -306,7 +306,7 @@ def run_configurations(
     """All that decides a run's numbers, as JSON returns it, of every varied place."""
     base = trainable.configuration | {
         "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "snapshots": list(snapshots),
+        "snapshots": list(check_snapshots(snapshots)),
         "num_seeds": num_seeds,
         "first_seed": first_seed,
     }
