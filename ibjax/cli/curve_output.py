@@ -45,12 +45,21 @@ def check_output(directory: Path, configuration: dict[str, Any]) -> None:
         return
     try:
         earlier = json.loads((directory / _FILES[0]).read_text())["configuration"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        earlier = _as_options(earlier)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(
             f"{directory} holds {', '.join(there)} of an unknown run; choose another "
             "directory"
         ) from error
-    check_same_run(directory, configuration, earlier)
+    check_same_run(directory, _as_options(configuration), earlier)
+
+
+def _as_options(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration by the names of the command's options."""
+    return {
+        name.replace("_sha256", "").replace("_", "-"): value
+        for name, value in configuration.items()
+    }
 
 
 def print_task(

@@ -1,5 +1,6 @@
 """Run of an experiment: sweeps, figures, and its claims held against them."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from ibjax import claims, results
 from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
 from ibjax.plots.files import save_figure
-from ibjax.results.files import write_atomically
+from ibjax.results.files import ResultsError, write_atomically
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.runs import Progress
 
@@ -75,6 +76,7 @@ def reproduce(
       ...     print(table.splitlines()[0])
       | claim | number that decides it | holds if | verdict |
     """
+    _check_output(experiment, output)
     setup = experiment.setup if setup is None else setup
     if experiment.run is not None:
         if resume:
@@ -105,6 +107,23 @@ def reproduce(
             on_progress=on_progress and partial(on_progress, name, cells),
         )
     return _write(experiment, datasets, output, command)
+
+
+def _check_output(experiment: Experiment, output: Path) -> None:
+    """Check that a directory holds no claims of another experiment."""
+    path = output / "claims.json"
+    if not path.exists():
+        return
+    try:
+        title = json.loads(path.read_text()).get("title", experiment.title)
+    except (ValueError, AttributeError) as error:
+        raise ResultsError(
+            f"{path} cannot be read; remove it, or choose another directory"
+        ) from error
+    if title != experiment.title:
+        raise ResultsError(
+            f"{output} holds another experiment, {title}; choose another directory"
+        )
 
 
 def _read(sources: Sequence[Path], name: str) -> xr.Dataset:

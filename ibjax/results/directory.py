@@ -38,6 +38,7 @@ class RunDirectory:
     def __init__(self, path: Path):
         """Reserve a directory, made if need be."""
         self.path = path
+        self._is_new = not path.exists()
         self._lock: int | None = None
         self._reserve()
         self._seen = {file.name: _signature(file) for file in path.iterdir()}
@@ -52,6 +53,10 @@ class RunDirectory:
                 (self.path / LOCK_FILE).unlink()
         os.close(self._lock)
         self._lock = None
+        if self._is_new:
+            # Made for a run that came to nothing.
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     @contextlib.contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
@@ -78,6 +83,9 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock = _locked(self.path / LOCK_FILE)
+        except FileNotFoundError:
+            # Removed at this moment, by a run that came to nothing.
+            self._reserve()
         except OSError as error:
             # Finished results can be read where nothing can be written.
             unwritable = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -98,7 +98,7 @@ def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
     error = capsys.readouterr().err
     assert f"File too large: '{directory / 'checkpoint.npz'}'" in error
     assert error.endswith("--resume goes on from the last snapshot\n")
-    assert os.listdir(directory) == []
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_of_runs_that_begin_at_once_one_has_the_directory(tmp_path):
     for process in processes:
         process.communicate("\n")
     assert said == ["has it\n", "refused\n", "refused\n"]
-    assert os.listdir(tmp_path / "new") == []
+    assert list(tmp_path.glob("new/*")) == []
 
 
 def test_a_disk_without_locks_says_so_and_notices_another_run(tmp_path, monkeypatch):
@@ -132,6 +132,14 @@ def test_finished_results_can_be_read_where_nothing_can_be_written(
         pass
     with pytest.raises(PermissionError):
         RunDirectory(tmp_path / "other")
+
+
+def test_a_directory_that_was_made_for_nothing_goes_again(tmp_path):
+    with reserved(tmp_path / "new"):
+        assert os.listdir(tmp_path / "new") == [LOCK_FILE]
+    with reserved(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 GRID = {"a": 1, "grid": {"b": [2, 3]}, "cells": [{"c": 1}, {"c": 2}]}
