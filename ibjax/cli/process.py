@@ -56,6 +56,8 @@ def stopped_by_signals(last_words: str) -> Iterator[None]:
             found = os.read(reading, 1)
         if found and not ended.wait(_GRACE_SECONDS):
             stopped = Stopped(found[0])
+            if os.isatty(1):
+                os.write(1, b"\x1b[?25h")  # The cursor, which a bar hides.
             # Whatever was saved stays: files are replaced in one step.
             os.write(2, f"\nibjax: stopped by {stopped.name}{last_words}\n".encode())
             os._exit(stopped.code)
