@@ -16,7 +16,7 @@ from ibjax import results
 from ibjax.cli import process
 from ibjax.cli.curve import curve
 from ibjax.cli.progress import plain_console
-from ibjax.cli.report import write_report
+from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import keep_programs, use_all_cores
@@ -106,14 +106,15 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     Args:
       directory: The sweep's output directory.
     """
-    dataset = results.open_dataset(directory)
-    directory = directory if directory.is_dir() else directory.parent
-    if "i_xt" not in dataset:
-        raise ResultsError(
-            f"{directory} has no I(X;T): no estimator was among its probes"
-        )
-    with reserved(directory):
-        write_report(dataset, directory, plain_console())
+    with drawing_beside() as drawing:
+        dataset = results.open_dataset(directory)
+        directory = directory if directory.is_dir() else directory.parent
+        if "i_xt" not in dataset:
+            raise ResultsError(
+                f"{directory} has no I(X;T): no estimator was among its probes"
+            )
+        with reserved(directory):
+            write_report(dataset, directory, plain_console(), drawing)
 
 
 def _info() -> None:

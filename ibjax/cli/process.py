@@ -9,12 +9,23 @@ import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["Stopped", "is_full", "outliving_its_reader", "stopped_by_signals"]
+__all__ = [
+    "Stopped",
+    "is_alone",
+    "is_full",
+    "outliving_its_reader",
+    "stopped_by_signals",
+]
 
 # Seconds that a run has to come to an end by itself: a call of compiled code does not
 # see a signal before it returns, and whoever sends one kills after ten or so.
 _GRACE_SECONDS = 3.0
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+_WATCHER = "ibjax signals"
+_END = 0  # The number of no signal.
+_handled: list[int] = []
 
 
 class Stopped(BaseException):
@@ -51,11 +62,13 @@ def stopped_by_signals(last_words: str) -> Iterator[None]:
         raise Stopped(number)
 
     def watch(reading):
-        found = os.read(reading, 1)
-        while found and found[0] not in (*numbers, signal.SIGINT):
-            found = os.read(reading, 1)
-        if found and not ended.wait(_GRACE_SECONDS):
-            stopped = Stopped(found[0])
+        found = _END
+        while found not in (*numbers, signal.SIGINT):
+            (found,) = os.read(reading, 1)
+            if found == _END:
+                return
+        if not ended.wait(_GRACE_SECONDS):
+            stopped = Stopped(found)
             if os.isatty(1):
                 os.write(1, b"\x1b[?25h")  # The cursor, which a bar hides.
             # Whatever was saved stays: files are replaced in one step.
@@ -67,18 +80,39 @@ def stopped_by_signals(last_words: str) -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in numbers}
     # The interpreter writes the number of a signal here at once, whatever it is doing.
     earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=watch, args=[reading], daemon=True)
+    _handled.extend(numbers)
+    watcher = threading.Thread(target=watch, args=[reading], name=_WATCHER, daemon=True)
     watcher.start()
     try:
         yield
     finally:
         ended.set()
+        _handled.clear()
         signal.set_wakeup_fd(earlier)
+        os.write(writing, bytes([_END]))
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(writing)
         watcher.join()
         os.close(reading)
+
+
+def is_alone() -> bool:
+    """Check that no thread runs but this one, and the one that waits for signals."""
+    threads = set(threading.enumerate()) - {threading.current_thread()}
+    return all(thread.name == _WATCHER for thread in threads)
+
+
+def _forget() -> None:
+    """Let signals end a forked process, and not tell the one it was forked from."""
+    if _handled:
+        signal.set_wakeup_fd(-1)
+    for number in _handled:
+        signal.signal(number, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class _Output:

@@ -7,6 +7,7 @@ import tyro
 
 from ibjax.cli.options import ReproduceOptions
 from ibjax.cli.progress import GridBar, plain_console
+from ibjax.cli.report import drawing_beside
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
@@ -38,7 +39,12 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             )
             return image_task("digits")
 
-    with reserved(options.output), GridBar(plain_console(stderr=True)) as bar:
+    console = plain_console(stderr=True)
+    with (
+        drawing_beside() as drawing,
+        reserved(options.output),
+        GridBar(console) as bar,
+    ):
         table = run(
             experiment,
             options.output,
@@ -50,6 +56,7 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             resume=options.resume,
             command=shlex.join(["ibjax", *sys.argv[1:]]),
             on_progress=bar.update,
+            drawing=drawing,
         )
     print(table)
     print(f"Written to {options.output}", file=sys.stderr)

@@ -10,9 +10,10 @@ import tyro
 
 from ibjax.cli.options import Options, SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
-from ibjax.cli.report import write_report
+from ibjax.cli.report import drawing_beside, write_report
 from ibjax.experiments.catalogue import SWEEPS
 from ibjax.numerics import checks
+from ibjax.plots.processes import Drawing
 from ibjax.results.directory import reserved
 from ibjax.results.provenance import describe_devices
 from ibjax.sweeps.grid import Cell, sweep_grid
@@ -28,6 +29,11 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     Args:
       options: A published experiment, whose options can be changed.
     """
+    with drawing_beside() as drawing:
+        _sweep(options, drawing)
+
+
+def _sweep(options: SweepOptions, drawing: Drawing) -> None:
     started = time.perf_counter()
     console = plain_console()
     check_key(options.run.key)
@@ -60,7 +66,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
             **run,
         )
     with reserved(options.output):
-        write_report(dataset, options.output, console)
+        write_report(dataset, options.output, console, drawing)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 

@@ -13,7 +13,8 @@ import xarray as xr
 from ibjax import claims, results
 from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
-from ibjax.plots.files import save_figure
+from ibjax.plots.files import encode_figure, write_figure
+from ibjax.plots.processes import Drawing
 from ibjax.results.files import ResultsError, write_atomically
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.runs import Progress
@@ -37,6 +38,7 @@ def reproduce(
     resume: bool = False,
     command: str = "",
     on_progress: OnProgress | None = None,
+    drawing: Drawing | None = None,
 ) -> str:
     """Run an experiment, draw it, hold its claims against it, and write it all.
 
@@ -55,6 +57,7 @@ def reproduce(
       resume: Whether to go on with unfinished sweeps in the output directory.
       command: The command that runs this, kept with the claims.
       on_progress: Called as the sweeps go on.
+      drawing: Processes that draw beside this one; none by default.
 
     Returns:
       The claims as a table in Markdown.
@@ -106,7 +109,7 @@ def reproduce(
             block=part.block,
             on_progress=on_progress and partial(on_progress, name, cells),
         )
-    return _write(experiment, datasets, output, command)
+    return _write(experiment, datasets, output, command, drawing or Drawing())
 
 
 def _check_output(experiment: Experiment, output: Path) -> None:
@@ -137,13 +140,17 @@ def _write(
     datasets: Mapping[str, xr.Dataset],
     output: Path,
     command: str,
+    drawing: Drawing,
 ) -> str:
     """Draw the datasets, hold the claims against them, and return the table."""
     derived = {} if experiment.derived is None else experiment.derived(datasets)
     known = {**datasets, **derived}
     given = known if experiment.parts else known[experiment.name]
-    for name, figure in experiment.figures(given).items():
-        save_figure(figure, output / name)
+    figures = experiment.figures(given)
+    for figure in figures.values():
+        drawing.submit(encode_figure, figure)
+    for name, files in zip(figures, drawing.results(), strict=True):
+        write_figure(files, output / name)
     table = claims.write_claims(
         output,
         experiment.claims(given),

@@ -125,3 +125,24 @@ def test_a_missing_package_ends_with_two(tmp_path, capsys, monkeypatch):
         cli.main(["sweep", "mnist", "--data", "digits", "--output", str(tmp_path)])
     assert exit_info.value.code == 2
     assert "pip install scikit-learn" in capsys.readouterr().err
+
+
+_FORKED = """
+import os, signal, time
+from ibjax.cli import process
+with process.stopped_by_signals(""):
+    child = os.fork()
+    if not child:
+        signal.pause()
+    assert process.is_alone()
+    os.kill(child, signal.SIGHUP)
+    _, status = os.waitpid(child, 0)
+    time.sleep(process._GRACE_SECONDS + 0.5)
+print(os.WTERMSIG(status) == signal.SIGHUP)
+"""
+
+
+def test_a_signal_to_a_forked_process_does_not_end_this_one():
+    with _start(code=_FORKED) as running:
+        said = running.stdout.read()
+    assert (running.returncode, said) == (0, "True\n")
