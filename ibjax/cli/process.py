@@ -69,10 +69,13 @@ def stopped_by_signals(last_words: str) -> Iterator[None]:
                 return
         if not ended.wait(_GRACE_SECONDS):
             stopped = Stopped(found)
-            if os.isatty(1):
-                os.write(1, b"\x1b[?25h")  # The cursor, which a bar hides.
+            # Whoever sends SIGHUP may have taken the terminal with them.
+            with contextlib.suppress(OSError):
+                if os.isatty(1):
+                    os.write(1, b"\x1b[?25h")  # The cursor, which a bar hides.
+                words = f"\nibjax: stopped by {stopped.name}{last_words}\n"
+                os.write(2, words.encode())
             # Whatever was saved stays: files are replaced in one step.
-            os.write(2, f"\nibjax: stopped by {stopped.name}{last_words}\n".encode())
             os._exit(stopped.code)
 
     reading, writing = os.pipe()

@@ -127,6 +127,14 @@ def test_a_missing_package_ends_with_two(tmp_path, capsys, monkeypatch):
     assert "pip install scikit-learn" in capsys.readouterr().err
 
 
+def test_a_long_call_is_ended_where_nobody_listens():
+    with _start(code=_BUSY) as running:
+        assert running.stdout.readline() == "begun\n"
+        running.stderr.close()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 128 + signal.SIGTERM
+
+
 _FORKED = """
 import os, signal, time
 from ibjax.cli import process
