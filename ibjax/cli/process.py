@@ -106,16 +106,26 @@ def is_alone() -> bool:
     return all(thread.name == _WATCHER for thread in threads)
 
 
+def _hold() -> None:
+    """Hold signals back: one that came in between would tell the wrong process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+
+
+def _let_go() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _handled)
+
+
 def _forget() -> None:
     """Let signals end a forked process, and not tell the one it was forked from."""
     if _handled:
         signal.set_wakeup_fd(-1)
     for number in _handled:
         signal.signal(number, signal.SIG_DFL)
+    _let_go()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_forget)
 
 
 class _Output:
