@@ -123,9 +123,10 @@ def print_found(
     else:
         print(f"converged: all {len(found.beta)} points")
     few = "" if num_clusters is None else " with any number of clusters"
+    estimated = "" if found.certified.all() else ", as far as a search has shown"
     print(
         f"no point is more than {gap:.1e} bits above the best there is{few} "
-        "(in I(X;T) - beta I(T;Y))"
+        f"(in I(X;T) - beta I(T;Y)){estimated}"
     )
 
 
@@ -143,6 +144,7 @@ def columns_of(found: InformationCurve) -> dict[str, np.ndarray]:
         "i_ty_bits": found.i_ty / NATS_PER_BIT,
         "objective_bits": found.objective / NATS_PER_BIT,
         "gap_bits": found.gap / NATS_PER_BIT,
+        "gap_proven": found.certified,
         "num_clusters": found.num_clusters,
         "converged": found.converged,
     }
@@ -153,7 +155,8 @@ def write(
 ) -> None:
     """Write the curve as a table and as figures, and with ``content`` as JSON."""
     table = pd.DataFrame(columns_of(found))
-    table["converged"] = table["converged"].map({True: "true", False: "false"})
+    for name in ("gap_proven", "converged"):
+        table[name] = table[name].map({True: "true", False: "false"})
     drawn = encode_figure(plots.information_curve(found, i_xy=i_xy))
     files = {
         # First, so that whatever is there can be told to be of this run.

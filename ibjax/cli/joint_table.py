@@ -13,7 +13,8 @@ __all__ = ["Table", "read_table"]
 # Probabilities written with a few digits do not sum to one exactly.
 _SUM_TOLERANCE = 1e-3
 _NUM_NAMED = 8
-_MOST_SHOWN = 40
+# Characters of a cell that are printed.
+_NUM_SHOWN = 40
 
 
 class Table(NamedTuple):
@@ -94,7 +95,7 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
         )
     layout = []
     if header:
-        names = list(map(_short, cells[0, named:]))
+        names = [_short(name) for name in cells[0, named:]]
         more = ["..."] if len(names) > _NUM_NAMED else []
         layout.append(f"columns {', '.join(names[:_NUM_NAMED] + more)}")
     if named:
@@ -164,8 +165,7 @@ def _find_names(corner: str, numbers: np.ndarray, counts: bool) -> tuple[int, in
 
 
 def _short(cell: str) -> str:
-    """The cell as far as a line has room for it."""
-    return cell if len(cell) <= _MOST_SHOWN else f"{cell[:_MOST_SHOWN]}..."
+    return cell if len(cell) <= _NUM_SHOWN else f"{cell[: _NUM_SHOWN - 3]}..."
 
 
 def _is_one(total: float) -> bool:

@@ -77,7 +77,7 @@ def reproduce(
       ...     _ = results.save_dataset(dataset, directory / results.DATASET_FILE)
       ...     table = reproduce(szt, directory, sources=[directory])
       ...     print(table.splitlines()[0])
-      | claim | number that decides it | holds if | verdict |
+      | claim | number that decides it | holds if | verdict | corrected |
     """
     _check_output(experiment, output)
     setup = experiment.setup if setup is None else setup

@@ -153,6 +153,7 @@ def example_curve() -> tuple[np.ndarray, InformationCurve]:
         i_ty=i_ty,
         objective=i_xt - beta * i_ty,
         gap=np.zeros(3),
+        certified=np.ones(3, bool),
         num_clusters=np.array([1, 2, 2]),
         num_steps=np.array([3, 3, 3]),
         converged=np.array([True, True, True]),

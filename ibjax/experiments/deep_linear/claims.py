@@ -94,7 +94,9 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
         elif name.startswith(("relevance", "low_snr")):
             why = "of students with irrelevant inputs"
             checks.holds(f"datasets[{name!r}]", dataset, "i_irrelevant", why=why)
-            claims += (_low_snr if name.startswith("low") else _relevance)(dataset)
+            found = (_low_snr if name.startswith("low") else _relevance)(dataset)
+            # 400 samples were added after 200 had been seen to be borderline.
+            claims += [c._replace(added=name == "relevance_400") for c in found]
         elif name.startswith("gradient_snr"):
             why = "of students trained in minibatches"
             checks.holds(f"datasets[{name!r}]", dataset, "gradient_snr", why=why)
@@ -127,7 +129,7 @@ def _generalization(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     null, best = dataset["null_loss"].values, dataset["best_loss"].values
     # At the best epoch: how far a student gets, whether it overtrains later or not.
-    reached = dataset["test_loss"].min("epoch").values
+    reached = dataset["test_loss"].min("epoch", skipna=False).values
     good = decide_seeds(
         dataset,
         f"1. Students generalise ({size})",
@@ -188,6 +190,7 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
         with np.errstate(invalid="ignore", divide="ignore"):
             while_fitting = (irrelevant[seeds, start] - fitted) / fall
         rise = (relevant[seeds, end] - relevant[seeds, start]) / NATS_PER_BIT
+        rise = np.where(np.isnan(fall), np.nan, rise)
         claims += [
             decide_seeds(
                 dataset,
