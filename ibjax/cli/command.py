@@ -72,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             hint = goes_on if process.is_full(error) else ""
             print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
             raise SystemExit(_EXIT_BAD_INPUT) from error
+        except RuntimeError as error:
+            # JAX's own words for a platform that was asked for and is not there.
+            if "Unable to initialize backend" not in str(error):
+                raise
+            print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
+            raise SystemExit(_EXIT_BAD_INPUT) from error
         except KeyboardInterrupt:
             print(f"ibjax: interrupted{goes_on}", file=sys.stderr)
             raise SystemExit(_EXIT_INTERRUPTED) from None

@@ -6,7 +6,8 @@ product, and the blocks are spread over the devices. What is trained is a
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ __all__ = [
     "restore",
     "seed_key",
     "trace",
+    "within_memory",
 ]
 
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
@@ -213,6 +215,22 @@ def trace(
             states, own, trainable.data, *epochs
         )
     return Traced(start, arguments, advance, layout)
+
+
+@contextmanager
+def within_memory(layout: Layout) -> Iterator[None]:
+    """Context that says what to do where a device has not memory enough."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        fewer = f"a block of {layout.block // 2} takes half" if layout.block > 1 else ""
+        raise MemoryError(
+            f"out of memory with {layout.block} networks at once on "
+            f"{layout.devices[0].device_kind}{fewer and '; '}{fewer}; what is saved "
+            "stays, and goes on with another block too"
+        ) from error
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:

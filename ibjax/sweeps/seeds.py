@@ -277,15 +277,16 @@ def sweep_trainable(
         done = find_earlier(own_directory, configuration, resume)
         if isinstance(done, xr.Dataset):
             return done
-        run = run_snapshots(
-            prepare,
-            snapshots,
-            to_rows=to_rows,
-            done=done,
-            directory=own_directory,
-            configuration=configuration,
-            on_progress=on_progress,
-        )
+        with program.within_memory(layout):
+            run = run_snapshots(
+                prepare,
+                snapshots,
+                to_rows=to_rows,
+                done=done,
+                directory=own_directory,
+                configuration=configuration,
+                on_progress=on_progress,
+            )
         dataset = labelled(run)
         if own_directory is not None:
             save_finished(own_directory, dataset)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from ibjax import cli
@@ -158,3 +159,14 @@ def test_a_signal_to_a_forked_process_does_not_end_this_one():
     with _start(code=_FORKED) as running:
         said = running.stdout.read()
     assert (running.returncode, said) == (0, "True\n")
+
+
+def test_a_device_that_is_not_there_ends_with_two(monkeypatch, capsys):
+    def devices():
+        raise RuntimeError("Unable to initialize backend 'cuda': no GPU")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["info"])
+    assert stopped.value.code == 2
+    assert "ibjax: error: Unable to initialize backend" in capsys.readouterr().err

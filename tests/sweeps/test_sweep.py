@@ -453,3 +453,23 @@ def test_results_land_where_they_are_told(task, network, config, tmp_path):
     directory = tmp_path / "new" / "place"
     run(task, network, config, probes=LIGHT, directory=str(directory))
     assert sorted(path.name for path in Path(directory).iterdir()) == ["results.nc"]
+
+
+def test_a_device_without_memory_left_says_what_to_do(monkeypatch):
+    def compile_(self):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(program.Traced, "compile", compile_)
+    with pytest.raises(
+        MemoryError, match="4 networks at once.*a block of 2 takes half"
+    ):
+        sweep(
+            jax.random.key(0),
+            datasets.szt(),
+            networks.mlp([12, 2, 2]),
+            training.TrainConfig(),
+            num_seeds=4,
+            snapshots=[0],
+            probes=[probes.losses],
+            block=4,
+        )
