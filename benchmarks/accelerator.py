@@ -371,11 +371,15 @@ def main() -> None:
         draw_speed(args.draw[:-1], args.draw[-1])
         return
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    results = harness.run_cases(args, CASES)
-    for name, result in results.items():
-        print(f"\n{name}, on {result['device_kind']}\n")
-        print(harness.markdown_table(HEADERS[name], result["rows"]), flush=True)
-    harness.write_json(args.output, results=results)
+    results, cases = {}, args.cases
+    for name in cases:
+        # One after another, so that a run that is cut short has printed the others.
+        args.cases = [name]
+        results |= harness.run_cases(args, CASES)
+        kind = results[name]["device_kind"]
+        table = harness.markdown_table(HEADERS[name], results[name]["rows"])
+        print(f"\n{name}, on {kind}\n\n{table}", flush=True)
+        harness.write_json(args.output, results=results)
 
 
 if __name__ == "__main__":

@@ -259,7 +259,8 @@ def test_linen_module_equals_its_own_call(key):
     module, x = _Linen((4, 3)), _inputs()
     network = from_flax(module, x[:1])
     params = network.init(key)
-    expected = module.apply(module.init(key, x[:1]), x)
+    with jax.default_matmul_precision("highest"):
+        expected = module.apply(module.init(key, x[:1]), x)
     for one, other in zip(network.activations(params, x), expected, strict=True):
         np.testing.assert_array_equal(one, other)
     assert network.layer_names == ("layer 1 (4)", "layer 2 (3)")
@@ -269,7 +270,8 @@ def test_nnx_module_equals_its_own_call(key):
     x = _inputs()
     network = from_flax(_Nnx, x[:1])
     params = network.init(key)
-    expected = _Nnx(nnx.Rngs(key))(x)
+    with jax.default_matmul_precision("highest"):
+        expected = _Nnx(nnx.Rngs(key))(x)
     for one, other in zip(network.activations(params, x), expected, strict=True):
         np.testing.assert_array_equal(one, other)
     assert _kernel_shapes(network) == [(12, 4), (4, 3)]

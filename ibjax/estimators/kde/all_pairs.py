@@ -21,7 +21,7 @@ _FEW_UNITS = 64
 # Sums that a lane keeps in registers: of two kernels, all classes and several rows.
 # What a lane reads of a column serves all of its rows.
 _SUMS = 16
-_MOST_ROWS = 4
+_MOST_ROWS = 2
 # Pairs of one program, whose places must be counted in 32 bits, and pairs that are held
 # at once where they are held, 16 MiB of float32.
 _PAIRS = 2**30
