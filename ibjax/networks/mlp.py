@@ -218,11 +218,15 @@ def _pullback(w, h, g):
 
 
 def _unrolled_product(w, b, h):
-    return sum(w[:, i, None] * h[i] for i in range(len(h))) + b[:, None]
+    return sum(w[:, i, None] * h[None, i] for i in range(len(h))) + b[:, None]
 
 
 def _unrolled_pullback(w, h, g):
     # The bias is one more weight, of an input that is one: a program less.
     inputs = jnp.concatenate([h, jnp.ones((1, h.shape[1]), h.dtype)])
     both = jnp.sum(g[:, None] * inputs[None], axis=2)
-    return both[:, :-1], both[:, -1], sum(w[i, :, None] * g[i] for i in range(len(g)))
+    return (
+        both[:, :-1],
+        both[:, -1],
+        sum(w[i, :, None] * g[None, i] for i in range(len(g))),
+    )

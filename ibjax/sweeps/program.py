@@ -22,6 +22,7 @@ from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Layout",
+    "advance_program",
     "compile_program",
     "diverged",
     "first_seeds",
@@ -29,6 +30,7 @@ __all__ = [
     "restore",
     "seed_key",
     "start",
+    "start_program",
 ]
 
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
@@ -124,14 +126,6 @@ def start(
     Returns:
       States, and what each seed keeps.
     """
-
-    def one_seed(seed, chosen, key, data):
-        return trainable.init(seed_key(key, seed), data, chosen)
-
-    def begin(seeds, numbers, key, data):
-        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
-        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
-
     places = layout.num_blocks * layout.block
     shape = layout.num_blocks, layout.block
 
@@ -146,8 +140,20 @@ def start(
         key,
         trainable.data,
     )
-    jitted = jax.jit(full_precision(begin), out_shardings=layout.sharding)
-    return _compiled(jitted, layout, *arguments)(*arguments)
+    return _compiled(start_program(trainable, layout), layout, *arguments)(*arguments)
+
+
+def start_program(trainable: Trainable, layout: Layout) -> Callable:
+    """Program of :func:`start`: of seeds, their numbers, the key and the data."""
+
+    def one_seed(seed, chosen, key, data):
+        return trainable.init(seed_key(key, seed), data, chosen)
+
+    def begin(seeds, numbers, key, data):
+        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
+        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
+
+    return jax.jit(full_precision(begin), out_shardings=layout.sharding)
 
 
 def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout):
@@ -165,6 +171,12 @@ def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout)
       ``[num_blocks, block, ...]``.
     """
     epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
+    jitted = advance_program(trainable, layout)
+    return _compiled(jitted, layout, states, own, trainable.data, *epochs)
+
+
+def advance_program(trainable: Trainable, layout: Layout) -> Callable:
+    """The program that :func:`compile_program` compiles, as ``jax.jit`` makes it."""
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     sharded = jax.shard_map(
         partial(_advance, trainable=trainable, layout=layout),
@@ -173,8 +185,7 @@ def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout)
         out_specs=by_block,
         check_vma=False,
     )
-    jitted = jax.jit(full_precision(sharded))
-    return _compiled(jitted, layout, states, own, trainable.data, *epochs)
+    return jax.jit(full_precision(sharded))
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:
