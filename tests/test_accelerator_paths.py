@@ -9,9 +9,12 @@ from jax import lax
 
 from ibjax import TrainConfig, compilation, datasets, networks, probes, sweep
 from ibjax.compilation import compiling_for
+from ibjax.estimators import binning
+from ibjax.estimators.density import bandwidths
 from ibjax.estimators.kde import all_pairs as kde_pairs
 from ibjax.estimators.knn import all_pairs, search
 from ibjax.estimators.knn.separations import below, tied
+from ibjax.estimators.propagation import mixtures
 from ibjax.networks.mlp import _unrolled_product, _unrolled_pullback
 from ibjax.numerics import descent
 from ibjax.sweeps import program
@@ -210,6 +213,79 @@ def test_descent_on_a_vector_is_descent_leaf_by_leaf(optimizer):
     ):
         # Five steps of some ten operations, on numbers up to 30.
         np.testing.assert_allclose(found, expected, rtol=50 * UNIT, atol=50 * UNIT)
+
+
+@pytest.mark.parametrize("dim", [1, 3, 70])
+def test_rows_have_the_same_numbers_by_either_hash(dim):
+    # Rows of few different numbers, of which many are copies or in another order.
+    rows = np.random.default_rng(dim).integers(0, 3, (40, dim))
+    rows = np.concatenate([rows, rows[::2], rows[:, ::-1]])
+    bins = jnp.asarray(rows.T, jnp.uint32)
+    same = np.all(rows[:, None] == rows[None], axis=2)
+    words = np.asarray(binning._words_at_once(bins))
+    np.testing.assert_array_equal(words[:, None] == words[None], same)
+    # The number of the last copy of a row, whatever the hash.
+    last = len(rows) - 1 - np.argmax(same[:, ::-1], axis=1)
+    np.testing.assert_array_equal(binning._row_numbers(bins), last)
+
+
+def test_rows_have_the_numbers_of_their_last_copies(as_on_an_accelerator):
+    rows = np.random.default_rng(0).integers(0, 2, (500, 6))
+    same = np.all(rows[:, None] == rows[None], axis=2)
+    last = len(rows) - 1 - np.argmax(same[:, ::-1], axis=1)
+    found = binning._row_numbers(jnp.asarray(rows.T, jnp.uint32))
+    np.testing.assert_array_equal(found, last)
+
+
+@pytest.mark.parametrize("dim", [1, 7, 70])
+def test_mixtures_are_the_same_by_either_loop(dim):
+    rng = np.random.default_rng(dim)
+    centres = rng.normal(size=(150, 2, dim)).astype(np.float32)
+    weights = rng.dirichlet(np.ones(2), 150).astype(np.float32)
+    z = rng.normal(size=(150, dim)).astype(np.float32)
+    columns = mixtures.columns_of(centres, weights)
+
+    def log_sums(centre, z):
+        return mixtures.log_sums(centre, z, *columns)
+
+    by_loop = jax.jit(log_sums)(centres[:, 0], z)
+    with compiling_for("gpu"):
+        unrolled = jax.jit(log_sums)(centres[:, 0], z)
+    difference = centres[None, :, 0] - centres[:, None, 0]
+    terms = np.abs(difference * (z[:, None] - difference / 2))
+    # An exponent is a sum of so many terms of four roundings; then 300 are summed.
+    error = 2 * UNIT * ((dim + 4) * terms.sum(axis=2).max() + 6 * np.sqrt(300))
+    for found, expected in zip(unrolled, by_loop, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2 * UNIT, atol=error)
+
+
+@pytest.mark.parametrize("dim", [1, 5, 60])
+def test_densities_are_the_same_in_tiles_of_either_size(dim, monkeypatch):
+    monkeypatch.setattr(bandwidths, "_WIDE_TILE", 150)
+    num_samples = 400
+    rng = np.random.default_rng(dim)
+    points = rng.normal(size=(num_samples, dim)).astype(np.float32)
+    groups = rng.integers(0, 2, num_samples)
+    width = np.float32(dim**0.5)
+
+    def densities(points):
+        return bandwidths.log_densities(
+            points,
+            jnp.asarray(groups),
+            2,
+            jnp.zeros(num_samples, bool),
+            bandwidths=jnp.full(2, width),
+        ).values
+
+    usual = jax.jit(densities)(points)
+    with compiling_for("gpu"):
+        found = jax.jit(densities)(points)
+    assert np.isfinite(usual).all()
+    # Squared distances are sums of dim squares, or differences of such; over twice the
+    # squared width they are exponents, of a sum of 200 kernels.
+    largest = 4 * np.max(np.sum(np.float64(points) ** 2, axis=1))
+    error = 4 * (dim + 2) * UNIT * largest / (2 * dim) + 6 * np.sqrt(200) * UNIT
+    np.testing.assert_allclose(found, usual, rtol=4 * UNIT, atol=2 * error)
 
 
 @pytest.fixture
