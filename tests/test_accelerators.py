@@ -28,6 +28,7 @@ from ibjax.bottleneck import annealing, critical_betas, curve
 from ibjax.compilation import compiling_for, full_precision
 from ibjax.estimators.compression.autoencoder import autoencoder_fit
 from ibjax.estimators.variational.critics import SeparableCritic
+from ibjax.experiments.batches.copies import copies
 from ibjax.experiments.deep_linear.students import StudentConfig, student
 from ibjax.networks.convolutional import convolutional
 from ibjax.networks.stochastic_convolutional import stochastic_convolutional
@@ -493,7 +494,7 @@ def _of_network(name, measured, task=None, config=CONFIG, **options):
     return network_trainable(task, NETWORKS[name](), config, **options)
 
 
-def _copies():
+def _varied():
     return network_trainable(
         _task(),
         lambda noise_std: networks.noisy((3, 3, 2), noise_std=noise_std),
@@ -555,7 +556,8 @@ SWEEPS = {
             hidden=(4,), num_samples=12, num_inputs=5, batch_size=4, num_relevant=2
         )
     ),
-    "copies": _copies,
+    "copies": lambda: copies(_task(), NETWORKS["few units"](), CONFIG),
+    "varied numbers": _varied,
 }
 
 
@@ -564,7 +566,7 @@ def test_sweeps(name):
     trainable = SWEEPS[name]()
     num = 4
     layout = program.lay_out(num, num, jax.devices()[:1])._replace(seeds_at_once=num)
-    varied = trainable.numbers if name == "copies" else ()
+    varied = trainable.numbers if name == "varied numbers" else ()
     start = program.start_program(trainable, layout)
     arguments = (
         _shape(1, num, dtype=jnp.int32),
