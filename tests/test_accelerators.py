@@ -324,10 +324,13 @@ def test_every_public_function_is_here():
     assert cases | ON_HOST.keys() == public
 
 
-def _check_case(function, arguments):
+def _arguments(function, arguments):
     names = inspect.signature(function).parameters
-    names = [name for name in names if name in arguments]
-    _check(jax.jit(function), *(arguments[name] for name in names))
+    return [arguments[name] for name in names if name in arguments]
+
+
+def _check_case(function, arguments):
+    _check(jax.jit(function), *_arguments(function, arguments))
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -338,6 +341,21 @@ def test_estimators(name):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_solvers(name):
     _check_case(SOLVERS[name], TABLES)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("name", [*ESTIMATORS, *SOLVERS])
+def test_numbers_of_64_bits(name, dtype):
+    function, arguments = (
+        (ESTIMATORS[name], SAMPLES) if name in ESTIMATORS else (SOLVERS[name], TABLES)
+    )
+    arguments = [
+        jax.ShapeDtypeStruct(a.shape, dtype) if a.dtype == jnp.float32 else a
+        for a in _arguments(function, arguments)
+    ]
+    # That branches and turns of a loop agree, where int64 and float64 are there too.
+    with jax.enable_x64(True), compiling_for("gpu"):
+        jax.eval_shape(function, *arguments)
 
 
 def test_cores_of_an_information_curve():

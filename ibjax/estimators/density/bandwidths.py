@@ -186,7 +186,8 @@ def _search_range(pairs, num_groups, criterion):
 def _score(pairs, num_groups, criterion, queries, log_bandwidths):
     """Criterion to be made largest, ``[num_bandwidths, num_groups]``."""
     members = _members(pairs.groups[queries], num_groups)[None]
-    counted = jnp.maximum(jnp.sum(members, axis=2), 1)
+    dtype = log_bandwidths.dtype
+    counted = jnp.maximum(jnp.sum(members, axis=2), 1).astype(dtype)
     if criterion == "likelihood":
         densities = _log_densities(pairs, queries, log_bandwidths)[:, None]
         return jnp.sum(jnp.where(members, densities, 0), axis=2) / counted
