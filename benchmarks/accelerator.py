@@ -7,6 +7,7 @@ first run.
 """
 
 import argparse
+import json
 import math
 import os
 import pathlib
@@ -30,6 +31,8 @@ K = 3
 NOISE_VARIANCE = 1e-3
 # The largest error that rounding explains, in nats: 1e-4 bits.
 KDE_BAND = 1e-4 * math.log(2)
+# Weights and biases of the network that is trained, and float32 operations a second.
+NUM_WEIGHTS, BATCH_SIZE, H100_OPERATIONS = 294, 512, 67e12
 PRESETS = ("szt", "deep-linear", "cnn", "noisy", "stochastic", "mnist")
 
 
@@ -210,15 +213,15 @@ def case_command(args: argparse.Namespace) -> dict[str, Any]:
             rows.append([f"sweep szt {' '.join(quick)}, {name}", *_command(
                 home, ["sweep", "szt", *quick]
             )])  # fmt: skip
-        for preset in [] if args.small else PRESETS:
+        for preset in args.presets:
             options = ["--data", "digits"] if preset in ("mnist", "stochastic") else []
             if preset == "cnn":
                 options = ["--data", "digits"]
             rows.append([f"sweep {preset} --quick", *_command(
                 home, ["sweep", preset, "--quick", *options]
             )])  # fmt: skip
-        if not args.small:
-            many = ["--seeds", "1000", "--epochs", "2000", "--snapshots", "30"]
+        if args.many:
+            many = ["--seeds", "1000"]
             rows.append([f"sweep szt {' '.join(many)}", *_command(
                 home, ["sweep", "szt", *many]
             )])  # fmt: skip
@@ -313,12 +316,60 @@ HEADERS = {
 }  # fmt: skip
 
 
+def draw_speed(files: list[pathlib.Path], path: pathlib.Path) -> None:
+    """Draws the time of a seed-step against the number of networks.
+
+    Args:
+      files: What runs on several devices wrote by ``--output``.
+      path: The figure, a PNG.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(3.5, 2.8), layout="constrained")
+    for number, file in enumerate(files):
+        found = json.loads(file.read_text())["results"]["training"]
+        networks, _, _, ours, peer = zip(*found["rows"], strict=True)
+        kind = found["device_kind"].removeprefix("NVIDIA ")
+        kind = "two CPU cores" if kind == "cpu" else kind
+        colour, marker = f"C{number}", "os^"[number]
+        axes.loglog(networks, ours, marker + "-", color=colour, label=f"ibjax, {kind}")
+        where = [place for place, value in enumerate(peer) if value]
+        axes.loglog(
+            [networks[place] for place in where],
+            [peer[place] for place in where],
+            marker + ":",
+            color=colour,
+            fillstyle="none",
+            label=f"flax and vmap, {kind}",
+        )
+    # Three products a weight and sample, forwards and backwards, two operations each.
+    floor = 6 * NUM_WEIGHTS * BATCH_SIZE / H100_OPERATIONS * 1e6
+    axes.axhline(floor, color="0.5", linewidth=0.8)
+    axes.annotate("H100, products alone", (2, floor * 1.15), fontsize=7, color="0.4")
+    axes.set(xlabel="networks trained at once", ylabel="time of a seed-step (µs)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, frameon=False)
+    figure.savefig(path, dpi=200)
+
+
 def main() -> None:
     """Runs the cases and prints a table for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="sizes of a CPU")
+    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=[])
+    parser.add_argument("--many", action="store_true", help="1,000 networks, too")
+    parser.add_argument(
+        "--draw",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="draw the speed of training from files of --output, to the last, a PNG",
+    )
     harness.add_arguments(parser, list(CASES), repeats=5)
     args = parser.parse_args()
+    if args.draw:
+        draw_speed(args.draw[:-1], args.draw[-1])
+        return
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     results = harness.run_cases(args, CASES)
     for name, result in results.items():

@@ -15,6 +15,7 @@ from jax import lax
 
 __all__ = [
     "CPU_OPTIONS",
+    "GPU_OPTIONS",
     "compiling_for",
     "exact_jit",
     "full_precision",
@@ -30,6 +31,13 @@ CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 
 XLA does not use vectors of 512 bits unless asked, even where the processor has them;
 where it has none, the option changes nothing.
+"""
+
+GPU_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
+"""Compiler options for programs on a GPU.
+
+For every matrix product XLA compiles and times tens of kernels of its own, which takes
+seconds; in full precision cuBLAS is as fast.
 """
 
 

@@ -94,7 +94,8 @@ def capacity(
 
     Raises:
       ValueError: If the shape is wrong or, outside of ``jit``, a probability is
-        negative or NaN or a row does not sum to one.
+        negative or NaN, a row does not sum to one, ``max_steps`` is negative or
+        ``tol`` negative or not finite.
       TypeError: If the channel is not floating.
 
     References:
@@ -106,6 +107,7 @@ def capacity(
       0.3681 nats
     """
     p_y_given_x = _check_probabilities("p_y_given_x", p_y_given_x, ndim=2)
+    _check_stopping(max_steps, tol)
     return _capacity(p_y_given_x, max_steps, tol)
 
 
@@ -150,7 +152,8 @@ def rate_distortion(
     Raises:
       ValueError: If a shape is wrong or, outside of ``jit``, ``p_x`` is not a
         distribution, a distortion is NaN or minus infinity, nothing may stand for a
-        source letter, or ``slope`` is negative or NaN.
+        source letter, ``slope`` is negative or NaN, ``max_steps`` is negative or
+        ``tol`` negative or not finite.
       TypeError: If ``p_x`` or ``distortion`` is not floating.
 
     References:
@@ -166,6 +169,7 @@ def rate_distortion(
     p_x = _check_probabilities("p_x", p_x, ndim=1)
     distortion = _check_distortion(distortion, p_x)
     checks.in_range("slope", slope, "[0, inf]")
+    _check_stopping(max_steps, tol)
     dtype = jnp.result_type(p_x, distortion)
     slope = jnp.asarray(slope, dtype)
     return _rate_distortion(
@@ -296,6 +300,11 @@ def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array
     best = jnp.argmin(alone)
     single = jnp.where(jnp.arange(num_t) == best, 0, -jnp.inf).astype(equal.dtype)
     return jnp.where((slope == 0) & jnp.isfinite(alone[best]), single, equal)
+
+
+def _check_stopping(max_steps: int, tol: float) -> None:
+    checks.at_least("max_steps", max_steps, 0)
+    checks.not_negative("tol", tol)
 
 
 def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:

@@ -14,7 +14,7 @@ from rich.console import Console
 import ibjax
 from ibjax import results
 from ibjax.cli.curve import curve
-from ibjax.cli.report import write_report
+from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import keep_programs, use_all_cores
@@ -76,12 +76,14 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     Args:
       directory: The sweep's output directory.
     """
-    dataset = results.open_dataset(directory)
-    if "i_xt" not in dataset:
-        raise ResultsError(
-            f"{directory} has no I(X;T): no estimator was among its probes"
-        )
-    write_report(dataset, directory, Console(highlight=False, soft_wrap=True))
+    with drawing_beside() as drawing:
+        dataset = results.open_dataset(directory)
+        if "i_xt" not in dataset:
+            raise ResultsError(
+                f"{directory} has no I(X;T): no estimator was among its probes"
+            )
+        console = Console(highlight=False, soft_wrap=True)
+        write_report(dataset, directory, console, drawing)
 
 
 def _info() -> None:

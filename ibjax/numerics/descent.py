@@ -98,15 +98,19 @@ def descend(
       0.875 [1.     0.25   0.0625]
     """
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    if on_cpu() or size > _SMALL:
+    numbers = jax.tree.leaves(state.optimizer_state)
+    # An optimizer that was made flat keeps vectors, or numbers, and takes a vector too.
+    is_flat = all(leaf.shape in ((), (size,)) for leaf in numbers)
+    if on_cpu() or size > _SMALL or not is_flat:
         return lax.scan(lambda s, b: step(loss, s, b, optimizer), state, batches)
 
     flat, as_tree = ravel_pytree(state.params)
 
-    def one_step(state, batch):
-        state = state._replace(params=as_tree(state.params))
-        state, record = step(loss, state, batch, optimizer)
-        return state._replace(params=ravel_pytree(state.params)[0]), record
+    def loss_of_vector(flat, memory, batch):
+        return loss(as_tree(flat), memory, batch)
 
-    state, records = lax.scan(one_step, state._replace(params=flat), batches)
+    flat_state = state._replace(params=flat)
+    state, records = lax.scan(
+        lambda s, b: step(loss_of_vector, s, b, optimizer), flat_state, batches
+    )
     return state._replace(params=as_tree(state.params)), records

@@ -16,7 +16,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
+from ibjax.compilation import (
+    CPU_OPTIONS,
+    GPU_OPTIONS,
+    compiling_for,
+    full_precision,
+)
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
 
@@ -41,6 +46,7 @@ _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 16
 _programs: dict[Any, Callable] = {}
+_OPTIONS = {"cpu": CPU_OPTIONS, "gpu": GPU_OPTIONS}
 
 
 class Layout(NamedTuple):
@@ -234,7 +240,7 @@ def _compiled(jitted: Callable, layout: Layout, *arguments: Any) -> Callable:
     if key not in _programs:
         while len(_programs) >= _MAX_PROGRAMS:
             _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(CPU_OPTIONS if platform == "cpu" else None)
+        _programs[key] = lowered.compile(_OPTIONS.get(platform))
     return _programs[key]
 
 

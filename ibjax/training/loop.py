@@ -213,8 +213,8 @@ def run_epoch(
     steps = rows[batches[:num_full]], jnp.arange(num_full)
     state, _ = descent.descend(loss, state, steps, optimizer)
     if num_left:
-        last = rows[batches[num_full, :num_left]], num_full
-        state, _ = descent.step(loss, state, last, optimizer)
+        last = rows[batches[num_full, None, :num_left]], jnp.array([num_full])
+        state, _ = descent.descend(loss, state, last, optimizer)
     return state
 
 

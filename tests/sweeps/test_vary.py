@@ -185,7 +185,7 @@ def test_a_grid_of_rates_compiles_once_and_then_never(compilations):
     others = _run(num_seeds=5, vary={"learning_rate": [2 * rate for rate in rates]})
     assert len(compilations) == 2
     assert not np.array_equal(others.train_loss, first.train_loss)
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision("bfloat16"):
         _run(num_seeds=5, vary={"learning_rate": rates})
     assert len(compilations) > 2
 

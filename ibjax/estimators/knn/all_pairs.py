@@ -111,8 +111,7 @@ def all_counts(
         separation = largest(_to_all(points, rows, dims, metric))
         limit = radius[rows][:, None, None]
         met = separation <= limit if inclusive else separation < limit
-        by_piece = jnp.sum(met, axis=2, dtype=jnp.int32)
-        return jnp.sum(by_piece, axis=1, dtype=jnp.int32)
+        return jnp.sum(met, axis=(1, 2), dtype=jnp.int32)
 
     return _over_rows(one_block, points).reshape(-1)[: len(radius)]
 
