@@ -95,6 +95,7 @@ ON_HOST = {
     "estimators.resampling.subsampling_error": "cuts samples up in NumPy",
     "bottleneck.decoders": "counts clusters in NumPy",
     "bottleneck.information_curve": "finds transitions between programs; cores below",
+    "bottleneck.optimality_gap": "proves a bound in NumPy, from a call of the host",
     "bottleneck.transitions": "reads a finished curve in NumPy",
 }
 
@@ -291,7 +292,6 @@ SOLVERS = {
     "map_optimality": lambda clusters, p, curve: bottleneck.map_optimality(
         clusters, clusters, p, curve, num_t=3
     ),
-    "optimality_gap": lambda p, encoder: bottleneck.optimality_gap(p, 2.0, encoder),
     "squared_bottleneck": lambda p: bottleneck.squared_bottleneck(p, 0.8),
     "worst_case_curve": lambda curve: bottleneck.worst_case_curve(curve, curve, curve),
 }
