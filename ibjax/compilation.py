@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,8 @@ seconds; in full precision cuBLAS is as fast.
 """
 
 
-_platform: ContextVar[str | None] = ContextVar("platform", default=None)
+# JAX keeps what it traced by this value: no trace for one platform serves another.
+_platform = jax.make_user_context(None)
 
 
 @contextmanager
@@ -54,11 +54,9 @@ def compiling_for(platform: str) -> Iterator[None]:
       ...     on_cpu()
       False
     """
-    token = _platform.set(platform)
-    try:
+    # For JAX's default, what was traced before is as good.
+    with _platform(None if platform == jax.default_backend() else platform):
         yield
-    finally:
-        _platform.reset(token)
 
 
 def on_cpu() -> bool:
@@ -68,7 +66,7 @@ def on_cpu() -> bool:
     leave the choice to ``jax.lax.platform_dependent``, as estimators do. The answer
     decides the speed, and results to within rounding.
     """
-    return (_platform.get() or jax.default_backend()) == "cpu"
+    return (_platform.value or jax.default_backend()) == "cpu"
 
 
 # XLA splits a longer reduction on a GPU, and stores all that goes into it to do so.
@@ -105,7 +103,9 @@ def full_precision(function: Callable) -> Callable:
     precision by name, for all of a program, by ``jax.default_matmul_precision``, or
     for one product, by its ``precision`` argument; both are left as they are.
 
-    It reaches what is traced while the function runs, not what it returns.
+    It reaches what is traced while the function runs, not what it returns, nor the
+    products that only a derivative takes, as that of a matrix decomposition does: there
+    it is ``full_precision(jax.grad(function))``.
 
     Example:
       >>> product = jax.jit(full_precision(lambda a, b: a @ b))

@@ -41,6 +41,29 @@ def test_function_is_traced_once_for_calls_alike():
     assert num_traces == 1
 
 
+def test_no_trace_for_one_platform_serves_another():
+    platform = jax.default_backend()
+    other = "gpu" if platform == "cpu" else "cpu"
+    num_traces = 0
+
+    @jax.jit
+    def chosen(x):
+        nonlocal num_traces
+        num_traces += 1
+        return x + compilation.on_cpu()
+
+    def of_three():
+        with compilation.compiling_for(other):
+            elsewhere = jax.jit(lambda x: chosen(x))(0)
+        with compilation.compiling_for(platform):
+            here = chosen(0)
+        return int(chosen(0)), int(here), int(elsewhere)
+
+    on_cpu = int(platform == "cpu")
+    assert of_three() == of_three() == (on_cpu, on_cpu, 1 - on_cpu)
+    assert num_traces == 2
+
+
 def test_options_reach_programs_of_their_own_only(monkeypatch):
     seen = []
     jit = jax.jit

@@ -199,10 +199,22 @@ def _row_numbers(bins):
         equal = jnp.all(bins[:, owner] == bins, axis=0)
         return _scramble(words), jnp.where((row < 0) & equal, owner, row)
 
-    words = jnp.zeros(num_samples, jnp.uint32)
-    words, _ = lax.scan(lambda word, unit: (_scramble(word ^ unit), None), words, bins)
+    # The words decide how many rounds there are, and not the result.
+    words = lax.platform_dependent(bins, cpu=_words_in_turn, default=_words_at_once)
     state = (words, jnp.full(num_samples, -1, jnp.int32))
     return lax.while_loop(lambda state: jnp.any(state[1] < 0), claim, state)[1]
+
+
+def _words_in_turn(bins):
+    """Hash of every row, unit after unit, ``[num_samples]``."""
+    words = jnp.zeros(bins.shape[1], jnp.uint32)
+    return lax.scan(lambda word, unit: (_scramble(word ^ unit), None), words, bins)[0]
+
+
+def _words_at_once(bins):
+    """Hash of every row in one sum, as an accelerator takes it, ``[num_samples]``."""
+    unit = _scramble(1 + jnp.arange(len(bins), dtype=jnp.uint32))[:, None]
+    return jnp.sum(_scramble(_scramble(bins ^ unit) + unit), axis=0, dtype=jnp.uint32)
 
 
 def _scramble(word):

@@ -143,8 +143,11 @@ def from_flax(
         names = [*layers, "output"]
     chosen = "" if layers is None else f", layers {', '.join(layers)}"
     linear = ", linear output" if output == "linear" else ""
+    state = calls.state
+    if state is not None:
+        state = state._replace(update=full_precision(state.update))
     return Network(
-        init=calls.init,
+        init=full_precision(calls.init),
         activations=full_precision(activations),
         kernels=lambda params: tuple(
             _one_or_all([jax.tree.leaves(params)[place] for place in places])
@@ -160,7 +163,7 @@ def from_flax(
             f"{list(example_input.shape)}{chosen}{linear}"
         ),
         output=output,
-        state=calls.state,
+        state=state,
     )
 
 

@@ -74,6 +74,8 @@ def descend(
     state: DescentState,
     batches: Any,
     optimizer: optax.GradientTransformation,
+    *,
+    one_vector: bool = False,
 ) -> tuple[DescentState, Any]:
     """A step for each of several batches, one after another.
 
@@ -82,6 +84,8 @@ def descend(
       state: State before the first step.
       batches: Data of every step, a pytree of arrays ``[num_steps, ...]``.
       optimizer: The optimizer.
+      one_vector: Whether it does the same with all parameters as one vector, from the
+        same state: as one of ``optax.flatten``, and none that looks at single arrays.
 
     Returns:
       The state after the last step, and the records, ``[num_steps, ...]``.
@@ -98,10 +102,7 @@ def descend(
       0.875 [1.     0.25   0.0625]
     """
     size = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    numbers = jax.tree.leaves(state.optimizer_state)
-    # An optimizer that was made flat keeps vectors, or numbers, and takes a vector too.
-    is_flat = all(leaf.shape in ((), (size,)) for leaf in numbers)
-    if on_cpu() or size > _SMALL or not is_flat:
+    if on_cpu() or size > _SMALL or not one_vector:
         return lax.scan(lambda s, b: step(loss, s, b, optimizer), state, batches)
 
     flat, as_tree = ravel_pytree(state.params)

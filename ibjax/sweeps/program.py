@@ -30,11 +30,13 @@ from ibjax.training.trainable import Trainable
 __all__ = [
     "Layout",
     "Traced",
+    "advance_program",
     "diverged",
     "first_seeds",
     "lay_out",
     "restore",
     "seed_key",
+    "start_program",
     "trace",
     "within_memory",
 ]
@@ -169,14 +171,6 @@ def trace(
     Returns:
       The programs.
     """
-
-    def one_seed(seed, chosen, key, data):
-        return trainable.init(seed_key(key, seed), data, chosen)
-
-    def begin(seeds, numbers, key, data):
-        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
-        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
-
     places = layout.num_blocks * layout.block
     shape = layout.num_blocks, layout.block
 
@@ -191,9 +185,8 @@ def trace(
         key,
         trainable.data,
     )
-    jitted = jax.jit(full_precision(begin), out_shardings=layout.sharding)
     with compiling_for(layout.devices[0].platform):
-        start = jitted.trace(*arguments)
+        start = start_program(trainable, layout).trace(*arguments)
     # Of shapes alone: what does not fit is found before anything is compiled.
     states, own = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(
@@ -202,6 +195,28 @@ def trace(
         start.out_info,
     )
     epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
+    with compiling_for(layout.devices[0].platform):
+        advance = advance_program(trainable, layout).trace(
+            states, own, trainable.data, *epochs
+        )
+    return Traced(start, arguments, advance, layout)
+
+
+def start_program(trainable: Trainable, layout: Layout) -> Callable:
+    """The program that starts seeds, as ``jax.jit`` makes it."""
+
+    def one_seed(seed, chosen, key, data):
+        return trainable.init(seed_key(key, seed), data, chosen)
+
+    def begin(seeds, numbers, key, data):
+        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
+        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
+
+    return jax.jit(full_precision(begin), out_shardings=layout.sharding)
+
+
+def advance_program(trainable: Trainable, layout: Layout) -> Callable:
+    """The program that takes seeds from one snapshot to the next, likewise."""
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     sharded = jax.shard_map(
         partial(_advance, trainable=trainable, layout=layout),
@@ -210,11 +225,7 @@ def trace(
         out_specs=by_block,
         check_vma=False,
     )
-    with compiling_for(layout.devices[0].platform):
-        advance = jax.jit(full_precision(sharded)).trace(
-            states, own, trainable.data, *epochs
-        )
-    return Traced(start, arguments, advance, layout)
+    return jax.jit(full_precision(sharded))
 
 
 @contextmanager

@@ -212,11 +212,13 @@ def run_epoch(
     # A short batch is a step of its own: filled up, it would cost a full one.
     num_full, num_left = divmod(num_train_rows(task, config), batches.shape[1])
     # Numbers of rows: inputs are looked up step by step, never an epoch's at once.
-    steps = rows[batches[:num_full]], jnp.arange(num_full)
-    state, _ = descent.descend(loss, state, steps, optimizer)
+    steps = [(rows[batches[:num_full]], jnp.arange(num_full))]
     if num_left:
         last = rows[batches[num_full, None, :num_left]], jnp.array([num_full])
-        state, _ = descent.descend(loss, state, last, optimizer)
+        steps.append(last)
+    one_vector = isinstance(config.optimizer, str)
+    for some in steps:
+        state, _ = descent.descend(loss, state, some, optimizer, one_vector=one_vector)
     return state
 
 

@@ -31,12 +31,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import on_cpu
+
 __all__ = ["CRITERIA", "LogDensities", "log_densities"]
 
 CRITERIA = ("likelihood", "least_squares")
 
 _TILE = 256
-# A wide tile keeps an accelerator busy and would not fit in a CPU's cache.
+# An accelerator starts as many programs for a tile of any size; this one, 64 MiB, keeps
+# it busy and would not fit in a CPU's cache.
 _WIDE_TILE = 4096
 # With more components, products of tiles take less time than differences, and the
 # bandwidth is of the order of the samples' spread, to which rounding is nothing.
@@ -183,7 +186,8 @@ def _search_range(pairs, num_groups, criterion):
 def _score(pairs, num_groups, criterion, queries, log_bandwidths):
     """Criterion to be made largest, ``[num_bandwidths, num_groups]``."""
     members = _members(pairs.groups[queries], num_groups)[None]
-    counted = jnp.maximum(jnp.sum(members, axis=2), 1)
+    dtype = log_bandwidths.dtype
+    counted = jnp.maximum(jnp.sum(members, axis=2), 1).astype(dtype)
     if criterion == "likelihood":
         densities = _log_densities(pairs, queries, log_bandwidths)[:, None]
         return jnp.sum(jnp.where(members, densities, 0), axis=2) / counted
@@ -257,8 +261,7 @@ def _over_pairs(pairs, queries, add, start, extra):
       Fold after the last, ``[num_queries, ...]``.
     """
     num_samples, dim = pairs.points.shape
-    widest = _TILE if jax.default_backend() == "cpu" else _WIDE_TILE
-    width, tile = min(widest, num_samples), min(_TILE, len(queries))
+    width, tile = _tile_size(num_samples), _tile_size(len(queries))
 
     # Padding is in no group.
     padding = -num_samples % width
@@ -292,6 +295,13 @@ def _over_pairs(pairs, queries, add, start, extra):
     return folds.reshape(-1, *folds.shape[2:])[:num_queries]
 
 
+def _tile_size(num_samples):
+    """Samples on a side of a tile."""
+    if on_cpu():
+        return min(_TILE, num_samples)
+    return -(-num_samples // -(-num_samples // _WIDE_TILE))
+
+
 def _add_squares(beyond, points, others):
     """Squared distances of columns of both, added to ``beyond``."""
     if len(points) > _MANY_COMPONENTS:
@@ -303,8 +313,9 @@ def _add_squares(beyond, points, others):
         left, right = component
         return total + (left[:, None] - right[None]) ** 2, None
 
-    # A loop, so that the distances are not taken again for every bandwidth.
-    return lax.scan(add, beyond, (points, others))[0]
+    # A loop, so that a CPU does not take the distances again for every bandwidth.
+    unroll = 1 if on_cpu() else len(points)
+    return lax.scan(add, beyond, (points, others), unroll=unroll)[0]
 
 
 def _members(groups, num_groups):

@@ -10,11 +10,15 @@ import chex
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import on_cpu
+
 __all__ = ["columns_of", "log_ratio", "log_sums"]
 
 _COLUMNS = 1024
 # A product of fewer columns takes a CPU longer.
 _FEWEST_COLUMNS = 4
+# On an accelerator so many units are one program, not one each.
+_FEW_UNITS = 64
 # Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
 _EXACT = lax.Precision.HIGHEST
 
@@ -66,8 +70,12 @@ def log_sums(centre, z, columns, column_weights):
     chex.assert_shape(columns, (num_blocks, dim, width))
     chex.assert_shape(column_weights, (num_blocks, width, None))
 
-    # A loop over the units holds one tile; unrolled, XLA computes all of it twice, for
-    # the maximum and for the exponential.
+    # Unrolled, XLA computes all of it twice, for the maximum and for the exponential,
+    # which an accelerator does sooner than it reads and writes a tile for every unit.
+    # Not by ``lax.platform_dependent``: a gradient would hold what either way needs.
+    unrolled = not on_cpu() and dim <= _FEW_UNITS
+
+    # A loop over the units holds one tile.
     def add_unit(column, unit, exponent):
         difference = column[unit][None, :] - centre[:, unit][:, None]
         return exponent + difference * (z[:, unit][:, None] - 0.5 * difference)
@@ -80,6 +88,7 @@ def log_sums(centre, z, columns, column_weights):
             dim,
             partial(add_unit, column),
             jnp.zeros((num_rows, width), centre.dtype),
+            unroll=unrolled or None,
         )
         # The largest exponent is carried along, so that no sum overflows: a centre can
         # be far likelier than the draw's own, by exp(|z|^2 / 2).

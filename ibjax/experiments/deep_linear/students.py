@@ -223,7 +223,7 @@ def _run_epoch(key, state, problem, config, optimizer) -> descent.DescentState:
     if config.batch_size is None:
         return descent.step(loss, state, rows, optimizer)[0]
     rows = jax.random.permutation(key, rows).reshape(-1, config.batch_size)
-    return descent.descend(loss, state, rows, optimizer)[0]
+    return descent.descend(loss, state, rows, optimizer, one_vector=True)[0]
 
 
 def _loss(weights, x, y) -> jax.Array:
