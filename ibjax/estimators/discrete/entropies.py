@@ -199,7 +199,7 @@ def layer_information(
     t, labels = check_layer(t, labels, num_classes)
     if labels.ndim != 1:
         raise TypeError(f"labels must be integers, got p(y|x) of {labels.dtype}")
-    rows = binning.clusters(t, edges=edges, bin_width=bin_width)
+    rows = binning.row_numbers(t, edges, bin_width)
     cells = len(t) if num_cells is None else num_cells
     found = _layer_information(rows, labels, num_classes, cells, correction)
     finite = jnp.all(jnp.isfinite(t))

@@ -77,7 +77,7 @@ def ksg(
       >>> print(f"{ksg(x, y):.1f} of {-0.5 * jnp.log(1 - 0.6**2):.1f} nats")
       0.2 of 0.2 nats
     """
-    x, y = check_together(x=x, y=y)
+    x, y = check_together(scale_free=True, x=x, y=y)
     k = check_neighbours(k, len(x))
     checks.one_of("variant", variant, VARIANTS)
     checks.one_of("metric", metric, neighbours.METRICS)
@@ -129,7 +129,7 @@ def ross(
       >>> print(f"{ross(x, labels, num_classes=2):.2f} of {jnp.log(2):.2f} nats")
       0.69 of 0.69 nats
     """
-    (x,) = check_together(x=x)
+    (x,) = check_together(scale_free=True, x=x)
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
     checks.one_of("metric", metric, neighbours.METRICS)
@@ -172,7 +172,7 @@ def conditional_mutual_information(
       >>> print(f"{abs(conditional_mutual_information(x + z, y + z, z)):.1f} nats")
       0.0 nats
     """
-    x, y, z = check_together(x=x, y=y, z=z)
+    x, y, z = check_together(scale_free=True, x=x, y=y, z=z)
     k = check_neighbours(k, len(x))
     checks.one_of("metric", metric, neighbours.METRICS)
     return _conditional(x, y, z, k, metric)

@@ -216,7 +216,8 @@ def _terms_within(x, labels, num_classes, weights):
 def _copies_alike(points, x, groups):
     """White samples, those of exact copies the same: whitening rounds them apart."""
     rows = distinct_rows(x, groups)
-    first = jnp.zeros(len(x), jnp.int32).at[rows].set(jnp.arange(len(x)))
+    numbers = jnp.arange(len(x), dtype=jnp.int32)
+    first = jnp.zeros(len(x), jnp.int32).at[rows].set(numbers)
     return points[first[rows]]
 
 
