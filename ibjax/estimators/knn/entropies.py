@@ -24,6 +24,13 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
+from ibjax.estimators.knn.ties import (
+    check_ties,
+    is_repeated,
+    ksg_terms,
+    ross_terms,
+    spread,
+)
 from ibjax.numerics import checks
 
 __all__ = [
@@ -121,23 +128,30 @@ def weighted_entropy(x: ArrayLike, *, k: int, weights: str = "bsy") -> jax.Array
 
 
 def mutual_information(
-    x: ArrayLike, y: ArrayLike, *, k: int = 3, weights: str | None = None
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    k: int = 3,
+    weights: str | None = None,
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) as h(X) + h(Y) - h(X,Y), in nats.
 
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`, in its own space. Their biases differ, and do not cancel;
     :func:`ksg` is the better choice unless the information is large and the variables
-    have a density.
+    have a density. Samples that repeat a value of another one have none: they add
+    their term of :func:`ksg` instead.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim_x]``, floating.
       y: Samples of Y, shape ``[num_samples, dim_y]``, floating.
       k: Number of neighbours, at least 1 and at most ``num_samples - 2``.
       weights: None, ``"bsy"`` or ``"butakov"``.
+      ties: As for :func:`ksg`.
 
     Returns:
-      Estimate in nats, shape ``[]``. NaN where an entropy is.
+      Estimate in nats, shape ``[]``. NaN where an entropy is, with ``ties=False``.
 
     Raises:
       ValueError: As :func:`weighted_entropy`, or if lengths differ.
@@ -152,6 +166,11 @@ def mutual_information(
     """
     x, y = check_together(vary=True, x=x, y=y)
     k = check_neighbours(k, len(x))
+    if check_ties(ties, k, x, y):
+        x, y = spread((x, y), k=k, metric="euclidean")
+        parts = (x, y, jnp.concatenate([x, y], axis=1))
+        chosen = tuple(neighbour_weights(k, part, weights) for part in parts)
+        return _mixed_information(x, y, k, chosen)
     joint = jnp.concatenate([x, y], axis=1)
     h_x, h_y, h_xy = (
         _entropy(samples, neighbour_weights(k, samples, weights), "euclidean")
@@ -167,12 +186,14 @@ def class_information(
     num_classes: int,
     k: int = 3,
     weights: str | None = None,
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) of a label as h(X) - sum of p(y) h(X|y), in nats.
 
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`; p(y) are the frequencies of the classes. The bias is that
-    of classes with fewer samples than all together have.
+    of classes with fewer samples than all together have. Samples that repeat a value of
+    another one have no density: they add their term of :func:`ross` instead.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim]``, floating.
@@ -182,10 +203,11 @@ def class_information(
       k: Number of neighbours, at least 1; every class that has samples must have more
         than ``k``.
       weights: None, ``"bsy"`` or ``"butakov"``.
+      ties: As for :func:`ksg`.
 
     Returns:
-      Estimate in nats, shape ``[]``. NaN where an entropy is, or if a class has
-      samples, but not more than ``k``.
+      Estimate in nats, shape ``[]``. NaN where an entropy is, with ``ties=False``, or
+      if a class has samples, but not more than ``k``.
 
     Example:
       >>> labels = jnp.arange(400) % 2
@@ -197,7 +219,11 @@ def class_information(
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
-    return _class_information(x, labels, num_classes, neighbour_weights(k, x, weights))
+    chosen = neighbour_weights(k, x, weights)
+    if check_ties(ties, k, x):
+        (x,) = spread((x,), labels, num_classes=num_classes, k=k, metric="euclidean")
+        return _mixed_class_information(x, labels, num_classes, k, chosen)
+    return _class_information(x, labels, num_classes, chosen)
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
@@ -269,7 +295,17 @@ def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
 
 @jit(static_argnames=("num_classes", "weights"))
 def _class_information(x, labels, num_classes, weights):
-    num_samples, dim = x.shape
+    valid, log_fewer, farther = _class_terms(x, labels, num_classes, weights)
+    result = -mean_of(log_fewer) - x.shape[1] * mean_of(farther)
+    return jnp.where(valid, result, jnp.nan)
+
+
+def _class_terms(x, labels, num_classes, weights):
+    """Whether there is a value; and of every class how few and how far samples are.
+
+    Logarithms of a class's part of the samples and of how much farther neighbours in
+    the class are, ``[num_samples]``.
+    """
     finite, _, everywhere = log_distances(x, weights, "euclidean")
     _, _, in_class = log_distances(x, weights, "euclidean", labels, num_classes)
     class_size = jnp.bincount(labels, length=num_classes)[labels]
@@ -277,9 +313,37 @@ def _class_information(x, labels, num_classes, weights):
     # the mean is taken, not after.
     farther = in_class - everywhere
     log_fewer = jnp.log(jnp.maximum(class_size - 1, 1).astype(x.dtype))
-    log_fewer -= math.log(num_samples - 1)
-    result = -mean_of(log_fewer) - dim * mean_of(farther)
-    return jnp.where(finite & jnp.all(class_size > len(weights)), result, jnp.nan)
+    log_fewer -= math.log(len(x) - 1)
+    return finite & jnp.all(class_size > len(weights)), log_fewer, farther
+
+
+@jit(static_argnames=("num_classes", "k", "weights"))
+def _mixed_class_information(x, labels, num_classes, k, weights):
+    """Information of samples of which some have no density."""
+    valid, log_fewer, farther = _class_terms(x, labels, num_classes, weights)
+    counted = ross_terms(x, labels, num_classes, k, "euclidean")
+    repeated = is_repeated(x, k)
+    # Without any, the same operations as if nobody had looked.
+    plain = -mean_of(log_fewer) - x.shape[1] * mean_of(farther)
+    terms = jnp.where(repeated, counted, -log_fewer - x.shape[1] * farther)
+    value = jnp.where(jnp.any(repeated), mean_of(terms), plain)
+    return jnp.where(valid, value, jnp.nan)
+
+
+@jit(static_argnames=("k", "weights"))
+def _mixed_information(x, y, k, weights):
+    """Information of samples of which some have no density; weights of X, Y, both."""
+    both = jnp.concatenate([x, y], axis=1)
+    plain, terms = 0.0, 0.0
+    for sign, samples, chosen in zip((1, 1, -1), (x, y, both), weights, strict=True):
+        dim = samples.shape[1]
+        _, log_scale, log_distance = log_distances(samples, chosen, "euclidean")
+        constant = math.log(len(x) - 1) + entropy_offset(dim, chosen, "euclidean")
+        plain += sign * (constant + dim * (mean_of(log_distance) + log_scale))
+        terms += sign * (constant + dim * (log_distance + log_scale))
+    repeated = is_repeated(both, k)
+    terms = jnp.where(repeated, ksg_terms(x, y, k, "euclidean"), terms)
+    return jnp.where(jnp.any(repeated), mean_of(terms), plain)
 
 
 @partial(jax.jit, static_argnames="k")

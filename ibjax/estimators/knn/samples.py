@@ -1,6 +1,7 @@
 """Samples of all nearest-neighbour estimators: checks, scales, means."""
 
 import math
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,11 +22,13 @@ __all__ = [
     "check_labels",
     "check_neighbours",
     "check_together",
+    "label_space",
     "mean_digamma",
     "mean_of",
     "psi",
     "scaled_spaces",
     "separations_in_class",
+    "without_single_labels",
 ]
 
 # Outside of these squares of differences leave the range of float32, or come near it.
@@ -122,15 +125,40 @@ def separations_in_class(space, labels, num_classes, metric, k):
     The label is one more space, in which classes are farther apart than samples are in
     any other.
     """
-    apart = 0.5 * jnp.finfo(space.dtype).max / num_classes
-    label_space = (labels.astype(space.dtype) * apart)[None]
+    spaces = space, label_space(labels, num_classes, space.dtype)
     return neighbours.nearest_separations(
-        neighbours.arrange((space, label_space)),
+        neighbours.arrange(spaces),
         space.shape[1],
         dims=(len(space), 1),
         metric=metric,
         k=k,
     )
+
+
+def without_single_labels(x, labels, num_classes, k):
+    """Samples and labels without classes of one, and whether some have k or fewer."""
+    checks.at_least("num_classes", num_classes, 1)
+    labels = check_classes("labels", labels, num_classes, len(x), "to match x")
+    if checks.is_traced(labels, x):
+        return x, labels, False
+    size = np.bincount(np.asarray(labels))[np.asarray(labels)]
+    single = size == 1
+    if np.any(single):
+        if np.all(single):
+            raise ValueError("labels must have a class of two samples, got none")
+        warnings.warn(
+            f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
+            "left out",
+            stacklevel=3,
+        )
+        x, labels = x[~single], labels[~single]
+    return x, labels, bool(np.any(size[~single] <= k))
+
+
+def label_space(labels, num_classes, dtype):
+    """Labels as one coordinate, farther apart than samples are in any other."""
+    apart = 0.5 * jnp.finfo(dtype).max / num_classes
+    return (labels.astype(dtype) * apart)[None]
 
 
 def psi(n):
