@@ -43,7 +43,7 @@ def test_relu_of_a_normal_pair():
 @pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (-0.5, 0.5)])
 def test_a_clipped_variable_of_two_classes(low, high):
     def term(p, q):
-        mean = (p + q) / 2
+        mean = max((p + q) / 2, 1e-300)
         return (p * _log(p / mean) + q * _log(q / mean)) / 2
 
     value = term(NORMAL.cdf(low + 1), NORMAL.cdf(low - 1))
