@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import jit
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import search as neighbours
+from ibjax.estimators.knn import ties as tied
 from ibjax.estimators.knn.samples import (
     check_labels,
     check_neighbours,
@@ -24,13 +25,7 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
-from ibjax.estimators.knn.ties import (
-    check_ties,
-    is_repeated,
-    ksg_terms,
-    ross_terms,
-    spread,
-)
+from ibjax.estimators.knn.ties import check_ties, has_repeats
 from ibjax.numerics import checks
 
 __all__ = [
@@ -140,8 +135,8 @@ def mutual_information(
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`, in its own space. Their biases differ, and do not cancel;
     :func:`ksg` is the better choice unless the information is large and the variables
-    have a density. Samples that repeat a value of another one have none: they add
-    their term of :func:`ksg` instead.
+    have a density. Where values repeat, but for a fine grid, they have none, and the
+    estimate is that of :func:`ksg`.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim_x]``, floating.
@@ -167,10 +162,25 @@ def mutual_information(
     x, y = check_together(vary=True, x=x, y=y)
     k = check_neighbours(k, len(x))
     if check_ties(ties, k, x, y):
-        x, y = spread((x, y), k=k, metric="euclidean")
-        parts = (x, y, jnp.concatenate([x, y], axis=1))
-        chosen = tuple(neighbour_weights(k, part, weights) for part in parts)
-        return _mixed_information(x, y, k, chosen)
+        x, y = tied.spread((x, y), k=k, metric="euclidean")
+        return _unless_repeats(
+            jnp.concatenate([x, y], axis=1),
+            k,
+            lambda: tied.ksg(x, y, k, 1, "euclidean"),
+            lambda: _from_entropies(x, y, k, weights),
+        )
+    return _from_entropies(x, y, k, weights)
+
+
+def _unless_repeats(columns, k, counted, estimate):
+    """The counted estimate where a column repeats values, else the other."""
+    repeats = has_repeats(columns, k)
+    if checks.is_traced(repeats):
+        return jnp.where(repeats, counted(), estimate())
+    return counted() if repeats else estimate()
+
+
+def _from_entropies(x, y, k, weights):
     joint = jnp.concatenate([x, y], axis=1)
     h_x, h_y, h_xy = (
         _entropy(samples, neighbour_weights(k, samples, weights), "euclidean")
@@ -192,8 +202,8 @@ def class_information(
 
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`; p(y) are the frequencies of the classes. The bias is that
-    of classes with fewer samples than all together have. Samples that repeat a value of
-    another one have no density: they add their term of :func:`ross` instead.
+    of classes with fewer samples than all together have. Where values repeat, but for a
+    fine grid, there is no density, and the estimate is that of :func:`ross`.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim]``, floating.
@@ -221,8 +231,14 @@ def class_information(
     labels = check_labels(labels, num_classes, len(x), k)
     chosen = neighbour_weights(k, x, weights)
     if check_ties(ties, k, x):
-        (x,) = spread((x,), labels, num_classes=num_classes, k=k, metric="euclidean")
-        return _mixed_class_information(x, labels, num_classes, k, chosen)
+        options = {"num_classes": num_classes, "k": k, "metric": "euclidean"}
+        (x,) = tied.spread((x,), labels, **options)
+        return _unless_repeats(
+            x,
+            k,
+            lambda: tied.ross(x, labels, **options),
+            lambda: _class_information(x, labels, num_classes, chosen),
+        )
     return _class_information(x, labels, num_classes, chosen)
 
 
@@ -295,17 +311,7 @@ def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
 
 @jit(static_argnames=("num_classes", "weights"))
 def _class_information(x, labels, num_classes, weights):
-    valid, log_fewer, farther = _class_terms(x, labels, num_classes, weights)
-    result = -mean_of(log_fewer) - x.shape[1] * mean_of(farther)
-    return jnp.where(valid, result, jnp.nan)
-
-
-def _class_terms(x, labels, num_classes, weights):
-    """Whether there is a value; and of every class how few and how far samples are.
-
-    Logarithms of a class's part of the samples and of how much farther neighbours in
-    the class are, ``[num_samples]``.
-    """
+    num_samples, dim = x.shape
     finite, _, everywhere = log_distances(x, weights, "euclidean")
     _, _, in_class = log_distances(x, weights, "euclidean", labels, num_classes)
     class_size = jnp.bincount(labels, length=num_classes)[labels]
@@ -313,37 +319,9 @@ def _class_terms(x, labels, num_classes, weights):
     # the mean is taken, not after.
     farther = in_class - everywhere
     log_fewer = jnp.log(jnp.maximum(class_size - 1, 1).astype(x.dtype))
-    log_fewer -= math.log(len(x) - 1)
-    return finite & jnp.all(class_size > len(weights)), log_fewer, farther
-
-
-@jit(static_argnames=("num_classes", "k", "weights"))
-def _mixed_class_information(x, labels, num_classes, k, weights):
-    """Information of samples of which some have no density."""
-    valid, log_fewer, farther = _class_terms(x, labels, num_classes, weights)
-    counted = ross_terms(x, labels, num_classes, k, "euclidean")
-    repeated = is_repeated(x, k)
-    # Without any, the same operations as if nobody had looked.
-    plain = -mean_of(log_fewer) - x.shape[1] * mean_of(farther)
-    terms = jnp.where(repeated, counted, -log_fewer - x.shape[1] * farther)
-    value = jnp.where(jnp.any(repeated), mean_of(terms), plain)
-    return jnp.where(valid, value, jnp.nan)
-
-
-@jit(static_argnames=("k", "weights"))
-def _mixed_information(x, y, k, weights):
-    """Information of samples of which some have no density; weights of X, Y, both."""
-    both = jnp.concatenate([x, y], axis=1)
-    plain, terms = 0.0, 0.0
-    for sign, samples, chosen in zip((1, 1, -1), (x, y, both), weights, strict=True):
-        dim = samples.shape[1]
-        _, log_scale, log_distance = log_distances(samples, chosen, "euclidean")
-        constant = math.log(len(x) - 1) + entropy_offset(dim, chosen, "euclidean")
-        plain += sign * (constant + dim * (mean_of(log_distance) + log_scale))
-        terms += sign * (constant + dim * (log_distance + log_scale))
-    repeated = is_repeated(both, k)
-    terms = jnp.where(repeated, ksg_terms(x, y, k, "euclidean"), terms)
-    return jnp.where(jnp.any(repeated), mean_of(terms), plain)
+    log_fewer -= math.log(num_samples - 1)
+    result = -mean_of(log_fewer) - dim * mean_of(farther)
+    return jnp.where(finite & jnp.all(class_size > len(weights)), result, jnp.nan)
 
 
 @partial(jax.jit, static_argnames="k")

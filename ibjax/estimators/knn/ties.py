@@ -43,11 +43,8 @@ __all__ = [
     "check_ties",
     "conditional",
     "has_repeats",
-    "is_repeated",
     "ksg",
-    "ksg_terms",
     "ross",
-    "ross_terms",
     "spread",
 ]
 
@@ -97,20 +94,6 @@ def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Arr
     copies = max(k, _FEW_COPIES)
     many = xp.any(ordered[copies:] == ordered[:-copies])
     return many | xp.any(repeated > _REPEATED_PART)
-
-
-def is_repeated(columns: jax.Array, k: int) -> jax.Array:
-    """Samples that share a value of a column with another one, ``[num_samples]``.
-
-    None if no column has more than ties of rounding.
-    """
-
-    def one(column):
-        ordered = jnp.sort(column)
-        first = jnp.searchsorted(ordered, column, side="left")
-        return jnp.searchsorted(ordered, column, side="right") - first > 1
-
-    return jnp.any(lax.map(one, columns.T), axis=0) & has_repeats(columns, k)
 
 
 @jit(static_argnames=("num_classes", "k", "metric"))
@@ -166,26 +149,12 @@ def ksg(x, y, k, variant, metric):
     return constant + mean_of(more) - mean
 
 
-@jit(static_argnames=("k", "metric"))
-def ksg_terms(x, y, k, metric):
-    """Terms of KSG's estimate, one a sample, ``[num_samples]``; their mean is it."""
-    more, digammas = _ksg(x, y, k, 1, metric)
-    return psi(k) + psi(len(x)) + more - sum(digammas)
-
-
 @jit(static_argnames=("num_classes", "k", "metric"))
 def ross(x, labels, num_classes, k, metric):
     """Ross's estimate; a class of k samples or fewer has fewer neighbours."""
     more, digammas = _ross(x, labels, num_classes, k, metric)
     mean = sum(mean_of(each) for each in digammas)
     return psi(len(x)) + psi(k) + mean_of(more) - mean
-
-
-@jit(static_argnames=("num_classes", "k", "metric"))
-def ross_terms(x, labels, num_classes, k, metric):
-    """Terms of Ross's estimate, one a sample, ``[num_samples]``; their mean is it."""
-    more, digammas = _ross(x, labels, num_classes, k, metric)
-    return psi(len(x)) + psi(k) + more - sum(digammas)
 
 
 @jit(static_argnames=("k", "metric"))
