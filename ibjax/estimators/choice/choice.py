@@ -99,7 +99,8 @@ def mutual_information(
     method looks at continuous columns they are brought to one scale:
 
     - ``"spread"``: each has its median taken off and is divided by the distance between
-      its quartiles, which heavy tails leave alone;
+      its quartiles, which heavy tails leave alone, without values that a tenth of the
+      samples have;
     - ``"ranks"``: each becomes normal, by its ranks. That leaves I(X;Y) as it is, and
       helps KSG much with heavy tails and a little or not at all elsewhere;
     - None: as they are, for columns that share a unit.

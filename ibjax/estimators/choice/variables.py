@@ -17,6 +17,8 @@ SCALINGS = ("spread", "ranks")
 _QUARTILES_OF_NORMAL = 1.3489795  # Apart, in standard deviations.
 # Integers with fewer samples to each value, on average, are no labels.
 _FEWEST_TO_A_LABEL = 4
+# A value that so many samples have, and at least two, is an atom.
+_ATOM_PART = 0.1
 # Numbers so large have squares that float32 does not hold.
 _LARGEST_SCALED = 1e18
 
@@ -115,19 +117,31 @@ def prepare(
     # Float64 here costs nothing; the estimators take what JAX is set to.
     columns = without_offsets("columns", array.astype(np.float64))
     if scaling == "spread":
-        low, middle, high = np.quantile(columns, [0.25, 0.5, 0.75], axis=0)
-        spread = (high - low) / _QUARTILES_OF_NORMAL
-        columns = columns - middle[None]
-        # More than half of the values can be one, as of a unit that is mostly zero, or
-        # so near to it that others would be out of range, as of a softmax.
-        out_of_range = np.max(np.abs(columns), axis=0) >= _LARGEST_SCALED * spread
-        spread = np.where(out_of_range, np.std(columns, axis=0), spread)
-        columns = columns / spread[None]
+        middle = np.quantile(columns, 0.5, axis=0)
+        spread = np.apply_along_axis(_spread, 0, columns)
+        columns = (columns - middle[None]) / spread[None]
     elif scaling == "ranks":
         # Equal values share the mean of their ranks: no order is made up for them.
         ranks = stats.rankdata(columns, axis=0)
         columns = special.ndtri(ranks / (len(columns) + 1))
     return columns.astype(jax.dtypes.canonicalize_dtype(np.float64))
+
+
+def _spread(column: np.ndarray) -> float:
+    """Distance of the quartiles, in those of a normal variable, or the deviation.
+
+    Values that are many times there, as zeros of a ReLU unit are, have no part in it.
+    The deviation is taken if nothing is left without them, or if others would be out of
+    range, as they are where most values are nearly zero, as of a softmax.
+    """
+    _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    rest = column[counts[inverse] <= max(1, _ATOM_PART * len(column))]
+    if len(rest) > _ATOM_PART * len(column):
+        low, high = np.quantile(rest, [0.25, 0.75])
+        spread = (high - low) / _QUARTILES_OF_NORMAL
+        if np.ptp(column) < _LARGEST_SCALED * spread:
+            return spread
+    return np.std(column)
 
 
 def _classes(labels, num_classes, warnings):
