@@ -60,6 +60,8 @@ def to_jax(name: str, array: np.ndarray | jax.Array) -> jax.Array:
             )
         return jnp.asarray(array)
     limits = np.finfo(dtype)
+    if limits.tiny / limits.eps <= max(-array.min(), array.max()) <= limits.max:
+        return jnp.asarray(array)
     size = np.abs(array)
     if np.any((size > limits.max) & (size < np.inf)):
         raise ValueError(
@@ -71,7 +73,7 @@ def to_jax(name: str, array: np.ndarray | jax.Array) -> jax.Array:
         # JAX takes numbers below the smallest normal one for zero.
         seen = np.where(np.abs(rounded) < limits.tiny, 0, rounded)
         vanished = (np.ptp(array, axis=0) > 0) & (np.ptp(seen, axis=0) == 0)
-        if np.any(vanished) and np.max(size) < limits.tiny / limits.eps:
+        if np.any(vanished):
             raise ValueError(
                 f"{name} must vary by more than {limits.tiny:.1e}, the smallest "
                 f"{dtype}, unless jax_enable_x64 is set, got values of at most "
@@ -156,14 +158,15 @@ def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | ja
     """
     if checks.is_traced(array):
         return array
-    lost = lost_digits(name, array)
+    values = np.asarray(array)
+    low, high = values.min(axis=0), values.max(axis=0)
+    lost = _lost_digits(name, low, high)
     if lost:
         warnings.warn(lost, stacklevel=4)
     if not isinstance(array, np.ndarray):
         return array
     if array.dtype == jax.dtypes.canonicalize_dtype(array.dtype):
         return array
-    low, high = array.min(axis=0), array.max(axis=0)
     # Halves, since the difference can be out of range.
     far = np.maximum(np.abs(low), np.abs(high)) / 2 > _LARGE_OFFSET * (
         high / 2 - low / 2
@@ -179,17 +182,23 @@ def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:
     Whoever rounded them, nothing here can bring their digits back.
     """
     values = np.asarray(array)
-    if values.dtype.itemsize < 4:
+    return _lost_digits(name, values.min(axis=0), values.max(axis=0))
+
+
+def _lost_digits(name: str, low: np.ndarray, high: np.ndarray) -> str:
+    """The sentence, from the columns' ends."""
+    dtype = low.dtype
+    if dtype.itemsize < 4:
         return ""
-    low, high = (f(values, axis=0).astype(np.float64) for f in (np.min, np.max))
-    step = np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    step = np.finfo(dtype).eps * np.maximum(np.abs(low), np.abs(high))
     few = (high > low) & (high / 2 - low / 2 < _FEW_STEPS / 2 * step)
     if not np.any(few):
         return ""
     column = int(np.argmax(few.reshape(-1)))
     worst = float((high - low).reshape(-1)[column] / step.reshape(-1)[column])
     return (
-        f"{name} came rounded to {values.dtype}, which left no more than "
+        f"{name} came rounded to {dtype}, which left no more than "
         f"{math.ceil(worst)} steps over the range of column {column}: subtract its "
         "mean before it is rounded"
     )
