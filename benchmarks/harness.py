@@ -85,7 +85,8 @@ def host_cores() -> int:
 
 def set_host_devices(num_devices: int) -> None:
     """Sets the number of CPU devices; call it before anything touches a device."""
-    jax.config.update("jax_num_cpu_devices", num_devices)
+    if jax.config.jax_num_cpu_devices != num_devices:
+        jax.config.update("jax_num_cpu_devices", num_devices)
 
 
 def require(name: str) -> Any:

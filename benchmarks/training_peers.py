@@ -25,17 +25,17 @@ from training_task import (
 
 def case_vmap(args: argparse.Namespace) -> dict[str, Any]:
     """Measures the plain way: one device, intra-op threads, ``vmap`` over seeds."""
-    return _measure_vmap(args, num_host_devices=1)
+    return measure_vmap(args, num_host_devices=1)
 
 
 def case_vmap_sharded(args: argparse.Namespace) -> dict[str, Any]:
     """Measures the plain way with its seeds sharded over one device per core."""
-    return _measure_vmap(args, num_host_devices=harness.host_cores())
+    return measure_vmap(args, num_host_devices=harness.host_cores())
 
 
 def case_vmap_one_order(args: argparse.Namespace) -> dict[str, Any]:
     """Measures the sharded plain way when one shuffle serves all the seeds."""
-    return _measure_vmap(
+    return measure_vmap(
         args, num_host_devices=harness.host_cores(), same_order_for_all=True
     )
 
@@ -128,7 +128,7 @@ def case_torch_vmap(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _measure_vmap(
+def measure_vmap(
     args: argparse.Namespace, *, num_host_devices: int, same_order_for_all: bool = False
 ) -> dict[str, Any]:
     harness.set_host_devices(num_host_devices)

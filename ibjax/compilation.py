@@ -1,14 +1,31 @@
-"""Compilation for the processor at hand, and its cores as devices."""
+"""Compilation for the processor at hand, its precision, and its cores as devices."""
 
+import hashlib
 import os
-from collections.abc import Callable, Sequence
-from functools import wraps
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["CPU_OPTIONS", "jit", "use_all_cores"]
+__all__ = [
+    "CPU_OPTIONS",
+    "GPU_OPTIONS",
+    "compiling_for",
+    "exact_jit",
+    "full_precision",
+    "in_pieces",
+    "jit",
+    "keep_programs",
+    "on_cpu",
+    "use_all_cores",
+]
 
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 """Compiler options for programs on a CPU.
@@ -17,9 +34,113 @@ XLA does not use vectors of 512 bits unless asked, even where the processor has 
 where it has none, the option changes nothing.
 """
 
+GPU_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
+"""Compiler options for programs on a GPU.
+
+For every matrix product XLA compiles and times tens of kernels of its own, which takes
+seconds; in full precision cuBLAS is as fast.
+"""
+
+
+_platform: ContextVar[str | None] = ContextVar("platform", default=None)
+
+
+@contextmanager
+def compiling_for(platform: str) -> Iterator[None]:
+    """Context in which programs are traced for a platform, as in ``device.platform``.
+
+    Example:
+      >>> with compiling_for("gpu"):
+      ...     on_cpu()
+      False
+    """
+    token = _platform.set(platform)
+    try:
+        yield
+    finally:
+        _platform.reset(token)
+
+
+def on_cpu() -> bool:
+    """Check that what is being traced will run on a CPU: JAX's default, if not told.
+
+    For training, whose steps would take twice as long to trace for all platforms and
+    leave the choice to ``jax.lax.platform_dependent``, as estimators do. The answer
+    decides the speed, and results to within rounding.
+    """
+    return (_platform.get() or jax.default_backend()) == "cpu"
+
+
+# XLA splits a longer reduction on a GPU, and stores all that goes into it to do so.
+_LONGEST_REDUCTION = 8192
+
+
+def in_pieces(x: jax.Array, fill: float) -> jax.Array:
+    """Last axis cut into equal pieces that a GPU reduces in one go each.
+
+    Args:
+      x: Array ``[..., length]``.
+      fill: What fills up the last piece.
+
+    Returns:
+      Array ``[..., num_pieces, piece]``.
+
+    Example:
+      >>> in_pieces(jnp.ones((2, 20_001)), 0.0).shape
+      (2, 3, 6667)
+    """
+    length = x.shape[-1]
+    num_pieces = max(1, -(-length // _LONGEST_REDUCTION))
+    piece = -(-length // num_pieces)
+    padding = [(0, 0)] * (x.ndim - 1) + [(0, num_pieces * piece - length)]
+    x = jnp.pad(x, padding, constant_values=fill)
+    return x.reshape(*x.shape[:-1], num_pieces, piece)
+
+
+def full_precision(function: Callable) -> Callable:
+    """Decorator: float32 products of a function are products of float32.
+
+    On a GPU or TPU JAX rounds the factors of a product to ten bits or fewer unless it
+    is told otherwise, which information does not survive. Whoever wants that sets a
+    precision by name, for all of a program, by ``jax.default_matmul_precision``, or
+    for one product, by its ``precision`` argument; both are left as they are.
+
+    It reaches what is traced while the function runs, not what it returns.
+
+    Example:
+      >>> product = jax.jit(full_precision(lambda a, b: a @ b))
+      >>> a = jax.numpy.ones((2, 2))
+      >>> "HIGHEST" in product.lower(a, a).as_text()
+      True
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if jax.config.jax_default_matmul_precision is not None:
+            return function(*args, **kwargs)
+        with jax.default_matmul_precision("highest"):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def exact_jit(function: Callable | None = None, **options: Any) -> Callable:
+    """Decorator: ``jax.jit`` in full precision, see :func:`full_precision`.
+
+    Example:
+      >>> @exact_jit(static_argnames="power")
+      ... def raised(x, power):
+      ...     return x**power
+      >>> print(raised(2.0, power=3))
+      8.0
+    """
+    if function is None:
+        return partial(exact_jit, **options)
+    return jax.jit(full_precision(function), **options)
+
 
 def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]:
-    """Decorator: ``jax.jit`` with ``CPU_OPTIONS`` for programs compiled by themselves.
+    """Decorator: ``jax.jit`` in full precision, on a CPU with ``CPU_OPTIONS``.
 
     XLA takes options for a whole program only. A call on arrays gets them; a call
     inside another ``jit`` or ``vmap``, or under a derivative, is compiled as that
@@ -35,8 +156,8 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
     """
 
     def decorate(function: Callable) -> Callable:
-        inside = jax.jit(function, static_argnames=static_argnames)
-        outermost = jax.jit(
+        inside = exact_jit(function, static_argnames=static_argnames)
+        outermost = exact_jit(
             function, static_argnames=static_argnames, compiler_options=CPU_OPTIONS
         )
 
@@ -71,3 +192,32 @@ def use_all_cores() -> None:
     else:
         num_cores = os.cpu_count() or 1
     jax.config.update("jax_num_cpu_devices", num_cores)
+
+
+def keep_programs(directory: Path) -> None:
+    """Keep compiled programs in a directory, so that the next process need not compile.
+
+    A directory that JAX was told of before, ``JAX_COMPILATION_CACHE_DIR``, stays the
+    one. Several processes may share it: one that meets half an entry compiles anew.
+
+    Args:
+      directory: Where to keep them; a folder in it is made for this kind of processor,
+        because a home directory may serve machines whose programs differ.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    kind = hashlib.sha256(_processor().encode()).hexdigest()[:16]
+    jax.config.update("jax_compilation_cache_dir", str(directory / kind))
+    # By default only what took a second is kept; a sweep has many smaller programs.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _processor() -> str:
+    """Description of the processor, with its instruction sets where they are told."""
+    described = f"{platform.machine()} {platform.processor()}"
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return described
+    names = ("model name", "flags", "Features", "CPU part")
+    return "\n".join([described, *sorted({s for s in lines if s.startswith(names)})])

@@ -3,7 +3,7 @@ r"""Information measures of known discrete distributions, in nats.
 Every function takes one distribution, given as a table of probabilities, and returns
 one number; ``jax.vmap`` makes a batch of it. Cells of probability zero add nothing
 and have a finite gradient. Values are not checked: a table that does not sum to one
-gives the formula's value for that table.
+gives the formula's value for that table, and NaN gives NaN.
 """
 
 import math
@@ -46,8 +46,9 @@ def entropy(p: ArrayLike) -> jax.Array:
       0.6931 nats
     """
     p = _probabilities("p", p)
-    support = p > 0
-    return -jnp.sum(jnp.where(support, p * jnp.log(jnp.where(support, p, 1.0)), 0.0))
+    # Not p > 0, which is false of NaN as well: NaN is to stay NaN.
+    empty = p <= 0
+    return -jnp.sum(jnp.where(empty, 0.0, p * jnp.log(jnp.where(empty, 1.0, p))))
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike) -> jax.Array:
@@ -73,11 +74,10 @@ def kl_divergence(p: ArrayLike, q: ArrayLike) -> jax.Array:
     """
     p, q = _probabilities("p", p), _probabilities("q", q)
     checks.same_shape(p=p, q=q)
-    support = p > 0
-    log_ratio = jnp.log(jnp.where(support, p, 1.0)) - jnp.log(
-        jnp.where(support, q, 1.0)
-    )
-    return jnp.sum(jnp.where(support, p * log_ratio, 0.0))
+    # Not p > 0, which is false of NaN as well: NaN is to stay NaN, in either.
+    empty = (p <= 0) & ~jnp.isnan(q)
+    log_ratio = jnp.log(jnp.where(empty, 1.0, p)) - jnp.log(jnp.where(empty, 1.0, q))
+    return jnp.sum(jnp.where(empty, 0.0, p * log_ratio))
 
 
 def mutual_information(p_xy: ArrayLike) -> jax.Array:

@@ -3,17 +3,25 @@
 import os
 from pathlib import Path
 
-# Most of the tests' time is compilation. Many compile the same programs: workers and
-# runs share them. And they compile without the optimisations that users get; as they
-# do, with `XLA_FLAGS= pytest`. JAX reads all this when it is imported.
+# Most of the tests' time is compilation. They compile without the optimisations that
+# users get; as they do, with `XLA_FLAGS= pytest`. XLA reads this when it starts.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-_CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+
+# Many compile the same programs: workers and runs share them. Set here, because a
+# plugin may have imported JAX, which reads its variables then; commands that tests
+# start read the variables.
+_CACHE = {
+    "jax_compilation_cache_dir": str(Path(__file__).parents[1] / ".pytest_cache/jax"),
+    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+for _name, _value in _CACHE.items():
+    if _name.upper() not in os.environ:
+        os.environ[_name.upper()] = str(_value)
+        jax.config.update(_name, _value)
 
 # Before any backend starts: two devices, so that sharding is really tested.
 jax.config.update("jax_num_cpu_devices", 2)

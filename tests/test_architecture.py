@@ -19,14 +19,17 @@ _READING = {"claims", "plots", "report", "results"}
 _ALL = _RUNNING | _READING | {"probes", "sweeps"}
 
 ALLOWED = {
-    **dict.fromkeys(("compilation", "networks", "numerics"), set()),
-    "measures": {"numerics"},
-    "bottleneck": {"measures", "numerics"},
-    "datasets": {"measures", "numerics"},
-    "estimators": {"compilation", "measures", "networks", "numerics"},
-    "training": {"datasets", "networks", "numerics"},
+    "compilation": set(),
+    "numerics": {"compilation"},
+    **dict.fromkeys(("measures", "networks"), {"compilation", "numerics"}),
     **dict.fromkeys(
-        _FAMILIES, {"datasets", "measures", "networks", "numerics", "training"}
+        ("bottleneck", "datasets"), {"compilation", "measures", "numerics"}
+    ),
+    "estimators": {"compilation", "measures", "networks", "numerics"},
+    "training": {"compilation", "datasets", "networks", "numerics"},
+    **dict.fromkeys(
+        _FAMILIES,
+        {"compilation", "datasets", "measures", "networks", "numerics", "training"},
     ),
     "probes": _RUNNING,
     "results": {"bottleneck.bounds", "measures"},

@@ -168,3 +168,13 @@ def test_wrong_shapes_are_refused():
     for measure in (measures.mutual_information, measures.conditional_entropy):
         with pytest.raises(ValueError, match=r"p_xy must have shape \[num_x, num_y\]"):
             measure(np.full(2, 0.5))
+
+
+@pytest.mark.parametrize("measure", [measures.entropy, measures.mutual_information])
+def test_nan_stays_nan(measure):
+    table = np.array([[np.nan, 0.5], [0.5, 0.0]])
+    assert np.isnan(measure(table))
+    assert np.isnan(jax.jit(measure)(table))
+    assert np.isnan(measures.kl_divergence([np.nan, 0.5], [0.5, 0.5]))
+    assert np.isnan(measures.kl_divergence([0.5, 0.5], [np.nan, 0.5]))
+    assert np.isnan(measures.kl_divergence([0.0, 1.0], [np.nan, 1.0]))

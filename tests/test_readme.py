@@ -41,4 +41,6 @@ def test_own_networks_losses_tasks_and_quantities(sections, capsys):
     assert "['norm (144)' 'hidden (5)' 'output (2)'] ('dark', 'light')" in printed
     assert "('seed', 'epoch', 'block') nats" in printed
     assert "'learning_rate': 9" in printed and "'seed': 5" in printed
+    assert "('learning_rate', 'beta', 'seed') [" in printed
+    assert set(names["stopping"].stopped.values.ravel()) <= {2, 3, 4, 5}
     assert names["dataset"].diverged.sum() == 0

@@ -7,6 +7,7 @@ variables, and the capacity and rate-distortion function of Blahut and Arimoto.
 from ibjax.bottleneck import bounds, channel, gaussian
 from ibjax.bottleneck.blahut_arimoto import (
     BottleneckSolution,
+    OptimalityGap,
     best_of_restarts,
     blahut_arimoto,
     optimality_gap,
@@ -31,6 +32,7 @@ __all__ = [
     "BottleneckSolution",
     "InformationCurve",
     "LayerOptimality",
+    "OptimalityGap",
     "Transition",
     "best_of_restarts",
     "blahut_arimoto",

@@ -1,6 +1,9 @@
 """Deterministic annealing of the information curve, from large beta to small.
 
-Every point is solved from the clusters of another, with some added or taken away.
+Every point is solved from the clusters of another. Then the certificate says which
+points lack a cluster, and which decoder it has: it is added, and the point solved anew,
+until the certificate is content. Since it bounds what is still to be gained, the curve
+is optimal where it is, and not by a lucky start.
 """
 
 from functools import partial
@@ -8,21 +11,25 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from ibjax.bottleneck import iteration
 from ibjax.bottleneck.blahut_arimoto import (
-    gap_of,
     information_of,
     one_cluster_per_input,
     random_encoder,
 )
+from ibjax.bottleneck.certificate import Certificate, certify
+from ibjax.bottleneck.mixture import refine
+from ibjax.compilation import exact_jit
 
 __all__ = [
     "LEAST_DISTANCE",
     "LEAST_WEIGHT",
     "Points",
     "compact",
+    "complete",
     "solve_from",
     "take",
     "trace",
@@ -31,11 +38,13 @@ __all__ = [
 # Clusters lighter than this are not counted, nor those of one decoder twice.
 LEAST_WEIGHT = 1e-6
 LEAST_DISTANCE = 1e-3
-# Share of the perturbation in the next start: small beside every cluster that matters.
-_PERTURBATION = 1e-3
-# In units of the clusters' tolerance; a larger gap is worth another cluster.
-_TOLERATED_GAP = 10.0
-_EXTENSIONS = 10
+# A gap above is worth another cluster: the curve is to be within it of the optimum.
+_TOLERATED_GAP = 1e-9
+_EXTENSIONS = 5
+# Clusters lighter than this are found anew if they matter.
+_SPARE_WEIGHT = 1e-12
+# An objective lower by less, times 1 + beta, is so by rounding.
+_LEAST_GAIN = 1e-13
 # A restart has to find the right valley only: the second pass iterates from the best.
 _RESTART_STEPS = 300
 
@@ -47,19 +56,16 @@ class Points(NamedTuple):
     i_xt: jax.Array
     i_ty: jax.Array
     objective: jax.Array
-    gap: jax.Array
     num_clusters: jax.Array
     num_steps: jax.Array
     converged: jax.Array
 
 
-@partial(jax.jit, static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
+@exact_jit(static_argnames=("num_t", "num_restarts", "max_steps", "tol"))
 def trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
     """Points at decreasing betas, ``[num_betas]``."""
     source = iteration.make_source(p_xy)
-
-    def solve(clusters, beta):
-        return _solve_and_extend(source, clusters, beta, max_steps=max_steps, tol=tol)
+    solve = partial(solve_from, source, max_steps=max_steps, tol=tol)
 
     def best_restart(args):
         key, beta = args
@@ -105,7 +111,7 @@ def trace(key, p_xy, betas, *, num_t, num_restarts, max_steps, tol):
 
 
 def solve_from(source, clusters, beta, *, max_steps, tol):
-    """Point that the iteration reaches from some clusters; its gap is not computed."""
+    """Point that the iteration reaches from some clusters."""
     one = jnp.ones((), source.p_x.dtype)
     fixed = iteration.iterate(source, clusters, beta, one, max_steps=max_steps, tol=tol)
     encoder = iteration.best_encoder(source, fixed.clusters, beta, one)
@@ -115,7 +121,6 @@ def solve_from(source, clusters, beta, *, max_steps, tol):
         i_xt=i_xt,
         i_ty=i_ty,
         objective=i_xt - beta * i_ty,
-        gap=jnp.asarray(jnp.nan, source.p_x.dtype),
         num_clusters=_count(fixed.clusters),
         num_steps=fixed.num_steps,
         converged=fixed.converged,
@@ -127,35 +132,62 @@ def take(tree, places):
     return jax.tree.map(lambda field: field[places], tree)
 
 
-def _solve_and_extend(source, clusters, beta, *, max_steps, tol):
-    """Point reached from some clusters, with those added that the dual finds missing.
+def complete(p_xy, betas, points, *, extend, max_steps, tol):
+    """Points with the clusters that a certificate finds missing, and the certificate.
 
-    A cluster that was given up at a larger beta cannot come back by itself, since its
-    weight is zero; the gap shows that it is missing and where it lies.
+    Without ``extend`` no cluster is added. With it, points need room for as many as
+    there are inputs of different p(y|x), which is all that the optimum needs.
     """
-    solve = partial(solve_from, source, beta=beta, max_steps=max_steps, tol=tol)
+    points = jax.tree.map(np.array, points)
+    missing = np.zeros((len(betas), p_xy.shape[1]))
+    certificate = Certificate(np.zeros(len(betas)), np.ones(len(betas), bool), missing)
+    everyone = changed = np.ones(len(betas), bool)
+    for round_ in range(_EXTENSIONS + 1):
+        # Ascents find most of what is missing, so the proof comes after them.
+        quick = round_ == 0 and extend
+        checked = everyone if round_ <= 1 else changed
+        now = take(points, checked)
+        log_clusters = now.clusters.log_weight, now.clusters.log_decoder
+        found = certify(p_xy, betas[checked], *log_clusters, now.objective, quick=quick)
+        for field, new in zip(certificate, found, strict=True):
+            field[checked] = new
+        # A point that was not improved would not be the next time either.
+        lacking = checked & (certificate.gap > _TOLERATED_GAP * (1 + betas))
+        if not extend or round_ == _EXTENSIONS or (not lacking.any() and not quick):
+            break
+        starts = jax.tree.map(np.copy, points.clusters)
+        for place in np.flatnonzero(lacking):
+            weight, decoder = (np.exp(field[place]) for field in starts)
+            suggested = np.concatenate([decoder, certificate.missing[[place]]])
+            log_weight, log_decoder = refine(
+                p_xy, betas[place], suggested[np.append(weight > _SPARE_WEIGHT, True)]
+            )
+            starts.log_weight[place] = iteration.NOTHING
+            starts.log_weight[place, : len(log_weight)] = log_weight
+            starts.log_decoder[place, : len(log_weight)] = log_decoder
+        reached = _solve_some(
+            p_xy, starts, betas, lacking, points, max_steps=max_steps, tol=tol
+        )
+        gain = points.objective - np.asarray(reached.objective)
+        changed = lacking & (gain > _LEAST_GAIN * (1 + betas))
+        for field, new in zip(
+            jax.tree.leaves(points), jax.tree.leaves(reached), strict=True
+        ):
+            field[changed] = np.asarray(new)[changed]
+    return points, certificate
 
-    def extend(carry):
-        start, best, _, rounds = carry
-        point = solve(start)
-        gap, missing = gap_of(source, point.clusters, beta, point.objective)
-        point = point._replace(gap=gap)
-        # An addition that made things worse ends the search and is undone.
-        better = point.objective <= best.objective
-        best = jax.tree.map(partial(jnp.where, better), point, best)
-        more = better & (gap > _TOLERATED_GAP * tol)
-        return _with_one_more(point.clusters, missing), best, more, rounds + 1
 
-    def extensible(carry):
-        _, _, more, rounds = carry
-        return more & (rounds < _EXTENSIONS)
+@exact_jit(static_argnames=("max_steps", "tol"))
+def _solve_some(p_xy, starts, betas, chosen, points, *, max_steps, tol):
+    """Points solved from their starts where they are chosen, others as they were."""
+    source = iteration.make_source(p_xy)
 
-    shapes = jax.eval_shape(solve, clusters)
-    none = jax.tree.map(lambda field: jnp.zeros(field.shape, field.dtype), shapes)
-    none = none._replace(objective=jnp.full_like(none.objective, jnp.inf))
-    start = clusters, none, jnp.bool_(True), jnp.int32(0)
-    _, point, _, _ = lax.while_loop(extensible, extend, start)
-    return point
+    def one(args):
+        start, beta, is_chosen, point = args
+        solve = partial(solve_from, source, max_steps=max_steps, tol=tol)
+        return lax.cond(is_chosen, lambda: solve(start, beta), lambda: point)
+
+    return lax.map(one, (starts, betas, chosen, points))
 
 
 def _best_at_each(betas, points):
@@ -189,19 +221,6 @@ def _pad(clusters, num_t):
         jnp.pad(clusters.log_weight, (0, missing), constant_values=iteration.NOTHING),
         jnp.pad(clusters.log_decoder, ((0, missing), (0, 0)), mode="edge"),
     )
-
-
-def _with_one_more(clusters, log_decoder):
-    """Clusters with one more, of decoder ``[num_y]``, in the place of the lightest."""
-    num_t = len(clusters.log_weight)
-    clusters = compact(clusters, num_t)
-    added = iteration.Clusters(
-        jnp.where(jnp.arange(num_t) == num_t - 1, 0.0, iteration.NOTHING).astype(
-            clusters.log_weight.dtype
-        ),
-        jnp.broadcast_to(log_decoder, clusters.log_decoder.shape),
-    )
-    return iteration.mix(clusters, added, _PERTURBATION)
 
 
 def _twins(clusters):

@@ -11,7 +11,9 @@ keeps (:func:`complexity_gap`). And no layer has more information than the one b
 A curve is given by its points: ``curve_i_xt`` and ``curve_i_ty``, I(X;T) and I(T;Y) in
 nats, of one shape ``[num_betas]``. Both rise; where one falls from a point to the next,
 it counts as unchanged. A layer is ``i_xt`` and ``i_ty``, of any one shape. Other shapes
-raise ``ValueError``. Gaps have the layer's shape and are NaN where its values are.
+and, outside of ``jit``, points of a curve that are not finite raise ``ValueError``.
+Gaps have the layer's shape and are NaN where its values are, or, under ``jit``, all of
+them if a point of the curve is NaN.
 
 The gaps are those to the curve itself. Tishby and Zaslavsky, `Deep learning and the
 information bottleneck principle`, 2015, take theirs to the optimum of
@@ -20,14 +22,15 @@ information bottleneck principle`, 2015, take theirs to the optimum of
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -141,7 +144,8 @@ def finite_sample_bounds(
       have that shape.
 
     Raises:
-      ValueError: If ``form`` is neither.
+      ValueError: If ``form`` is neither or, outside of ``jit``, a number is below one
+        (below three samples in Shamir's form) or ``delta`` not between 0 and 1.
 
     References:
       Shamir, Sabato and Tishby, `Learning and generalization with the information
@@ -158,11 +162,28 @@ def finite_sample_bounds(
       shamir: 19.37 and 58.17 nats
     """
     checks.one_of("form", form, ("tight", "shamir"))
+    least = {
+        "num_samples": (num_samples, 3 if form == "shamir" else 1),
+        "num_t": (num_t, 1),
+        "num_classes": (num_classes, 1),
+    }
+    for name, (value, limit) in least.items():
+        _all_within(name, value, f"at least {limit}", lambda v, low=limit: v >= low)
+    _all_within("delta", delta, "between 0 and 1", lambda v: (v > 0) & (v < 1))
     sizes = (jnp.asarray(v, float) for v in (num_samples, num_t, num_classes, delta))
     return _sample_bounds(*sizes, form=form)
 
 
-@partial(jax.jit, static_argnames="form")
+def _all_within(name, value, expected, is_fine) -> None:
+    """Check all entries of a number or an array whose values are known."""
+    if not checks.is_traced(value):
+        values = np.asarray(value, float)
+        wrong = values[~is_fine(values)]
+        if wrong.size:
+            raise ValueError(f"{name} must be {expected}, got {wrong.flat[0]:g}")
+
+
+@exact_jit(static_argnames="form")
 def _sample_bounds(
     n: jax.Array, k: jax.Array, m: jax.Array, delta: jax.Array, form: str
 ) -> SampleBounds:
@@ -365,16 +386,20 @@ def _curve(curve_i_xt: ArrayLike, curve_i_ty: ArrayLike) -> tuple[jax.Array, jax
             "curve_i_xt and curve_i_ty must have one shape [num_betas], got "
             f"{curve_i_xt.shape} and {curve_i_ty.shape}"
         )
+    checks.finite("curve_i_xt", curve_i_xt)
+    checks.finite("curve_i_ty", curve_i_ty)
     return curve_i_xt, curve_i_ty
 
 
-@partial(jax.jit, static_argnames="side")
+@exact_jit(static_argnames="side")
 def _read(
     at: jax.Array, abscissa: jax.Array, ordinate: jax.Array, side: str
 ) -> jax.Array:
     """Ordinate of a rising curve from (0, 0), constant beyond its last point."""
     chex.assert_rank([abscissa, ordinate], 1)
     origin = jnp.zeros(1, abscissa.dtype)
+    # A running maximum would pass over a NaN.
+    broken = jnp.any(jnp.isnan(abscissa) | jnp.isnan(ordinate))
     abscissa = jax.lax.cummax(jnp.concatenate([origin, abscissa]))
     ordinate = jax.lax.cummax(jnp.concatenate([origin, ordinate]))
     # Between neighbours a straight line; a step of no width is at its upper end, so
@@ -387,7 +412,7 @@ def _read(
     share = (inside - abscissa[below]) / jnp.where(run > 0.0, run, 1.0)
     share = jnp.where(run > 0.0, share, 1.0)
     value = ordinate[below] + share * (ordinate[above] - ordinate[below])
-    return jnp.where(jnp.isnan(at), at, value)
+    return jnp.where(jnp.isnan(at) | broken, jnp.nan, value)
 
 
 def _point(i_xt: ArrayLike, i_ty: ArrayLike) -> tuple[jax.Array, jax.Array]:

@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["Capacity", "RateDistortion", "capacity", "rate_distortion"]
@@ -93,7 +94,8 @@ def capacity(
 
     Raises:
       ValueError: If the shape is wrong or, outside of ``jit``, a probability is
-        negative or NaN or a row does not sum to one.
+        negative or NaN, a row does not sum to one, ``max_steps`` is negative or
+        ``tol`` negative or not finite.
       TypeError: If the channel is not floating.
 
     References:
@@ -105,6 +107,7 @@ def capacity(
       0.3681 nats
     """
     p_y_given_x = _check_probabilities("p_y_given_x", p_y_given_x, ndim=2)
+    _check_stopping(max_steps, tol)
     return _capacity(p_y_given_x, max_steps, tol)
 
 
@@ -149,7 +152,8 @@ def rate_distortion(
     Raises:
       ValueError: If a shape is wrong or, outside of ``jit``, ``p_x`` is not a
         distribution, a distortion is NaN or minus infinity, nothing may stand for a
-        source letter, or ``slope`` is negative or NaN.
+        source letter, ``slope`` is negative or NaN, ``max_steps`` is negative or
+        ``tol`` negative or not finite.
       TypeError: If ``p_x`` or ``distortion`` is not floating.
 
     References:
@@ -165,6 +169,7 @@ def rate_distortion(
     p_x = _check_probabilities("p_x", p_x, ndim=1)
     distortion = _check_distortion(distortion, p_x)
     checks.in_range("slope", slope, "[0, inf]")
+    _check_stopping(max_steps, tol)
     dtype = jnp.result_type(p_x, distortion)
     slope = jnp.asarray(slope, dtype)
     return _rate_distortion(
@@ -172,7 +177,7 @@ def rate_distortion(
     )
 
 
-@jax.jit
+@exact_jit
 def _capacity(p_y_given_x, max_steps, tol):
     # The optimal p(x) is constant to first order, so the gradient needs only the last
     # evaluation; reverse mode could not pass the loop anyway.
@@ -219,7 +224,7 @@ def _divergence(p_y_given_x: jax.Array, log_p: jax.Array) -> jax.Array:
     return jnp.sum(p_y_given_x * jnp.where(zero, 0, log_ratio), axis=1)
 
 
-@jax.jit
+@exact_jit
 def _rate_distortion(p_x, distortion, slope, max_steps, tol):
     (num_x,) = p_x.shape
     chex.assert_shape(distortion, (num_x, None))
@@ -295,6 +300,11 @@ def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array
     best = jnp.argmin(alone)
     single = jnp.where(jnp.arange(num_t) == best, 0, -jnp.inf).astype(equal.dtype)
     return jnp.where((slope == 0) & jnp.isfinite(alone[best]), single, equal)
+
+
+def _check_stopping(max_steps: int, tol: float) -> None:
+    checks.at_least("max_steps", max_steps, 0)
+    checks.not_negative("tol", tol)
 
 
 def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:

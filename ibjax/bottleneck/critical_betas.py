@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from ibjax.bottleneck import iteration
 from ibjax.bottleneck.annealing import compact, solve_from, take
 from ibjax.bottleneck.tables import check_joint
+from ibjax.compilation import exact_jit
 
 __all__ = ["critical_beta", "find_transitions"]
 
@@ -86,7 +87,7 @@ def find_transitions(p_xy, betas, points, *, max_steps, tol):
     return np.sort(np.asarray(found))
 
 
-@partial(jax.jit, static_argnames=("num_t", "max_steps", "tol"))
+@exact_jit(static_argnames=("num_t", "max_steps", "tol"))
 def _bisect(p_xy, intervals, counts, *, num_t, max_steps, tol):
     """Bisection of intervals of beta, each around one change of ``counts``."""
     solve = partial(

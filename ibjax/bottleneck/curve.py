@@ -3,10 +3,11 @@ r"""Information curve: the largest I(T;Y) at every I(X;T).
 The curve is traced by its slope: at trade-off beta, the bottleneck's solution is the
 point where the slope is 1 / beta. The method is deterministic annealing. From a large
 beta, where every input may have a cluster of its own, beta is lowered and each solution
-starts from the one before. Where the dual of the problem shows that a cluster is
-missing, because one was given up too early, it is added with a small weight and the
-point solved again. Where a solution from elsewhere on the curve, or a random restart,
-does better, it is the start instead.
+starts from the one before. Where a solution from elsewhere on the curve, or a random
+restart, does better, it is the start instead. Where the certificate shows that clusters
+are missing (:mod:`ibjax.bottleneck.certificate`), because they were given up too early
+or, in tables with zeros, could not be reached, they are added and the point is solved
+again by Newton's method (:mod:`ibjax.bottleneck.mixture`).
 """
 
 from typing import NamedTuple
@@ -18,14 +19,16 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
-from ibjax.bottleneck.annealing import trace
+from ibjax.bottleneck.annealing import complete, trace
 from ibjax.bottleneck.blahut_arimoto import (
     MAX_STEPS,
     default_tol,
     merge_where_known,
+    round_up,
 )
 from ibjax.bottleneck.critical_betas import critical_beta, find_transitions
 from ibjax.bottleneck.tables import check_joint
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["InformationCurve", "critical_beta", "information_curve"]
@@ -40,8 +43,11 @@ class InformationCurve(NamedTuple):
       i_xt: I(X;T) in nats, shape ``[num_betas]``.
       i_ty: I(T;Y) in nats, shape ``[num_betas]``.
       objective: :math:`I(X;T) - \beta I(T;Y)` in nats, shape ``[num_betas]``.
-      gap: Bound on the objective's distance from the least one, from
-        :func:`ibjax.bottleneck.optimality_gap`, in nats, shape ``[num_betas]``.
+      gap: Distance of the objective from the least one at most, in nats, shape
+        ``[num_betas]``: see :func:`ibjax.bottleneck.optimality_gap`.
+      certified: Whether the gap is proven, shape ``[num_betas]``, as it is in all
+        tables of up to five labels or five inputs of different p(y|x). Elsewhere it is
+        an estimate, which may be too small.
       num_clusters: Clusters that differ: of a weight above 1e-6, with decoders more
         than 1e-3 apart in total variation, int32, shape ``[num_betas]``.
       num_steps: Steps of the last iteration of every point, shape ``[num_betas]``.
@@ -58,6 +64,7 @@ class InformationCurve(NamedTuple):
     i_ty: np.ndarray
     objective: np.ndarray
     gap: np.ndarray
+    certified: np.ndarray
     num_clusters: np.ndarray
     num_steps: np.ndarray
     converged: np.ndarray
@@ -81,7 +88,8 @@ def information_curve(
     with random restarts at every beta. Then each beta takes the best start among all
     solutions found, so that the points lie on a concave curve. See the module for the
     method and :func:`ibjax.bottleneck.blahut_arimoto` for one point, its start, and
-    the case that Y is a function of X.
+    the case that Y is a function of X. All of it is computed in float64; a float32
+    table gives the numbers in float32, the gap rounded up.
 
     With ``num_t`` below the number of clusters of the optimum, the points are the best
     found with so many clusters: a sub-optimal branch, which leaves the curve where the
@@ -110,7 +118,7 @@ def information_curve(
     Raises:
       ValueError: If the table is no distribution, a beta is negative or not finite, or
         ``num_t`` asks for restarts without a key.
-      TypeError: If ``p_xy`` is not floating, or traced.
+      TypeError: If ``p_xy`` is not floating, or traced, or betas are no numbers.
 
     References:
       Tishby, Pereira and Bialek, `The information bottleneck method`, 1999. Rose,
@@ -131,6 +139,9 @@ def information_curve(
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
     checks.at_least("num_t", num_t, 1)
+    checks.at_least("max_steps", max_steps, 3)
+    if tol is not None:
+        checks.positive("tol", tol)
     if num_t < num_x and key is None:
         raise ValueError(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "
@@ -142,31 +153,56 @@ def information_curve(
         checks.at_least("num_restarts", num_restarts, 1)
     options = {
         "max_steps": max_steps,
-        "tol": default_tol(p_xy.dtype) if tol is None else tol,
+        "tol": default_tol(np.dtype(np.float64)) if tol is None else tol,
     }
     order = np.argsort(-betas, kind="stable")
-    points = trace(
-        key, merged, betas[order], num_t=num_t, num_restarts=num_restarts, **options
-    )
-    critical = np.zeros(0, betas.dtype)
-    if find_critical_betas:
-        critical = find_transitions(merged, betas[order], points, **options)
-    encoders = _expand(p_xy, points.clusters, betas[order])
+    # In float64 whatever the table's type: rounding of float32, times beta, is more
+    # than what one solution is better than another.
+    exact, merged = (_normalised(table) for table in (p_xy, merged))
+    falling = betas[order].astype(np.float64)
+    with jax.enable_x64(True):
+        points = trace(
+            key,
+            merged,
+            falling,
+            num_t=num_t,
+            num_restarts=num_restarts,
+            **options,
+        )
+        points, certificate = complete(
+            merged, falling, points, extend=num_t >= num_x, **options
+        )
+        critical = np.zeros(0)
+        if find_critical_betas:
+            critical = find_transitions(merged, falling, points, **options)
+        encoders = _expand(exact, points.clusters, falling)
     back = np.argsort(order, kind="stable")
-    in_order = {
-        name: np.asarray(getattr(points, name))[back]
-        for name in InformationCurve._fields
-        if name in points._fields
+    fields = {
+        "p_t_given_x": encoders,
+        "i_xt": points.i_xt,
+        "i_ty": points.i_ty,
+        "objective": points.objective,
     }
     return InformationCurve(
         beta=betas,
-        p_t_given_x=np.asarray(encoders)[back],
-        critical_beta=critical,
-        **in_order,
+        gap=round_up(certificate.gap, betas.dtype)[back],
+        certified=certificate.certified[back],
+        num_clusters=points.num_clusters[back],
+        num_steps=points.num_steps[back],
+        converged=points.converged[back],
+        critical_beta=np.asarray(critical, betas.dtype),
+        **{n: np.asarray(field, betas.dtype)[back] for n, field in fields.items()},
     )
 
 
-@jax.jit
+def _normalised(p_xy) -> np.ndarray:
+    """Table in float64, without labels of probability zero, that sums to one."""
+    p_xy = np.asarray(p_xy, np.float64)
+    p_xy = p_xy[:, p_xy.sum(axis=0) > 0]
+    return p_xy / p_xy.sum()
+
+
+@exact_jit
 def _expand(p_xy, clusters, betas):
     """Encoders of all inputs from the clusters of the merged ones, for every beta."""
     source = iteration.make_source(p_xy)
@@ -177,7 +213,11 @@ def _expand(p_xy, clusters, betas):
 
 
 def _check_betas(betas, dtype) -> np.ndarray:
-    betas = checks.shape("betas", np.asarray(betas, dtype), ["num_betas"])
+    try:
+        betas = np.asarray(betas, dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"betas must be numbers, got {betas!r:.80}") from error
+    checks.shape("betas", betas, ["num_betas"])
     bad = betas[~(np.isfinite(betas) & (betas >= 0))]
     if bad.size:
         raise ValueError(f"betas must be finite and not negative, got {bad[0]}")

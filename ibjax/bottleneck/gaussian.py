@@ -48,6 +48,7 @@ from ibjax.bottleneck.noisy_linear import (
     LinearInformation,
     linear_projection_information,
 )
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.covariances import Canonical, canonical_analysis, check_covariances
 
@@ -240,19 +241,19 @@ def i_ty_of_i_xt(
     return _i_ty_of_i_xt(canonical_analysis(*covariances), i_xt)
 
 
-@jax.jit
+@exact_jit
 def _mutual_information(canonical: Canonical) -> jax.Array:
     total = jnp.sum(_scalar_i_ty(canonical, jnp.ones_like(canonical.rho)))
     return jnp.where(canonical.valid, total, jnp.nan)
 
 
-@jax.jit
+@exact_jit
 def _critical_betas(canonical: Canonical) -> jax.Array:
     betas = _pad(_openings(canonical), canonical.directions.shape[1], jnp.inf)
     return jnp.where(canonical.valid, betas, jnp.nan)
 
 
-@jax.jit
+@exact_jit
 def _i_ty_of_i_xt(canonical: Canonical, i_xt: jax.Array) -> jax.Array:
     rho, lambdas = canonical.rho, canonical.lambdas
     # Water-filling: all active directions fill to one level, log(beta - 1), from floors
@@ -277,12 +278,12 @@ def _i_ty_of_i_xt(canonical: Canonical, i_xt: jax.Array) -> jax.Array:
     return jnp.where(canonical.valid & (i_xt >= 0), i_ty, jnp.nan)
 
 
-@jax.jit
+@exact_jit
 def _at_betas(canonical: Canonical, betas: jax.Array) -> GaussianSolution:
     return jax.vmap(_at_beta, (None, 0))(canonical, betas)
 
 
-@jax.jit
+@exact_jit
 def _at_beta(canonical: Canonical, beta: jax.Array) -> GaussianSolution:
     rho, lambdas, directions, valid = canonical
     openings = _openings(canonical)

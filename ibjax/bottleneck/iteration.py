@@ -35,7 +35,6 @@ __all__ = [
     "iterate",
     "log_or_nothing",
     "make_source",
-    "mix",
 ]
 
 NOTHING = -1e30
@@ -131,25 +130,6 @@ def exponents(source: Source, clusters: Clusters, beta: jax.Array) -> jax.Array:
     cross = source.p_y_given_x @ clusters.log_decoder.T
     divergence = jnp.maximum(source.negative_entropy[:, None] - cross, 0)
     return clusters.log_weight[None, :] - beta * divergence
-
-
-def mix(clusters: Clusters, others: Clusters, share: float) -> Clusters:
-    """Convex combination, cluster by cluster: ``share`` is that of the others."""
-    chex.assert_equal_shape([clusters.log_decoder, others.log_decoder])
-    kept = clusters.log_weight + jnp.log1p(-share)
-    added = others.log_weight + jnp.log(share)
-    weight = jnp.logaddexp(kept, added)
-    decoder = jnp.logaddexp(
-        kept[:, None] + clusters.log_decoder, added[:, None] + others.log_decoder
-    )
-    # Sums with NOTHING are near it, not equal to it: half of it tells them apart.
-    possible = weight > NOTHING / 2
-    decoder = jnp.where(
-        possible[:, None], decoder - weight[:, None], clusters.log_decoder
-    )
-    return Clusters(
-        jnp.maximum(weight, NOTHING), jnp.where(decoder < NOTHING / 2, NOTHING, decoder)
-    )
 
 
 def iterate(

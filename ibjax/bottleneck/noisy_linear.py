@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.covariances import (
     check_covariance,
@@ -88,7 +89,7 @@ def linear_projection_information(
     return _linear_projection_information(*(array.astype(dtype) for array in arrays))
 
 
-@jax.jit
+@exact_jit
 def _linear_projection_information(cov_x, cov_y, cov_xy, projection, noise_cov):
     noise_whitening, noise_definite = whiten(noise_cov)
     y_whitening, _ = whiten(cov_y)

@@ -10,7 +10,6 @@ encoder that would be optimal at a trade-off beta,
 and find the beta at which it is closest to the layer's own p(t|x).
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -20,6 +19,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["LayerOptimality", "layer_optimality", "map_optimality"]
@@ -45,7 +45,7 @@ class LayerOptimality(NamedTuple):
     divergence_by_beta: jax.Array
 
 
-@jax.jit
+@exact_jit
 def layer_optimality(
     p_t_given_x: ArrayLike, p_y_given_x: ArrayLike, p_x: ArrayLike, betas: ArrayLike
 ) -> LayerOptimality:
@@ -98,7 +98,6 @@ def layer_optimality(
     return _closest(betas, lax.map(at, betas))
 
 
-@partial(jax.jit, static_argnames="num_t")
 def map_optimality(
     clusters: ArrayLike,
     inputs: ArrayLike,
@@ -123,10 +122,13 @@ def map_optimality(
       num_t: Number of clusters; empty ones cost time but change nothing.
 
     Returns:
-      The closest beta and its divergence.
+      The closest beta and its divergence; NaN under ``jit`` if a cluster or an input
+      is out of range.
 
     Raises:
-      ValueError: If shapes do not match.
+      ValueError: If shapes do not match or, outside of ``jit``, a cluster or an input
+        is out of range.
+      TypeError: If clusters or inputs are no integers.
 
     References:
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
@@ -151,6 +153,19 @@ def map_optimality(
             "clusters and inputs must have one shape [num_samples], got "
             f"{clusters.shape} and {inputs.shape}"
         )
+    checks.integers("clusters", clusters)
+    checks.integers("inputs", inputs)
+    checks.at_least("num_t", num_t, 1)
+    checks.indices("clusters", clusters, num_t)
+    checks.indices("inputs", inputs, len(p_y_given_x))
+    return _map_optimality(clusters, inputs, p_y_given_x, betas, num_t=num_t)
+
+
+@exact_jit(static_argnames="num_t")
+def _map_optimality(clusters, inputs, p_y_given_x, betas, *, num_t):
+    # An index out of range would be left out of one sum and clipped in another.
+    valid = jnp.all((clusters >= 0) & (clusters < num_t))
+    valid &= jnp.all((inputs >= 0) & (inputs < len(p_y_given_x)))
     share = jnp.full(len(clusters), 1 / len(clusters), p_y_given_x.dtype)
     p_x = jnp.zeros(len(p_y_given_x), p_y_given_x.dtype).at[inputs].add(share)
     p_y_given_x, p_x, betas = _check(
@@ -174,7 +189,8 @@ def map_optimality(
         log_z = jax.nn.logsumexp(exponents, axis=1)
         return p_x @ log_z - mean_log_p_t + beta * mean_divergence
 
-    return _closest(betas, lax.map(at, betas))
+    found = _closest(betas, lax.map(at, betas))
+    return jax.tree.map(lambda field: jnp.where(valid, field, jnp.nan), found)
 
 
 def _closest(betas, divergences):

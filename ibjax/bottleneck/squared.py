@@ -9,8 +9,6 @@ the whole curve is straight. Kolchinsky, Tracey and Van Kuyk (2019) square I(X;T
 which has one solution on the curve for every beta, and every point for some beta.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -27,6 +25,7 @@ from ibjax.bottleneck.blahut_arimoto import (
     one_cluster_per_input,
 )
 from ibjax.bottleneck.tables import check_joint, is_joint
+from ibjax.compilation import exact_jit
 
 __all__ = ["squared_bottleneck"]
 
@@ -86,7 +85,7 @@ def squared_bottleneck(
     return _solve(p_xy, merged, beta, max_steps=max_steps, tol=tol)
 
 
-@partial(jax.jit, static_argnames=("max_steps", "tol"))
+@exact_jit(static_argnames=("max_steps", "tol"))
 def _solve(p_xy, merged, beta, *, max_steps, tol):
     dtype = p_xy.dtype
     beta, one = jnp.asarray(beta, dtype), jnp.ones((), dtype)

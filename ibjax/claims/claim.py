@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ibjax.results.intervals import Estimate
 
-__all__ = ["Claim", "claims_json", "claims_markdown", "decide", "exact_claim"]
+__all__ = [
+    "Claim",
+    "claims_json",
+    "claims_markdown",
+    "corrected_verdicts",
+    "decide",
+    "exact_claim",
+]
+
+FAMILY_ERROR = 0.05
+"""Probability, at most, of any wrong verdict in a table after Holm's correction."""
+
+_LEAST_ERROR = 1e-6
 
 
 class Claim(NamedTuple):
@@ -25,6 +37,10 @@ class Claim(NamedTuple):
       verdict: ``"holds"``, ``"does not hold"`` or ``"undecided"``.
       num_seeds: Number of seeds behind the number; None for one that is not random.
       num_left_out: Number of the other seeds, which diverged or lack the quantity.
+      error: The least error probability of an interval that still gives this verdict,
+        its p-value, not below 1e-6; NaN for an undecided claim and for an interval that
+        exists at 95 % only. 0 for a number that is not random.
+      added: Whether the claim was added after a run had been seen.
     """
 
     claim: str
@@ -36,6 +52,8 @@ class Claim(NamedTuple):
     verdict: str
     num_seeds: int | None
     num_left_out: int
+    error: float = math.nan
+    added: bool = False
 
 
 def decide(
@@ -46,6 +64,7 @@ def decide(
     num_seeds: int,
     above: float = -math.inf,
     below: float = math.inf,
+    added: bool = False,
 ) -> Claim:
     """Claim about a number over seeds, with the verdict of its interval.
 
@@ -56,6 +75,7 @@ def decide(
       num_seeds: Number of all seeds, those without the quantity included.
       above: Lower bound on the whole interval.
       below: Upper bound on the whole interval.
+      added: Whether the claim was added after a run had been seen.
 
     Returns:
       The claim.
@@ -65,20 +85,90 @@ def decide(
       >>> decide("It is so", "x", estimate, num_seeds=9, above=1.0).verdict
       'holds'
     """
-    value, low, high, count = estimate
-    verdict = "undecided"
+    value, low, high, count, again = estimate
+    verdict = _verdict(low, high, above, below)
+    bounds = [f"above {above:g}"] if above > -math.inf else []
+    bounds += [f"below {below:g}"] if below < math.inf else []
+    return Claim(
+        claim,
+        quantity,
+        " and ".join(bounds),
+        value,
+        low,
+        high,
+        verdict,
+        count,
+        num_seeds - count,
+        _least_error(verdict, again, above, below),
+        added,
+    )
+
+
+def _verdict(low: float, high: float, above: float, below: float) -> str:
     known = not (math.isnan(low) or math.isnan(high))
     # Without a bound on a side, even an infinite end of the interval satisfies it.
     enough = above == -math.inf or low > above
     if known and enough and (below == math.inf or high < below):
-        verdict = "holds"
-    elif high < above or low > below:
-        verdict = "does not hold"
-    bounds = [f"above {above:g}"] if above > -math.inf else []
-    bounds += [f"below {below:g}"] if below < math.inf else []
-    criterion = " and ".join(bounds)
-    left_out = num_seeds - count
-    return Claim(claim, quantity, criterion, value, low, high, verdict, count, left_out)
+        return "holds"
+    if high < above or low > below:
+        return "does not hold"
+    return "undecided"
+
+
+def _least_error(
+    verdict: str, again: Callable[..., Any] | None, above: float, below: float
+) -> float:
+    """Least error probability with the same verdict, by bisection of its logarithm."""
+    if verdict == "undecided" or again is None:
+        return math.nan
+
+    def same(log_error: float) -> bool:
+        low, high = again(confidence=1.0 - math.exp(log_error))[1:3]
+        return _verdict(float(low), float(high), above, below) == verdict
+
+    least, most = math.log(_LEAST_ERROR), math.log(0.05)
+    if same(least):
+        return _LEAST_ERROR
+    while most - least > 1e-3:
+        middle = (least + most) / 2
+        least, most = (least, middle) if same(middle) else (middle, most)
+    return math.exp(most)
+
+
+def corrected_verdicts(claims: Sequence[Claim]) -> list[str]:
+    """Verdicts after Holm's correction for the number of claims.
+
+    With it the probability that any of the verdicts that are left is wrong is at most
+    5 %, however the claims depend on each other, where the intervals cover what they
+    say. All claims over seeds count, undecided ones too. A claim whose interval exists
+    at 95 % only cannot be corrected and becomes undecided.
+
+    Args:
+      claims: The claims of a table.
+
+    Returns:
+      A verdict per claim: its own, or ``"undecided"``.
+
+    References:
+      Holm, `Scandinavian Journal of Statistics` 6, 1979.
+
+    Example:
+      >>> from ibjax.results.intervals import fraction_interval
+      >>> many, few = (fraction_interval([True] * n) for n in (20, 6))
+      >>> many = decide("a", "part", many, num_seeds=20, above=0.5)
+      >>> few = decide("b", "part", few, num_seeds=20, above=0.5)
+      >>> many.verdict, few.verdict, corrected_verdicts([few, many, few])
+      ('holds', 'holds', ['undecided', 'holds', 'undecided'])
+    """
+    verdicts = [claim.verdict for claim in claims]
+    errors = [math.inf if math.isnan(c.error) else c.error for c in claims]
+    left = [n for n, claim in enumerate(claims) if claim.num_seeds is not None]
+    left.sort(key=errors.__getitem__)
+    while left and errors[left[0]] <= FAMILY_ERROR / len(left):
+        del left[0]
+    for place in left:
+        verdicts[place] = "undecided"
+    return verdicts
 
 
 def exact_claim(
@@ -101,7 +191,7 @@ def exact_claim(
       >>> claim.low, claim.high, claim.num_seeds
       (1.5625, 1.5625, None)
     """
-    return Claim(claim, quantity, criterion, value, value, value, verdict, None, 0)
+    return Claim(claim, quantity, criterion, value, value, value, verdict, None, 0, 0.0)
 
 
 def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -111,7 +201,8 @@ def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
       claims: The claims.
 
     Returns:
-      One dictionary per claim; NaN becomes ``None`` and an infinity ``"inf"``.
+      One dictionary per claim, with its ``corrected`` verdict
+      (:func:`corrected_verdicts`); NaN becomes ``None`` and an infinity ``"inf"``.
 
     Example:
       >>> nan = float("nan")
@@ -119,11 +210,18 @@ def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
       >>> claims_json([claim])[0]["value"] is None
       True
     """
-    return [{k: _plain(v) for k, v in c._asdict().items()} for c in claims]
+    return [
+        {k: _plain(v) for k, v in c._asdict().items()} | {"corrected": corrected}
+        for c, corrected in zip(claims, corrected_verdicts(claims), strict=True)
+    ]
 
 
 def claims_markdown(claims: Sequence[Claim]) -> str:
     """Claims as a Markdown table, with a note on intervals over seeds if there are any.
+
+    The last column is the verdict after Holm's correction for the number of claims in
+    the table (:func:`corrected_verdicts`). Claims added after a run had been seen say
+    so.
 
     Args:
       claims: The claims.
@@ -133,25 +231,33 @@ def claims_markdown(claims: Sequence[Claim]) -> str:
       that does not exist.
 
     Example:
-      >>> claim = Claim("It is so", "x, bits", "above 1", 2.0, 1.5, 2.5, "holds", 9, 1)
+      >>> number = (2.0, 1.5, 2.5)
+      >>> claim = Claim("It is so", "bits", "above 1", *number, "holds", 9, 0, 0.01)
       >>> print(claims_markdown([claim]).splitlines()[2])
-      | It is so | x, bits: 2.00 [1.50, 2.50], n = 9 (1 left out) | above 1 | holds |
+      | It is so | bits: 2.00 [1.50, 2.50], n = 9 | above 1 | holds | holds |
     """
-    rows = ["| claim | number that decides it | holds if | verdict |"]
-    rows.append("| --- | --- | --- | --- |")
-    for c in claims:
+    over_seeds = not claims or any(c.num_seeds is not None for c in claims)
+    header = ["claim", "number that decides it", "holds if", "verdict"]
+    table = [header + ["corrected"], ["---"] * 5]
+    for c, corrected in zip(claims, corrected_verdicts(claims), strict=True):
+        text = f"{c.claim}{ADDED if c.added else ''}"
         number = f"{c.quantity}: {_with_interval(c)}"
-        rows.append(f"| {c.claim} | {number} | {c.criterion} | {c.verdict} |")
-    random = not claims or any(c.num_seeds is not None for c in claims)
-    return "\n".join([*rows, "", *([_NOTE, ""] if random else [])])
+        table.append([text, number, c.criterion, c.verdict, corrected])
+    columns = 5 if over_seeds else 4
+    rows = [f"| {' | '.join(row[:columns])} |" for row in table]
+    return "\n".join([*rows, "", *([_NOTE, ""] if over_seeds else [])])
 
+
+ADDED = " (added after a run had been seen)"
+"""Mark of a claim in a table that was not made before its run."""
 
 _NOTE = (
-    "In brackets 95 % intervals over seeds, each by itself, not corrected for their "
-    "number; n is the number of seeds, and those left out diverged or lack the "
-    "quantity. A claim holds if the whole interval meets the criterion, does not hold "
-    "if none of it does, and is undecided otherwise or with too few seeds for an "
-    "interval."
+    "In brackets 95 % intervals over seeds, each by itself; n is the number of seeds, "
+    "and those left out diverged or lack the quantity. A claim holds if the whole "
+    "interval meets the criterion, does not hold if none of it does, and is undecided "
+    "otherwise or with too few seeds for an interval. The last column is the verdict "
+    "after Holm's correction: that any of those is wrong has a probability of 5 % at "
+    "most."
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
@@ -108,7 +110,8 @@ class Curves:
     def _fall_bits(self, information: np.ndarray, layer: int) -> Estimate:
         bits = information[layer, self.kept[layer]] / NATS_PER_BIT
         interval = compression_interval(bits)
-        return Estimate(*map(float, interval[:3]), int(interval.count))
+        again = partial(compression_interval, bits)
+        return Estimate(*map(float, interval[:3]), int(interval.count), again)
 
 
 def decide_seeds(
@@ -118,6 +121,7 @@ def decide_seeds(
     values: np.ndarray,
     *,
     median: bool = False,
+    added: bool = False,
     **limits: float,
 ) -> Claim:
     """Claim about one number per seed, ``[num_seeds]``; diverged seeds are left out.
@@ -134,4 +138,5 @@ def decide_seeds(
     if "diverged" in dataset:
         values = np.where(dataset["diverged"].values, np.nan, values)
     estimate = (median_interval if median else mean_estimate)(values)
-    return decide(claim, quantity, estimate, num_seeds=len(values), **limits)
+    num_seeds = len(values)
+    return decide(claim, quantity, estimate, num_seeds=num_seeds, added=added, **limits)

@@ -14,17 +14,18 @@ from rich.console import Console
 import ibjax
 from ibjax import results
 from ibjax.cli.curve import curve
-from ibjax.cli.report import write_report
+from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
-from ibjax.compilation import use_all_cores
-from ibjax.datasets.download import data_directories
+from ibjax.compilation import keep_programs, use_all_cores
+from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 
 __all__ = ["main"]
 
+_NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
@@ -43,13 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"ibjax {ibjax.__version__}")
         return
     use_all_cores()
+    if _NO_CACHE in arguments:
+        arguments.remove(_NO_CACHE)
+    else:
+        keep_programs(cache_directory() / "programs")
     try:
         _check_names(arguments)
         tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog="ibjax",
             description="Information-bottleneck analysis of deep networks. --version "
-            "prints the version.",
+            "prints the version. Compiled programs are kept for the next run; "
+            f"{_NO_CACHE} does without.",
             args=arguments,
             config=(
                 tyro.conf.FlagCreatePairsOff,
@@ -70,12 +76,14 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     Args:
       directory: The sweep's output directory.
     """
-    dataset = results.open_dataset(directory)
-    if "i_xt" not in dataset:
-        raise ResultsError(
-            f"{directory} has no I(X;T): no estimator was among its probes"
-        )
-    write_report(dataset, directory, Console(highlight=False, soft_wrap=True))
+    with drawing_beside() as drawing:
+        dataset = results.open_dataset(directory)
+        if "i_xt" not in dataset:
+            raise ResultsError(
+                f"{directory} has no I(X;T): no estimator was among its probes"
+            )
+        console = Console(highlight=False, soft_wrap=True)
+        write_report(dataset, directory, console, drawing)
 
 
 def _info() -> None:

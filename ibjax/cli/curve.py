@@ -26,6 +26,8 @@ __all__ = ["CurveOptions", "Table", "curve", "read_table"]
 # From beta = H(X) / (part I(X;Y)) on, no more than this part can be missing.
 _MISSING_PART = 0.01
 _HIGHEST_BETA = 1e6
+# More are no more use to a reader, and would fill the memory before the first is done.
+_MOST_BETAS = 10_000
 _RESTARTS_OF_FEW_CLUSTERS = 16
 _EXIT_INTERRUPTED = 130
 
@@ -112,7 +114,7 @@ def _curve(path: Path, options: CurveOptions) -> None:
             num_t=None if num_t is None or num_t >= len(merged) else num_t,
         )
         local = float(critical_beta(merged))
-    gap = float(np.abs(found.gap).max()) / NATS_PER_BIT
+    gap = float(found.gap.max()) / NATS_PER_BIT
     curve_output.print_found(found, merged, i_xy, local, gap, num_t)
     content = {
         "table": str(path),
@@ -129,6 +131,7 @@ def _curve(path: Path, options: CurveOptions) -> None:
         "beta_of_second_singular_value": local if math.isfinite(local) else None,
         "num_not_converged": int((~found.converged).sum()),
         "largest_gap_bits": gap,
+        "gaps_proven": bool(found.certified.all()),
         "curve": {
             name: column.tolist()
             for name, column in curve_output.columns_of(found).items()
@@ -140,6 +143,8 @@ def _curve(path: Path, options: CurveOptions) -> None:
 
 def _check_options(options: CurveOptions) -> None:
     checks.at_least("betas", options.betas, 2)
+    if options.betas > _MOST_BETAS:
+        raise ValueError(f"betas must be at most {_MOST_BETAS}, got {options.betas}")
     checks.positive("min-beta", options.min_beta)
     if options.max_beta is not None and not (
         options.min_beta < options.max_beta < math.inf

@@ -1,6 +1,5 @@
 """Printed lines and files of ``ibjax curve``."""
 
-import io
 import json
 import math
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ibjax import plots
 from ibjax.bottleneck import InformationCurve
 from ibjax.cli.joint_table import Table
 from ibjax.measures import NATS_PER_BIT
-from ibjax.plots.style import paper_style
+from ibjax.plots.files import encode_figure
 from ibjax.results.files import ResultsError, write_atomically
 
 __all__ = [
@@ -119,9 +117,10 @@ def print_found(
     else:
         print(f"converged: all {len(found.beta)} points")
     few = "" if num_clusters is None else " with any number of clusters"
+    estimated = "" if found.certified.all() else ", as far as a search has shown"
     print(
         f"no point is more than {gap:.1e} bits above the best there is{few} "
-        "(in I(X;T) - beta I(T;Y))"
+        f"(in I(X;T) - beta I(T;Y)){estimated}"
     )
 
 
@@ -139,6 +138,7 @@ def columns_of(found: InformationCurve) -> dict[str, np.ndarray]:
         "i_ty_bits": found.i_ty / NATS_PER_BIT,
         "objective_bits": found.objective / NATS_PER_BIT,
         "gap_bits": found.gap / NATS_PER_BIT,
+        "gap_proven": found.certified,
         "num_clusters": found.num_clusters,
         "converged": found.converged,
     }
@@ -149,27 +149,16 @@ def write(
 ) -> None:
     """Write the curve as a table and as figures, and with ``content`` as JSON."""
     table = pd.DataFrame(columns_of(found))
-    table["converged"] = table["converged"].map({True: "true", False: "false"})
-    figure = plots.information_curve(found, i_xy=i_xy)
-    # Both files share one layout.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    for name in ("gap_proven", "converged"):
+        table[name] = table[name].map({True: "true", False: "false"})
+    drawn = encode_figure(plots.information_curve(found, i_xy=i_xy))
     files = {
         # First, so that whatever is there can be told to be of this run.
         "curve.json": json.dumps(content, indent=2, allow_nan=False) + "\n",
         "curve.csv": table.to_csv(index=False),
-        "curve.png": _encode(figure, "png"),
-        "curve.pdf": _encode(figure, "pdf"),
+        "curve.png": drawn[".png"],
+        "curve.pdf": drawn[".pdf"],
     }
     for name, data in files.items():
         write_atomically(output / name, data)
     print(f"written to {output}: {', '.join(files)}")
-
-
-def _encode(figure: Figure, kind: str) -> bytes:
-    """Content of a figure's file; the same figure gives the same bytes."""
-    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}}[kind]
-    buffer = io.BytesIO()
-    with paper_style():
-        figure.savefig(buffer, format=kind, metadata=metadata)
-    return buffer.getvalue()

@@ -13,6 +13,8 @@ __all__ = ["Table", "read_table"]
 # Probabilities written with a few digits do not sum to one exactly.
 _SUM_TOLERANCE = 1e-3
 _NUM_NAMED = 8
+# Characters of a cell that are printed.
+_NUM_SHOWN = 40
 
 
 class Table(NamedTuple):
@@ -67,7 +69,7 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
         cell, number = cells[row, column], numbers[row, column]
         reason = "no number" if np.isnan(number) else "not finite"
         reason = "negative" if number < 0 else reason
-        found = f": {cell!r} is {reason}" if cell else " is empty"
+        found = f": {_short(cell)!r} is {reason}" if cell else " is empty"
         raise ValueError(f"{path}: line {lines[row]}, column {column + 1}{found}")
     if values.shape[1] < 2:
         raise ValueError(
@@ -80,8 +82,8 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
     )
     if same_name and are_sums:
         raise ValueError(
-            f"{path}: the last row and column, both named {cells[-1, 0]}, are sums of "
-            "the others; leave them out"
+            f"{path}: the last row and column, both named {_short(cells[-1, 0])}, are "
+            "sums of the others; leave them out"
         )
     total = float(values.sum())
     if not 0 < total < math.inf:
@@ -93,12 +95,12 @@ def read_table(path: str | Path, *, counts: bool = False) -> Table:
         )
     layout = []
     if header:
-        names = list(cells[0, named:])
+        names = [_short(name) for name in cells[0, named:]]
         more = ["..."] if len(names) > _NUM_NAMED else []
         layout.append(f"columns {', '.join(names[:_NUM_NAMED] + more)}")
     if named:
         by = header and cells[0, 0] and not np.isnan(numbers[1:, 0]).all()
-        layout.append(f"rows named by {cells[0, 0]}" if by else "rows named")
+        layout.append(f"rows named by {_short(cells[0, 0])}" if by else "rows named")
     return Table(values / total, total, "; ".join(layout))
 
 
@@ -160,6 +162,10 @@ def _find_names(corner: str, numbers: np.ndarray, counts: bool) -> tuple[int, in
     if needed or (not counts and _is_one(rest.sum())):
         return int(row_is_text), int(column_is_text)
     return int(row_is_text or row_rises), int(column_is_text or column_rises)
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= _NUM_SHOWN else f"{cell[: _NUM_SHOWN - 3]}..."
 
 
 def _is_one(total: float) -> bool:

@@ -1,28 +1,61 @@
 """``ibjax report``: figures and summary of finished results."""
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import xarray as xr
 from rich.console import Console
 
 from ibjax import results
 from ibjax.experiments.deep_linear.figures import relevance
+from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
 from ibjax.results.summary import summarize, summarize_grid
 
-__all__ = ["write_report"]
+__all__ = ["drawing_beside", "write_report"]
 
 
-def write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None:
+@contextlib.contextmanager
+def drawing_beside() -> Iterator[Drawing]:
+    """Context of processes that will draw figures; for the beginning of a command.
+
+    There are none in a program that calls the command after JAX or threads of its own
+    have begun, since they may hold locks that a fork would never see released.
+    """
+    alone = threading.active_count() == 1 and not _jax_has_started()
+    with forked_drawing(None if alone else 0) as drawing:
+        yield drawing
+
+
+def _jax_has_started() -> bool:
+    number = jax.config.jax_num_cpu_devices
+    try:
+        # Only before it starts does JAX take another number.
+        jax.config.update("jax_num_cpu_devices", number + 1)
+    except RuntimeError:
+        return True
+    jax.config.update("jax_num_cpu_devices", number)
+    return False
+
+
+def write_report(
+    dataset: xr.Dataset, directory: Path, console: Console, drawing: Drawing
+) -> None:
     """Write a report into the results' directory, and say what it shows.
 
     Args:
       dataset: Dataset of a sweep or of a grid of sweeps.
       directory: Where to write.
       console: Where to say it.
+      drawing: Processes that draw.
     """
+    console.print("drawing the figures and the report")
+    console.file.flush()  # A pipe would hold it back until the end.
     extra = {}
     if "i_irrelevant" in dataset and not cells_of(dataset)[0][0]:
         extra["relevance"] = ReportFigure(
@@ -31,7 +64,7 @@ def write_report(dataset: xr.Dataset, directory: Path, console: Console) -> None
             "Information of the output on the inputs that the teacher looks at, on the "
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
-    page = report(dataset, directory, extra=extra)
+    page = report(dataset, directory, extra=extra, drawing=drawing)
     names = dataset["estimator"].values.tolist()
     shown, *others = sorted(names, key=lambda name: name != "binning")
     if cells_of(dataset)[0][0]:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ibjax.cli.options import ReproduceOptions
 from ibjax.cli.progress import GridBar
+from ibjax.cli.report import drawing_beside
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
@@ -38,7 +39,8 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             )
             return image_task("digits")
 
-    with GridBar(Console(stderr=True, highlight=False, soft_wrap=True)) as bar:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with drawing_beside() as drawing, GridBar(console) as bar:
         table = run(
             experiment,
             options.output,
@@ -50,6 +52,7 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             resume=options.resume,
             command=shlex.join(["ibjax", *sys.argv[1:]]),
             on_progress=bar.update,
+            drawing=drawing,
         )
     print(table)
     print(f"Written to {options.output}", file=sys.stderr)

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from ibjax.cli.options import Options, SweepOptions
 from ibjax.cli.progress import GridBar
-from ibjax.cli.report import write_report
+from ibjax.cli.report import drawing_beside, write_report
 from ibjax.experiments.catalogue import SWEEPS
+from ibjax.plots.processes import Drawing
 from ibjax.results.provenance import describe_devices
 from ibjax.sweeps.grid import AnyCell, sweep_grid
 
@@ -27,6 +28,11 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     Args:
       options: A published experiment, whose options can be changed.
     """
+    with drawing_beside() as drawing:
+        _sweep(options, drawing)
+
+
+def _sweep(options: SweepOptions, drawing: Drawing) -> None:
     started = time.perf_counter()
     console = Console(highlight=False, soft_wrap=True)
     part = SWEEPS[options.name]._replace(setup=options.setup)
@@ -57,7 +63,7 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
             on_progress=partial(bar.update, "", cells),
             **run,
         )
-    write_report(dataset, options.output, console)
+    write_report(dataset, options.output, console, drawing)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 

@@ -17,7 +17,6 @@ trained on single images, serves every I.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ from jax import lax
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -185,7 +185,7 @@ def latent_pairs(
     return _latent_pairs(key, num_samples, dim, information)
 
 
-@partial(jax.jit, static_argnames=("num_samples", "dim"))
+@exact_jit(static_argnames=("num_samples", "dim"))
 def _latent_pairs(
     key: jax.Array, num_samples: int, dim: int, information: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -215,7 +215,7 @@ def _image_pairs(
     return ImagePairs(_draw(u, size, draw), _draw(v, size, draw), u, v)
 
 
-@partial(jax.jit, static_argnames=("size", "draw"))
+@exact_jit(static_argnames=("size", "draw"))
 def _draw(
     latents: jax.Array, size: int, draw: Callable[[jax.Array, int], jax.Array]
 ) -> jax.Array:

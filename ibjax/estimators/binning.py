@@ -13,7 +13,6 @@ only if all their bins are the same, so that the counts are exact.
 """
 
 import math
-from functools import partial
 
 import chex
 import jax
@@ -22,6 +21,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import (
     LayerInformation,
     check_activities,
@@ -159,7 +159,7 @@ def _check_edges(edges: ArrayLike) -> jax.Array:
 # Below, activities are [dim, num_samples]: loops run along the samples.
 
 
-@jax.jit
+@exact_jit
 def _by_edges(t, edges):
     if len(edges) > _FEW_EDGES:
         return jnp.searchsorted(edges[1:], t.T, side="right").astype(jnp.uint32)
@@ -170,14 +170,14 @@ def _by_edges(t, edges):
     return bins
 
 
-@jax.jit
+@exact_jit
 def _by_width(t, bin_width):
     bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype)).astype(jnp.float32)
     bins = jnp.where(bins == 0, 0.0, bins)  # As a word, -0 is another number.
     return lax.bitcast_convert_type(bins, jnp.uint32)
 
 
-@partial(jax.jit, static_argnames="num_classes")
+@exact_jit(static_argnames="num_classes")
 def _count(row, labels, num_classes):
     """Information of the empirical table of row numbers and labels."""
     num_samples = labels.shape[0]
@@ -193,7 +193,7 @@ def _count(row, labels, num_classes):
     return LayerInformation(jnp.maximum(h_t, 0.0), jnp.maximum(h_t + h_y - h_ty, 0.0))
 
 
-@jax.jit
+@exact_jit
 def _row_numbers(bins):
     """One number per sample, below ``num_samples``: the same for equal rows, and only.
 

@@ -25,6 +25,7 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from scipy.special import digamma, polygamma
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import check_pair, check_samples
 from ibjax.estimators.whitening import principal, standardize
 from ibjax.numerics import checks
@@ -334,7 +335,7 @@ def _information_bias(num_samples: int, dim_x: int, dim_y: int) -> np.ndarray:
     return (bias[rank_x] + bias[rank_y] - bias[rank_x + rank_y]) / 2
 
 
-@jax.jit
+@exact_jit
 def _information(x, y, shrinkage, bias):
     finite, cosines, sines, ranks, weight = _angles(x, y, shrinkage)
     tiny = jnp.finfo(x.dtype).tiny
@@ -347,7 +348,7 @@ def _information(x, y, shrinkage, bias):
     return information, error, weight
 
 
-@jax.jit
+@exact_jit
 def _correlations(x, y, shrinkage):
     finite, cosines, *_ = _angles(x, y, shrinkage)
     return jnp.where(finite, jnp.minimum(cosines, 1), jnp.nan)
@@ -374,7 +375,7 @@ def _angles(x, y, shrinkage):
     return finite, cosines, sines, ranks, weight
 
 
-@jax.jit
+@exact_jit
 def _entropy(x, shrinkage):
     num_samples, dim = x.shape
     finite = jnp.all(jnp.isfinite(x))
@@ -391,7 +392,7 @@ def _entropy(x, shrinkage):
     return jnp.where(ok, value, jnp.nan), weight
 
 
-@jax.jit
+@exact_jit
 def _normal_scores(x):
     num_samples = len(x)
     finite = jnp.all(jnp.isfinite(x))

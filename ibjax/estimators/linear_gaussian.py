@@ -28,6 +28,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import LayerInformation
 from ibjax.numerics import checks
 from ibjax.numerics.covariances import check_covariance, check_matrix, matmul
@@ -134,7 +135,7 @@ def input_information(
     return _input_information(w.astype(dtype), cov_x.astype(dtype), inputs, noise)
 
 
-@jax.jit
+@exact_jit
 def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
     num_outputs = teacher.shape[0]
     chex.assert_shape([w, teacher], (None, len(cov_x)))
@@ -149,7 +150,7 @@ def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
     return LayerInformation(i_xt, jnp.where(label_noise_variance >= 0, i_ty, jnp.nan))
 
 
-@jax.jit
+@exact_jit
 def _input_information(w, cov_x, inputs, noise_variance):
     left = _eliminate(cov_x, inputs)[0]
     i_xt = _capacity(w, cov_x, noise_variance)

@@ -6,14 +6,13 @@ bin, so that the largest activity shares the last bin with its neighbours instea
 having one of its own.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_activities
 from ibjax.estimators.samples import as_array, at_least_float32, to_jax
 from ibjax.numerics import checks
@@ -131,7 +130,7 @@ def _check_values(t, num_bins):
     return at_least_float32(to_jax("t", checks.finite("t", t)))
 
 
-@partial(jax.jit, static_argnames=("num_bins", "upper_edge"))
+@exact_jit(static_argnames=("num_bins", "upper_edge"))
 def _data_range_edges(t, num_bins, upper_edge):
     low, high = jnp.min(t), jnp.max(t)
     high = jnp.where(high > low, high, low + num_bins)
@@ -143,7 +142,7 @@ def _data_range_edges(t, num_bins, upper_edge):
     return jnp.where(jnp.isfinite(low + high), edges, jnp.nan)
 
 
-@partial(jax.jit, static_argnames="num_bins")
+@exact_jit(static_argnames="num_bins")
 def _equal_count_edges(t, num_bins):
     ordered = jnp.sort(t.ravel())
     first = -(-np.arange(num_bins) * len(ordered) // num_bins)  # Rounded up.
@@ -162,7 +161,7 @@ def _equal_count_edges(t, num_bins):
     return jnp.where(jnp.isfinite(ordered[0] + ordered[-1]), edges, jnp.nan)
 
 
-@partial(jax.jit, static_argnames="num_bins")
+@exact_jit(static_argnames="num_bins")
 def _equal_count_bins(t, num_bins):
     def one_unit(unit):
         edges = _equal_count_edges(unit, num_bins)

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import check_samples
 from ibjax.numerics.covariances import matmul
 
@@ -150,7 +151,7 @@ def principal(rows: jax.Array) -> Principal:
     return Principal(scores, jnp.where(present, deviations, 0), directions)
 
 
-@jax.jit
+@exact_jit
 def _whiten(x: jax.Array) -> Whitened:
     return whiten_members(x, None)
 

@@ -12,7 +12,8 @@ import xarray as xr
 from ibjax import claims, results
 from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
-from ibjax.plots.files import save_figure
+from ibjax.plots.files import encode_figure, write_figure
+from ibjax.plots.processes import Drawing
 from ibjax.results.files import write_atomically
 from ibjax.sweeps.grid import AnyCell, sweep_grid
 from ibjax.sweeps.runs import Progress
@@ -36,6 +37,7 @@ def reproduce(
     resume: bool = False,
     command: str = "",
     on_progress: OnProgress | None = None,
+    drawing: Drawing | None = None,
 ) -> str:
     """Run an experiment, draw it, hold its claims against it, and write it all.
 
@@ -54,6 +56,7 @@ def reproduce(
       resume: Whether to go on with unfinished sweeps in the output directory.
       command: The command that runs this, kept with the claims.
       on_progress: Called as the sweeps go on.
+      drawing: Processes that draw beside this one; none by default.
 
     Returns:
       The claims as a table in Markdown.
@@ -73,7 +76,7 @@ def reproduce(
       ...     _ = results.save_dataset(dataset, directory / results.DATASET_FILE)
       ...     table = reproduce(szt, directory, sources=[directory])
       ...     print(table.splitlines()[0])
-      | claim | number that decides it | holds if | verdict |
+      | claim | number that decides it | holds if | verdict | corrected |
     """
     setup = experiment.setup if setup is None else setup
     if experiment.run is not None:
@@ -104,7 +107,7 @@ def reproduce(
             block=part.block,
             on_progress=on_progress and partial(on_progress, name, cells),
         )
-    return _write(experiment, datasets, output, command)
+    return _write(experiment, datasets, output, command, drawing or Drawing())
 
 
 def _read(sources: Sequence[Path], name: str) -> xr.Dataset:
@@ -118,13 +121,17 @@ def _write(
     datasets: Mapping[str, xr.Dataset],
     output: Path,
     command: str,
+    drawing: Drawing,
 ) -> str:
     """Draw the datasets, hold the claims against them, and return the table."""
     derived = {} if experiment.derived is None else experiment.derived(datasets)
     known = {**datasets, **derived}
     given = known if experiment.parts else known[experiment.name]
-    for name, figure in experiment.figures(given).items():
-        save_figure(figure, output / name)
+    figures = experiment.figures(given)
+    for figure in figures.values():
+        drawing.submit(encode_figure, figure)
+    for name, files in zip(figures, drawing.results(), strict=True):
+        write_figure(files, output / name)
     table = claims.write_claims(
         output,
         experiment.claims(given),

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from flax import linen
 
 from ibjax.networks.initialization import uniform_params
+from ibjax.numerics import checks
 
 __all__ = [
     "AutoencoderModules",
@@ -152,8 +153,8 @@ def dense_autoencoder(
       >>> encoder.widths, decoder.widths
       ((256, 128, 64), (64, 128, 256))
     """
-    shape, widths = tuple(map(int, shape)), tuple(map(int, widths))
-    _check_positive(shape=shape, dim=(dim,), widths=widths)
+    shape, widths = checks.counts("shape", shape), checks.counts("widths", widths)
+    checks.count("dim", dim)
     return AutoencoderModules(
         DenseEncoder(dim, widths), DenseDecoder(shape, widths[::-1])
     )
@@ -183,18 +184,15 @@ def convolutional_autoencoder(
       >>> encoder.channels, decoder.channels
       ((8, 16, 32, 32), (32, 32, 16, 8))
     """
-    shape = tuple(map(int, shape))
-    if len(shape) != 2:
-        raise ValueError(f"shape must be [height, width], got {list(shape)}")
-    _check_positive(shape=shape, dim=(dim,))
+    shape = checks.counts("shape", shape, fewest=2, most=2)
+    checks.count("dim", dim)
     if channels is None:
         depth = max(1, min(shape).bit_length() - 2)
         channels = [min(8 << layer, 32) for layer in range(depth)]
-    channels = tuple(map(int, channels))
-    _check_positive(channels=channels)
-    if not channels or any(side % 2 ** len(channels) for side in shape):
+    channels = checks.counts("channels", channels)
+    if any(side % 2 ** len(channels) for side in shape):
         raise ValueError(
-            f"shape must be divisible by {2 ** max(1, len(channels))} for channels "
+            f"shape must be divisible by {2 ** len(channels)} for channels "
             f"{list(channels)}, got {list(shape)}"
         )
     return AutoencoderModules(
@@ -232,16 +230,11 @@ def initial_params(
         return encoder, modules.decoder.init(key_decoder, code)
 
     ours = (ConvolutionalDecoder, ConvolutionalEncoder, DenseDecoder, DenseEncoder)
+    # Weights of other modules may have several axes of inputs, or a scale of their own.
     if any(type(module) not in ours for module in modules):
         return init(key)
     shapes = jax.eval_shape(init, jax.random.key(0))
     return uniform_params(shapes, key, x.dtype)
-
-
-def _check_positive(**numbers: tuple[int, ...]) -> None:
-    for name, values in numbers.items():
-        if any(value < 1 for value in values):
-            raise ValueError(f"{name} must be positive, got {list(values)}")
 
 
 def _patches(x: jax.Array, *, stride: int = 1) -> jax.Array:

@@ -13,9 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
 from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.mlp import activation_function
 from ibjax.networks.network import Layer, Network
+from ibjax.numerics import checks
 
 __all__ = [
     "check_sizes",
@@ -105,6 +107,7 @@ def convolutional(
 
     def kernels(params):
         weights = [w for w, _ in params]
+        # One entry for every layer; the pooling is one, and has no weights.
         weights.insert(num_convolutions, jnp.zeros((0, 0), weights[0].dtype))
         return tuple(weights)
 
@@ -114,7 +117,7 @@ def convolutional(
     names += [f"softmax {num_classes}"]
     return Network(
         init=lambda key: _init(key, shapes, num_convolutions, kernel_size),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=kernels,
         layers=tuple(map(Layer, names, shapes)),
         description=(
@@ -128,14 +131,12 @@ def check_sizes(
     image_shape, channels, hidden, num_classes, kernel_size, pool_size
 ) -> None:
     """Check that all sizes are positive and that there is a convolution."""
-    sizes = [*image_shape, *channels, *hidden, num_classes, kernel_size, pool_size]
-    if len(image_shape) != 2 or not channels or min(sizes) < 1:
-        raise ValueError(
-            "image_shape must be two positive numbers and channels, hidden, "
-            "num_classes, kernel_size and pool_size positive, with one convolution or "
-            f"more, got {image_shape}, {list(channels)}, {list(hidden)}, "
-            f"{num_classes}, {kernel_size} and {pool_size}"
-        )
+    checks.counts("image_shape", image_shape, fewest=2, most=2)
+    checks.counts("channels", channels)
+    checks.counts("hidden", hidden, fewest=0)
+    checks.count("num_classes", num_classes)
+    checks.count("kernel_size", kernel_size)
+    checks.count("pool_size", pool_size)
 
 
 def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
@@ -163,6 +164,7 @@ def _init(key, shapes, num_convolutions, kernel_size):
         kernel_shapes.append((kernel_size, kernel_size, before, after))
         fans.append(kernel_size**2 * (before + after))
         before = after
+    # The first fully connected layer sees all the pixels that the pooling leaves.
     before = math.prod(shapes[num_convolutions])
     for (after,) in shapes[num_convolutions + 1 :]:
         kernel_shapes.append((before, after))
@@ -191,6 +193,7 @@ def in_parts(
         return layers_of(jnp.int32(0), x)
     num_parts = -(-num_samples // _IMAGES_AT_ONCE)
     rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
+    # The last part is filled up by the last image: one program does for all parts.
     rows = jnp.minimum(rows, num_samples - 1)
     layers = lax.map(
         lambda part: layers_of(part[0], x[part[1]]), (jnp.arange(num_parts), rows)

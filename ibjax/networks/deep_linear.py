@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ibjax.numerics import checks
+
 __all__ = ["init_weights", "products"]
 
 
@@ -29,11 +31,7 @@ def init_weights(
       >>> [w.shape for w in init_weights(jax.random.key(0), [100, 50, 1])]
       [(50, 100), (1, 50)]
     """
-    widths = tuple(int(width) for width in widths)
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"widths must be two or more positive numbers, got {list(widths)}"
-        )
+    widths = checks.counts("widths", widths, fewest=2)
     shapes = list(zip(widths[1:], widths[:-1], strict=True))
     # One flat draw: compiling a draw costs far more than running it.
     ends = [0]
@@ -60,6 +58,8 @@ def products(weights: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
       >>> print(products((2 * jnp.eye(2), jnp.ones((1, 2))))[-1])
       [[2. 2.]]
     """
+    # In full precision: accelerators round the factors of a product, and here every
+    # layer's rounding would be in all the layers after it.
     found = [weights[0]]
     for w in weights[1:]:
         found.append(jnp.matmul(w, found[-1], precision=jax.lax.Precision.HIGHEST))

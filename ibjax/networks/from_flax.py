@@ -22,7 +22,9 @@ from flax import linen, nnx
 from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
+from ibjax.compilation import full_precision
 from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
+from ibjax.numerics import checks
 
 __all__ = ["from_flax"]
 
@@ -68,7 +70,8 @@ def from_flax(
     activities, the output last. With ``layers`` it returns the output alone, and the
     layers are the outputs of the submodules of these names, or what was sown by them:
     paths such as ``"Block_0/Dense_1"`` in linen and ``"blocks.0.attention"`` in nnx.
-    The output follows them as the last layer.
+    Calls of a submodule that is called more than once are told apart, ``"shared:0"``
+    and ``"shared:1"``. The output follows them as the last layer.
 
     A call that has an argument ``training``, ``train``, ``deterministic`` or
     ``use_running_average`` is told whether it trains; nnx modules are put into their
@@ -93,8 +96,8 @@ def from_flax(
 
     Raises:
       TypeError: If the call does not return what it must.
-      ValueError: If a layer's name is unknown, the module keeps variables that
-        ``state`` does not name, or it cannot be called in training.
+      ValueError: If a layer's name is unknown, the module has no parameters, it keeps
+        variables that ``state`` does not name, or it cannot be called in training.
 
     Example:
       >>> class Small(linen.Module):
@@ -111,8 +114,7 @@ def from_flax(
       ('BatchNorm_0 (4)', 'output (2)')
     """
     example_input = jnp.asarray(example_input)
-    if output not in OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    checks.one_of("output", output, OUTPUTS)
     state = (state,) if isinstance(state, str | type) else tuple(state)
     if isinstance(module, linen.Module):
         calls = _linen_calls(module, example_input, state, named=layers is not None)
@@ -130,6 +132,9 @@ def from_flax(
         return tuple(t.reshape(t.shape[0], -1) for t in found)
 
     shapes = jax.eval_shape(calls.init, jax.random.key(0))
+    trained = shapes if calls.state is None else calls.state.split(shapes)[0]
+    if not jax.tree.leaves(trained):
+        raise ValueError("module must have parameters to train, got one without any")
     found = jax.eval_shape(activities, shapes, example_input)
     _check_training(calls, shapes, example_input)
     kernels = _kernel_places(activities, shapes, example_input)
@@ -140,7 +145,7 @@ def from_flax(
     linear = ", linear output" if output == "linear" else ""
     return Network(
         init=calls.init,
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(
             _one_or_all([jax.tree.leaves(params)[place] for place in places])
             for places in kernels
@@ -180,14 +185,10 @@ def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
             **extra,
         )
         found = flatten_dict(dict(changed.get("intermediates", {})), sep="/")
-        by_name = {}
-        for path, values in found.items():
-            name = path.removesuffix("/__call__")
-            if name == "__call__":  # The output itself.
-                continue
-            for number, value in enumerate(values):
-                by_name[name if len(values) == 1 else f"{name}:{number}"] = value
-        return returned, by_name
+        found.pop("__call__", None)  # The output itself.
+        return returned, _calls_by_name(
+            {path.removesuffix("/__call__"): values for path, values in found.items()}
+        )
 
     found = set(jax.eval_shape(init, jax.random.key(0)))
     _check_state(sorted(found - {"params"}), state, "collections")
@@ -244,15 +245,18 @@ def _nnx_calls(make, state) -> _Calls:
             if training and key is None:
                 raise ValueError("key must be given where dropout trains, got None")
             if key is not None:
-                nnx.reseed(model, **{name: key for name in _stream_names(model)})
+                # Streams of one key would draw alike; the first has the key itself.
+                names = enumerate(sorted(_stream_names(model)))
+                keys = {s: jax.random.fold_in(key, n) if n else key for n, s in names}
+                nnx.reseed(model, **keys)
         return model
 
     def call(model, x, training):
         # Recorded always: flax warns of what is sown otherwise.
-        with _recorded(model) as by_name:
+        with _recorded(model) as found:
             returned = model(x, **_flags(signature, training))
-        by_name.pop("", None)  # The output itself.
-        return returned, by_name
+        found.pop("", None)  # The output itself.
+        return returned, _calls_by_name(found)
 
     def outputs(params, x, key, training):
         return call(built(params, key, training), x, training)
@@ -272,14 +276,23 @@ def _nnx_calls(make, state) -> _Calls:
     )
 
 
+def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:
+    """Outputs by name, from those of every call by path: several are numbered."""
+    return {
+        path if len(values) == 1 else f"{path}:{number}": value
+        for path, values in found.items()
+        for number, value in enumerate(values)
+    }
+
+
 def _stream_names(model: nnx.Module) -> set[str]:
     """Names of the streams of random numbers of a module."""
     return {v.tag for _, v in nnx.to_flat_state(nnx.state(model, nnx.RngKey))}
 
 
 @contextlib.contextmanager
-def _recorded(model: nnx.Module) -> Iterator[dict[str, Any]]:
-    """Outputs of all submodules while the model is called, and what they sow, by path.
+def _recorded(model: nnx.Module) -> Iterator[dict[str, list[Any]]]:
+    """Outputs of all calls of submodules, and what they sow, by path, in their order.
 
     The classes' calls are wrapped for that time: outputs inside lists of submodules are
     lost by ``nnx.capture`` of flax 0.12.
@@ -287,19 +300,27 @@ def _recorded(model: nnx.Module) -> Iterator[dict[str, Any]]:
     paths = {id(m): ".".join(map(str, path)) for path, m in nnx.iter_modules(model)}
     # A class that inherits its call records by the class that has it.
     classes = {cls for _, m in nnx.iter_modules(model) for cls in type(m).__mro__}
-    found: dict[str, Any] = {}
+    found: dict[str, list[Any]] = {}
+    running: set[int] = set()
 
     def recording(call):
         def wrapped(self, *args, **kwargs):
-            result = call(self, *args, **kwargs)
-            if id(self) in paths:
-                found[paths[id(self)]] = result
+            # A call that goes on in a parent class's is one call.
+            if id(self) not in paths or id(self) in running:
+                return call(self, *args, **kwargs)
+            running.add(id(self))
+            try:
+                result = call(self, *args, **kwargs)
+            finally:
+                running.discard(id(self))
+            found.setdefault(paths[id(self)], []).append(result)
             return result
 
         return wrapped
 
     def sow(self, kind, name, value, *args, **kwargs):
-        found[f"{paths[id(self)]}.{name}".lstrip(".")] = value
+        path = f"{paths[id(self)]}.{name}".lstrip(".")
+        found.setdefault(path, []).append(value)
         return True
 
     with _recording:
@@ -409,6 +430,7 @@ def _kernel_places(
         for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
         if leaf.ndim >= 2 and "bias" not in jax.tree_util.keystr(path[-2:])
     }
+    # From the program: names do not tell which weights a layer depends on.
     closed = jax.make_jaxpr(activities)(params, example_input)
     inputs = [{place} for place in range(len(leaves))]
     inputs += [set() for _ in closed.jaxpr.invars[len(leaves) :]]
@@ -442,6 +464,7 @@ def _dependencies(program, inputs: list[set[int]]) -> list[set[int]]:
         ):
             found = _dependencies(inner, needed)
         else:
+            # Of loops and branches every output is taken to need every input.
             found = [set().union(*needed)] * len(equation.outvars)
         known |= dict(zip(equation.outvars, found, strict=True))
     return [of(var) for var in program.outvars]

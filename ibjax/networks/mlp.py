@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision, on_cpu
 from ibjax.networks.network import OUTPUTS, Layer, Network
+from ibjax.numerics import checks
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "activation_function", "mlp"]
 
@@ -30,6 +32,9 @@ ACTIVATIONS = {
 
 INITIALIZERS = ("fan-in", "fan-out")
 """Weight initializations by name, see :func:`mlp`."""
+
+# Layers with no more inputs and units have their products written out on accelerators.
+_FEW_UNITS = 32
 
 
 def mlp(
@@ -75,22 +80,16 @@ def mlp(
       >>> [t.shape[1] for t in network.activations(params, jnp.zeros((8, 12)))]
       [10, 7, 5, 4, 3, 2]
     """
-    widths = tuple(int(width) for width in widths)
-    if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(
-            f"widths must be two or more positive numbers, got {list(widths)}"
-        )
+    widths = checks.counts("widths", widths, fewest=2)
     num_hidden = len(widths) - 2
     names, functions = _activations(activation, num_hidden)
-    if isinstance(init, str) and init not in INITIALIZERS:
-        raise ValueError(
-            f"init must be one of {', '.join(INITIALIZERS)} or a function, got {init!r}"
-        )
-    if output not in OUTPUTS:
-        raise ValueError(f"output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+    if not callable(init):
+        checks.one_of("init", init, INITIALIZERS, otherwise="a function")
+    checks.one_of("output", output, OUTPUTS)
 
     def activations(params, x, *, key=None, training=False):
         del key, training  # Neither noise nor dropout.
+        # From here on [unit, sample]: turned over once, not in every product.
         h = x.reshape(x.shape[0], -1).T
         layers = []
         for (w, b), function in zip(params[:-1], functions, strict=True):
@@ -114,12 +113,12 @@ def mlp(
     description = f"mlp {'-'.join(map(str, widths))}, {kind}, init {init_name}"
     return Network(
         init=lambda key: _init(key, widths, init),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(w for w, _ in params),
         layers=(*hidden, Layer(f"{last} {widths[-1]}", widths[-1:])),
         description=description + (", linear output" if output == "linear" else ""),
         output=output,
-        layer=layer,
+        layer=full_precision(layer),
     )
 
 
@@ -127,11 +126,7 @@ def activation_function(activation: Activation) -> tuple[str, Callable]:
     """Name and function of an activation, given by either."""
     if callable(activation):
         return _name(activation), activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation must be one of {', '.join(ACTIVATIONS)} or a function, got "
-            f"{activation!r}"
-        )
+    checks.one_of("activation", activation, ACTIVATIONS, otherwise="a function")
     return activation, ACTIVATIONS[activation]
 
 
@@ -157,12 +152,14 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
     if callable(init):
         keys = jax.random.split(key, len(widths) - 1)
         shapes = zip(widths[:-1], widths[1:], strict=True)
+        # Drawn [inputs, units], by which initializers tell fan-in from fan-out.
         return tuple(
             (init(key, shape, jnp.float32).T, jnp.zeros(shape[1]))
             for key, shape in zip(keys, shapes, strict=True)
         )
     # One flat draw: compiling a draw costs far more than running it.
     sizes = [m * n for m, n in zip(widths[:-1], widths[1:], strict=True)]
+    # Hidden layers draw alike whatever the output layer is drawn from.
     key_normal, key_uniform = jax.random.split(key)
     normal = jax.random.truncated_normal(key_normal, -2.0, 2.0, (sum(sizes),))
     params = []
@@ -170,6 +167,7 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
     for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
         size = fan_in * fan_out
         w = normal[start : start + size].reshape(fan_out, fan_in)
+        # The 0.88 that the cut leaves is not made up for, as in both programs.
         w = w / math.sqrt(fan_in if init == "fan-in" else fan_out)
         params.append((w, jnp.zeros(fan_out)))
         start += size
@@ -183,19 +181,48 @@ def _init(key: jax.Array, widths: tuple[int, ...], init: str | Callable):
 @jax.custom_vjp
 def _dense(w: jax.Array, b: jax.Array, h: jax.Array) -> jax.Array:
     """``w @ h + b`` for ``h`` of shape ``[inputs, samples]``."""
-    return w @ h + b[:, None]
+    return _by_size(_product, _unrolled_product, w, b, h)
 
 
 def _dense_forward(w, b, h):
     return _dense(w, b, h), (w, h)
 
 
+@full_precision
 def _dense_backward(residuals, g):
-    w, h = residuals
+    return _by_size(_pullback, _unrolled_pullback, *residuals, g)
+
+
+_dense.defvjp(_dense_forward, _dense_backward)
+
+
+def _by_size(product, unrolled, w, *arrays):
+    """Matrix products, or for the smallest layers, on an accelerator, none.
+
+    There a matrix product is a program of its own, and a step of a small network is as
+    long as its number of programs; sums written out are fused with what is around them.
+    """
+    written_out = not on_cpu() and max(w.shape) <= _FEW_UNITS
+    return (unrolled if written_out else product)(w, *arrays)
+
+
+def _product(w, b, h):
+    return w @ h + b[:, None]
+
+
+def _pullback(w, h, g):
     # A sum over samples is faster as a product with ones, and a product with a
     # transposed matrix faster when the (tiny) matrix is transposed beforehand.
     transposed = lax.optimization_barrier(w.T)
     return g @ h.T, g @ jnp.ones(g.shape[1], g.dtype), transposed @ g
 
 
-_dense.defvjp(_dense_forward, _dense_backward)
+def _unrolled_product(w, b, h):
+    return sum(w[:, i, None] * h[i] for i in range(len(h))) + b[:, None]
+
+
+def _unrolled_pullback(w, h, g):
+    # The bias is one more weight, of an input that is one: a program less.
+    inputs = jnp.concatenate([h, jnp.ones((1, h.shape[1]), h.dtype)])
+    both = jnp.sum(g[:, None] * inputs[None], axis=2)
+    return both[:, :-1], both[:, -1], sum(w[i, :, None] * g[i] for i in range(len(g)))

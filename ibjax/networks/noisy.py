@@ -20,6 +20,7 @@ from jax.typing import ArrayLike
 
 from ibjax.networks.mlp import mlp
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 
 __all__ = ["noisy"]
 
@@ -64,13 +65,9 @@ def noisy(
       >>> [t.shape[1] for t in layers]
       [10, 7, 2]
     """
+    widths = checks.counts("widths", widths, fewest=3)
     base = mlp(widths, activation, init=init)
-    widths = tuple(int(width) for width in widths)
     num_hidden = len(widths) - 2
-    if num_hidden < 1:
-        raise ValueError(
-            f"widths must name at least one hidden layer, got {list(widths)}"
-        )
     stds = _standard_deviations(noise_std, num_hidden)
 
     def activations(params, x, *, key=None, training=False):
@@ -102,17 +99,13 @@ def noisy(
 
 def _standard_deviations(noise_std: ArrayLike, num_hidden: int) -> list:
     """Standard deviation of every hidden layer's noise."""
+    # A number that a sweep varies is traced: NumPy can neither hold nor check it.
     if isinstance(noise_std, jax.core.Tracer):
         noise_std = jnp.broadcast_to(noise_std, (num_hidden,))
         return [noise_std[number] for number in range(num_hidden)]
     stds = np.atleast_1d(np.asarray(noise_std, dtype=float))
     if stds.shape == (1,):
         stds = np.repeat(stds, num_hidden)
-    if stds.shape != (num_hidden,):
-        raise ValueError(
-            "noise_std must be one number or one for each of the "
-            f"{num_hidden} hidden layers, got {noise_std}"
-        )
-    if not (np.isfinite(stds) & (stds > 0)).all():
-        raise ValueError(f"noise_std must be positive, got {noise_std}")
-    return stds.tolist()
+    why = "for as many hidden layers, or be one number"
+    checks.shape("noise_std", stds, (num_hidden,), why=why)
+    return [checks.positive("noise_std", std) for std in stds.tolist()]

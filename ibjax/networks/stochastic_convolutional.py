@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from ibjax.compilation import full_precision
 from ibjax.networks.convolutional import check_sizes, convolve, in_parts, max_pool
 from ibjax.networks.initialization import uniform_arrays
 from ibjax.networks.network import Layer, Network, Params
+from ibjax.numerics import checks
 
 __all__ = ["NOISES", "stochastic_convolutional"]
 
@@ -96,9 +97,14 @@ def stochastic_convolutional(
       [1352, 400, 32, 32, 10]
     """
     shapes = _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
-    _check(noise, noise_std, dropout, leak, pixel_std)
+    checks.one_of("noise", noise, NOISES)
+    checks.positive("noise_std", noise_std)
+    checks.positive("pixel_std", pixel_std)
+    checks.in_range("dropout", dropout, "[0, 1)")
+    checks.in_range("leak", leak, "[0, 1]")
     num_convolutions = len(channels)
     widths = [math.prod(image_shape), *(math.prod(shape) for shape in shapes[:-1])]
+    # Below one after rounding too, so that what is kept is scaled by a finite number.
     dropped_of = min(round(dropout * 2**_DROPOUT_BITS), 2**_DROPOUT_BITS - 1)
     keep = 1 - dropped_of / 2**_DROPOUT_BITS
 
@@ -131,6 +137,7 @@ def stochastic_convolutional(
 
         # One draw for all layers: compiling a draw costs far more than running it.
         def part_of(number, part):
+            # A key for each part: images of different parts share no noise.
             draws = jax.random.normal(
                 jax.random.fold_in(key_noise, number), (len(part), sum(widths))
             )
@@ -151,7 +158,7 @@ def stochastic_convolutional(
     names += [f"softmax {num_classes}"]
     return Network(
         init=lambda key: _init(key, shapes, channels, kernel_size),
-        activations=activations,
+        activations=full_precision(activations),
         kernels=lambda params: tuple(w for w, _ in params),
         layers=tuple(
             Layer(name, shape, float(noise_std))
@@ -183,18 +190,6 @@ def _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size):
                 f"{kernel_size} pixels with pooling by {pool_size} there is none"
             )
     return (*shapes, *((width,) for width in (*hidden, num_classes)))
-
-
-def _check(noise, noise_std, dropout, leak, pixel_std) -> None:
-    if noise not in NOISES:
-        raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
-    for name, number in (("noise_std", noise_std), ("pixel_std", pixel_std)):
-        if not 0 < number < np.inf:
-            raise ValueError(f"{name} must be positive, got {number}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
-    if not 0 <= leak <= 1:
-        raise ValueError(f"leak must lie in [0, 1], got {leak}")
 
 
 def _init(key, shapes, channels, kernel_size) -> Params:

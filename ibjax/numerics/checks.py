@@ -6,6 +6,7 @@ whose values are not known yet. Arrays stay what they are, of NumPy or of JAX; a
 else that is to be an array becomes one of JAX.
 """
 
+import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ import numpy as np
 
 __all__ = [
     "at_least",
+    "count",
+    "counts",
     "finite",
     "floating",
     "in_range",
@@ -122,10 +125,43 @@ def whole(name: str, value: Value) -> Value:
 
 
 def at_least(name: str, value: Value, least: float) -> Value:
-    """Check that a count, or another known number, is not below ``least``."""
-    if not is_traced(value) and not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return value
+    """Check that a value is one number, not below ``least``."""
+    return _number(name, value, f"be at least {least}", lambda v: v >= least)
+
+
+def count(name: str, value: Value, least: int = 1, *, otherwise: str = "") -> Value:
+    """Check that a value is a whole number, not below ``least``.
+
+    ``otherwise`` says what else the argument may be, to the eyes of the caller alone.
+    """
+    otherwise = otherwise and f", or {otherwise}"
+    expected = f"be a whole number, at least {least}{otherwise}"
+    return _number(
+        name, value, expected, lambda v: isinstance(v, numbers.Integral) and v >= least
+    )
+
+
+def counts(
+    name: str, values: Sequence[int], *, fewest: int = 1, most: float = np.inf
+) -> tuple[int, ...]:
+    """Check that values are some whole numbers above zero, and return them as a tuple.
+
+    Example:
+      >>> counts("widths", [12, 2], fewest=2)
+      (12, 2)
+      >>> counts("widths", [12], fewest=2)
+      Traceback (most recent call last):
+      ValueError: widths must be 2 or more positive whole numbers, got [12]
+    """
+    values = list(values)
+    positive = all(isinstance(v, numbers.Integral) and v >= 1 for v in values)
+    if not positive or not fewest <= len(values) <= most:
+        how_many = f"{fewest} " if fewest == most else f"{fewest} or more "
+        how_many = how_many if fewest > 0 else ""
+        raise ValueError(
+            f"{name} must be {how_many}positive whole numbers, got {values}"
+        )
+    return tuple(map(int, values))
 
 
 def positive(name: str, value: Value) -> Value:
@@ -193,7 +229,13 @@ def _kind(name: str, value: Any, kind: Any, expected: str, hint: str) -> Any:
 def _number(
     name: str, value: Value, expected: str, is_fine: Callable[[Any], bool]
 ) -> Value:
-    if jnp.ndim(value) != 0 or (not is_traced(value) and not is_fine(value)):
+    is_number = isinstance(value, numbers.Number) or hasattr(value, "dtype")
+    if np.shape(value) != ():
+        # An array may be of any size, and its numbers are not what is wrong.
+        raise ValueError(f"{name} must {expected}, got shape {np.shape(value)}")
+    if not is_number:
+        raise TypeError(f"{name} must {expected}, got {value!r}")
+    if not is_traced(value) and not is_fine(value):
         raise ValueError(f"{name} must {expected}, got {value}")
     return value
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -46,7 +47,7 @@ class Canonical(NamedTuple):
     valid: jax.Array
 
 
-@jax.jit
+@exact_jit
 def canonical_analysis(
     cov_x: jax.Array, cov_y: jax.Array, cov_xy: jax.Array
 ) -> Canonical:

@@ -10,8 +10,15 @@ from typing import Any, NamedTuple
 import jax
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from ibjax.compilation import on_cpu
 
 __all__ = ["DescentState", "Loss", "descend", "init", "step"]
+
+# Parameters of so small a network go from step to step as one vector, which an
+# accelerator changes in one program instead of one for every array.
+_SMALL = 2**14
 
 Loss = Callable[[Any, Any, Any], tuple[jax.Array, tuple[Any, Any]]]
 """``loss(params, memory, batch) -> (value, (memory, record))``."""
@@ -90,4 +97,20 @@ def descend(
       >>> print(end.params, history)
       0.875 [1.     0.25   0.0625]
     """
-    return lax.scan(lambda s, batch: step(loss, s, batch, optimizer), state, batches)
+    size = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    numbers = jax.tree.leaves(state.optimizer_state)
+    # An optimizer that was made flat keeps vectors, or numbers, and takes a vector too.
+    is_flat = all(leaf.shape in ((), (size,)) for leaf in numbers)
+    if on_cpu() or size > _SMALL or not is_flat:
+        return lax.scan(lambda s, b: step(loss, s, b, optimizer), state, batches)
+
+    flat, as_tree = ravel_pytree(state.params)
+
+    def loss_of_vector(flat, memory, batch):
+        return loss(as_tree(flat), memory, batch)
+
+    flat_state = state._replace(params=flat)
+    state, records = lax.scan(
+        lambda s, b: step(loss_of_vector, s, b, optimizer), flat_state, batches
+    )
+    return state._replace(params=as_tree(state.params)), records

@@ -40,6 +40,7 @@ def information_curve(
     *,
     i_xy: float | None = None,
     points: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Information curve in bits, with the number of clusters along it.
 
@@ -55,9 +56,11 @@ def information_curve(
       points: Points to compare, e.g. layers: by name I(X;T) and I(T;Y) in nats, each
         one number or one per seed. Seeds are shown as their mean with its 95 % Student
         t interval along both axes. Values that are not finite are left out.
+      ax: Axes to draw in, with all legends inside; those of a new figure by default.
 
     Returns:
-      Figure, 3.4 inches wide, a column, and 2.7 high, more with ``points``.
+      Figure, 3.4 inches wide, a column, and 2.7 high, more with ``points``; or that of
+      ``ax``.
 
     Raises:
       ValueError: If the curve has fewer than two points.
@@ -84,9 +87,12 @@ def information_curve(
     }
     means = np.array([[x.mean, y.mean] for x, y in intervals.values()]).reshape(-1, 2)
     with paper_style():
-        height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
-        figure = Figure(figsize=(3.4, height), layout="constrained")
-        axes = figure.subplots()
+        if ax is None:
+            height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
+            figure = Figure(figsize=(3.4, height), layout="constrained")
+            axes = figure.subplots()
+        else:
+            figure, axes = ax.figure, ax
         ends = np.nanmax(np.concatenate([np.stack([i_xt, i_ty], 1), means]), axis=0)
         plane(axes, float(ends[0]), float(ends[1]), i_xy)
         shade_out_of_reach(axes, curve, i_xy)
@@ -94,8 +100,7 @@ def information_curve(
         _cross_unconverged(axes, curve)
         at = np.array([[t.i_xt, t.i_ty] for t in found]).reshape(-1, 2) / NATS_PER_BIT
         circles(axes, at, "clusters from here on (critical β)" if found else None)
-        if found or not curve.converged.all():
-            axes.legend(loc="lower right")
+        marks, _ = axes.get_legend_handles_labels()
         handles = {}
         colors = layer_colors(len(intervals))
         for color, (name, (x, y)) in zip(colors, intervals.items(), strict=True):
@@ -109,9 +114,13 @@ def information_curve(
                 markersize=3.5,
                 linewidth=0.9,
                 zorder=6,
+                label=name,
             )
             handles[name] = handle
-        if handles:
+        inside = marks if ax is None else [*marks, *handles.values()]
+        if inside:
+            axes.legend(handles=inside, loc="lower right")
+        if handles and ax is None:
             figure.legend(
                 handles.values(),
                 handles.keys(),
@@ -144,6 +153,7 @@ def example_curve() -> tuple[np.ndarray, InformationCurve]:
         i_ty=i_ty,
         objective=i_xt - beta * i_ty,
         gap=np.zeros(3),
+        certified=np.ones(3, bool),
         num_clusters=np.array([1, 2, 2]),
         num_steps=np.array([3, 3, 3]),
         converged=np.array([True, True, True]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,11 +12,13 @@ from matplotlib.ticker import MaxNLocator
 
 from ibjax.plots.style import (
     choose_estimator,
+    coordinate,
     epoch_axis,
     format_epoch,
     information_bits,
     layer_colors,
     layer_names,
+    num_seeds_of,
     paper_style,
     pick,
 )
@@ -55,8 +59,9 @@ def information_curves(dataset: xr.Dataset, *, estimator: str | None = None) -> 
       ['$I(X;T)$ (bits)', '$I(T;Y)$ (bits)']
     """
     estimator, label = choose_estimator(dataset, estimator)
-    epochs = dataset["epoch"].values
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    epochs = coordinate(dataset, "epoch")
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     with paper_style():
         figure = Figure(figsize=(7.0, 2.7), layout="constrained")
         panels = figure.subplots(1, 2)
@@ -67,6 +72,7 @@ def information_curves(dataset: xr.Dataset, *, estimator: str | None = None) -> 
             for index, (name, color) in enumerate(zip(names, colors, strict=True)):
                 _line(axes, epochs, values[:, :, index], color, label=name)
             epoch_axis(axes, epochs)
+            # From zero on, so that a small change looks small.
             axes.set_ylim(bottom=0.0)
             axes.set_ylabel(f"${symbol}$ (bits)")
         handles, texts = panels[0].get_legend_handles_labels()
@@ -94,8 +100,8 @@ def estimator_comparison(dataset: xr.Dataset) -> Figure:
       >>> figure.axes[0].get_title()
       '1: tanh 10'
     """
-    epochs = dataset["epoch"].values
-    estimators = dataset["estimator"].values.tolist()
+    epochs = coordinate(dataset, "epoch")
+    estimators = coordinate(dataset, "estimator").tolist()
     names = layer_names(dataset)
     means = {
         name: mean_interval(information_bits(dataset, "i_xt", name)).mean
@@ -125,13 +131,15 @@ def estimator_comparison(dataset: xr.Dataset) -> Figure:
                 )
                 for edge in (low, high):
                     _mark_single(axes.plot(epochs, edge, color=_GREEN, linewidth=0.7))
+            # The same colours in every panel; many estimators use some twice.
             colors = iter(_ESTIMATOR_COLORS * len(estimators))
             for name in estimators:
-                if both and name.startswith("kde"):
+                if both and name.startswith("kde"):  # Drawn as a band above.
                     continue
                 label = choose_estimator(dataset, name)[1]
                 curve = means[name][:, index]
                 _mark_single(axes.plot(epochs, curve, color=next(colors), label=label))
+            # The last row may be incomplete: then columns end in the row above.
             last_of_column = index + num_columns >= len(names)
             epoch_axis(axes, epochs, label=last_of_column)
             axes.tick_params(labelbottom=last_of_column)
@@ -170,7 +178,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
       >>> [axes.get_ylabel() for axes in figure.axes[::3]]
       ['gradient norm', 'SNR', 'gradient norm', 'SNR']
     """
-    epochs = dataset["epoch"].values
+    epochs = coordinate(dataset, "epoch")
     suffix = "_normalized" if normalized else ""
     names = layer_names(dataset)
     dims = ("seed", "epoch", "layer")
@@ -221,6 +229,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
             epoch_axis(below, epochs, label=last_of_column)
             above.tick_params(labelbottom=False)
             below.tick_params(labelbottom=True)
+        # Norms and ratios have limits of their own, which ``sharey`` cannot say.
         _share_limits(norms[: len(names)])
         _share_limits(ratios[: len(names)])
         handles, texts = norms[0].get_legend_handles_labels()
@@ -228,7 +237,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
         place = "outside upper right" if num_columns == 3 else "outside lower center"
         figure.legend(handles, texts, loc=place, ncols=2)
         over = " over the norm of the weights" if normalized else ""
-        num_seeds = dataset.sizes["seed"]
+        num_seeds = num_seeds_of(dataset)
         join = "; " if num_columns > 1 else "\n"
         seeds = (
             f"{join}median and quartiles of {num_seeds} seeds" if num_seeds > 1 else ""
@@ -255,7 +264,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['cross-entropy (bits)', 'accuracy']
     """
-    epochs = dataset["epoch"].values
+    epochs = coordinate(dataset, "epoch")
     shown = [("loss", NATS_PER_BIT, "cross-entropy (bits)")]
     if dataset["train_loss"].attrs.get("units") == "1":
         shown = [("loss", 1.0, "mean squared error")]
@@ -282,7 +291,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
 
 
 def _seeds_note(dataset: xr.Dataset) -> str:
-    num_seeds = dataset.sizes["seed"]
+    num_seeds = num_seeds_of(dataset)
     if num_seeds == 1:
         return "one seed"
     return f"mean of {num_seeds} seeds, band: 95 % interval of the mean"
@@ -331,10 +340,11 @@ def _quartiles(
     dash: bool = False,
 ) -> None:
     """Median and quartiles of ``values``, ``[num_seeds, num_epochs]``."""
+    # Epochs at which no seed has a value would leave a warning and a gap.
     known = np.isfinite(values).any(axis=0)
     if not known.any():
         return
-    low, median, high = np.nanquantile(values[:, known], (0.25, 0.5, 0.75), axis=0)
+    low, median, high = _nanquantile(values[:, known], (0.25, 0.5, 0.75))
     style = (0, (4, 1.5)) if dash else "-"
     _mark_single(
         axes.plot(epochs[known], median, color=color, linestyle=style, label=label)
@@ -342,14 +352,26 @@ def _quartiles(
     axes.fill_between(epochs[known], low, high, color=color, alpha=0.2, linewidth=0)
 
 
+def _nanquantile(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Quantiles over seeds without NaN, shape ``[num_probabilities, num_epochs]``."""
+    # ``np.nanquantile`` takes one column after another, for the sake of the NaN.
+    complete = np.isfinite(values).all(axis=0)
+    found = np.empty((len(probabilities), values.shape[1]))
+    found[:, complete] = np.quantile(values[:, complete], probabilities, axis=0)
+    found[:, ~complete] = np.nanquantile(values[:, ~complete], probabilities, axis=0)
+    return found
+
+
 def _mark_turning(axes: Axes, epochs: np.ndarray, ratio: np.ndarray) -> None:
     turning = turning_epochs(epochs, ratio)
     turned = turning[np.isfinite(turning)]
     known = np.isfinite(ratio).any(axis=1).sum()
+    # A median over the few seeds that turn would pass for one of all.
     if not len(turned) or 2 * len(turned) < known:
         return
     epoch = float(np.median(turned))
     axes.axvline(epoch, color="0.3", linewidth=0.9, linestyle=(0, (1, 1.5)))
+    # On a logarithmic axis the last 95 % of the epochs are the right end.
     right = epoch > 0.05 * epochs[-1]
     axes.annotate(
         format_epoch(round(epoch)),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from ibjax.results.files import write_atomically
 
-__all__ = ["save_figure"]
+__all__ = ["encode_figure", "save_figure", "write_figure"]
+
+_DPI = 200
+_SUFFIXES = (".png", ".pdf")
 
 
 def save_figure(
@@ -21,7 +30,8 @@ def save_figure(
 
     Args:
       figure: The figure; its layout is fixed by this.
-      path: Where to write, without the suffix.
+      path: Where to write; a suffix ``.png`` or ``.pdf`` is left out, as both files
+        are written.
       pdf: Whether to write the PDF too.
 
     Returns:
@@ -30,26 +40,67 @@ def save_figure(
     Example:
       >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as directory:
-      ...     png = save_figure(Figure(), Path(directory) / "empty")
+      ...     png = save_figure(Figure(), Path(directory) / "empty.png")
       ...     print(sorted(path.name for path in Path(directory).iterdir()))
       ['empty.pdf', 'empty.png']
     """
+    files = encode_figure(figure, pdf=pdf)
+    write_figure(files, path)
+    return files[".png"]
+
+
+def encode_figure(figure: Figure, *, pdf: bool = True) -> dict[str, bytes]:
+    """Bytes of a figure's files by suffix, the same for the same figure."""
+    # Text is measured once for the layout and the PNG if both have one resolution.
+    figure.set_dpi(_DPI)
+    with _collection_paused():
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        files = {".png": _encode(figure, FigureCanvasAgg)}
+        if pdf:
+            files[".pdf"] = _encode(figure, FigureCanvasPdf)
+    return files
+
+
+def write_figure(files: dict[str, bytes], path: str | os.PathLike[str]) -> None:
+    """Writes the files of :func:`encode_figure` beside each other."""
     path = Path(path)
-    # Both files share one layout, which takes as long as drawing.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    png = _encode(figure, "png")
-    write_atomically(path.with_name(f"{path.name}.png"), png)
-    if pdf:
-        write_atomically(path.with_name(f"{path.name}.pdf"), _encode(figure, "pdf"))
-    return png
+    stem = path.stem if path.suffix in _SUFFIXES else path.name
+    for suffix, content in files.items():
+        write_atomically(path.with_name(stem + suffix), content)
 
 
-def _encode(figure: Figure, kind: str) -> bytes:
-    """Bytes of a figure's file, the same for the same figure."""
-    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}}[kind]
-    buffer = io.BytesIO()
-    # Type 42 keeps the text of a PDF as text.
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+@contextlib.contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Context without garbage collection.
+
+    The fonts of a PDF are so many objects that Python, beside JAX's many more, spends
+    half of the time of embedding them on the search for garbage.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _encode(figure: Figure, kind: type[FigureCanvasBase]) -> bytes:
+    """Bytes of a figure drawn once; ``savefig`` draws it twice, to lay it out."""
+    buffer, shown = io.BytesIO(), figure.canvas
+    try:
+        canvas = kind(figure)
+        if kind is FigureCanvasAgg:
+            canvas.print_png(buffer, metadata={"Software": None})
+        else:
+            # Type 42 keeps the text of a PDF as text.
+            with matplotlib.rc_context({"pdf.fonttype": 42}):
+                canvas.print_pdf(buffer, metadata={"CreationDate": None})
+    finally:
+        # The canvas of a window, of whoever made the figure.
+        figure.set_canvas(shown)
+        figure.set_dpi(_DPI)
     return buffer.getvalue()

@@ -54,6 +54,7 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         paths.append((cell["epoch"].values, i_xt, i_ty))
     num_layers = max(i_xt.shape[1] for _, i_xt, _ in paths)
     colors = layer_colors(num_layers)
+    # One norm and one pair of limits, so that cells can be compared by eye.
     norm = epoch_norm(dataset["epoch"].values)
     limits = plane_limits(
         dataset, *(np.concatenate([p[n].ravel() for p in paths]) for n in (1, 2))
@@ -74,6 +75,7 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         ):
             axes = panels.ravel()[number]
             plane_axes(axes, cell, limits, y_label=number % num_columns == 0)
+            # Shared axes are labelled in the last row alone, which may be incomplete.
             if number + num_columns < len(cells):
                 axes.set_xlabel("")
             else:
@@ -84,6 +86,7 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
+        # Numbers, since the same layer has other names in cells of other networks.
         texts = [str(layer) for layer in range(1, num_layers + 1)]
         figure.legend(
             handles,
@@ -142,6 +145,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
         )
         for panel in panels.ravel()[len(names) :]:
             panel.remove()
+        # Up to one bit at least: where nothing compresses, noise stays pale.
         largest = max(1.0, float(np.nanmax(mean, initial=0.0)))
         for number, name in enumerate(names):
             axes = panels.ravel()[number]
@@ -173,7 +177,7 @@ def _num_columns(dataset: xr.Dataset, num_cells: int) -> int:
         if in_row * size > _MAX_COLUMNS:
             break
         in_row *= size
-    if in_row == 1:
+    if in_row == 1:  # A single long axis is broken like text.
         in_row = min(3, num_cells)
     return in_row
 
@@ -189,6 +193,7 @@ def _write_numbers(axes, mean, low, largest) -> None:
             ha="center",
             va="center",
             fontsize=6.5,
+            # The map is dark from about here on.
             color="white" if value > 0.55 * largest else "black",
             fontweight="bold" if certain else "normal",
         )

@@ -14,8 +14,9 @@ from ibjax.plots.style import (
     layer_colors,
     layer_names,
     paper_style,
+    pick,
 )
-from ibjax.results.curve_distance import curve_distance
+from ibjax.results.curve_distance import has_curve
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["optimality"]
@@ -43,11 +44,21 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
       ValueError: If the dataset lacks the curve or the estimator.
     """
     estimator, label = choose_estimator(dataset, estimator)
-    distance = curve_distance(dataset, estimator=estimator)
+    if not has_curve(dataset):
+        raise ValueError(
+            "dataset must hold the optimal curve, from probes.optimality, "
+            f"got {sorted(dataset)}"
+        )
+    divergence, beta = (
+        pick(dataset, name, "seed", "epoch", "layer")[:, -1]
+        for name in ("optimality_divergence", "optimal_beta")
+    )
     i_xt, i_ty = (
         information_bits(dataset, name, estimator)[:, -1] for name in ("i_xt", "i_ty")
     )
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
+    # No representation of so many inputs has more.
     top = math.log2(dataset.attrs["num_samples"])
     with paper_style():
         figure = Figure(figsize=(6.8, 3.0), layout="constrained")
@@ -85,8 +96,8 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         plane.set_title(label, loc="left")
 
         # The names of the rows are the legend of both panels.
-        divergence = mean_interval(distance.divergence / NATS_PER_BIT)
-        beta = _median(distance.optimal_beta)
+        divergence = mean_interval(divergence / NATS_PER_BIT)
+        beta = _median(beta)
         place = np.arange(len(names))
         for index, color in enumerate(colors):
             low, high = divergence.low[index], divergence.high[index]
@@ -107,6 +118,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             xlabel="divergence from the closest\noptimal encoder (bits)",
         )
         rows.margins(x=0.12)
+        # A divergence is never negative; the axis stands apart from points at zero.
         rows.set_xlim(left=0.0)
         rows.spines["left"].set_position(("outward", 6))
     return figure

@@ -18,12 +18,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
     choose_estimator,
+    coordinate,
     epoch_norm,
     epoch_ticks,
     format_epoch,
     information_bits,
     layer_colors,
     layer_names,
+    num_seeds_of,
     paper_style,
 )
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
@@ -42,7 +44,9 @@ __all__ = [
 _COLUMNS = 3
 
 
-def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
+def information_plane(
+    dataset: xr.Dataset, *, estimator: str | None = None, ax: Axes | None = None
+) -> Figure:
     """Information plane in bits, mean over seeds, one path per layer.
 
     Points are coloured by epoch, the broad line under them by layer. Dotted lines mark
@@ -53,9 +57,11 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
     Args:
       dataset: Dataset of a sweep.
       estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Axes to draw in, with the legend inside and the colour bar beside; those of a
+        new figure by default.
 
     Returns:
-      Figure, 4.6 inches wide and about 3.6 high.
+      Figure, 4.6 inches wide and about 3.6 high, or that of ``ax``.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
@@ -68,14 +74,18 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = mean_interval(information_bits(dataset, "i_xt", estimator)).mean
     i_ty = mean_interval(information_bits(dataset, "i_ty", estimator)).mean
-    epochs = dataset["epoch"].values
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    epochs = coordinate(dataset, "epoch")
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     norm = epoch_norm(epochs)
-    num_seeds = dataset.sizes["seed"]
+    num_seeds = num_seeds_of(dataset)
     with paper_style():
-        height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
-        figure = Figure(figsize=(4.6, height), layout="constrained")
-        axes = figure.subplots()
+        if ax is None:
+            height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
+            figure = Figure(figsize=(4.6, height), layout="constrained")
+            axes = figure.subplots()
+        else:
+            figure, axes = ax.figure, ax
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
         axes.set_title(
             f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else f"{label}",
@@ -83,12 +93,15 @@ def information_plane(dataset: xr.Dataset, *, estimator: str | None = None) -> F
         )
         plane_paths(axes, i_xt, i_ty, epochs, colors)
         epoch_bar(figure, axes, norm)
+        # Darker than the paths, whose points darken them.
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
-        figure.legend(
-            handles, names, loc="outside lower center", title="layer", ncols=_COLUMNS
-        )
+        if ax is None:
+            place = {"loc": "outside lower center", "ncols": _COLUMNS}
+            figure.legend(handles, names, title="layer", **place)
+        else:  # What lies outside of the axes is the caller's.
+            axes.legend(handles, names, title="layer")
     return figure
 
 
@@ -125,15 +138,17 @@ def snapshots(
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = information_bits(dataset, "i_xt", estimator)
     i_ty = information_bits(dataset, "i_ty", estimator)
-    recorded = dataset["epoch"].values
-    shown: dict[int, float] = {}
+    recorded = coordinate(dataset, "epoch")
+    shown: dict[int, float] = {}  # A dict keeps the order of the request.
     for epoch in wanted:
         shown.setdefault(int(np.argmin(np.abs(recorded - epoch))), epoch)
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     with paper_style():
         width = 7.0 if len(shown) >= 3 else 1.2 + 2.3 * len(shown)
         figure = Figure(figsize=(width, 2.7), layout="constrained")
         panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)
+        # Of all epochs, so that panels of other epochs can be laid beside these.
         limits = plane_limits(dataset, i_xt, i_ty)
         for number, (axes, (index, epoch)) in enumerate(
             zip(panels[0], shown.items(), strict=True)
@@ -155,7 +170,7 @@ def snapshots(
         figure.legend(
             handles, texts, loc="outside right center", title="layer", markerscale=1.6
         )
-        num_seeds = dataset.sizes["seed"]
+        num_seeds = num_seeds_of(dataset)
         figure.suptitle(
             f"{label}; {num_seeds} seeds" if num_seeds > 1 else label,
             x=0.01,
@@ -207,7 +222,7 @@ def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> C
     )
     bar.ax.yaxis.set_major_locator(FixedLocator(epoch_ticks(norm.vmax)))
     bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(format_epoch))
     bar.set_label("epoch")
     bar.outline.set_visible(False)
     return bar
@@ -226,7 +241,9 @@ def plane_limits(
     for values, ceiling in ((i_xt, log2_num_samples), (i_ty, i_xy)):
         known = np.append(values.ravel(), ceiling)
         known = known[np.isfinite(known)]
+        # A network without any information has limits, too.
         ends.append(max(float(np.max(known, initial=0.0)), 1e-3))
+    # More above, for the name of the ceiling.
     return 1.05 * ends[0], 1.14 * ends[1]
 
 
@@ -242,6 +259,7 @@ def plane_axes(
     ``limits`` are those of :func:`plane_limits`.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
+    # A little below zero, where points at zero would be cut in half.
     axes.set_xlim(-0.02 * limits[0], limits[0])
     axes.set_ylim(-0.02 * limits[1], limits[1])
     axes.set_xlabel("$I(X;T)$ (bits)")

@@ -19,6 +19,7 @@ from ibjax.results.statistics import NATS_PER_BIT
 __all__ = [
     "EPOCH_COLORMAP",
     "choose_estimator",
+    "coordinate",
     "epoch_axis",
     "epoch_norm",
     "epoch_ticks",
@@ -26,6 +27,7 @@ __all__ = [
     "information_bits",
     "layer_colors",
     "layer_names",
+    "num_seeds_of",
     "paper_style",
     "pick",
 ]
@@ -67,8 +69,8 @@ _STYLE = {
     "figure.facecolor": "white",
     "figure.dpi": 100.0,
     "savefig.dpi": 200.0,
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "ibjax",
+    "pdf.fonttype": 42,  # Text of a PDF stays text, and journals take it.
+    "svg.hashsalt": "ibjax",  # The same figure gives the same bytes.
 }
 
 
@@ -95,17 +97,23 @@ def layer_colors(num_layers: int) -> list[str]:
     """
     if num_layers <= len(_OKABE_ITO):
         return list(_OKABE_ITO[:num_layers])
+    # Not to the end of the map, whose yellow is too light as well.
     colormap = matplotlib.colormaps[EPOCH_COLORMAP]
     return [to_hex(colormap(x)) for x in np.linspace(0.0, 0.9, num_layers)]
 
 
 def layer_names(dataset: xr.Dataset) -> list[str]:
     """Names of the layers with their numbers in front, e.g. ``1: tanh 10``."""
-    numbers = [str(int(number)) for number in dataset["layer"].values]
+    numbers = [str(int(number)) for number in coordinate(dataset, "layer")]
     if "layer_name" not in dataset.coords:
         return numbers
-    names = dataset["layer_name"].values
+    names = coordinate(dataset, "layer_name")
     return [f"{number}: {name}" for number, name in zip(numbers, names, strict=True)]
+
+
+def coordinate(dataset: xr.Dataset, name: str) -> np.ndarray:
+    """Values of a coordinate, rank 1 even if one value was selected."""
+    return np.atleast_1d(dataset[name].values)
 
 
 def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, str]:
@@ -116,23 +124,34 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
     """
-    known = dataset["estimator"].values.tolist()
+    known = coordinate(dataset, "estimator").tolist()
     if estimator is None:
         estimator = "binning" if "binning" in known else known[0]
     if estimator not in known:
         raise ValueError(f"estimator must be one of {known}, got {estimator!r}")
     if "estimator_label" not in dataset.coords:
         return estimator, estimator
-    return estimator, str(dataset["estimator_label"].values[known.index(estimator)])
+    label = coordinate(dataset, "estimator_label")[known.index(estimator)]
+    return estimator, str(label)
+
+
+def num_seeds_of(dataset: xr.Dataset) -> int:
+    """Number of seeds; one if one was selected, or their mean was taken."""
+    return dataset.sizes.get("seed", 1)
 
 
 def pick(dataset: xr.Dataset, name: str, *dims: str, **where: Any) -> np.ndarray:
     """Values of a variable in its own unit, float64, with the axes ``dims`` in order.
 
     ``where`` selects coordinate values, e.g. ``estimator="binning"``. Infinities become
-    NaN, so that a mean over seeds can leave both out.
+    NaN, so that a mean over seeds can leave both out. A dim that the dataset has lost,
+    as after ``sel(seed=0)``, is back with length one.
     """
-    values = dataset[name].sel(where).transpose(*dims).values.astype(np.float64)
+    variable = dataset[name]
+    variable = variable.sel({k: v for k, v in where.items() if k in variable.dims})
+    variable = variable.expand_dims([dim for dim in dims if dim not in variable.dims])
+    # Sums over many seeds and epochs need more digits than the values have.
+    values = variable.transpose(*dims).values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 
@@ -156,8 +175,10 @@ def epoch_ticks(last: float) -> list[int]:
     return [0, *(10**exponent for exponent in exponents)]
 
 
-def format_epoch(epoch: float) -> str:
+def format_epoch(epoch: float, position: int | None = None) -> str:
     """An epoch as a tick label; powers of ten from 1000 up are written as such.
+
+    A formatter of ticks also passes the tick's position, which changes nothing.
 
     Example:
       >>> [format_epoch(10), format_epoch(10000), format_epoch(400)]
@@ -178,8 +199,9 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     last = max(1.0, float(max(epochs)))
     axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
     axes.set_xlim(0.0, last)
+    # The scale's own ticks crowd below 1 and leave out the epoch 0.
     axes.xaxis.set_major_locator(FixedLocator(epoch_ticks(last)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_epoch(x)))
+    axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))
     if label:
         axes.set_xlabel("epoch")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax.estimators import kde
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 
@@ -60,6 +61,7 @@ def channel_mean(noise_variance: float, *, name: str = "mean") -> Probe:
             if len(shape) == 1:
                 by_layer.append(information(t))
                 continue
+            # Channel after channel: one program, and the tiles of one at a time.
             found = lax.map(information, _channels(t, shape))
             by_layer.append(jax.tree.map(jnp.mean, found))
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
@@ -93,18 +95,11 @@ def activity_maps(
     Raises:
       ValueError: If a number is out of range.
     """
-    if num_channels < 1 or image < 0:
-        raise ValueError(
-            "num_channels must be positive and image not negative, got "
-            f"{num_channels} and {image}"
-        )
+    checks.count("num_channels", num_channels)
+    checks.count("image", image, 0)
 
     def maps(snapshot):
-        if image >= snapshot.measured.num_samples:
-            raise ValueError(
-                f"image must be below {snapshot.measured.num_samples}, the number of "
-                f"measured ones, got {image}"
-            )
+        checks.in_range("image", image, f"[0, {snapshot.measured.num_samples})")
         found = {"maps_0": snapshot.measured.x[image].reshape(1, *image_shape)}
         for number, (t, shape) in enumerate(
             zip(snapshot.layers, _shapes(snapshot), strict=True), start=1

@@ -24,6 +24,7 @@ def connected_components(t: jax.Array, step: jax.Array) -> jax.Array:
     """
     num_samples = len(t)
     sample = jnp.arange(num_samples, dtype=jnp.int32)
+    # A sample is near itself, also by a step of NaN, which nothing else is within.
     near = (_square_distances(t) <= step**2) | (sample[:, None] == sample[None])
 
     def spread(state):
@@ -58,6 +59,7 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
       1.0 -0.854
     """
     chex.assert_equal_shape_prefix([t, p_y_given_x], 1)
+    # In full precision: accelerators would round probabilities to three digits.
     same = jnp.matmul(p_y_given_x, p_y_given_x.T, precision=lax.Precision.HIGHEST)
     # A sample and itself are no pair.
     pairs = 1.0 - jnp.eye(len(t), dtype=t.dtype)
@@ -65,6 +67,7 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
     between = pairs - within
     distance = jnp.sqrt(_square_distances(t))
     length = jnp.sqrt(jnp.sum(t**2, axis=1, keepdims=True))
+    # A sample at zero has no direction: its cosines are zero.
     unit = t / jnp.maximum(length, jnp.finfo(t.dtype).tiny)
     cosine = jnp.matmul(unit, unit.T, precision=lax.Precision.HIGHEST)
     return {

@@ -21,6 +21,7 @@ from ibjax.estimators.compression.principal_components import pca_encode, pca_fi
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.samples import check_samples
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.training.trainable import Variable
 
@@ -92,10 +93,10 @@ def compressed(
       'WKL (k = 5, butakov) of codes in 4 and 4 dimensions'
     """
     codes = check_samples("codes", codes).astype(jnp.float32)
-    if num_components < 1:
-        raise ValueError(f"num_components must be at least 1, got {num_components}")
+    checks.count("num_components", num_components)
     dim = codes.shape[1]
     knn_weights.weights(k, dim + num_components, weights)  # Refuses what has none.
+    # Of the codes alone: once for all layers, networks and snapshots.
     terms = whitened_neighbours.entropy_terms(codes, k=k, weights=weights)
 
     def estimate(t, labels, num_classes):
@@ -109,11 +110,8 @@ def compressed(
 
     def measure(snapshot):
         task = snapshot.measured
-        if len(codes) != task.num_samples:
-            raise ValueError(
-                f"codes must be of the {task.num_samples} measured inputs, got "
-                f"{len(codes)}"
-            )
+        why = "for as many measured inputs"
+        checks.shape("codes", codes, (task.num_samples, "dim"), why=why)
         if not task.hard:
             raise ValueError("labels must be certain, got p(y|x) other than 0 and 1")
         key = jax.random.fold_in(snapshot.key, _COMPRESSION)
@@ -170,6 +168,7 @@ def _components(t: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
 
     Components that are no more than rounding become zero.
     """
+    # Less their mean, n samples span no more than n - 1 directions.
     dim = min(most, t.shape[1], t.shape[0] - 1)
     pca = pca_fit(t, dim)
     variance = pca.explained_variance
@@ -178,5 +177,6 @@ def _components(t: jax.Array, most: int) -> tuple[jax.Array, jax.Array]:
     )
     total = jnp.sum(jnp.mean((t - pca.mean[None]) ** 2, axis=0))
     total *= len(t) / (len(t) - 1)
+    # All the components may make more than all of it by rounding.
     share = jnp.minimum(jnp.sum(variance) / total, 1.0)
     return code, share

@@ -55,6 +55,7 @@ def optimality(
     """
     edges, betas = jnp.asarray(edges), np.asarray(betas)
     task = task.measured
+    # Inputs with one p(y|x) are one to the bottleneck, which keeps its tables small.
     rows, row_of_input = np.unique(
         np.asarray(task.p_y_given_x), axis=0, return_inverse=True
     )
@@ -95,6 +96,7 @@ def _curve(task: Task, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if task.hard:  # All of Y is worth telling, or nothing.
         i_ty = np.where(betas > 1, float(task.h_y), 0.0)
         return i_ty, i_ty
+    # Once, before the sweep, where float64 costs little.
     with jax.enable_x64(True):
         p_xy = np.asarray(task.p_y_given_x, np.float64)
         curve = bottleneck.information_curve(p_xy / p_xy.sum(), betas)

@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from ibjax.datasets.task import Task
 from ibjax.estimators import LayerInformation, binning, gaussian, kde, knn
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, squared_errors
@@ -37,6 +38,8 @@ __all__ = [
     "target_information",
     "take_snapshot",
 ]
+
+_BOUNDS = ("upper", "lower")
 
 
 def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
@@ -100,25 +103,36 @@ def bin_width(width: float, name: str = "bin_width") -> Probe:
     return Probe(measure, {name: label}, {"bin_width": float(width)})
 
 
-def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
+def kde_bounds(noise_variance: float | str, name: str = "kde") -> Probe:
     """Kernel-density bounds for every layer.
 
     Layers of similar width are padded to one shape and measured one after another by
     the same code, which compiles once and holds one layer's tiles at a time.
 
     Args:
-      noise_variance: See :func:`ibjax.estimators.kde.layer_information`.
+      noise_variance: See :func:`ibjax.estimators.kde.layer_information`; or the name of
+        a number that the sweep varies: ``kde_bounds("noise_variance")`` for
+        ``vary={"noise_variance": [1e-3, 1e-2]}``. Bounds are NaN where such a number is
+        not positive.
       name: Name of the estimators in the results, before ``_upper`` and ``_lower``.
 
     Returns:
       The probe.
 
+    Raises:
+      ValueError: If the variance is not positive.
+
     Example:
       >>> print(kde_bounds(1e-3).labels["kde_upper"])
       KDE upper bound, noise variance 0.001
     """
+    is_varied = isinstance(noise_variance, str)
+    if not is_varied:
+        noise_variance = float(checks.positive("noise_variance", noise_variance))
 
     def measure(snapshot):
+        # A varied number is traced: its values are rows of one program.
+        variance = snapshot.numbers[noise_variance] if is_varied else noise_variance
         labels = _labels(snapshot.measured)
         groups: dict[int, list[int]] = {}
         for number, t in enumerate(snapshot.layers):
@@ -132,7 +146,7 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
                     t,
                     labels,
                     num_classes=snapshot.measured.num_classes,
-                    noise_variance=noise_variance,
+                    noise_variance=variance,
                 ),
                 jnp.stack([_pad_units(t, width) for t in layers]),
             )
@@ -141,13 +155,14 @@ def kde_bounds(noise_variance: float, name: str = "kde") -> Probe:
         bounds = jax.tree.map(lambda *layers: jnp.stack(layers), *by_layer)
         return {f"{name}_upper": bounds.upper, f"{name}_lower": bounds.lower}
 
+    noise = "varied noise variance"
+    if not is_varied:
+        noise = f"noise variance {noise_variance:g}"
     return Probe(
         measure,
-        {
-            f"{name}_{bound}": f"KDE {bound} bound, noise variance {noise_variance:g}"
-            for bound in ("upper", "lower")
-        },
-        {"noise_variance": float(noise_variance)},
+        {f"{name}_{bound}": f"KDE {bound} bound, {noise}" for bound in _BOUNDS},
+        {"noise_variance": noise_variance},
+        numbers=(noise_variance,) if is_varied else (),
     )
 
 
@@ -175,13 +190,12 @@ def nearest_neighbours(
       >>> print(nearest_neighbours(0.1).labels)
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
-    if not 0 < noise_variance < math.inf:
-        raise ValueError(
-            f"noise_variance must be one positive number, got {noise_variance}"
-        )
+    checks.positive("noise_variance", noise_variance)
+    # On the host, in float64: it is taken off once for every unit.
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
 
     def estimate(t, labels, num_classes):
+        # One draw for all networks and snapshots: what differs is the layer's doing.
         noise = jax.random.normal(jax.random.key(0), t.shape, t.dtype)
         noisy = t + math.sqrt(noise_variance) * noise
         i_xt = knn.entropy(noisy, k=k) - t.shape[1] * entropy_of_noise
@@ -231,10 +245,7 @@ def target_information(
         "ksg": f"KSG of the targets, neighbour {k}",
         "gaussian": "I(T;Y) of jointly normal T and targets",
     }
-    if method not in estimates:
-        raise ValueError(
-            f"method must be one of {', '.join(estimates)}, got {method!r}"
-        )
+    checks.one_of("method", method, estimates)
     name = method if name is None else name
 
     def measure(snapshot):
@@ -285,6 +296,7 @@ def _for_each_layer(estimate, snapshot) -> LayerInformation:
 
 def _size_class(width: int) -> int:
     """Layers of one class are padded to the widest of them."""
+    # By powers of two, so that padding at most doubles a layer of more than 16 units.
     return max(4, math.ceil(math.log2(width)))
 
 

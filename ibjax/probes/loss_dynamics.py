@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 
 from ibjax import training
 from ibjax.networks.network import Params
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.training.trainable import Variable
@@ -99,15 +100,12 @@ def loss_change(
       -0.100 -0.100
     """
     before = losses(params)
-    if before.ndim != 1:
-        raise ValueError(f"losses must return shape [num_samples], got {before.shape}")
+    checks.shape("losses(params)", before, ("num_samples",))
     if batches is None:
         batches = jnp.arange(len(before), dtype=jnp.int32)[None]
-    batches = jnp.asarray(batches)
-    if batches.ndim != 2:
-        raise ValueError(
-            f"batches must have shape [num_batches, batch_size], got {batches.shape}"
-        )
+    batches = checks.shape(
+        "batches", jnp.asarray(batches), ("num_batches", "batch_size")
+    )
 
     def mean_loss(params, weights):
         return jnp.sum(losses(params) * weights) / jnp.sum(weights)
@@ -116,12 +114,14 @@ def loss_change(
     whole = jax.grad(mean_loss)(params, every)
 
     def one_batch(places):
+        # Added, not set: -1, which fills up a batch, names the last sample too.
         inside = places >= 0
         weights = jnp.zeros_like(before).at[places].add(inside.astype(before.dtype))
         step = jax.tree.map(
             lambda g: -learning_rate * g, jax.grad(mean_loss)(params, weights)
         )
         after = losses(jax.tree.map(jnp.add, params, step))
+        # The Hessian times the step, by two gradients and without the Hessian.
         along = jax.grad(lambda p: _inner(jax.grad(mean_loss)(p, every), step))(params)
         changes = jnp.mean(after - before), _inner(whole, step), _inner(along, step) / 2
         return jnp.sum(inside), jnp.stack(changes)
@@ -174,11 +174,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
       >>> bool(abs(ratio - 1) < 0.02)
       True
     """
-    if config.optimizer != "sgd":
-        raise ValueError(
-            "config must be of plain gradient descent, optimizer 'sgd', got "
-            f"{config.optimizer!r}"
-        )
+    checks.one_of("the config's optimizer", config.optimizer, ["sgd"])
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         task, network = snapshot.task, snapshot.network
@@ -199,6 +195,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
                 lambda logit, target: training.mean_loss(logit[None], target[None], one)
             )(logits, batch.targets)
 
+        # Those of one epoch at all snapshots, which then differ by the network alone.
         batches = training.epoch_batches(jnp.int32(0), task, config)
         change = loss_change(losses, snapshot.params, rate, batches)
         small = loss_change(losses, snapshot.params, SMALL_STEP * rate, batches)

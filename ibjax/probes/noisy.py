@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from ibjax.estimators import LayerInformation, binning
+from ibjax.numerics import checks
 from ibjax.probes.cluster_counts import connected_components, pair_statistics
 from ibjax.probes.probe import Probe
 from ibjax.probes.propagation import (
@@ -133,15 +134,16 @@ def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Pro
       >>> probe.parameters
       {'bin_widths': [0.1, 1.0], 'num_passes': 1}
     """
-    widths = tuple(float(width) for width in bin_widths)
-    if not widths or not all(0 < width < np.inf for width in widths):
-        raise ValueError(f"bin_widths must be positive numbers, got {list(bin_widths)}")
-    if num_passes < 1:
-        raise ValueError(f"num_passes must be at least 1, got {num_passes}")
+    widths = tuple(map(float, bin_widths))
+    checks.shape("bin_widths", np.asarray(widths), ("num_widths",))
+    for width in widths:
+        checks.positive("each of bin_widths", width)
+    checks.count("num_passes", num_passes)
 
     def measure(snapshot):
         x = jnp.repeat(snapshot.measured.x, num_passes, axis=0)
         layers = _padded(_noisy_layers(snapshot, x, _BINS))
+        # A single class: I(X;T) is then the entropy of the bins.
         nothing = jnp.zeros(len(x), jnp.int32)
 
         def entropy(chosen):
@@ -150,6 +152,7 @@ def binned_entropies(bin_widths: Sequence[float], *, num_passes: int = 1) -> Pro
                 layers[layer], nothing, num_classes=1, bin_width=width
             ).i_xt
 
+        # Layers and widths as one list: entropies of all are one program.
         grid = jnp.meshgrid(jnp.arange(len(layers)), jnp.asarray(widths), indexing="ij")
         entropies = lax.map(entropy, tuple(axis.ravel() for axis in grid))
         entropies = entropies.reshape(len(layers), len(widths))
@@ -192,14 +195,13 @@ def clustering(*, link: float = 3.0, num_inputs: int = 1024) -> Probe:
       >>> clustering().parameters["link"]
       3.0
     """
-    if not 0 < link < np.inf:
-        raise ValueError(f"link must be one positive number, got {link}")
-    if num_inputs < 2:
-        raise ValueError(f"num_inputs must be at least 2, got {num_inputs}")
+    checks.positive("link", link)
+    checks.count("num_inputs", num_inputs, 2)
 
     def measure(snapshot):
         task = snapshot.measured
         key = jax.random.fold_in(snapshot.key, _CLUSTERS)
+        # Memory grows with the square of the inputs, so there are not all of them.
         rows = jax.random.permutation(key, task.num_samples)
         rows = rows[:num_inputs]
         layers = _padded(_noisy_layers(snapshot, task.x[rows], _CLUSTERS))
@@ -280,10 +282,7 @@ def layer_samples(layers: Sequence[int], *, num_inputs: int = 1024) -> Probe:
 
     def measure(snapshot):
         for layer in chosen:
-            if not 1 <= layer <= len(snapshot.layers):
-                raise ValueError(
-                    f"layers must lie in [1, {len(snapshot.layers)}], got {layer}"
-                )
+            checks.in_range("layers", layer, f"[1, {len(snapshot.layers)}]")
         task = snapshot.measured
         rows = sample_rows(task.num_samples, num_inputs)
         samples = _noisy_layers(snapshot, task.x[rows], _SAMPLES)

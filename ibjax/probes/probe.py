@@ -28,6 +28,8 @@ class Probe(NamedTuple):
         dims and array, as xarray takes them.
       last_only: Whether it runs at the last snapshot only; before, its numbers are NaN.
       name: Short name; ``parameters`` take its place where there are any.
+      numbers: Names of the numbers it reads from ``snapshot.numbers``; a sweep must
+        vary all of them.
     """
 
     measure: ProbeFn
@@ -37,6 +39,7 @@ class Probe(NamedTuple):
     constants: dict[str, tuple[str, np.ndarray]] = {}
     last_only: bool = False
     name: str = ""
+    numbers: tuple[str, ...] = ()
 
     def __call__(self, snapshot: Any) -> dict[str, Any]:
         """Measure one snapshot."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax import training
+from ibjax.compilation import full_precision
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.training.batches import num_test_rows
@@ -93,6 +94,7 @@ def measuring_key(key: jax.Array) -> jax.Array:
     return jax.random.fold_in(key, 2)
 
 
+@full_precision
 def take_snapshot(
     key: jax.Array,
     params: Params,
@@ -186,6 +188,7 @@ def _objective_terms(
         return jnp.sum(weights), {"objective": value, **terms}
 
     filled, last = numbered_batches(batches, network, objective, num_rows)
+    # A short batch counts by its rows, so that the mean is the mean over all rows.
     sizes, found = lax.map(one_batch, filled)
     if last is not None:
         sizes, found = jax.tree.map(jnp.append, (sizes, found), one_batch(last))
@@ -194,6 +197,7 @@ def _objective_terms(
 
 def _all_outputs(params: Params, task: Task, network: Network) -> jax.Array:
     """Last activity for all inputs, a part of them at a time."""
+    # The last part is filled up by the last row: one program does for all parts.
     num_parts = -(-task.num_samples // _ROWS_AT_ONCE)
     rows = jnp.arange(num_parts * _ROWS_AT_ONCE).reshape(num_parts, _ROWS_AT_ONCE)
     outputs = lax.map(
@@ -204,4 +208,5 @@ def _all_outputs(params: Params, task: Task, network: Network) -> jax.Array:
 
 
 def _softmax(logits: jax.Array) -> jax.Array:
+    # With the samples in the last axis, as the networks keep them.
     return jax.nn.softmax(logits.T, axis=0).T

@@ -19,6 +19,8 @@ def _gradients(snapshot: Snapshot) -> dict[str, jax.Array]:
 def _splits(snapshot: Snapshot):
     """Weights of the rows of each split, in the task's order."""
     task = snapshot.task
+    # By place in the network's order, so that its logits stay in the task's: gathering
+    # them would be a copy for each split.
     place = (
         jnp.zeros(task.num_samples, jnp.int32)
         .at[snapshot.rows]

@@ -16,17 +16,20 @@ from PIL import Image
 from ibjax.plots.plane import plane_axes, plane_ceilings, plane_limits
 from ibjax.plots.style import (
     choose_estimator,
+    coordinate,
     information_bits,
     layer_colors,
     layer_names,
+    num_seeds_of,
     paper_style,
 )
 from ibjax.report.pages import animation_page
 from ibjax.results.files import write_atomically
 from ibjax.results.statistics import mean_interval
 
-__all__ = ["animation_gif", "animation_html", "player_data"]
+__all__ = ["animation_gif", "animation_html", "encode_gif", "player_data"]
 
+# The page holds every frame's points as text, which a browser reads at once.
 _MAX_PLAYER_FRAMES = 400
 
 
@@ -66,17 +69,18 @@ def player_data(dataset: xr.Dataset, *, estimator: str | None = None) -> dict[st
       ``mean_y`` of shape ``[num_epochs, num_layers]``.
     """
     estimator, label = choose_estimator(dataset, estimator)
-    frames = _frames(dataset.sizes["epoch"], _MAX_PLAYER_FRAMES)
+    frames = _frames(len(coordinate(dataset, "epoch")), _MAX_PLAYER_FRAMES)
     i_xt = information_bits(dataset, "i_xt", estimator)[:, frames]
     i_ty = information_bits(dataset, "i_ty", estimator)[:, frames]
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
     return {
-        "title": f"{label}; {_count(dataset.sizes['seed'])}",
+        "title": f"{label}; {_count(num_seeds_of(dataset))}",
         "layers": [
             {"name": name, "color": color}
             for name, color in zip(names, colors, strict=True)
         ],
-        "epochs": dataset["epoch"].values[frames].tolist(),
+        "epochs": coordinate(dataset, "epoch")[frames].tolist(),
         "limits": [round(limit, 4) for limit in plane_limits(dataset, i_xt, i_ty)],
         "ceilings": [
             round(ceiling, 4) if np.isfinite(ceiling) else None
@@ -124,38 +128,55 @@ def animation_gif(
     """
     if max_frames < 1:
         raise ValueError(f"max_frames must be at least 1, got {max_frames}")
+    return write_atomically(path, encode_gif(dataset, estimator, max_frames))
+
+
+def encode_gif(
+    dataset: xr.Dataset, estimator: str | None, max_frames: int = 60
+) -> bytes:
+    """Bytes of the file of :func:`animation_gif`."""
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = information_bits(dataset, "i_xt", estimator)
     i_ty = information_bits(dataset, "i_ty", estimator)
-    epochs = dataset["epoch"].values
-    names, colors = layer_names(dataset), layer_colors(dataset.sizes["layer"])
-    images = []
+    epochs = coordinate(dataset, "epoch")
+    names = layer_names(dataset)
+    colors = layer_colors(len(names))
+    frames = _frames(len(epochs), max_frames)
     with paper_style():
         figure = Figure(figsize=(5.2, 3.6), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         axes = figure.subplots()
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
-        axes.set_title(f"{label}; {_count(dataset.sizes['seed'])}", loc="left")
-        points = [
+        axes.set_title(f"{label}; {_count(num_seeds_of(dataset))}", loc="left")
+        for name, color in zip(names, colors, strict=True):
             axes.scatter([], [], s=12, color=color, linewidths=0, label=name)
-            for name, color in zip(names, colors, strict=True)
-        ]
         figure.legend(loc="outside right center", title="layer", markerscale=1.2)
+        # Axes, legend and title are drawn once; on a copy of them every frame draws
+        # its points and what stands above points.
+        points = axes.scatter([], [], s=12, linewidths=0)
         clock = axes.text(0.5, 0.06, "", transform=axes.transAxes, ha="center")
-        # The layout takes longer than a frame and is the same for all of them.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        for index in _frames(len(epochs), max_frames):
-            for layer, artist in enumerate(points):
-                offsets = np.stack([i_xt[:, index, layer], i_ty[:, index, layer]], 1)
-                artist.set_offsets(offsets[np.isfinite(offsets).all(axis=1)])
+        moving = [points, *axes.texts]
+        for artist in moving:
+            artist.set_animated(True)
+        canvas.draw()
+        still = canvas.copy_from_bbox(figure.bbox)
+        images = []
+        for index in frames:
+            places = np.stack([i_xt[:, index].T, i_ty[:, index].T], axis=-1)
+            known = np.isfinite(places).all(axis=-1)
+            points.set_offsets(places[known])
+            points.set_facecolors(np.repeat(colors, known.sum(axis=1)))
             clock.set_text(f"epoch {epochs[index]}")
-            canvas.draw()
-            images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-    return write_atomically(path, _encode_gif(images))
+            canvas.restore_region(still)
+            for artist in moving:
+                axes.draw_artist(artist)
+            pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+            images.append(Image.fromarray(pixels.copy()))
+    return _joined(images)
 
 
-def _encode_gif(images: list[Image.Image]) -> bytes:
+def _joined(images: list[Image.Image]) -> bytes:
+    """Bytes of a GIF of these frames."""
     # One palette for all frames and no dithering: what stands still costs no bytes.
     palette = images[-1].quantize()
     frames = [image.quantize(palette=palette, dither=0) for image in images]

@@ -57,12 +57,14 @@ def sweep_page(
     figures: Sequence[PageFigure],
     player: dict[str, Any],
     *,
+    estimator: str,
     attributes: dict[str, Any],
 ) -> str:
-    """Page of a sweep: its summary, the player and figures, as an HTML document.
+    """Page of a sweep: its verdicts, the player, summary and figures, as HTML.
 
     ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
-    :func:`ibjax.report.animation.player_data`, ``attributes`` those of the dataset.
+    :func:`ibjax.report.animation.player_data` by ``estimator``, ``attributes`` those of
+    the dataset.
     """
     names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
     known = {name: summary["ceilings"][f"{name}_bits"] for name in names}
@@ -71,6 +73,7 @@ def sweep_page(
         "sweep.html",
         title=summary["title"] or summary["task"] or "Sweep",
         summary=summary,
+        verdict=_verdict(summary, estimator),
         ceilings=[
             f"{names[name]} = {bits:.4g} bits"
             for name, bits in known.items()
@@ -150,6 +153,29 @@ def claims_page(
     )
 
 
+def _verdict(summary: dict[str, Any], estimator: str) -> str:
+    """Sentence that says which layers compress, by one estimator."""
+    (entry,) = (e for e in summary["estimators"] if e["estimator"] == estimator)
+    threshold = f"by more than {summary['compression_threshold_bits']:g} bit"
+    kinds = {
+        "compresses": ("compresses", "compress"),
+        "undecided": ("is undecided", "are undecided"),
+        "does not compress": ("does not compress", "do not compress"),
+        "no data": ("has no data", "have no data"),
+    }
+    parts = []
+    for kind, (one, several) in kinds.items():
+        found = [str(x["layer"]) for x in entry["layers"] if x["verdict"] == kind]
+        if found:
+            first, last = ", ".join(found[:-1]), found[-1]
+            layers = f"layers {first} and {last}" if first else f"layer {last}"
+            parts.append(f"{layers} {several if first else one}")
+    return (
+        f"By {entry['label']}, {'; '.join(parts)}. A layer compresses if its I(X;T) "
+        f"falls from its largest value {threshold}, with the whole 95 % interval."
+    )
+
+
 def _render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(values)
 
@@ -159,6 +185,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ibjax.report"),
         autoescape=True,
+        # A misspelt name is an error and not an empty place on the page.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -273,6 +300,7 @@ def _figures_beside(content: dict[str, Any]) -> list[PageFigure]:
     figures = []
     for path in sorted(Path(content["path"]).parent.glob("*.png")):
         png = path.read_bytes()
+        # The header of a PNG tells its width; no need to decode it.
         width = int.from_bytes(png[_PNG_WIDTH_OFFSET : _PNG_WIDTH_OFFSET + 4], "big")
         name = path.stem.replace("_", " ")
         figures.append(PageFigure(name, name, png, width / _PNG_PIXELS_PER_INCH))

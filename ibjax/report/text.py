@@ -137,6 +137,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
                 *map(_marked, layers[0]),
             ]
         )
+    # Networks of one grid may differ in depth.
     num_layers = max(map(len, rows)) - 3
     header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
     return "\n".join(
@@ -223,7 +224,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
         "max\nI(X;T)",
         "final\nI(X;T)",
         "compression",
-        "epoch of\nthe max",
+        "epoch\nof max",
         "seeds",
         "final\nI(T;Y)",
         "compresses",
@@ -241,6 +242,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
         )
         for layer in entry["layers"]
     ]
+    # By KDE it is a difference of two bounds.
     no_bound = entry["estimator"].startswith("kde")
     return [
         f"{entry['estimator']}: {entry['label']}, in bits"
@@ -299,6 +301,7 @@ def _ends(interval: dict[str, Any]) -> str:
 
 def _marked(layer: dict[str, Any]) -> str:
     mean = layer["compression_bits"]["mean"]
+    # A blank as wide as a mark keeps the decimal points below each other.
     mark = {"compresses": "*", "undecided": "?"}.get(layer["verdict"], " ")
     return f"{_number(mean, '.2f')}{mark}"
 
@@ -314,7 +317,17 @@ def _table(
     num_text: int = 1,
 ) -> list[str]:
     """Lines of a table; the first ``num_text`` columns are text, the others numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for gap in (2, 1):  # Closer together where the terminal would break the rows.
+        lines = _lines(header, rows, num_text, gap)
+        if max(map(len, lines)) <= _WIDTH:
+            break
+    return lines
+
+
+def _lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], num_text: int, gap: int
+) -> list[str]:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="")
     for index, name in enumerate(header):
         justify = "left" if index < num_text else "right"
         table.add_column(name, justify=justify, vertical="bottom", no_wrap=True)

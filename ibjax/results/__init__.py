@@ -9,14 +9,17 @@ from ibjax.results.files import (
     save_dataset,
     write_atomically,
 )
+from ibjax.results.stopping import EarlyStopping, early_stopping
 from ibjax.results.summary import summarize, summarize_grid
 
 __all__ = [
     "DATASET_FILE",
+    "EarlyStopping",
     "ResultsError",
     "cells_of",
     "cells_over",
     "combine",
+    "early_stopping",
     "merge",
     "open_dataset",
     "save_dataset",

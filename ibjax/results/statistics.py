@@ -15,6 +15,7 @@ __all__ = [
     "NATS_PER_BIT",
     "TURNING_SNAPSHOTS",
     "MeanInterval",
+    "cautious_interval",
     "loss_kinks",
     "mean_interval",
     "turning_epochs",
@@ -52,7 +53,9 @@ def mean_interval(
 
     Computes :math:`\bar v \pm t_{n-1}\, s / \sqrt n` over the finite values, with
     :math:`s` the standard deviation that divides by :math:`n - 1`. The interval is
-    for the mean over seeds, not for one seed: it shrinks as seeds are added.
+    for the mean over seeds, not for one seed: it shrinks as seeds are added. It covers
+    what it says for a normal distribution, and less for a skewed one: verdicts rest on
+    :func:`cautious_interval`.
 
     Args:
       values: Any numeric array; values that are not finite are left out.
@@ -85,6 +88,69 @@ def mean_interval(
         count > 1, quantile * np.sqrt(variance / np.maximum(count, 1)), np.nan
     )
     return MeanInterval(mean, mean - half, mean + half, count)
+
+
+def cautious_interval(
+    values: ArrayLike, *, axis: int = 0, confidence: float = 0.95
+) -> MeanInterval:
+    r"""Mean and an interval of the mean that allows for skewed values.
+
+    It reaches from the lower of the lower ends to the higher of the higher ends of two
+    intervals, Student's (:func:`mean_interval`) and Hall's. The latter corrects the
+    statistic :math:`T` for the skewness :math:`\hat\gamma`,
+
+    .. math:: Y = T + k T^2 / 3 + k^2 T^3 / 27 + k / 6,
+      \qquad k = \hat\gamma / \sqrt n,
+
+    and takes Student's quantiles for those of :math:`Y`. With 4, 10 and 50 seeds it
+    covers 0.97, 0.96 and 0.95 of normal values, 0.93, 0.95 and 0.96 of exponential
+    ones, and 0.89, 0.92 and 0.95 of lognormal ones with a logarithm of variance one,
+    where Student's covers 0.95, then 0.88, 0.90 and 0.93, then 0.82, 0.84 and 0.90
+    (``benchmarks/verdicts.py``).
+
+    An outcome so rare that no seed shows it moves no interval of this kind. Without one
+    in n seeds its probability may still be :math:`1 - 0.025^{1/n}`, 0.31 with ten.
+
+    Args:
+      values: As for :func:`mean_interval`.
+      axis: Likewise.
+      confidence: Likewise.
+
+    Returns:
+      As :func:`mean_interval`; with two finite values the interval is Student's.
+
+    Raises:
+      ValueError: If ``confidence`` is not in (0, 1).
+
+    References:
+      Hall, `Journal of the Royal Statistical Society` B 54, 1992.
+
+    Example:
+      >>> interval = cautious_interval([1.0, 1.1, 1.2, 3.0])
+      >>> print(f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]")
+      1.57 [0.06, 4.96]
+    """
+    values = np.asarray(values, np.float64)
+    mean, low, high, count = mean_interval(values, axis=axis, confidence=confidence)
+    finite = np.isfinite(values)
+    centred = np.where(finite, values - np.expand_dims(mean, axis), 0.0)
+    n = np.maximum(count, 3).astype(np.float64)
+    # Without spread, or with two values, there is no skewness to correct for.
+    spread = np.sqrt(np.sum(centred**2, axis=axis) / (n - 1))
+    scale = np.where((count > 2) & (spread > 0), spread, np.inf)
+    third = np.sum((centred / np.expand_dims(scale, axis)) ** 3, axis=axis)
+    k = n * third / ((n - 1) * (n - 2)) / np.sqrt(n)
+    skewed = np.abs(k) > 1e-6  # Below that Hall's T and Y are equal, to rounding.
+    k = np.where(skewed, k, 1.0)
+    quantile = special.stdtrit(n - 1, (1.0 + confidence) / 2.0)
+    error = np.where(skewed, spread, 0.0) / np.sqrt(n)
+    ends = [
+        mean - error * 3.0 / k * (np.cbrt(1.0 + k * (y - k / 6.0)) - 1.0)
+        for y in (quantile, -quantile)
+    ]
+    return MeanInterval(
+        mean, np.minimum(low, ends[0]), np.maximum(high, ends[1]), count
+    )
 
 
 def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:

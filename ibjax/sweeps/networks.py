@@ -78,7 +78,7 @@ def network_trainable(
         raise ValueError("probes must name at least one probe, got none")
     chosen = default_probes(task.kind) if probes is None else probes
     measured = tuple(map(as_probe, chosen))
-    _check_varied(varied, network, config, objective)
+    _check_varied(varied, network, config, objective, measured)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.
     objective = objective_of(objective, task, shown)
@@ -217,18 +217,21 @@ def _required(made: Any) -> set[str]:
     return {k for k, v in arguments.items() if v.default is inspect.Parameter.empty}
 
 
-def _check_varied(varied, network, config, objective) -> None:
+def _check_varied(varied, network, config, objective, probes) -> None:
     known, needed = _keywords(network) | _keywords(config), _required(network)
     needed |= _required(config)
     if objective is not None:
         objective = as_objective(objective)
         known |= objective.keywords - {"network"}
         needed |= objective.required - {"network"}
+    read = {name for probe in probes for name in probe.numbers}
+    known, needed = known | read, needed | read
     unused = [name for name in varied if name not in known]
     if unused:
         raise ValueError(
-            f"vary must name numbers that the network, the configuration or the "
-            f"objective takes, {', '.join(sorted(known))}; got {', '.join(unused)}"
+            f"vary must name numbers that the network, the configuration, the "
+            f"objective or a probe takes, {', '.join(sorted(known))}; got "
+            f"{', '.join(unused)}"
         )
     missing = sorted(needed - set(varied))
     if missing:

@@ -16,7 +16,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax.compilation import CPU_OPTIONS
+from ibjax.compilation import (
+    CPU_OPTIONS,
+    GPU_OPTIONS,
+    compiling_for,
+    full_precision,
+)
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
 
@@ -39,6 +44,7 @@ _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 16
 _programs: dict[Any, Callable] = {}
+_OPTIONS = {"cpu": CPU_OPTIONS, "gpu": GPU_OPTIONS}
 
 
 class Layout(NamedTuple):
@@ -146,8 +152,8 @@ def start(
         key,
         trainable.data,
     )
-    jitted = jax.jit(begin, out_shardings=layout.sharding)
-    return _compiled(jitted.lower(*arguments), layout)(*arguments)
+    jitted = jax.jit(full_precision(begin), out_shardings=layout.sharding)
+    return _compiled(jitted, layout, *arguments)(*arguments)
 
 
 def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout):
@@ -173,9 +179,8 @@ def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout)
         out_specs=by_block,
         check_vma=False,
     )
-    return _compiled(
-        jax.jit(sharded).lower(states, own, trainable.data, *epochs), layout
-    )
+    jitted = jax.jit(full_precision(sharded))
+    return _compiled(jitted, layout, states, own, trainable.data, *epochs)
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:
@@ -210,19 +215,21 @@ def diverged(params: Any) -> np.ndarray:
     return ~np.asarray(jax.vmap(_all_finite)(params))
 
 
-def _compiled(lowered: jax.stages.Lowered, layout: Layout) -> Callable:
+def _compiled(jitted: Callable, layout: Layout, *arguments: Any) -> Callable:
     """The executable of a program, one kept from before if it is the same program.
 
     Programs are told apart by their text, so that networks, probes and tasks made anew
     hit, and a change of the default precision does not.
     """
+    platform = layout.devices[0].platform
+    with compiling_for(platform):
+        lowered = jitted.lower(*arguments)
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     key = text, layout.devices, lowered.in_tree, lowered.out_tree
     if key not in _programs:
-        on_cpu = layout.devices[0].platform == "cpu"
         while len(_programs) >= _MAX_PROGRAMS:
             _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(CPU_OPTIONS if on_cpu else None)
+        _programs[key] = lowered.compile(_OPTIONS.get(platform))
     return _programs[key]
 
 

@@ -89,8 +89,9 @@ def sweep(
         compares it by name only.
       vary: Values of numbers, by name, all of whose combinations are trained in one
         program: ``learning_rate``, ``label_noise``, arguments of ``network`` or
-        ``config`` where they are functions, and keyword-only arguments of the
-        objective. They become the first dims of the dataset.
+        ``config`` where they are functions, keyword-only arguments of the objective,
+        and numbers that probes read, as ``kde_bounds("noise_variance")`` does. They
+        become the first dims of the dataset.
       first_seed: Number of the first seed, to train some here and others elsewhere and
         join them with :func:`ibjax.results.merge`.
       directory: Where to save; nothing is saved by default. Created if need be.

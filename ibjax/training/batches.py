@@ -82,6 +82,7 @@ def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
       (4096,) 4096
     """
     num_rows = num_train_rows(task, config)
+    # The first half of the key draws the weights.
     _, key_rows = jax.random.split(key)
     rows = jnp.arange(task.num_samples, dtype=jnp.int32)
     if task.train_rows is not None:
@@ -155,8 +156,10 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
     num_rows = num_train_rows(task, config)
     batch_size = batch_rows(task, config)
     num_batches = -(-num_rows // batch_size)
+    # The gradient of a full batch does not depend on the order of its rows.
     if num_batches == 1:
         return jnp.arange(num_rows, dtype=jnp.int32)[None]
+    # By the epoch's number, so that a resumed training shuffles as one in one piece.
     key = jax.random.fold_in(jax.random.key(config.shuffle_seed), epoch)
     # Random bits above, the place below: sorting the words shuffles the places. Words
     # that share their random bits, 5 pairs among 3,277 rows, keep their order.

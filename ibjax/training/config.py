@@ -1,11 +1,12 @@
 """Configuration of training: optimizer, batches, and the split of the rows."""
 
-import math
 import numbers
 from dataclasses import dataclass
 
 import jax
 import optax
+
+from ibjax.numerics import checks
 
 __all__ = ["OPTIMIZERS", "SPLITS", "TrainConfig"]
 
@@ -40,6 +41,8 @@ class TrainConfig:
         against the labels as they are then.
     """
 
+    # What shapes and programs follow from is static. The two numbers that are not may
+    # be traced: another value compiles nothing.
     learning_rate: float = 4e-4
     optimizer: str | optax.GradientTransformation = jax.tree.static(default="adam")
     batch_size: int | None = jax.tree.static(default=512)
@@ -51,43 +54,21 @@ class TrainConfig:
 
     def __post_init__(self):
         """Check every field."""
-        if not isinstance(self.optimizer, optax.GradientTransformation) and (
-            self.optimizer not in OPTIMIZERS
-        ):
-            raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
-                f"transformation, got {self.optimizer!r}"
-            )
-        if self.split not in SPLITS:
-            raise ValueError(
-                f"split must be one of {', '.join(SPLITS)}, got {self.split!r}"
-            )
-        for name in ("batch_size", "measured_batch_size"):
-            rows = getattr(self, name)
-            if rows is None and name == "batch_size":
-                continue
-            if not isinstance(rows, numbers.Integral) or rows < 1:
-                raise ValueError(
-                    f"{name} must be a number of rows, at least 1"
-                    f"{', or None for all' if name == 'batch_size' else ''}, got "
-                    f"{rows!r}"
-                )
-        if not 0 < self.train_fraction <= 1:
-            raise ValueError(
-                f"train_fraction must lie in (0, 1], got {self.train_fraction}"
-            )
-        if isinstance(self.label_noise, numbers.Real) and not (
-            0 <= self.label_noise <= 1
-        ):
-            raise ValueError(f"label_noise must lie in [0, 1], got {self.label_noise}")
+        if not isinstance(self.optimizer, optax.GradientTransformation):
+            otherwise = "an optax transformation"
+            checks.one_of("optimizer", self.optimizer, OPTIMIZERS, otherwise=otherwise)
+        checks.one_of("split", self.split, SPLITS)
+        if self.batch_size is not None:
+            checks.count("batch_size", self.batch_size, otherwise="None for all")
+        checks.count("measured_batch_size", self.measured_batch_size)
+        checks.in_range("train_fraction", self.train_fraction, "(0, 1]")
+        # As leaves of a pytree the two may be anything, a specification for instance.
+        if isinstance(self.label_noise, numbers.Real):
+            checks.in_range("label_noise", self.label_noise, "[0, 1]")
         if callable(self.learning_rate):
             raise TypeError(
                 "learning_rate must be one positive number, got a function; a schedule "
                 "belongs to an optimizer, e.g. optimizer=optax.adam(schedule)"
             )
-        if isinstance(self.learning_rate, numbers.Real) and not (
-            0 < self.learning_rate < math.inf
-        ):
-            raise ValueError(
-                f"learning_rate must be one positive number, got {self.learning_rate}"
-            )
+        if isinstance(self.learning_rate, numbers.Real):
+            checks.positive("learning_rate", self.learning_rate)

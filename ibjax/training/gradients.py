@@ -23,6 +23,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
+from ibjax.numerics import checks
+
 __all__ = [
     "GradientStatistics",
     "gradient_curves",
@@ -48,7 +51,7 @@ class GradientStatistics(NamedTuple):
     snr: jax.Array
 
 
-@jax.jit
+@exact_jit
 def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
     """Mean, spread and signal-to-noise ratio of one layer's minibatch gradients.
 
@@ -111,11 +114,11 @@ def streamed_statistics(
       ['8.485', '2.000', '4.243']
     """
     num_batches = len(jax.tree.leaves(batches)[0])
-    if num_batches == 0:
-        raise ValueError("batches must hold at least one batch, got none")
+    checks.count("the number of batches", num_batches)
     shapes = jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
+    # The mean square less the square of the mean would cancel where batches agree.
     def one_batch(carry, batch):
         count, means, squares = carry
         found = gradient(batch)
@@ -130,7 +133,7 @@ def streamed_statistics(
         return (count + 1, new_means, squares), None
 
     carry, _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
-    if last is not None:
+    if last is not None:  # Beside the scan, whose batches are of one shape.
         carry, _ = one_batch(carry, last)
         num_batches += 1
     _, means, squares = carry
@@ -204,4 +207,5 @@ def _total(layer: Any) -> jax.Array:
 def _norm(x: Any) -> jax.Array:
     """Euclidean norm of a whole array or several, with gradient zero at zero."""
     square = _total(_squares(x))
+    # Guarded inside too: a root's gradient at zero is infinite, and NaN times zero.
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)

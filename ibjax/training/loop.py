@@ -209,11 +209,12 @@ def run_epoch(
 
     # A short batch is a step of its own: filled up, it would cost a full one.
     num_full, num_left = divmod(num_train_rows(task, config), batches.shape[1])
+    # Numbers of rows: inputs are looked up step by step, never an epoch's at once.
     steps = rows[batches[:num_full]], jnp.arange(num_full)
     state, _ = descent.descend(loss, state, steps, optimizer)
     if num_left:
-        last = rows[batches[num_full, :num_left]], num_full
-        state, _ = descent.step(loss, state, last, optimizer)
+        last = rows[batches[num_full, None, :num_left]], jnp.array([num_full])
+        state, _ = descent.descend(loss, state, last, optimizer)
     return state
 
 
@@ -265,6 +266,7 @@ def batch_gradients(
     """
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
+    # Batch after batch: gradients of all are kept, their activities need not be.
     found = lax.scan(lambda _, batch: (None, gradient(batch)), None, filled)[1]
     if last is None:
         return found
@@ -337,6 +339,7 @@ def _kernel_gradient(key, params, rows, task, network, objective, numbers):
 
     def gradient(numbered):
         number, places = numbered
+        # -1 fills up a short batch: there the first training row has weight zero.
         weights = (places >= 0).astype(task.x.dtype)
         batch = task.batch(rows[jnp.maximum(places, 0)], weights)
         draws = jax.random.fold_in(key, number)
@@ -345,6 +348,7 @@ def _kernel_gradient(key, params, rows, task, network, objective, numbers):
             params = network.merge(trainable, memory)
             return evaluate(objective, params, batch, draws, network, numbers)[0]
 
+        # A gradient is built as the parameters are: what finds weights finds theirs.
         return network.kernels(network.merge(jax.grad(loss)(trainable), memory))
 
     return gradient

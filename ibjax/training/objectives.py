@@ -17,8 +17,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
 from ibjax.datasets.task import TARGETS, Batch
 from ibjax.networks.network import Network, Params
+from ibjax.numerics import checks
 
 __all__ = [
     "Objective",
@@ -243,6 +245,7 @@ def weight_decay() -> Objective:
     return Objective((_Term(1.0, loss, "weight_decay"),))
 
 
+@full_precision
 def evaluate(
     objective: Objective,
     params: Params,
@@ -275,16 +278,10 @@ def check_objective(objective: Objective, kind: str, network: Network) -> None:
       ValueError: If a term is for other targets or another output.
     """
     for term in objective.terms:
-        if kind not in term.targets:
-            raise ValueError(
-                f"objective {term.name} needs targets that are "
-                f"{' or '.join(term.targets)}, got a task of {kind}"
-            )
-        if term.output not in (None, network.output):
-            raise ValueError(
-                f"objective {term.name} needs a network whose output is "
-                f"{term.output}, got one whose output is {network.output}"
-            )
+        checks.one_of(f"the task's targets for {term.name}", kind, term.targets)
+        if term.output is not None:
+            output = f"the network's output for {term.name}"
+            checks.one_of(output, network.output, [term.output])
 
 
 def orthonormality(params: Params, network: Network) -> jax.Array:
@@ -319,6 +316,7 @@ def orthonormality(params: Params, network: Network) -> jax.Array:
             raise ValueError(
                 f"orthonormality is of weight matrices, got an array of shape {w.shape}"
             )
+        # Only the fewer of rows and columns can all be orthonormal.
         gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
         total += jnp.sum((gram - jnp.eye(len(gram), dtype=w.dtype)) ** 2)
     return total
@@ -344,13 +342,11 @@ def mean_loss(logits: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.
       >>> print(f"{value:.3f}")  # The logarithm of two.
       0.693
     """
-    if logits.shape != targets.shape:
-        raise ValueError(
-            f"logits must have the targets' shape {targets.shape}, got {logits.shape}"
-        )
+    checks.same_shape(logits=logits, targets=targets)
     # With the samples in the last axis, as the networks keep them: in the other
     # layout these few lines cost a CPU more than a whole layer.
     logits, targets = logits.T, targets.T
+    # The shift leaves the loss as it is, and so has no gradient.
     logits = logits - lax.stop_gradient(jnp.max(logits, axis=0, keepdims=True))
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits), axis=0))
     losses = log_normalizer - jnp.sum(targets * logits, axis=0)

@@ -399,3 +399,31 @@ def test_chain_rejects_shapes():
         information_chain(1.0)
     with pytest.raises(ValueError, match="error must have shape"):
         information_chain([1.0, 0.5], [0.1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "message"),
+    [
+        ((-5, 3, 2), {}, "num_samples must be at least 1, got -5"),
+        ((2, 3, 2), {"form": "shamir"}, "num_samples must be at least 3, got 2"),
+        (([100, np.nan], 3, 2), {}, "num_samples must be at least 1, got nan"),
+        ((100, 0.5, 2), {}, "num_t must be at least 1, got 0.5"),
+        ((100, 3, 0), {}, "num_classes must be at least 1, got 0"),
+        ((100, 3, 2), {"delta": 2.0}, "delta must be between 0 and 1, got 2"),
+        ((100, 3, 2), {"delta": 0.0}, "delta must be between 0 and 1, got 0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(sizes, options, message):
+    with pytest.raises(ValueError, match=message):
+        finite_sample_bounds(*sizes, **options)
+
+
+@pytest.mark.parametrize("gap", [generalization_gap, complexity_gap])
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_curve_with_nan_is_no_curve(gap, broken):
+    curve = [np.array([0.1, 0.5, 1.0]), np.array([0.1, 0.2, 0.4])]
+    curve[broken][1] = np.nan
+    name = ("curve_i_xt", "curve_i_ty")[broken]
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        gap(0.5, 0.3, *curve)
+    assert np.isnan(jax.jit(gap)(0.5, 0.3, *curve))

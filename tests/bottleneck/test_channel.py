@@ -422,7 +422,7 @@ def test_channels_that_are_refused(channel, error, message):
             ValueError,
             "finite entry, but row 1 is infinite",
         ),
-        ({"slope": np.ones(2)}, ValueError, r"slope must lie in \[0, inf\], got \[1"),
+        ({"slope": np.ones(2)}, ValueError, r"slope must lie in \[0, inf\], got shape"),
         ({"slope": -1.0}, ValueError, r"slope must lie in \[0, inf\], got -1"),
         ({"slope": np.nan}, ValueError, r"slope must lie in \[0, inf\], got nan"),
     ],
@@ -432,3 +432,18 @@ def test_sources_that_are_refused(change, error, message):
     arguments = {name: np.array(a) for name, a in (arguments | change).items()}
     with pytest.raises(error, match=message):
         rate_distortion(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_steps": -1}, "max_steps must be at least 0, got -1"),
+        ({"tol": -1.0}, "tol must be one number from 0 on, got -1"),
+        ({"tol": np.nan}, "tol must be one number from 0 on, got nan"),
+    ],
+)
+def test_ways_to_stop_that_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        capacity(np.eye(2), **options)
+    with pytest.raises(ValueError, match=message):
+        rate_distortion(np.array([0.5, 0.5]), 1 - np.eye(2), 1.0, **options)

@@ -125,3 +125,23 @@ def test_map_of_another_length_is_refused():
         bottleneck.map_optimality(
             np.zeros(3, int), np.zeros(4, int), np.eye(2), np.ones(1), num_t=2
         )
+
+
+@pytest.mark.parametrize(
+    ("clusters", "inputs", "message"),
+    [
+        ([0, 2], [0, 1], r"clusters must lie in \[0, 2\), got values from 0 to 2"),
+        ([-1, 0], [0, 1], r"clusters must lie in \[0, 2\), got values from -1 to 0"),
+        ([0, 1], [0, 3], r"inputs must lie in \[0, 3\), got values from 0 to 3"),
+    ],
+)
+def test_indices_out_of_range_are_refused(clusters, inputs, message):
+    rows, betas = np.eye(3), np.array([1.0, 2.0])
+    clusters, inputs = np.array(clusters), np.array(inputs)
+    with pytest.raises(ValueError, match=message):
+        bottleneck.map_optimality(clusters, inputs, rows, betas, num_t=2)
+    traced = jax.jit(bottleneck.map_optimality, static_argnames="num_t")
+    found = traced(clusters, inputs, rows, betas, num_t=2)
+    assert np.isnan(found.beta) and np.isnan(found.divergence)
+    with pytest.raises(TypeError, match="clusters must be integers, got float"):
+        bottleneck.map_optimality(clusters / 2, inputs, rows, betas, num_t=2)

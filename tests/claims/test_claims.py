@@ -8,7 +8,14 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from ibjax.claims import Claim, claims_json, claims_markdown, decide, exact_claim
+from ibjax.claims import (
+    Claim,
+    claims_json,
+    claims_markdown,
+    corrected_verdicts,
+    decide,
+    exact_claim,
+)
 from ibjax.experiments.szt.claims import szt_claims
 from ibjax.results.example import example_dataset
 from ibjax.results.intervals import (
@@ -16,6 +23,8 @@ from ibjax.results.intervals import (
     compression_interval,
     compression_onsets,
     fraction_interval,
+    geometric_mean,
+    mean_estimate,
     median_interval,
     rank_correlation,
     spread_ratio,
@@ -235,18 +244,32 @@ def test_unknown_estimator():
         szt_claims(_dataset(), estimator="knn")
 
 
-def test_jitter_is_not_taken_for_compression():
-    """Own maxima of flat noise lie above the end, and that must not decide."""
+def test_compression_is_measured_by_seeds_that_did_not_choose_the_epoch():
     rng = np.random.default_rng(0)
-    interval = compression_interval(rng.normal(size=(200, 30)))
-    assert interval.mean > 1.5 and interval.low < 0.2
+    curves = rng.normal(size=(10, 7))
+    chooses = np.isin(np.arange(10), [3, 7])
+    peak = np.argmax(curves[chooses].mean(axis=0))
+    falls = curves[~chooses, peak] - curves[~chooses, -1]
+    expected = stats.t.interval(0.95, 7, falls.mean(), stats.sem(falls))[0]
+    np.testing.assert_allclose(compression_interval(curves).low, expected, rtol=1e-12)
+    # Own maxima decide the mean and the upper end only.
+    own = np.max(curves, axis=1) - curves[:, -1]
+    np.testing.assert_allclose(compression_interval(curves).mean, own.mean())
+    assert compression_interval(curves).high == mean_estimate(own).high
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_seeds_have_no_interval(count):
+    interval = compression_interval([FALLS] * count)
+    assert interval.mean == 3.0 and interval.count == count
+    assert np.isnan(interval.low) and np.isnan(interval.high)
 
 
 def test_compression_brackets_the_truth():
     rng = np.random.default_rng(0)
     curves = np.array(FALLS) + 0.05 * rng.normal(size=(40, len(FALLS)))
     interval = compression_interval(curves)
-    assert 2.9 < interval.low < 3.0 < interval.high < 3.1
+    assert 2.9 < interval.low < 3.0 < interval.high < 3.15
     assert interval.low <= interval.mean <= interval.high
 
 
@@ -278,7 +301,7 @@ def test_median_interval_agrees_with_binomial_quantiles(count):
 
 def test_median_interval_takes_infinities_and_leaves_out_nan():
     estimate = median_interval([np.inf] * 5 + [0.0, np.nan, 1.0])
-    assert estimate == (math.inf, 0.0, math.inf, 7)
+    assert estimate[:4] == (math.inf, 0.0, math.inf, 7)
     assert math.isnan(median_interval([1.0] * 5).low)
     assert math.isnan(median_interval([np.nan]).value)
 
@@ -288,6 +311,104 @@ def test_fraction_interval_agrees_with_scipy():
         found = fraction_interval(np.arange(10) < successes)
         expected = stats.binomtest(successes, 10).proportion_ci(method="exact")
         np.testing.assert_allclose(found[1:3], expected, atol=1e-12)
+
+
+def test_fractions_leave_out_what_is_not_known():
+    assert fraction_interval([1.0, 0.0, np.nan])[:4] == fraction_interval([1, 0])[:4]
+    assert math.isnan(fraction_interval([np.nan]).value)
+
+
+def test_the_mean_of_booleans_is_a_fraction():
+    assert mean_estimate([False] * 10)[:4] == fraction_interval([False] * 10)[:4]
+    # As numbers they may be anything, such as falls of curves that only rise.
+    assert mean_estimate([0.0] * 10)[:4] == (0.0, 0.0, 0.0, 10)
+
+
+def test_geometric_mean_is_that_of_scipy():
+    values = np.random.default_rng(0).lognormal(size=9)
+    found = geometric_mean([*values, np.nan, 0.0])
+    np.testing.assert_allclose(found.value, stats.gmean(values), rtol=1e-12)
+    of_logs = mean_estimate(np.log(values))
+    np.testing.assert_allclose(np.log(found[1:3]), of_logs[1:3], rtol=1e-12)
+    assert found.count == 9
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        mean_estimate([0.1, 0.2, 0.4, 0.9, 0.5]),
+        geometric_mean([0.1, 0.2, 0.4, 0.9, 0.5]),
+        median_interval(np.arange(30.0)),
+        fraction_interval(np.arange(12) < 5),
+        rank_correlation(np.arange(8), [2, 1, 3, 5, 4, 8, 7, 6]),
+        spread_ratio(np.arange(6.0) ** 2, [0.1, 0.2, 0.4, 0.2, 0.1, 0.3]),
+    ],
+)
+def test_estimates_can_be_made_again_at_another_confidence(estimate):
+    assert estimate.again(confidence=0.95)[:4] == estimate[:4]
+    wide, narrow = (estimate.again(confidence=c) for c in (0.999, 0.5))
+    assert wide.value == narrow.value == estimate.value
+    assert wide.low < estimate.low <= narrow.low
+    assert narrow.high <= estimate.high < wide.high
+
+
+def test_least_error_is_the_p_value():
+    values = np.random.default_rng(0).normal(0.5, size=40)
+    symmetric = np.concatenate([values, 2 * values.mean() - values])
+    claim = decide("c", "q", mean_estimate(symmetric), num_seeds=80, above=0.2)
+    expected = stats.ttest_1samp(symmetric, 0.2).pvalue
+    # The bisection stops at a thousandth of the logarithm.
+    assert claim.verdict == "holds"
+    np.testing.assert_allclose(claim.error, expected, rtol=2e-3)
+    most = np.arange(20) < 17
+    claim = decide("c", "q", fraction_interval(most), num_seeds=20, below=0.5)
+    # Clopper and Pearson's interval doubles the smaller tail.
+    expected = 2 * stats.binomtest(17, 20, 0.5, "greater").pvalue
+    assert claim.verdict == "does not hold"
+    np.testing.assert_allclose(claim.error, expected, rtol=2e-3)
+    undecided = decide("c", "q", fraction_interval(most), num_seeds=20, above=0.8)
+    assert math.isnan(undecided.error)
+    certain = decide("c", "q", mean_estimate([3.0] * 3), num_seeds=3, above=1.0)
+    assert certain.error == 1e-6
+
+
+def _claim_with(error, num_seeds=9):
+    return Claim("c", "q", "above 1", 2, 1, 3, "holds", num_seeds, 0, error)
+
+
+@pytest.mark.parametrize(
+    ("errors", "kept"),
+    [
+        # 0.05 / 3, 0.05 / 2, 0.05: each against its own.
+        ([0.04, 0.016, 0.024], [True] * 3),
+        ([0.04, 0.017, 0.024], [False] * 3),
+        ([0.04, 0.001, 0.026], [False, True, False]),
+        ([math.nan, 0.016, 0.024], [False, True, True]),
+        ([], []),
+    ],
+)
+def test_holms_correction(errors, kept):
+    found = corrected_verdicts([_claim_with(error) for error in errors])
+    assert found == ["holds" if k else "undecided" for k in kept]
+
+
+def test_numbers_that_are_not_random_need_no_correction():
+    exact = exact_claim("It is so", "beta", "above 1", 1.5, "does not hold")
+    sure = _claim_with(0.04)
+    assert corrected_verdicts([exact, sure, exact]) == [
+        "does not hold",
+        "holds",
+        "does not hold",
+    ]
+
+
+def test_added_claims_are_marked():
+    estimate = mean_estimate([2.0, 2.1, 2.2])
+    claim = decide("It is so", "q", estimate, num_seeds=3, above=1.0, added=True)
+    assert claims_json([claim])[0]["added"] is True
+    line = claims_markdown([claim]).splitlines()[2]
+    assert line.startswith("| It is so (added after a run had been seen) | q: 2.10 [")
+    assert line.endswith("| above 1 | holds | holds |")
 
 
 def test_spread_ratio_covers_the_truth():
@@ -321,7 +442,7 @@ def test_json_and_markdown():
     row = claims_json(claims)[0]
     assert (row["value"], row["low"], row["high"]) == (0.0123, None, "inf")
     assert json.loads(json.dumps(row, allow_nan=False)) == row
-    line = "| A | x, bits: 0.012 [-, inf], n = 3 | above 1 | undecided |"
+    line = "| A | x, bits: 0.012 [-, inf], n = 3 | above 1 | undecided | undecided |"
     assert claims_markdown(claims).splitlines()[2] == line
 
 

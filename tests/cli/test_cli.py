@@ -1,14 +1,18 @@
 """The command: one experiment end to end, and one clear line for bad input."""
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 from ibjax import __version__ as version
 from ibjax import cli, results
+from ibjax.cli.report import drawing_beside
 
 TINY = ["--seeds", "2", "--epochs", "3", "--snapshots", "3", "--estimators", "binning"]
 
@@ -168,7 +172,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
     ("options", "message"),
     [
         (["--batch-size", "4000"], "batch_size must be at most the training set"),
-        (["--batch-size", "0"], "batch_size must be a number of rows, at least 1"),
+        (["--batch-size", "0"], "batch_size must be a whole number, at least 1"),
         (["--train-fraction", "0"], "train_fraction must lie in"),
         (["--learning-rate", "-1"], "learning_rate must be one positive number"),
         (["--noise-variance", "-1"], "noise-variance must be one positive number"),
@@ -176,7 +180,7 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
         (["--num-bins", "1"], "num-bins must be at least 2"),
         (["--seeds", "0"], "num_seeds must be at least 1"),
         (["--epochs", "0"], "num_epochs must be at least 1"),
-        (["--hidden", "4", "0"], "widths must be two or more positive numbers"),
+        (["--hidden", "4", "0"], "widths must be 2 or more positive whole numbers"),
         (["--hidden", "4-x"], "hidden must be numbers of units"),
         (["--hidden", "4,x"], "hidden must be numbers of units"),
         (["--activation", "relu", "relu"], "activation must name each value once"),
@@ -227,3 +231,31 @@ def test_no_space_ends_with_two_and_keeps_what_was_there(
     assert exit_info.value.code == 2
     assert "No space left on device" in capsys.readouterr().err
     assert (tmp_path / "summary.json").read_text() == "old"
+
+
+def test_a_process_in_which_jax_has_started_is_not_forked():
+    number = len(jax.devices())
+    with drawing_beside() as drawing:
+        assert not multiprocessing.active_children()
+        drawing.submit(pow, 2, 3)
+        assert drawing.results() == [8]
+    assert len(jax.devices()) == number
+
+
+def test_a_process_is_forked_before_jax_starts():
+    script = """
+import multiprocessing
+import jax
+from ibjax.cli.report import drawing_beside
+number = jax.config.jax_num_cpu_devices
+with drawing_beside():
+    print(len(multiprocessing.active_children()))
+    assert jax.config.jax_num_cpu_devices == number
+print(len(multiprocessing.active_children()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    can_fork = sys.platform == "linux"
+    num_cores = len(os.sched_getaffinity(0)) if can_fork else 1
+    assert done.stdout.split() == [str(min(num_cores - 1, 4)), "0"]

@@ -48,6 +48,7 @@ def solved(monkeypatch):
             i_ty=zeros,
             objective=zeros,
             gap=zeros,
+            certified=betas > 0,
             num_clusters=np.ones(len(betas), int),
             num_steps=np.ones(len(betas), int),
             converged=betas != betas[1],
@@ -55,7 +56,8 @@ def solved(monkeypatch):
         )
 
     monkeypatch.setattr(curve_command, "information_curve", solve)
-    monkeypatch.setattr(curve_output, "_encode", lambda figure, kind: b"")
+    nothing = {".png": b"", ".pdf": b""}
+    monkeypatch.setattr(curve_output, "encode_figure", lambda figure: nothing)
     return asked
 
 
@@ -333,6 +335,12 @@ def test_a_sum_near_one_is_made_one(tmp_path):
         ("0,0\n0,0\n", ["--counts"], "sums to 0; some number must be positive"),
         ("0.5\n0.5\n", [], "a column for every y, two or more, got 1"),
         (COUNTS, ["--betas", "1"], "betas must be at least 2, got 1"),
+        (COUNTS, ["--betas", "1000000000000"], "betas must be at most 10000, got 1000"),
+        (
+            f"no,yes\n1,{'q' * 200_000}\n",
+            ["--counts"],
+            f"line 2, column 2: '{'q' * 37}...' is no number\n",
+        ),
         (COUNTS, ["--min-beta", "0"], "min-beta must be one positive number, got 0"),
         (COUNTS, ["--max-beta", "1"], "max-beta must be finite and above min-beta, 1"),
         (COUNTS, ["--max-beta", "nan"], "max-beta must be finite and above min-beta"),

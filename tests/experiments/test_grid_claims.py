@@ -8,7 +8,7 @@ import xarray as xr
 
 from ibjax import claims, plots, results
 from ibjax.experiments.activations.claims import activation_claims
-from ibjax.experiments.batches.claims import batch_claims
+from ibjax.experiments.batches.claims import batch_claims, copy_claims
 from ibjax.experiments.batches.figures import transitions
 from ibjax.experiments.depth.claims import compression_times, depth_claims, width_claims
 from ibjax.experiments.training_size.claims import training_size_claims
@@ -181,6 +181,30 @@ def test_events_apart():
     # Snapshots are four times apart.
     np.testing.assert_allclose([c.value for c in ratios], [1 / 4, 4.0, 1 / 16])
     assert _verdicts(ratios) == ["does not hold"] * 3
+
+
+@pytest.mark.parametrize("name", ["i_xt", "gradient_snr", "train_loss"])
+def test_an_event_that_cannot_be_known_is_not_one_that_never_happens(name):
+    dataset = _batches(turning=3, kink=3, onset=3)
+    expected = batch_claims(dataset)[6:12]
+    dataset[name] = dataset[name].where(dataset.seed != 5)
+    found = batch_claims(dataset)[6:12]
+    assert [c.num_left_out for c in found[:3]] == [1] * 3
+    assert [c.num_left_out for c in expected] == [0] * 6
+    assert [(c.value, c.verdict) for c in found[:3]] == [
+        (c.value, c.verdict) for c in expected[:3]
+    ]
+
+
+def test_copies_without_a_ratio_are_left_out():
+    ratio = np.repeat([[3.0, 2.0, 0.5, 0.4, 0.3, 0.2, 0.1]], 8, axis=0)
+    ratio[2] = np.nan
+    layers = np.repeat(ratio[:, :, None], 3, axis=2)
+    dataset = _sweep([FALLING] * 3, [RISING] * 3)
+    dataset["gradient_snr"] = (("seed", "epoch", "layer"), layers)
+    found = copy_claims(dataset)
+    assert [(c.value, c.num_seeds, c.num_left_out) for c in found] == [(1.0, 7, 1)] * 2
+    assert _verdicts(found) == ["holds"] * 2
 
 
 @pytest.mark.parametrize(

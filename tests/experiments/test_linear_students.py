@@ -70,7 +70,7 @@ def test_initial_weights_keep_the_norm_on_average():
 
 @pytest.mark.parametrize("widths", [[3], [3, 0]])
 def test_no_network_is_refused(widths):
-    with pytest.raises(ValueError, match="widths must be two or more positive"):
+    with pytest.raises(ValueError, match="widths must be 2 or more positive"):
         init_weights(jax.random.key(0), widths)
 
 

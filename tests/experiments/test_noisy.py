@@ -183,6 +183,19 @@ def test_a_diverged_seed_is_left_out_and_counted(as_claimed):
     assert {c.num_left_out for c in _numbered(claims, 1)} == {0}
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("propagation_i_xt_error", 2), ("num_clusters", 3), ("distance_within", 3)],
+)
+def test_a_seed_without_a_number_somewhere_is_left_out(as_claimed, name, number):
+    dataset = as_claimed.copy(deep=True)
+    dataset[name] = dataset[name].where((dataset.seed != 2) | (dataset.epoch != 0))
+    if name.endswith("error"):
+        dataset[name] = as_claimed[name].where(dataset.seed != 2)
+    left_out = {c.num_left_out for c in _numbered(noisy_claims(dataset), number)}
+    assert left_out == ({1} if number == 2 else {0, 1})
+
+
 def test_rank_correlations_agree_with_scipy():
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(0)

@@ -105,6 +105,24 @@ def test_a_cell_is_what_its_place_says():
     assert cells[0].network is cells[1].network
 
 
+def test_noise_variances_share_a_program_where_the_kernels_alone_read_them():
+    setup = SztSetup(noise_variance=(1e-3, 1e-2), learning_rate=(1e-4, 1e-3))
+    numbers = {
+        estimators: dataclasses.replace(setup, estimators=estimators).number_fields
+        for estimators in (("kde",), ("kde", "data-range"), ("kde", "knn"), ("knn",))
+    }
+    assert list(numbers.values()) == [
+        ("learning_rate", "noise_variance"),
+        ("noise_variance",),
+        ("learning_rate",),
+        ("learning_rate",),
+    ]
+    (cell,) = setup.cells(CONTEXT)
+    assert cell.vary == setup.varied and "noise_variance" in cell.vary
+    (read,) = {probe.numbers for probe in cell.probes if probe.numbers}
+    assert read == ("noise_variance",)
+
+
 def test_students_are_what_their_place_says():
     setup = LinearSetup(hidden=("5-4",), num_samples=(10, 20), batch_size=("full", 5))
     cells = setup.cells(CONTEXT)
@@ -145,7 +163,9 @@ def test_commas_are_dashes():
 
 
 def test_cells_of_one_noise_share_their_probes():
-    setup = SztSetup(batch_size=(256, 512), noise_variance=(1e-3, 1e-1))
+    setup = SztSetup(
+        batch_size=(256, 512), noise_variance=(1e-3, 1e-1), estimators=("knn",)
+    )
     first, other, second, _ = (cell.probes for cell in setup.cells(CONTEXT))
     assert first is second
     assert first is not other

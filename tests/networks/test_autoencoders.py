@@ -91,13 +91,15 @@ def test_default_channels_leave_a_small_image():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="dim must be positive"):
+    with pytest.raises(
+        ValueError, match="dim must be a whole number, at least 1, got 0"
+    ):
         autoencoders.dense_autoencoder((16, 16), 0)
-    with pytest.raises(ValueError, match="widths must be positive"):
+    with pytest.raises(ValueError, match="widths must be 1 or more positive whole"):
         autoencoders.dense_autoencoder((16, 16), 2, widths=(8, 0))
-    with pytest.raises(ValueError, match=r"shape must be \[height, width\]"):
+    with pytest.raises(ValueError, match="shape must be 2 positive whole numbers"):
         autoencoders.convolutional_autoencoder((16,), 2)
     with pytest.raises(ValueError, match="shape must be divisible by 8"):
         autoencoders.convolutional_autoencoder((16, 12), 2, channels=(4, 4, 4))
-    with pytest.raises(ValueError, match="channels must be positive"):
+    with pytest.raises(ValueError, match="channels must be 1 or more positive whole"):
         autoencoders.convolutional_autoencoder((16, 16), 2, channels=(0,))

@@ -123,7 +123,7 @@ def test_it_learns():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"channels": ()}, "one convolution or more"),
+        ({"channels": ()}, "channels must be 1 or more positive whole"),
         ({"hidden": (0,)}, "positive"),
         ({"image_shape": (5, 9)}, "leaves nothing to pool"),
         ({"activation": "cube"}, "activation must be one of"),

@@ -346,6 +346,86 @@ def test_dropout_alone_is_no_state_and_inherited_calls_are_recorded(key):
         network.activations(params, X, training=True)
 
 
+class _Doubling(nnx.Linear):
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
+class _NnxTwice(nnx.Module):
+    def __init__(self, rngs):
+        self.shared = _Doubling(12, 12, rngs=rngs)
+        self.head = nnx.Linear(12, 2, rngs=rngs)
+
+    def __call__(self, x):
+        for _ in range(2):
+            x = self.shared(x)
+            self.sow(nnx.Intermediate, "bent", jnp.tanh(x))
+        return self.head(x)
+
+
+def test_calls_of_a_shared_nnx_module_are_told_apart(key):
+    names = ["shared:0", "bent:0", "shared:1", "bent:1"]
+    network = from_flax(_NnxTwice, X[:1], layers=names)
+    model = _NnxTwice(nnx.Rngs(key))
+    once = model.shared(X)
+    twice = model.shared(once)
+    expected = once, jnp.tanh(once), twice, jnp.tanh(twice), model.head(twice)
+    found = network.activations(network.init(key), X)
+    # The same products by another program: sums of 12 terms.
+    for t, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(t, truth, rtol=1e-5, atol=1e-5)
+    match = "bent:0, bent:1, head, shared:0, shared:1; got shared"
+    with pytest.raises(ValueError, match=match):
+        from_flax(_NnxTwice, X[:1], layers=["shared"])
+
+
+class _LinenBare(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = linen.BatchNorm(False, use_bias=False, use_scale=False)(x)
+        return (jnp.tanh(x),)
+
+
+class _NnxBare(nnx.Module):
+    def __init__(self, rngs):
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x):
+        return (self.dropout(x),)
+
+
+@pytest.mark.parametrize(
+    ("module", "state"),
+    [(_LinenBare(), "batch_stats"), (_NnxBare, ()), (linen.Dropout(0.5), ())],
+)
+def test_a_module_without_parameters_is_refused(module, state):
+    with pytest.raises(ValueError, match="module must have parameters to train, got"):
+        from_flax(module, X[:1], state=state)
+
+
+class _Streams(nnx.Module):
+    """Dropout of two streams, of which each module has its own."""
+
+    def __init__(self, rngs):
+        self.head = nnx.Linear(12, 2, rngs=rngs)
+        streams = nnx.Rngs(first=rngs(), second=rngs())
+        for name in ("first", "second"):
+            dropout = nnx.Dropout(0.5, rngs=streams, rng_collection=name)
+            setattr(self, name, dropout)
+
+    def __call__(self, x):
+        x = jnp.ones_like(x)
+        return self.head(self.first(x) + self.second(x))
+
+
+def test_streams_of_random_numbers_draw_apart(key):
+    network = from_flax(_Streams, X[:1], layers=["first", "second"])
+    params = network.init(key)
+    first, second, _ = network.activations(params, X, key=key, training=True)
+    # Masks of 84 fair bits each agree in half of them: within 4 standard errors.
+    assert abs(np.mean(first == second) - 0.5) < 4 * np.sqrt(0.25 / first.size)
+
+
 class _Train(linen.Module):
     @linen.compact
     def __call__(self, x, train):

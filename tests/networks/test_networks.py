@@ -170,7 +170,7 @@ def test_no_hidden_layer(key):
 
 @pytest.mark.parametrize("widths", [(), (12,), (12, 0, 2), (12, -1)])
 def test_impossible_widths_are_refused(widths):
-    with pytest.raises(ValueError, match="widths must be two or more positive numbers"):
+    with pytest.raises(ValueError, match="widths must be 2 or more positive whole"):
         mlp(widths)
 
 

@@ -85,10 +85,18 @@ def test_a_key_is_one_draw(key):
 @pytest.mark.parametrize(
     ("widths", "options", "message"),
     [
-        ((12, 2), {"noise_std": 0.1}, "at least one hidden layer"),
-        (WIDTHS, {"noise_std": 0.0}, "noise_std must be positive"),
-        (WIDTHS, {"noise_std": float("nan")}, "noise_std must be positive"),
-        (WIDTHS, {"noise_std": [0.1, 0.1, 0.1]}, "the 2 hidden layers"),
+        (
+            (12, 2),
+            {"noise_std": 0.1},
+            "widths must be 3 or more positive whole numbers",
+        ),
+        (WIDTHS, {"noise_std": 0.0}, "noise_std must be one positive number"),
+        (WIDTHS, {"noise_std": float("nan")}, "noise_std must be one positive number"),
+        (
+            WIDTHS,
+            {"noise_std": [0.1, 0.1, 0.1]},
+            "shape \\[2\\] for as many hidden layers",
+        ),
         (WIDTHS, {"noise_std": 0.1, "activation": "cosine"}, "activation must be"),
     ],
 )

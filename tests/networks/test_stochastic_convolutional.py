@@ -191,11 +191,11 @@ def test_it_learns_which_half_is_bright():
     ("options", "message"),
     [
         ({"noise": "relative"}, "noise must be one of additive, multiplicative, got"),
-        ({"noise_std": 0.0}, "noise_std must be positive, got 0.0"),
-        ({"pixel_std": -1.0}, "pixel_std must be positive, got -1.0"),
+        ({"noise_std": 0.0}, "noise_std must be one positive number, got 0.0"),
+        ({"pixel_std": -1.0}, "pixel_std must be one positive number, got -1.0"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
         ({"leak": 1.5}, r"leak must lie in \[0, 1\], got 1.5"),
-        ({"channels": ()}, "with one convolution or more"),
+        ({"channels": ()}, "channels must be 1 or more positive whole"),
         ({"kernel_size": 6}, "after 2 of 2 convolutions of 6 pixels .* there is none"),
     ],
 )

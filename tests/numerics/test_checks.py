@@ -119,8 +119,34 @@ def test_single_numbers():
     for value in (-1e-9, np.nan, np.inf):
         message = f"width must be one number from 0 on, got {value}"
         refuses(ValueError, message, checks.not_negative, "width", value)
-    message = "width must be one positive number, got [1. 2.]"
+    message = "width must be one positive number, got shape (2,)"
     refuses(ValueError, message, checks.positive, "width", np.array([1.0, 2.0]))
+    message = "k must be at least 2, got shape (1,)"
+    refuses(ValueError, message, checks.at_least, "k", [3], 2)
+    message = "width must be one positive number, got '1'"
+    refuses(TypeError, message, checks.positive, "width", "1")
+
+
+def test_counts_are_whole():
+    assert checks.count("k", np.int64(3), 3) == 3
+    assert checks.counts("widths", (np.int32(2), 1), fewest=2) == (2, 1)
+    assert checks.counts("hidden", (), fewest=0) == ()
+    message = "k must be a whole number, at least 1, got 2.0"
+    refuses(ValueError, message, checks.count, "k", 2.0)
+    message = "k must be a whole number, at least 2, or None for all, got 1"
+    refuses(ValueError, message, checks.count, "k", 1, 2, otherwise="None for all")
+    for values, options, expected in (
+        ([2, 0], {}, "1 or more positive whole numbers, got [2, 0]"),
+        ([2.5], {}, "1 or more positive whole numbers, got [2.5]"),
+        (
+            [4, 4, 4],
+            {"fewest": 2, "most": 2},
+            "2 positive whole numbers, got [4, 4, 4]",
+        ),
+        ([-1], {"fewest": 0}, "positive whole numbers, got [-1]"),
+    ):
+        message = f"widths must be {expected}"
+        refuses(ValueError, message, checks.counts, "widths", values, **options)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Figures of information curves, what they are drawn from, and the claims of them."""
 
+import io
+
 import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ibjax import plots
 from ibjax.bottleneck import (
@@ -14,6 +17,7 @@ from ibjax.bottleneck import (
 )
 from ibjax.experiments.bifurcations import claims
 from ibjax.experiments.bifurcations.figures import _relatives, bifurcations
+from ibjax.plots.files import encode_figure
 
 I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
 P_XY = np.array([[0.30, 0.02], [0.10, 0.18], [0.05, 0.35]])
@@ -105,6 +109,26 @@ def test_points_are_means_with_intervals(curve):
     ends = first.lines[2][0].get_segments()[0][:, 0]
     half = 2.3646 * np.std(seeds[0], ddof=1) / np.sqrt(8) / np.log(2)
     np.testing.assert_allclose(ends, [x - half, x + half], rtol=1e-4)
+
+
+def test_axes_of_the_caller_hold_all_legends(curve):
+    figure = Figure()
+    axes = figure.subplots()
+    points = {"mine": (0.5, 0.1)}
+    assert plots.information_curve(curve, points=points, ax=axes) is figure
+    assert not figure.legends and figure.axes == [axes]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["clusters from here on (critical β)", "mine"]
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 30.0])
+def test_nothing_of_a_curve_is_cut_off(curve, factor):
+    """The ticks that are drawn, and their widths, are those of the layout."""
+    scaled = curve._replace(i_xt=factor * curve.i_xt, i_ty=factor * curve.i_ty)
+    png = encode_figure(plots.information_curve(scaled), pdf=False)[".png"]
+    with Image.open(io.BytesIO(png)) as image:
+        dark = np.asarray(image.convert("L")) < 250
+    assert not dark[:, [0, -1]].any() and not dark[[0, -1]].any()
 
 
 def test_unfinished_points_are_crossed(curve):

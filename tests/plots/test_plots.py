@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ibjax import plots
 from ibjax.plots import style
+from ibjax.plots.files import encode_figure
 from ibjax.results.example import example_dataset
 
 I_XT, I_TY = "$I(X;T)$ (bits)", "$I(T;Y)$ (bits)"
@@ -145,13 +146,64 @@ def _nothing(dataset):
     return dataset.where(dataset["seed"] < 0)
 
 
-ODD = [_one_seed, _one_estimator, _one_epoch, _diverged, _nothing]
+def _selected(dataset):
+    """Every dim is gone, as after a selection of one value of each."""
+    return dataset.isel(seed=0, epoch=-1, layer=0, estimator=0)
+
+
+def _mean(dataset):
+    return dataset.mean("seed")
+
+
+ODD = [
+    _one_seed,
+    _one_estimator,
+    _one_epoch,
+    _diverged,
+    _nothing,
+    _selected,
+    _mean,
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.__name__)
 @pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
 def test_odd_datasets(dataset, draw, odd):
     _drawn(draw(odd(dataset.isel(layer=[1]))))
+
+
+def test_a_selected_seed_is_drawn_as_the_only_one(dataset):
+    one, selected = (
+        encode_figure(plots.information_curves(part), pdf=False)
+        for part in (dataset.isel(seed=[2]), dataset.sel(seed=2))
+    )
+    assert one == selected
+
+
+def test_axes_of_the_caller(dataset):
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert plots.information_plane(dataset, ax=right) is figure
+    _drawn(figure)
+    assert (right.get_xlabel(), right.get_ylabel()) == (I_XT, I_TY)
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == ["1: tanh 10", "6: softmax 2"]
+    assert not figure.legends and not left.lines
+
+
+@pytest.mark.parametrize("name", ["plane", "plane.png", "plane.pdf", "plane.2"])
+def test_files_of_a_figure(name, tmp_path):
+    png = plots.save_figure(Figure(), tmp_path / name)
+    stem = {"plane.2": "plane.2"}.get(name, "plane")
+    assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.png", f"{stem}.pdf"}
+    assert (tmp_path / f"{stem}.png").read_bytes() == png
+
+
+def test_a_figure_keeps_its_window(dataset, tmp_path):
+    figure = plots.training_curves(dataset)
+    canvas = figure.canvas
+    plots.save_figure(figure, tmp_path / "curves")
+    assert figure.canvas is canvas
 
 
 def test_settings_of_the_caller_stay_as_they_were(dataset):

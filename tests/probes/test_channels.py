@@ -97,7 +97,9 @@ def test_refusals(layers):
     for probe in (channel_mean(NOISE_VARIANCE), activity_maps((2, 3))):
         with pytest.raises(ValueError, match=match):
             probe(wrong)
-    with pytest.raises(ValueError, match="image must be below 12"):
+    with pytest.raises(ValueError, match=r"image must lie in \[0, 12\), got 12"):
         activity_maps((2, 3), image=12)(snapshot)
-    with pytest.raises(ValueError, match="num_channels must be positive"):
+    with pytest.raises(
+        ValueError, match="num_channels must be a whole number, at least 1"
+    ):
         activity_maps((2, 3), num_channels=0)

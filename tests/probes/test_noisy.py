@@ -136,11 +136,17 @@ def test_samples_are_those_of_the_named_inputs():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: noisy_probes.binned_entropies([]), "bin_widths must be positive"),
-        (lambda: noisy_probes.binned_entropies([0.1, 0]), r"got \[0.1, 0\]"),
+        (
+            lambda: noisy_probes.binned_entropies([]),
+            r"bin_widths must have shape \[num_widths\], got",
+        ),
+        (
+            lambda: noisy_probes.binned_entropies([0.1, 0]),
+            "each of bin_widths must be one positive number, got 0",
+        ),
         (
             lambda: noisy_probes.binned_entropies([0.1], num_passes=0),
-            "num_passes must be at least 1, got 0",
+            "num_passes must be a whole number, at least 1, got 0",
         ),
         (lambda: noisy_probes.clustering(link=0.0), "link must be .* got 0.0"),
         (lambda: noisy_probes.clustering(num_inputs=1), "num_inputs must be"),

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from PIL import Image
 from ibjax.report import ReportFigure, animation, report, writing
 from ibjax.report.animation import animation_gif, animation_html
 from ibjax.report.pages import claims_page
+from ibjax.report.text import format_summary
+from ibjax.results import summarize
 from ibjax.results.example import example_dataset, example_grid
 from ibjax.results.files import write_atomically
 
@@ -159,6 +163,28 @@ def test_report_loads_nothing_and_escapes(report_directory):
     assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
 
 
+def test_page_begins_with_its_verdict_and_the_player(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_FIGURES", {})
+    still = dataset.copy(deep=True)
+    still["i_xt"][:, :, 0] = 1.0
+    page = report(still, tmp_path, pdf=False).read_text()
+    sentence = "[-1, 1], layer 6 compresses; layer 1 does not compress."
+    places = [
+        page.index(text)
+        for text in (
+            "<h1>",
+            sentence,
+            "<canvas",
+            "<h2>Summary",
+            "<table",
+            "<h2>Figures",
+        )
+    ]
+    assert places == sorted(places)
+    page = report(dataset.isel(seed=[0]), tmp_path, pdf=False).read_text()
+    assert "layers 1 and 6 are undecided." in page
+
+
 def test_report_tells_the_caveats_and_the_configuration(report_directory):
     page = (report_directory / "report.html").read_text()
     assert "itself no bound" in page
@@ -222,3 +248,48 @@ def test_an_exact_claim_has_no_interval_on_its_page():
     claim |= {"value": 1.5625, "low": 1.5625, "high": 1.5625, "num_seeds": None}
     page = claims_page([{"title": "One", "claims": [claim]}])
     assert '<td class="wrapped">1.5625</td>' in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+def test_processes_draw_the_same_files(tmp_path):
+    """In a script without a guard for the main module, which no process runs again."""
+    script = """
+import sys
+from ibjax.plots.processes import forked_drawing
+from ibjax.report import report
+from ibjax.report.text import format_summary
+from ibjax.results import summarize
+from ibjax.results.example import example_dataset, example_grid
+print("once")
+sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
+grid = example_grid(num_seeds=3, num_epochs=6).isel(layer=[5])
+with forked_drawing(2) as drawing:
+    for place, by in {"here": None, "shared": drawing}.items():
+        report(sweep, f"{sys.argv[1]}/{place}/sweep", drawing=by)
+        report(grid, f"{sys.argv[1]}/{place}/grid", pdf=False, drawing=by)
+"""
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (out.stdout, out.stderr) == ("once\n", "")
+    here, shared = (
+        {
+            path.relative_to(tmp_path / place): path.read_bytes()
+            for path in (tmp_path / place).rglob("*.*")
+        }
+        for place in ("here", "shared")
+    )
+    assert here == shared and len(here) == 2 * 7 + 4 + 2 + 2
+
+
+def test_rows_of_a_summary_fit_a_terminal():
+    names = ["a name of sixteen"[:16]] * 6
+    dataset = example_dataset(num_seeds=5).assign_coords(layer_name=("layer", names))
+    for shown in (example_dataset(num_seeds=5), dataset):
+        lines = format_summary(summarize(shown)).splitlines()
+        assert max(map(len, lines)) <= 80
+    long = dataset.assign_coords(layer_name=("layer", ["x" * 90] * 6))
+    assert "x" * 90 in format_summary(summarize(long))

@@ -6,12 +6,18 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from ibjax.claims import decide
 from ibjax.claims.curves import Curves
 from ibjax.report.text import format_summary
 from ibjax.results.example import example_dataset
-from ibjax.results.statistics import loss_kinks, mean_interval, turning_epochs
+from ibjax.results.statistics import (
+    cautious_interval,
+    loss_kinks,
+    mean_interval,
+    turning_epochs,
+)
 from ibjax.results.summary import summarize
 
 BIT = math.log(2.0)
@@ -50,7 +56,6 @@ def _finite(tree):
 
 
 def test_interval_agrees_with_scipy():
-    stats = pytest.importorskip("scipy.stats")
     values = np.random.default_rng(0).normal(size=(7, 3))
     interval = mean_interval(values)
     low, high = stats.t.interval(
@@ -69,6 +74,28 @@ def test_interval_leaves_out_what_is_not_finite():
     np.testing.assert_array_equal(np.isnan(interval.low), [False, True, True])
 
 
+def test_cautious_interval_inverts_halls_statistic():
+    values = np.random.default_rng(1).lognormal(size=(8, 3))
+    interval = cautious_interval(values)
+    error = stats.sem(values, axis=0)
+    k = stats.skew(values, axis=0, bias=False) / math.sqrt(8)
+    t = (values.mean(axis=0) - interval.high) / error
+    y = t + k * t**2 / 3 + k**2 * t**3 / 27 + k / 6
+    np.testing.assert_allclose(y, stats.t.ppf(0.025, 7), rtol=1e-9)
+    # Positive skewness leaves the lower end to Student's.
+    np.testing.assert_allclose(interval.low, mean_interval(values).low, rtol=1e-12)
+    mirrored = cautious_interval(-values)
+    np.testing.assert_allclose(mirrored.low, -interval.high, rtol=1e-12)
+
+
+def test_cautious_interval_without_skewness_is_students():
+    values = np.array([[1.0, 2.0, 1.0, np.nan], [2, 2, 5, 1], [3, 2, np.nan, np.inf]])
+    for found, expected in zip(
+        cautious_interval(values), mean_interval(values), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_interval_rejects_confidence_outside_zero_one():
     with pytest.raises(ValueError, match="confidence must be in .0, 1., got 95"):
         mean_interval([1.0], confidence=95)
@@ -85,11 +112,13 @@ def test_compression_by_hand():
     assert layer["i_xt_max_bits"]["mean"] == pytest.approx(4.0)
     assert layer["i_xt_final_bits"]["mean"] == pytest.approx(3.5)
     assert layer["compression_bits"]["mean"] == pytest.approx(0.5)
-    # Compressions 1, 0.5, 0: s = 0.5, and t of 2 degrees of freedom is 4.302653. The
-    # mean of any two of the curves has its maximum at the second snapshot.
+    # Compressions 1, 0.5, 0 are not skewed: s = 0.5, and t of 2 degrees of freedom is
+    # 4.302653. The third curve has its maximum at the second snapshot, from where the
+    # first two fall by 1 and 0.5; t of 1 degree of freedom is 12.706205.
     half = 4.302653 * 0.5 / math.sqrt(3)
     assert layer["compression_bits"]["high"] == pytest.approx(0.5 + half, rel=1e-6)
-    assert layer["compression_bits"]["low"] == pytest.approx(0.5 - half, rel=1e-6)
+    low = 0.75 - 12.706205 * 0.25
+    assert layer["compression_bits"]["low"] == pytest.approx(low, rel=1e-6)
     assert layer["num_seeds_compressing"] == 2
     assert layer["epoch_of_max"]["median"] == 1.0
     assert layer["i_ty_final_bits"]["mean"] == pytest.approx(0.8)
@@ -111,7 +140,7 @@ def test_epoch_of_the_maximum_quartiles():
         ([1.0, 1.1, 0.9], "compresses"),
         ([0.0, 0.02, 0.01], "does not compress"),
         ([0.05, 0.1, 0.15], "undecided"),
-        ([2.0], "undecided"),
+        ([2.0, 2.0], "undecided"),
         ([math.nan, math.nan], "no data"),
     ],
 )
@@ -166,7 +195,7 @@ def test_one_seed_has_no_interval():
 
 
 def test_one_epoch_has_no_compression():
-    layer = _only_layer(_dataset([[2.0], [3.0]]))
+    layer = _only_layer(_dataset([[2.0], [3.0], [4.0]]))
     assert layer["compression_bits"]["mean"] == 0.0
     assert layer["verdict"] == "does not compress"
 
@@ -183,6 +212,47 @@ def test_diverged_and_unfinished_seeds_are_named_and_left_out():
     text = format_summary(summary)
     assert "Diverged seeds: 1\n" in text
     assert "Seeds without final values: 2\n" in text
+
+
+def _close(found, expected):
+    """Equal trees of JSON's types, numbers to the rounding of sums in another order."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        return all(_close(found[key], expected[key]) for key in expected)
+    if isinstance(expected, list):
+        return all(map(_close, found, expected)) and len(found) == len(expected)
+    if isinstance(expected, float):
+        return found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    return found == expected
+
+
+INFORMATION = ("estimators", ["i_xt", "i_ty"])
+TRAINING = (
+    "training",
+    [f"{s}_{n}" for s in ("train", "test") for n in ("loss", "accuracy")],
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "epoch", "value"),
+    [
+        (*INFORMATION, slice(None), math.nan),
+        (*INFORMATION, slice(None), math.inf),
+        (*INFORMATION, -1, math.nan),
+        (*INFORMATION, -1, -math.inf),
+        (*TRAINING, slice(None), math.nan),
+        (*TRAINING, -1, math.inf),
+        # Ratios may be infinite, and a gradient that vanished has none for once.
+        ("gradients", ["gradient_snr"], slice(None), math.nan),
+    ],
+)
+def test_a_seed_that_is_not_finite_is_as_if_it_were_not_there(key, names, epoch, value):
+    dataset = example_dataset(num_seeds=6)
+    for name in names:
+        dataset[name] = dataset[name].transpose("seed", "epoch", ...).copy(deep=True)
+        dataset[name].values[2, epoch] = value
+    without = dataset.isel(seed=[0, 1, 3, 4, 5])
+    assert _close(summarize(dataset)[key], summarize(without)[key])
 
 
 def test_ceilings_and_training_are_in_bits():

@@ -146,6 +146,22 @@ def test_arguments_of_a_configuration_and_two_axes():
         )
 
 
+def test_noise_variances_of_a_probe_are_single_sweeps(compilations):
+    def measured(noise_variance):
+        return [probes.kde_bounds(noise_variance), probes.losses, _norms]
+
+    variances = [1e-3, 1e-2, 0.3]
+    vary = {"noise_variance": variances}
+    together = _run(vary=vary, probes=measured("noise_variance"))
+    assert len(compilations) == 2  # One starts the seeds, another advances them.
+    assert together.i_xt.dims[0] == "noise_variance"
+    singles = [_run(probes=measured(variance)) for variance in variances]
+    for variance, single in zip(variances, singles, strict=True):
+        _assert_equal(together.sel(noise_variance=variance, drop=True), single)
+    estimates = np.stack([single.i_xt.values for single in singles])
+    assert len(np.unique(estimates[:, 0, 0, 0, 0])) == len(variances)
+
+
 def test_seeds_of_varied_sweeps_are_merged():
     vary = {"learning_rate": RATES[:2]}
     parts = [
@@ -169,7 +185,7 @@ def test_a_grid_of_rates_compiles_once_and_then_never(compilations):
     others = _run(num_seeds=5, vary={"learning_rate": [2 * rate for rate in rates]})
     assert len(compilations) == 2
     assert not np.array_equal(others.train_loss, first.train_loss)
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision("bfloat16"):
         _run(num_seeds=5, vary={"learning_rate": rates})
     assert len(compilations) > 2
 
@@ -225,7 +241,7 @@ def test_names_of_the_results_are_not_varied(nothing_compiles, name):
         (
             {"vary": {"penalty": [1.0]}},
             ValueError,
-            "objective takes, label_noise, learning_rate; got penalty",
+            "a probe takes, label_noise, learning_rate; got penalty",
         ),
         (
             {"network": lambda noise_std: networks.noisy(WIDTHS, noise_std=noise_std)},
@@ -238,12 +254,30 @@ def test_names_of_the_results_are_not_varied(nothing_compiles, name):
                 "vary": {"noise": [0.1]},
             },
             ValueError,
-            "objective takes, label_noise, learning_rate, noise_std; got noise",
+            "a probe takes, label_noise, learning_rate, noise_std; got noise",
         ),
         (
             {"config": lambda rate: TrainConfig(learning_rate=rate)},
             ValueError,
             "vary must give values of rate, got none",
+        ),
+        (
+            {"probes": [probes.kde_bounds("noise_variance"), probes.losses]},
+            ValueError,
+            "vary must give values of noise_variance, got none",
+        ),
+        (
+            {
+                "probes": [probes.kde_bounds("noise")],
+                "vary": {"noise_variance": [0.1]},
+            },
+            ValueError,
+            "or a probe takes, label_noise, learning_rate, noise; got noise_variance",
+        ),
+        (
+            {"probes": [probes.kde_bounds(0.1)], "vary": {"noise_variance": [0.1]}},
+            ValueError,
+            "or a probe takes, label_noise, learning_rate; got noise_variance",
         ),
         ({"vary": {"learning_rate": []}}, ValueError, "different finite numbers, got"),
         ({"vary": {"learning_rate": [0.1, 0.1]}}, ValueError, "different finite"),

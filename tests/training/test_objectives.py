@@ -221,7 +221,7 @@ def _run(task, objective, network=NETWORK, **options):
         (
             objectives.squared_error(),
             ValueError,
-            "squared_error needs targets that are vectors, got a task of classes",
+            "targets for squared_error must be one of vectors, got 'classes'",
         ),
     ],
 )
@@ -236,14 +236,19 @@ def test_targets_and_outputs_must_fit(nothing_compiles):
     vectors = datasets.make_task(X, targets=RNG.normal(size=(7, 2)))
     linear = networks.mlp((3, 2), output="linear")
     for task, objective, network, match in (
-        (vectors, objectives.cross_entropy(), linear, "classes or distributions, got"),
+        (
+            vectors,
+            objectives.cross_entropy(),
+            linear,
+            "one of classes, distributions",
+        ),
         (
             vectors,
             None,
             NETWORK,
-            "squared_error needs a network whose output is linear",
+            "output for squared_error must be one of linear, got 'softmax'",
         ),
-        (datasets.make_task(X, LABELS), None, linear, "whose output is softmax, got"),
+        (datasets.make_task(X, LABELS), None, linear, "must be one of softmax, got"),
         (datasets.make_task(X), None, NETWORK, "must be given for a task without tar"),
     ):
         with pytest.raises(ValueError, match=match):

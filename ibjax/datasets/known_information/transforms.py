@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import ndtr
 
+from ibjax.compilation import exact_jit
 from ibjax.datasets.known_information.families import KnownInformation
 
 __all__ = [
@@ -198,7 +199,7 @@ def swissroll(task: KnownInformation) -> KnownInformation:
     return transform(task, "swissroll_x", roll, lambda v: v)
 
 
-@partial(jax.jit, static_argnames=("weights", "means"))
+@exact_jit(static_argnames=("weights", "means"))
 def _to_mixture(
     v: jax.Array, weights: tuple[float, ...], means: tuple[float, ...]
 ) -> jax.Array:

@@ -4,7 +4,6 @@ The modules that they are made of are in :mod:`ibjax.networks.autoencoders`.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -14,6 +13,7 @@ import optax
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import (
     as_array,
     check_sample_shape,
@@ -153,7 +153,7 @@ def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
     return _decode(model, checks.floating("code", code))
 
 
-@partial(jax.jit, static_argnames=("dim", "modules", "loss", "num_steps", "batch_size"))
+@exact_jit(static_argnames=("dim", "modules", "loss", "num_steps", "batch_size"))
 def _autoencoder_fit(
     key: jax.Array,
     x: jax.Array,
@@ -202,7 +202,7 @@ def _autoencoder_fit(
     return Autoencoder(end.params, mean, scale, losses, modules, loss)
 
 
-@jax.jit
+@exact_jit
 def _encode(model: Autoencoder, x: jax.Array) -> jax.Array:
     # Sample by sample, so that a code does not depend on its batch's rounding.
     def one(sample):
@@ -213,7 +213,7 @@ def _encode(model: Autoencoder, x: jax.Array) -> jax.Array:
     return lax.map(one, x, batch_size=_ROWS_AT_ONCE)
 
 
-@jax.jit
+@exact_jit
 def _decode(model: Autoencoder, code: jax.Array) -> jax.Array:
     def one(code):
         output = model.modules.decoder.apply(model.params[1], code[None])[0]

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.compression.autoencoder import (
     Autoencoder,
     autoencoder_decode,
@@ -256,7 +257,7 @@ def residual_information(residual: ArrayLike, noise_variance: ArrayLike) -> jax.
     return _residual_information(residual, noise_variance)
 
 
-@jax.jit
+@exact_jit
 def _residual_information(residual: jax.Array, noise_variance: jax.Array) -> jax.Array:
     num_samples = residual.shape[0]
     rows = residual.reshape(num_samples, -1)

@@ -1,7 +1,6 @@
 """Principal components: the linear compression of samples of least squared error."""
 
 import math
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import check_sample_shape, check_samples
 from ibjax.numerics import checks
 
@@ -115,7 +115,7 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
     return flat.reshape(code.shape[0], *pca.mean.shape) + pca.mean[None]
 
 
-@partial(jax.jit, static_argnames="dim")
+@exact_jit(static_argnames="dim")
 def _pca_fit(x: jax.Array, dim: int) -> Pca:
     num_samples, shape = x.shape[0], x.shape[1:]
     mean = jnp.mean(x, axis=0)

@@ -21,8 +21,6 @@ Only the plug-in keeps what holds for entropies of a distribution: corrected inf
 can be negative, and can break the data-processing inequality.
 """
 
-from functools import partial
-
 import chex
 import jax
 import jax.numpy as jnp
@@ -30,6 +28,7 @@ import numpy as np
 from jax.scipy.special import digamma
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators import binning
 from ibjax.estimators.discrete.nsb import posterior_entropy
 from ibjax.estimators.layers import LayerInformation, check_layer
@@ -249,7 +248,7 @@ def _check_cells(name, cells, num_cells):
     return to_jax(name, cells)
 
 
-@partial(jax.jit, static_argnames="correction")
+@exact_jit(static_argnames="correction")
 def _entropy(counts, num_cells, correction):
     dtype = _float_dtype(counts.dtype)
     total = _total(counts, dtype)
@@ -314,7 +313,7 @@ def _chao_shen(n, total, occupied):
     return -jnp.sum(jnp.where(occupied, p * jnp.log(p) / seen, 0))
 
 
-@partial(jax.jit, static_argnames=("num_x", "num_y", "correction"))
+@exact_jit(static_argnames=("num_x", "num_y", "correction"))
 def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
     # JAX drops what is out of range, or counts it from the end.
     possible = (x_cells >= 0) & (x_cells < num_x) & (y_cells >= 0) & (y_cells < num_y)
@@ -378,7 +377,7 @@ def _log_less_grassberger(n):
     return jnp.where(n > _LARGE_COUNT, far, jnp.log(n) - _grassberger(n))
 
 
-@partial(jax.jit, static_argnames=("num_classes", "correction"))
+@exact_jit(static_argnames=("num_classes", "correction"))
 def _layer_information(rows, labels, num_classes, num_cells, correction):
     num_samples = len(rows)
     chex.assert_equal_shape([rows, labels])

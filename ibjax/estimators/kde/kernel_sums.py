@@ -8,7 +8,8 @@ time, after sorting the samples along their principal direction. Samples on a li
 as the outputs of a softmax over two classes, meet at the nodes of a grid instead of in
 pairs. Memory is O(num_samples * dim), whatever the number of pairs.
 
-The sizes of tiles and blocks are those of a CPU's caches and vectors.
+The sizes of tiles and blocks are those of a CPU's caches and vectors. On other devices
+:mod:`ibjax.estimators.kde.all_pairs` does the same by other means.
 """
 
 import math
@@ -19,6 +20,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
+from ibjax.estimators.kde.all_pairs import sums_of_all_pairs
+
 __all__ = ["LOG2_E", "kernel_sums"]
 
 LOG2_E = math.log2(math.e)
@@ -28,6 +32,8 @@ _TILE = 256
 _FEWEST_COLUMNS = 4
 # Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
 _EXACT = lax.Precision.HIGHEST
+# Pairs that the gradient holds at once on an accelerator, with all their coordinates.
+_HELD_DIFFERENCES = 2**24
 # Pairs are left out when all of a sample's together cannot change its sum by more than
 # this part: 1e-5 bits of information, a tenth of what rounding is allowed.
 _NEGLIGIBLE = 2.0**-17
@@ -59,8 +65,16 @@ def kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.A
         ``[dim, num_samples]``.
       weights: Weight of each sample in each class, ``[num_samples, num_classes]``.
     """
+    chex.assert_shape(weights, (points.shape[1], None))
+    wide, narrow = lax.platform_dependent(
+        points, weights, cpu=_sums_of_near_pairs, default=sums_of_all_pairs
+    )
+    return wide, narrow
+
+
+def _sums_of_near_pairs(points: jax.Array, weights: jax.Array) -> jax.Array:
+    """Wide and narrow sums by a CPU, ``[2, num_samples, num_classes]``."""
     num_classes = weights.shape[1]
-    chex.assert_shape(weights, (points.shape[1], num_classes))
     # On a CPU a product is several times slower with fewer than three columns of
     # weights, or when it has to transpose them.
     width = max(num_classes, _FEWEST_COLUMNS)
@@ -74,8 +88,7 @@ def kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.A
         sums = lax.cond(on_line, on_line_sums, over_pairs)
     else:
         sums = over_pairs()
-    wide, narrow = sums[:, :, :num_classes]
-    return wide, narrow
+    return sums[:, :, :num_classes]
 
 
 def _is_line(
@@ -206,6 +219,7 @@ def _kernel_sums_forward(points, weights):
     return kernel_sums(points, weights), (points, weights)
 
 
+@full_precision
 def _kernel_sums_backward(residuals, cotangents):
     points, weights = residuals
     wide_bar, narrow_bar = cotangents
@@ -222,7 +236,12 @@ def _kernel_sums_backward(residuals, cotangents):
 
     # A gradient of what was left out would be as small: take all pairs, row by row.
     rows = (points.T, weights, wide_bar, narrow_bar)
-    points_bar, weights_bar = lax.map(one_row, rows, batch_size=16)
+    many = min(max(16, _HELD_DIFFERENCES // points.size), points.shape[1])
+    points_bar, weights_bar = lax.platform_dependent(
+        rows,
+        cpu=lambda rows: lax.map(one_row, rows, batch_size=16),
+        default=lambda rows: lax.map(one_row, rows, batch_size=many),
+    )
     return points_bar.T, weights_bar
 
 

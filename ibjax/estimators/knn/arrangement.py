@@ -32,12 +32,14 @@ class Arrangement(NamedTuple):
         ``num_samples``.
       low: Lower corners of the chunks' bounding boxes, ``[dim, num_chunks]``.
       high: Upper corners.
+      samples: Coordinates of the samples as they came, ``[dim, num_samples]``.
     """
 
     points: jax.Array
     order: jax.Array
     low: jax.Array
     high: jax.Array
+    samples: jax.Array
 
 
 def block_sizes(num_samples: int, dim: int) -> tuple[int, int, int]:
@@ -59,11 +61,11 @@ def arrange(spaces: tuple[jax.Array, ...]) -> Arrangement:
     decides how many pairs can be passed over, never the result.
     """
     chex.assert_equal_shape_suffix(spaces, 1)
-    points = jnp.concatenate(spaces)
-    dim, num_samples = points.shape
+    samples = jnp.concatenate(spaces)
+    dim, num_samples = samples.shape
     num_blocks, block, chunk = block_sizes(num_samples, dim)
     padding = num_blocks * block - num_samples
-    points = jnp.pad(points, ((0, 0), (0, padding)), constant_values=jnp.inf)
+    points = jnp.pad(samples, ((0, 0), (0, padding)), constant_values=jnp.inf)
     order = jnp.arange(num_blocks * block, dtype=jnp.int32)
     groups, splits = 1, []
     while groups < num_blocks:
@@ -80,7 +82,8 @@ def arrange(spaces: tuple[jax.Array, ...]) -> Arrangement:
         groups *= split
     order = jnp.minimum(order, num_samples)
     chunks = points.reshape(dim, -1, chunk)
-    return Arrangement(points, order, jnp.min(chunks, axis=2), jnp.max(chunks, axis=2))
+    low, high = jnp.min(chunks, axis=2), jnp.max(chunks, axis=2)
+    return Arrangement(points, order, low, high, samples)
 
 
 def _along_widest(points: jax.Array) -> jax.Array:

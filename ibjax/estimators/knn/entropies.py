@@ -4,7 +4,6 @@ The theory is in :mod:`ibjax.estimators.knn`.
 """
 
 import math
-from functools import partial
 
 import chex
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.compilation import jit
+from ibjax.compilation import exact_jit, jit
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.knn import ties as tied
@@ -324,7 +323,7 @@ def _class_information(x, labels, num_classes, weights):
     return jnp.where(finite & jnp.all(class_size > len(weights)), result, jnp.nan)
 
 
-@partial(jax.jit, static_argnames="k")
+@exact_jit(static_argnames="k")
 def _num_repeated(x, k):
     _, _, (space,) = scaled_spaces(x)
     separations = neighbours.nearest_separations(

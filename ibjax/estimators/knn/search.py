@@ -23,12 +23,25 @@ compiled loop to the next; there, separations that agree to a few units in the l
 place count as equal.
 """
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.estimators.knn.all_pairs import all_counts, all_nearest, all_rectangles
 from ibjax.estimators.knn.arrangement import Arrangement, arrange, block_sizes
+from ibjax.estimators.knn.separations import (
+    METRICS,
+    below,
+    larger,
+    largest,
+    separation_of,
+    separations,
+    smaller,
+    tied,
+)
 
 __all__ = [
     "METRICS",
@@ -39,8 +52,6 @@ __all__ = [
     "rectangle",
 ]
 
-METRICS = ("chebyshev", "euclidean")
-
 # Up to this number of samples comparing those nearby is faster than binary searches.
 _FEW_ON_LINE = 10_000
 # Above this number of neighbours a sort of the chunk is cheaper than comparisons.
@@ -49,65 +60,6 @@ _FEW_NEIGHBOURS = 8
 # very few. More, or as many of more, and the compiler gives vectors up.
 _INSERTED = 8
 _VERY_FEW_NEIGHBOURS = 5
-# Sums of squares this close to each other, relatively, are equal: each of them is
-# known to about one unit in the last place per coordinate, or better.
-_ULPS = 8
-
-
-# Below, every comparison is a select, one instruction: jnp.minimum also handles NaN,
-# which costs more; NaN occurs here only between padding and padding.
-
-
-def _smaller(a, b):
-    return jnp.where(a < b, a, b)
-
-
-def _larger(a, b):
-    return jnp.where(a < b, b, a)
-
-
-def _separation(differences, metric):
-    """Separation from the differences along the coordinates of one space."""
-    if metric == "chebyshev":
-        total = jnp.abs(differences[0])
-        for difference in differences[1:]:
-            total = _larger(total, jnp.abs(difference))
-        return total
-    total = differences[0] * differences[0]
-    for difference in differences[1:]:
-        total = total + difference * difference
-    return total
-
-
-def _separations(rows, columns, dims, metric):
-    """Separation in every space; rows and columns are lists of coordinates."""
-    differences = [row - column for row, column in zip(rows, columns, strict=True)]
-    result = []
-    for dim in dims:
-        result.append(_separation(differences[:dim], metric))
-        differences = differences[dim:]
-    return result
-
-
-def _largest(values):
-    total = values[0]
-    for value in values[1:]:
-        total = _larger(total, value)
-    return total
-
-
-def _tied(separation, metric):
-    """The largest separation that counts as equal to this one."""
-    if metric == "chebyshev":
-        return separation
-    return separation * (1 + _ULPS * jnp.finfo(separation.dtype).eps)
-
-
-def _below(separation, metric):
-    """The smallest separation that counts as equal to this one."""
-    if metric == "chebyshev":
-        return separation
-    return separation * (1 - _ULPS * jnp.finfo(separation.dtype).eps)
 
 
 def _box(points):
@@ -128,9 +80,9 @@ def _box_separations(arrangement, rows, dims, metric):
         arrangement.high - low[:, None], high[:, None] - arrangement.low
     )
     zero = [jnp.zeros((), gap.dtype)] * len(gap)
-    nearest = _largest(_separations(list(gap), zero, dims, metric))
-    farthest = _largest(_separations(list(reach), zero, dims, metric))
-    return _below(nearest, metric), _tied(farthest, metric)
+    nearest = largest(separations(list(gap), zero, dims, metric))
+    farthest = largest(separations(list(reach), zero, dims, metric))
+    return below(nearest, metric), tied(farthest, metric)
 
 
 def _columns(points, start, count):
@@ -143,9 +95,9 @@ def _insert(smallest, value):
     """Keep the smallest values, in order, of those and one more."""
     kept = []
     for other in smallest[:-1]:
-        kept.append(_smaller(value, other))
-        value = _larger(value, other)
-    return (*kept, _smaller(value, smallest[-1]))
+        kept.append(smaller(value, other))
+        value = larger(value, other)
+    return (*kept, smaller(value, smallest[-1]))
 
 
 def _over_chunks(visit, state, chosen):
@@ -172,9 +124,21 @@ def nearest_separations(
     In increasing order, ``[k, num_samples]``. There are more samples than ``k``; the
     ``metric`` is the norm inside each space, whose coordinates are ``dims``.
     """
+    chex.assert_shape(arrangement.samples, (sum(dims), num_samples))
+    return lax.platform_dependent(
+        arrangement,
+        cpu=partial(_nearest_by_blocks, dims=dims, metric=metric, k=k),
+        default=lambda arrangement: all_nearest(
+            arrangement.samples, dims=dims, metric=metric, k=k
+        ),
+    )
+
+
+def _nearest_by_blocks(arrangement, *, dims, metric, k):
+    """Separations of the k nearest neighbours, block by block, ``[k, num_samples]``."""
+    num_samples = arrangement.samples.shape[1]
     points = arrangement.points
     dim, num_padded = points.shape
-    chex.assert_shape(points, (sum(dims), None))
     num_blocks, block, chunk = block_sizes(num_samples, dim)
     few = k <= _FEW_NEIGHBOURS
     if not few:  # A sort costs less for the number the larger it is.
@@ -182,7 +146,7 @@ def nearest_separations(
         chunk = block
 
     def meet(rows, column, place, number):
-        separation = _largest(_separations(rows, column, dims, metric))
+        separation = largest(separations(rows, column, dims, metric))
         if place is None:
             return separation
         # No sample is its own neighbour.
@@ -274,12 +238,24 @@ def rectangle(
     ``[num_spaces, num_samples]``. A sample's neighbours are those up to its ``radius
     [num_samples]``, inclusive.
     """
-    chex.assert_rank(radius, 1)
+    chex.assert_shape(arrangement.samples, (sum(dims), *radius.shape))
+    radius = tied(radius, metric)
+    return lax.platform_dependent(
+        arrangement,
+        radius,
+        cpu=partial(_rectangle_by_blocks, dims=dims, metric=metric),
+        default=lambda arrangement, radius: all_rectangles(
+            arrangement.samples, radius, dims=dims, metric=metric
+        ),
+    )
+
+
+def _rectangle_by_blocks(arrangement, radius, *, dims, metric):
+    """Largest separation in each space, block by block, ``[num_spaces, samples]``."""
     num_samples = len(radius)
     points = arrangement.points
     dim, num_padded = points.shape
     num_blocks, block, chunk = block_sizes(num_samples, dim)
-    radius = _tied(radius, metric)
 
     def one_block(args):
         b, radius = args
@@ -288,11 +264,11 @@ def rectangle(
 
         def visit(c, sides):
             for column in _columns(points, c * chunk, chunk):
-                separations = _separations(rows, column, dims, metric)
-                inside = _largest(separations) <= radius
+                found = separations(rows, column, dims, metric)
+                inside = largest(found) <= radius
                 sides = tuple(
-                    _larger(side, jnp.where(inside, separation, 0.0))
-                    for side, separation in zip(sides, separations, strict=True)
+                    larger(side, jnp.where(inside, separation, 0.0))
+                    for side, separation in zip(sides, found, strict=True)
                 )
             return sides
 
@@ -324,24 +300,37 @@ def count_within(
     """
     for space in spaces:
         chex.assert_shape(space, (None, *radius.shape))
-    radius = _tied(radius, metric) if inclusive else _below(radius, metric)
+    radius = tied(radius, metric) if inclusive else below(radius, metric)
     on_line = len(spaces) == 1 and len(spaces[0]) == 1
     if on_line and len(radius) > _FEW_ON_LINE:
-        counts = _count_on_line(spaces[0][0], radius, metric, inclusive)
+        by_cpu = _count_on_line
     else:
-        counts = _count_pairs(spaces, radius, metric, inclusive)
+        by_cpu = _count_pairs
+    counts = lax.platform_dependent(
+        spaces,
+        radius,
+        cpu=partial(by_cpu, metric=metric, inclusive=inclusive),
+        default=lambda spaces, radius: all_counts(
+            jnp.concatenate(spaces),
+            radius,
+            dims=tuple(map(len, spaces)),
+            metric=metric,
+            inclusive=inclusive,
+        ),
+    )
     return jnp.maximum(counts, 1)
 
 
-def _count_on_line(x, radius, metric, inclusive):
+def _count_on_line(spaces, radius, *, metric, inclusive):
     """Count along one coordinate, where the differences from a sample are sorted."""
+    ((x,),) = spaces
     num_samples = len(x)
     ordered = jnp.sort(x)
     num_steps = num_samples.bit_length()
 
     def is_close(difference):
         # Differences on the other side are negative, and close.
-        separation = _separation([jnp.maximum(difference, 0.0)], metric)
+        separation = separation_of([jnp.maximum(difference, 0.0)], metric)
         beside = separation <= radius if inclusive else separation < radius
         return beside | (difference < 0)
 
@@ -363,7 +352,7 @@ def _count_on_line(x, radius, metric, inclusive):
     return until - before
 
 
-def _count_pairs(spaces, radius, metric, inclusive):
+def _count_pairs(spaces, radius, *, metric, inclusive):
     num_samples = len(radius)
     dims = tuple(len(space) for space in spaces)
     arrangement = arrange(spaces)
@@ -380,7 +369,7 @@ def _count_pairs(spaces, radius, metric, inclusive):
 
         def visit(c, counts):
             for column in _columns(points, c * chunk, chunk):
-                separation = _largest(_separations(rows, column, dims, metric))
+                separation = largest(separations(rows, column, dims, metric))
                 met = separation <= radius if inclusive else separation < radius
                 counts = counts + met.astype(jnp.int32)
             return counts

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ibjax.compilation import jit
+from ibjax.compilation import exact_jit, jit
 from ibjax.estimators.density.information import distinct_rows
 from ibjax.estimators.knn.entropies import (
     entropy_offset,
@@ -230,7 +230,7 @@ def _terms(distances, shape, weights, log_determinant):
     return jnp.where(finite, terms, jnp.nan)
 
 
-@jax.jit
+@exact_jit
 def _estimate(terms):
     value = mean_of(terms)
     variance = mean_of((terms - value) ** 2) / (len(terms) - 1)

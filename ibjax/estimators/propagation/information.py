@@ -49,6 +49,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
 from ibjax.estimators.samples import as_array, at_least_float32, to_jax
@@ -293,7 +294,7 @@ def _check_draws(num_draws, num_replicas):
         )
 
 
-@partial(jax.jit, static_argnames="num_draws")
+@exact_jit(static_argnames="num_draws")
 def information_at(
     key: jax.Array,
     own: jax.Array | None,

@@ -12,7 +12,6 @@ sorted or shuffled while training.
 """
 
 import math
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,6 +21,7 @@ from flax import linen
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import check_pair
 from ibjax.estimators.variational import objectives
 from ibjax.estimators.variational.critics import (
@@ -222,8 +222,7 @@ def _check_critic(
     return critic
 
 
-@partial(
-    jax.jit,
+@exact_jit(
     static_argnames=(
         "objective",
         "critic",
@@ -235,7 +234,7 @@ def _check_critic(
         "averaging",
         "clip",
         "mine_rate",
-    ),
+    )
 )
 def _fit(
     key: jax.Array,

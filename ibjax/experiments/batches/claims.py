@@ -20,6 +20,7 @@ from ibjax.results.intervals import (
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
+    TURNING_SNAPSHOTS,
     loss_kinks,
     turning_epochs,
 )
@@ -141,13 +142,15 @@ def copy_claims(dataset: xr.Dataset) -> list[Claim]:
     found = []
     for layer in dataset["layer"].values[:-1]:
         chosen = dataset.sel(layer=layer)
-        turning = turning_epochs(chosen["epoch"].values, chosen["gradient_snr"].values)
+        ratio = chosen["gradient_snr"].transpose("seed", "epoch").values
+        turning = turning_epochs(chosen["epoch"].values, ratio)
+        known = np.sum(~np.isnan(ratio), axis=1) >= TURNING_SNAPSHOTS
         found.append(
             decide(
                 f"Layer {layer} ({chosen['layer_name'].item()}) goes over to a "
                 "gradient SNR below one",
                 "fraction of networks whose SNR over copies falls below one for good",
-                fraction_interval(np.isfinite(turning)),
+                fraction_interval(np.where(known, np.isfinite(turning), np.nan)),
                 num_seeds=dataset.sizes["seed"],
                 above=0.5,
             )
@@ -184,6 +187,9 @@ def transition_epochs(curves: Curves, dataset: xr.Dataset) -> dict[str, np.ndarr
 
 def _together(number, activation, batch, curves, events, first, second) -> Claim:
     one, other = events[first], events[second]
+    layer = len(curves.i_xt) - 2
+    # What is not known must not pass for an event that never happens.
+    known = curves.kept[layer] & curves.turning(layer)[1] & ~np.isnan(events["kink"])
     verb = "coincides with" if number == 3 else "moves over seeds with"
     claim = (
         f"{number}. {activation}, batch {batch}: the epoch at which {_EVENTS[first]} "
@@ -200,7 +206,7 @@ def _together(number, activation, batch, curves, events, first, second) -> Claim
     return decide(
         claim,
         "the first over the second, median",
-        median_interval(event_ratios(one, other)),
+        median_interval(np.where(known, event_ratios(one, other), np.nan)),
         num_seeds=curves.num_seeds,
         above=1.0 / COINCIDENCE_FACTOR,
         below=COINCIDENCE_FACTOR,

@@ -165,7 +165,8 @@ def _largest_errors(rows: _Rows, name: str) -> np.ndarray:
     """Largest distance from the truth of every seed; an estimate may be missing."""
     largest: dict[int, float] = {}
     for row in _chosen(rows, estimator=name):
-        value = np.inf if row["value"] is None else row["value"]
+        known = row["value"] is not None and np.isfinite(row["value"])
+        value = row["value"] if known else np.inf
         error = abs(value - row["information"])
         largest[row["seed"]] = max(largest.get(row["seed"], 0.0), error)
     return np.array([largest[seed] for seed in sorted(largest)])

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide, exact_claim
 from ibjax.claims.curves import Curves
 from ibjax.estimators.calibration import calibrated_noise_variance, label_information
-from ibjax.results.intervals import Estimate, mean_estimate
+from ibjax.results.intervals import mean_estimate
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
 __all__ = ["CALIBRATED_BITS", "convolutional_claims"]
@@ -136,14 +136,14 @@ def _calibration(configuration, bound: str) -> Claim:
         ).largest
         others = f" (which all variances below {largest:.2g} give)"
     distance = abs(target - found)
-    return decide(
+    return exact_claim(
         f"4. Variance {variance:g} gives the labels log2 {len(p_y)} bits by the "
         f"{bound} bound{others}",
         f"distance of {found:.4f} bits, their estimate, from {target:.4f}; their own "
         f"entropy is {entropy:.4f}",
-        Estimate(distance, distance, distance, 1),
-        num_seeds=1,
-        below=CALIBRATED_BITS,
+        f"below {CALIBRATED_BITS:g}",
+        distance,
+        "holds" if distance < CALIBRATED_BITS else "does not hold",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
@@ -277,7 +277,7 @@ def _errors(axes: Axes, dataset: xr.Dataset) -> None:
         _line(axes, epochs, values, color, text, dash=text == "test")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("squared error")
     axes.legend(loc="lower left")

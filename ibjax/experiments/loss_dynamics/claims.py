@@ -84,6 +84,7 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
             f"{_DIFFERENCE}, for {SMALL_STEP:g} of the step, median",
             np.max(np.abs(small - 1), axis=1),
             median=True,
+            added=True,
             below=_CLOSE,
         ),
         decide_seeds(

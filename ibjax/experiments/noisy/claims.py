@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from ibjax.claims.curves import Curves
 from ibjax.probes.noisy import binned_entropy_name
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import (
+    THRESHOLD_NATS,
     Estimate,
     compression_onsets,
     event_ratios,
@@ -143,14 +144,15 @@ def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
       second: Other curves of the same seeds.
 
     Returns:
-      Correlations, shape ``[num_seeds]``; NaN where a curve never changes.
+      Correlations, shape ``[num_seeds]``; NaN where a curve never changes or has a NaN.
 
     Example:
       >>> print(rank_correlations(np.array([[1, 2, 3]]), np.array([[4, 5, 9]])))
       [1.]
     """
     pairs = zip(first, second, strict=True)
-    return np.array([rank_correlation(one, other).value for one, other in pairs])
+    found = np.array([rank_correlation(one, other).value for one, other in pairs])
+    return np.where((np.isnan(first) | np.isnan(second)).any(axis=1), np.nan, found)
 
 
 def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
@@ -198,7 +200,7 @@ def _beyond_errors(cell: _Cell, layer: int, estimator: str) -> Claim:
         "errors of the estimate",
         "fraction of networks whose I(X;T) falls by more than 0.1 bit, the bias and "
         "three standard errors taken off",
-        fraction_interval(fall / NATS_PER_BIT > COMPRESSION_THRESHOLD_BITS),
+        fraction_interval(np.where(np.isnan(fall), np.nan, fall > THRESHOLD_NATS)),
         above=0.5,
     )
 
@@ -262,6 +264,7 @@ def _falls_later(plain: _Cell, other: _Cell, layer: int) -> Claim:
         "not) over that without it, median",
         median_interval(second / first),
         above=1.0,
+        added=True,
     )
 
 
@@ -356,7 +359,7 @@ def _paired(plain, other, layer, claim, quantity, difference) -> Claim:
 
 
 def _claim(
-    cell: _Cell, claim: str, quantity: str, estimate: Estimate, **limits: float
+    cell: _Cell, claim: str, quantity: str, estimate: Estimate, **options: Any
 ) -> Claim:
     number, text = claim.split(" ", 1)
     return decide(
@@ -364,5 +367,5 @@ def _claim(
         quantity,
         estimate,
         num_seeds=cell.curves.num_seeds,
-        **limits,
+        **options,
     )

@@ -20,6 +20,7 @@ from ibjax.claims.phases import (
 )
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import (
+    THRESHOLD_NATS,
     Estimate,
     compression_onsets,
     event_ratios,
@@ -167,7 +168,7 @@ def _in_most(cell, claim, what, counts, least) -> Claim:
         cell,
         claim,
         f"fraction of networks with {what} beyond the errors (on average {mean})",
-        fraction_interval(counts >= least),
+        fraction_interval(np.where(np.isnan(counts), np.nan, counts >= least)),
         above=0.5,
     )
 
@@ -194,7 +195,7 @@ def _compresses_after_fit(cell: _Cell, layer: int) -> list[Claim]:
             "estimate",
             "fraction of networks whose I(X;L) falls by more than 0.1 bit, three "
             "standard errors taken off",
-            fraction_interval(fall / NATS_PER_BIT > COMPRESSION_THRESHOLD_BITS),
+            fraction_interval(np.where(np.isnan(fall), np.nan, fall > THRESHOLD_NATS)),
             above=0.5,
         ),
     ]

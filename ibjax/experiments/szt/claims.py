@@ -13,6 +13,7 @@ from ibjax.results.intervals import (
     compression_onsets,
     event_ratios,
     fraction_interval,
+    geometric_mean,
     mean_estimate,
     median_interval,
     spread_ratio,
@@ -20,7 +21,6 @@ from ibjax.results.intervals import (
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
-    mean_interval,
 )
 
 __all__ = ["szt_claims"]
@@ -55,8 +55,9 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
     8. Networks end closer to each other than they start (:func:`spread_ratio`), along
        either axis of the output layer's plane.
 
-    Means have Student t intervals, medians those of :func:`median_interval` and
-    fractions those of :func:`fraction_interval`. What a reader could get wrong:
+    Means have the intervals of :func:`mean_estimate`, medians those of
+    :func:`median_interval` and fractions those of
+    :func:`fraction_interval`. What a reader could get wrong:
 
     * Each interval covers 95 % by itself; of twenty claims one may go wrong by chance.
     * A verdict is about the estimate under this training, not about networks.
@@ -161,12 +162,11 @@ def _mostly_compression(curves: Curves, layer: int) -> Claim:
 
 def _drift(curves: Curves, layer: int) -> Claim:
     first = curves.snr[layer, :, 0]
-    logs = mean_interval(np.log(np.where(first > 0, first, np.nan)))
     return _claim(
         curves,
         f"5. Layer {curves.name(layer)} starts in drift, with a gradient SNR above one",
         "SNR at the first snapshot, geometric mean",
-        Estimate(*np.exp([logs.mean, logs.low, logs.high]).tolist(), int(logs.count)),
+        geometric_mean(first),
         above=1.0,
     )
 

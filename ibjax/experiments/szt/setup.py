@@ -43,7 +43,7 @@ class SztSetup(Setup):
       train_fraction: Part of the 4,096 inputs to train on, in (0, 1]; several are
         swept.
       noise_variance: Variance of the noise for the estimators kde and knn, in squared
-        units of activity; several are swept.
+        units of activity; several are swept, in one program if kde alone reads them.
       split: Rows to train on: drawn for each network, or the first ones in counting
         order as in the authors' program.
       sharpness: Slope of the sigmoid that softens the labels, per unit of score; 54.5
@@ -87,7 +87,10 @@ class SztSetup(Setup):
     def number_fields(self) -> tuple[str, ...]:
         """Numbers that are trained side by side."""
         # The range of activities is that of one learning rate.
-        return () if "data-range" in self.estimators else ("learning_rate",)
+        rate = () if "data-range" in self.estimators else ("learning_rate",)
+        # Neighbours have the entropy of one noise in their program, in float64.
+        by_kernels = "kde" in self.estimators and "knn" not in self.estimators
+        return (*rate, "noise_variance") if by_kernels else rate
 
     def check(self) -> None:
         """Check the fields; see the base class."""
@@ -114,7 +117,10 @@ class SztSetup(Setup):
             # Rows that cannot be trained on fail here, before anything has run.
             check_batch(task, config)
             network = network_of(chosen["hidden"], chosen["activation"], self.init)
-            measured = probes_of(chosen["noise_variance"])
+            noise_variance = chosen["noise_variance"]
+            if "noise_variance" in self.varied:
+                noise_variance = "noise_variance"
+            measured = probes_of(noise_variance)
             if "data-range" in self.estimators:
                 find_range = partial(
                     activity_range,
