@@ -89,6 +89,7 @@ def _neighbour_entropies(weights: str | None) -> Method:
         counts_copies=True,
         needs_density=True,
         weights=weights,
+        not_finite="repeated samples have no differential entropy",
     )
 
 
