@@ -4,22 +4,25 @@ import difflib
 import importlib.metadata
 import platform
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import tyro
-from rich.console import Console
 
 import ibjax
 from ibjax import results
+from ibjax.cli import process
 from ibjax.cli.curve import curve
+from ibjax.cli.progress import plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import keep_programs, use_all_cores
 from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.results.directory import reserved
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 
@@ -28,6 +31,15 @@ __all__ = ["main"]
 _NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+# Mistakes of the caller, a package that is missing, and numbers without room for them.
+_BAD_INPUT = (
+    ValueError,
+    ResultsError,
+    OSError,
+    ModuleNotFoundError,
+    MemoryError,
+    OverflowError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
       arguments: Command-line arguments, those of the process by default.
 
     Raises:
-      SystemExit: With 2 if the input was bad, with 130 if it was interrupted.
+      SystemExit: With 2 if the input was bad, with 130 if it was interrupted, with 128
+        and the number of the signal if another one stopped it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
@@ -48,26 +61,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments.remove(_NO_CACHE)
     else:
         keep_programs(cache_directory() / "programs")
-    try:
-        _check_names(arguments)
-        tyro.extras.subcommand_cli_from_dict(
-            _COMMANDS,
-            prog="ibjax",
-            description="Information-bottleneck analysis of deep networks. --version "
-            "prints the version. Compiled programs are kept for the next run; "
-            f"{_NO_CACHE} does without.",
-            args=arguments,
-            config=(
-                tyro.conf.FlagCreatePairsOff,
-                tyro.conf.OmitSubcommandPrefixes,
-            ),
-        )
-    except (ValueError, ResultsError, OSError) as error:
-        print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
-        raise SystemExit(_EXIT_BAD_INPUT) from error
-    except KeyboardInterrupt:
-        print("ibjax: interrupted; --resume goes on from here", file=sys.stderr)
-        raise SystemExit(_EXIT_INTERRUPTED) from None
+    goes_on = "; --resume goes on from the last snapshot"
+    goes_on = goes_on if arguments[:1] and arguments[0] in _EXPERIMENTS else ""
+    with process.outliving_its_reader(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            with process.stopped_by_signals(goes_on):
+                _run(arguments)
+        except _BAD_INPUT as error:
+            hint = goes_on if process.is_full(error) else ""
+            print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
+            raise SystemExit(_EXIT_BAD_INPUT) from error
+        except RuntimeError as error:
+            # JAX's own words for a platform that was asked for and is not there.
+            if "Unable to initialize backend" not in str(error):
+                raise
+            print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
+            raise SystemExit(_EXIT_BAD_INPUT) from error
+        except KeyboardInterrupt:
+            print(f"ibjax: interrupted{goes_on}", file=sys.stderr)
+            raise SystemExit(_EXIT_INTERRUPTED) from None
+        except process.Stopped as stopped:
+            print(f"ibjax: stopped by {stopped.name}{goes_on}", file=sys.stderr)
+            raise SystemExit(stopped.code) from None
+
+
+def _run(arguments: Sequence[str]) -> None:
+    _check_names(arguments)
+    tyro.extras.subcommand_cli_from_dict(
+        _COMMANDS,
+        prog="ibjax",
+        description="Information-bottleneck analysis of deep networks. --version "
+        "prints the version. Compiled programs are kept for the next run; "
+        f"{_NO_CACHE} does without.",
+        args=arguments,
+        config=(
+            tyro.conf.FlagCreatePairsOff,
+            tyro.conf.OmitSubcommandPrefixes,
+        ),
+    )
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"ibjax: warning: {_one_line(message)}", file=sys.stderr)
 
 
 def _report(directory: tyro.conf.Positional[Path]) -> None:
@@ -78,12 +114,13 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     """
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
+        directory = directory if directory.is_dir() else directory.parent
         if "i_xt" not in dataset:
             raise ResultsError(
                 f"{directory} has no I(X;T): no estimator was among its probes"
             )
-        console = Console(highlight=False, soft_wrap=True)
-        write_report(dataset, directory, console, drawing)
+        with reserved(directory):
+            write_report(dataset, directory, plain_console(), drawing)
 
 
 def _info() -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from ibjax.bottleneck import critical_beta, information_curve
 from ibjax.bottleneck.tables import merge_inputs
 from ibjax.cli import curve_output
 from ibjax.cli.joint_table import Table, read_table
+from ibjax.cli.options import check_key
 from ibjax.measures import NATS_PER_BIT
 from ibjax.numerics import checks
+from ibjax.results.directory import RunDirectory, reserved
 
 __all__ = ["CurveOptions", "Table", "curve", "read_table"]
 
@@ -29,7 +30,8 @@ _HIGHEST_BETA = 1e6
 # More are no more use to a reader, and would fill the memory before the first is done.
 _MOST_BETAS = 10_000
 _RESTARTS_OF_FEW_CLUSTERS = 16
-_EXIT_INTERRUPTED = 130
+# More than anyone waits for, and less than fills the memory before a word is said.
+_MOST_RESTARTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -87,17 +89,14 @@ def curve(
       table: File of joint probabilities, or of counts.
       options: Points, restarts and output.
     """
-    try:
-        _curve(table, options)
-    except KeyboardInterrupt:
-        print("ibjax: interrupted", file=sys.stderr)
-        raise SystemExit(_EXIT_INTERRUPTED) from None
-
-
-def _curve(path: Path, options: CurveOptions) -> None:
-    started = time.perf_counter()
     _check_options(options)
-    table = read_table(path, counts=options.counts)
+    joint = read_table(table, counts=options.counts)
+    with reserved(options.output) as own:
+        _curve(table, joint, options, own)
+
+
+def _curve(path: Path, table: Table, options: CurveOptions, own: RunDirectory) -> None:
+    started = time.perf_counter()
     with jax.enable_x64(True):
         merged, _ = merge_inputs(table.p_xy)
         i_xy = float(measures.mutual_information(merged))
@@ -137,30 +136,22 @@ def _curve(path: Path, options: CurveOptions) -> None:
             for name, column in curve_output.columns_of(found).items()
         },
     }
-    curve_output.write(found, i_xy, content, options.output)
+    curve_output.write(found, i_xy, content, own)
     print(f"{time.perf_counter() - started:.0f} s in all")
 
 
 def _check_options(options: CurveOptions) -> None:
-    checks.at_least("betas", options.betas, 2)
-    if options.betas > _MOST_BETAS:
-        raise ValueError(f"betas must be at most {_MOST_BETAS}, got {options.betas}")
+    check_key(options.key)
+    checks.in_range("betas", options.betas, f"[2, {_MOST_BETAS}]")
     checks.positive("min-beta", options.min_beta)
-    if options.max_beta is not None and not (
-        options.min_beta < options.max_beta < math.inf
-    ):
-        raise ValueError(
-            f"max-beta must be finite and above min-beta, {options.min_beta:g}, got "
-            f"{options.max_beta}"
-        )
+    if options.max_beta is not None:
+        checks.in_range("max-beta", options.max_beta, f"({options.min_beta}, inf)")
     if options.num_clusters is not None:
-        checks.at_least("num-clusters", options.num_clusters, 1)
-    least = 0 if options.num_clusters is None else 1
-    if options.restarts is not None and options.restarts < least:
-        reason = " with num-clusters" if least else ""
-        raise ValueError(
-            f"restarts must be at least {least}{reason}, got {options.restarts}"
-        )
+        checks.count("num-clusters", options.num_clusters)
+    if options.restarts is not None:
+        # Few clusters have local optima: one start at random at the least.
+        least = 0 if options.num_clusters is None else 1
+        checks.in_range("restarts", options.restarts, f"[{least}, {_MOST_RESTARTS}]")
 
 
 def _configuration(

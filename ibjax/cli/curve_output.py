@@ -13,7 +13,8 @@ from ibjax.bottleneck import InformationCurve
 from ibjax.cli.joint_table import Table
 from ibjax.measures import NATS_PER_BIT
 from ibjax.plots.files import encode_figure
-from ibjax.results.files import ResultsError, write_atomically
+from ibjax.results.directory import RunDirectory, check_same_run
+from ibjax.results.files import DATASET_FILE, ResultsError, write_atomically
 
 __all__ = [
     "check_output",
@@ -32,26 +33,31 @@ _SAME_BETA = 1e-3
 
 def check_output(directory: Path, configuration: dict[str, Any]) -> None:
     """Check that a directory holds no files of another run."""
+    finished = directory / DATASET_FILE
+    if finished.exists():
+        raise ResultsError(
+            f"{directory} holds the results of a sweep; choose another directory"
+        )
     there = [name for name in _FILES if (directory / name).exists()]
     if not there:
         return
     try:
         earlier = json.loads((directory / _FILES[0]).read_text())["configuration"]
-        differing = [
-            name.replace("_sha256", "").replace("_", "-")
-            for name, value in configuration.items()
-            if earlier.get(name) != value
-        ]
+        earlier = _as_options(earlier)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(
             f"{directory} holds {', '.join(there)} of an unknown run; choose another "
-            "output"
+            "directory"
         ) from error
-    if differing:
-        raise ResultsError(
-            f"{directory} holds another run, which differs in {', '.join(differing)}; "
-            "choose another output"
-        )
+    check_same_run(directory, _as_options(configuration), earlier)
+
+
+def _as_options(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration by the names of the command's options."""
+    return {
+        name.replace("_sha256", "").replace("_", "-"): value
+        for name, value in configuration.items()
+    }
 
 
 def print_task(
@@ -145,7 +151,7 @@ def columns_of(found: InformationCurve) -> dict[str, np.ndarray]:
 
 
 def write(
-    found: InformationCurve, i_xy: float, content: dict[str, Any], output: Path
+    found: InformationCurve, i_xy: float, content: dict[str, Any], own: RunDirectory
 ) -> None:
     """Write the curve as a table and as figures, and with ``content`` as JSON."""
     table = pd.DataFrame(columns_of(found))
@@ -160,5 +166,6 @@ def write(
         "curve.pdf": drawn[".pdf"],
     }
     for name, data in files.items():
-        write_atomically(output / name, data)
-    print(f"written to {output}: {', '.join(files)}")
+        with own.replacing(name) as path:
+            write_atomically(path, data)
+    print(f"written to {own.path}: {', '.join(files)}")

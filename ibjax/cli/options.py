@@ -10,6 +10,7 @@ from ibjax.datasets.images import Images, image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.experiment import Experiment, Part
+from ibjax.numerics import checks
 
 __all__ = [
     "ImageOptions",
@@ -20,7 +21,13 @@ __all__ = [
     "SizeOptions",
     "SourceOptions",
     "SweepOptions",
+    "check_key",
 ]
+
+
+def check_key(key: int) -> None:
+    """Check a seed of random numbers, of which JAX would cut off all beyond 32 bits."""
+    checks.in_range("key", key, "[0, 4294967295]")
 
 
 def _automatic(text: str, default: str = "automatic"):

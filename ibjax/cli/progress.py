@@ -9,12 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ibjax.results.cells import place_text
-from ibjax.sweeps.grid import AnyCell
+from ibjax.sweeps.grid import Cell
 from ibjax.sweeps.runs import Progress as SweepProgress
 
-__all__ = ["GridBar", "ProgressBar"]
+__all__ = ["GridBar", "ProgressBar", "plain_console"]
 
 _EPOCHS_TO_TELL = 16
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that prints texts as they are, also those with brackets in them."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
 
 
 class ProgressBar:
@@ -35,7 +40,7 @@ class ProgressBar:
         self._steps: list[tuple[int, float]] = []
         self._epoch = 0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
@@ -121,7 +126,7 @@ class GridBar:
         self._shown.close()
 
     def update(
-        self, name: str, cells: Sequence[AnyCell], number: int, progress: SweepProgress
+        self, name: str, cells: Sequence[Cell], number: int, progress: SweepProgress
     ) -> None:
         """Show how far a cell of a grid is.
 

@@ -1,7 +1,6 @@
 """``ibjax report``: figures and summary of finished results."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import xarray as xr
 from rich.console import Console
 
 from ibjax import results
+from ibjax.cli import process
 from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.text import format_grid, format_summary
@@ -27,7 +27,7 @@ def drawing_beside() -> Iterator[Drawing]:
     There are none in a program that calls the command after JAX or threads of its own
     have begun, since they may hold locks that a fork would never see released.
     """
-    alone = threading.active_count() == 1 and not _jax_has_started()
+    alone = process.is_alone() and not _jax_has_started()
     with forked_drawing(None if alone else 0) as drawing:
         yield drawing
 
@@ -74,4 +74,4 @@ def write_report(
     if others:
         text += f"\n\n{', '.join(others)}: in the report and in summary.json"
     text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
-    console.print(text, markup=False)
+    console.print(text)

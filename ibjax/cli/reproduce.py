@@ -4,15 +4,15 @@ import shlex
 import sys
 
 import tyro
-from rich.console import Console
 
 from ibjax.cli.options import ReproduceOptions
-from ibjax.cli.progress import GridBar
+from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.reproduce import reproduce as run
+from ibjax.results.directory import reserved
 
 __all__ = ["reproduce"]
 
@@ -39,8 +39,12 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
             )
             return image_task("digits")
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with drawing_beside() as drawing, GridBar(console) as bar:
+    console = plain_console(stderr=True)
+    with (
+        drawing_beside() as drawing,
+        reserved(options.output),
+        GridBar(console) as bar,
+    ):
         table = run(
             experiment,
             options.output,

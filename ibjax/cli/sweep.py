@@ -7,15 +7,16 @@ from functools import partial
 
 import jax
 import tyro
-from rich.console import Console
 
-from ibjax.cli.options import Options, SweepOptions
-from ibjax.cli.progress import GridBar
+from ibjax.cli.options import Options, SweepOptions, check_key
+from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.experiments.catalogue import SWEEPS
+from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
+from ibjax.results.directory import reserved
 from ibjax.results.provenance import describe_devices
-from ibjax.sweeps.grid import AnyCell, sweep_grid
+from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
 
@@ -34,7 +35,8 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
 
 def _sweep(options: SweepOptions, drawing: Drawing) -> None:
     started = time.perf_counter()
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
+    check_key(options.run.key)
     part = SWEEPS[options.name]._replace(setup=options.setup)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
@@ -50,7 +52,7 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
         description={"command": f"ibjax sweep {options.name}"},
         **run,
     )
-    console.print(_announcement(options, cells, scale.seeds), markup=False)
+    console.print(_announcement(options, cells, scale.seeds))
     devices = describe_devices(run["devices"])
     console.print(f"devices: {devices}; output: {options.output}")
     with GridBar(console) as bar:
@@ -63,11 +65,12 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
             on_progress=partial(bar.update, "", cells),
             **run,
         )
-    write_report(dataset, options.output, console, drawing)
+    with reserved(options.output):
+        write_report(dataset, options.output, console, drawing)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str:
+def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
@@ -96,10 +99,11 @@ def _announcement(options: Options, cells: Sequence[AnyCell], seeds: int) -> str
     return "\n".join(lines)
 
 
-def _estimators(cell: AnyCell) -> list[str]:
+def _estimators(cell: Cell) -> list[str]:
     """Estimators of a cell, in the words of its probes."""
-    probes = getattr(cell, "probes", ())
-    probes = [probes] if callable(probes) else probes
+    if cell.trainable is not None:
+        return list(cell.trainable.estimators.values())
+    probes = [cell.probes] if callable(cell.probes) else cell.probes
     return [text for probe in probes for text in getattr(probe, "labels", {}).values()]
 
 
@@ -107,6 +111,5 @@ def _chosen_devices(number: int | None) -> list[jax.Device]:
     devices = jax.devices()
     if number is None:
         return devices
-    if not 1 <= number <= len(devices):
-        raise ValueError(f"devices must lie in [1, {len(devices)}], got {number}")
+    checks.in_range("devices", number, f"[1, {len(devices)}]")
     return devices[:number]

@@ -4,6 +4,7 @@ from typing import Literal
 
 from ibjax import training
 from ibjax.datasets.task import Task
+from ibjax.numerics import checks
 
 __all__ = [
     "Activation",
@@ -27,11 +28,9 @@ COINCIDENCE_FACTOR = 2.0
 def check_batch(task: Task, config: training.TrainConfig) -> None:
     """Check that there are as many rows to train on as a batch is asked to have."""
     num_rows = training.num_train_rows(task, config)
-    if config.batch_size is not None and config.batch_size > num_rows:
-        raise ValueError(
-            f"batch_size must be at most the training set's {num_rows} rows, got "
-            f"{config.batch_size}"
-        )
+    if config.batch_size is not None:
+        name = f"batch_size, of {num_rows} rows to train on,"
+        checks.in_range(name, config.batch_size, f"[1, {num_rows}]")
 
 
 def hidden_widths(hidden: str) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ibjax.claims import Claim
 from ibjax.experiments.setup import Context, Setup
-from ibjax.sweeps.grid import AnyCell
+from ibjax.sweeps.grid import Cell
 from ibjax.sweeps.runs import snapshot_epochs
 
 __all__ = ["Experiment", "Part", "Scale"]
@@ -62,7 +62,7 @@ class Part(NamedTuple):
 
     def cells(
         self, scale: Scale, *, also: Iterable[int] = (), **context: Any
-    ) -> list[AnyCell]:
+    ) -> list[Cell]:
         """Cells of the grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
 
         Args:

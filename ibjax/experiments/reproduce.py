@@ -1,5 +1,6 @@
 """Run of an experiment: sweeps, figures, and its claims held against them."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,13 @@ from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
 from ibjax.plots.files import encode_figure, write_figure
 from ibjax.plots.processes import Drawing
-from ibjax.results.files import write_atomically
-from ibjax.sweeps.grid import AnyCell, sweep_grid
+from ibjax.results.files import ResultsError, write_atomically
+from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.runs import Progress
 
 __all__ = ["OnProgress", "reproduce"]
 
-OnProgress = Callable[[str, Sequence[AnyCell], int, Progress], None]
+OnProgress = Callable[[str, Sequence[Cell], int, Progress], None]
 """Called after every step: name of the grid, its cells, number of the one that runs,
 and how far that is."""
 
@@ -78,6 +79,7 @@ def reproduce(
       ...     print(table.splitlines()[0])
       | claim | number that decides it | holds if | verdict | corrected |
     """
+    _check_output(experiment, output)
     setup = experiment.setup if setup is None else setup
     if experiment.run is not None:
         if resume:
@@ -108,6 +110,23 @@ def reproduce(
             on_progress=on_progress and partial(on_progress, name, cells),
         )
     return _write(experiment, datasets, output, command, drawing or Drawing())
+
+
+def _check_output(experiment: Experiment, output: Path) -> None:
+    """Check that a directory holds no claims of another experiment."""
+    path = output / "claims.json"
+    if not path.exists():
+        return
+    try:
+        title = json.loads(path.read_text()).get("title", experiment.title)
+    except (ValueError, AttributeError) as error:
+        raise ResultsError(
+            f"{path} cannot be read; remove it, or choose another directory"
+        ) from error
+    if title != experiment.title:
+        raise ResultsError(
+            f"{output} holds another experiment, {title}; choose another directory"
+        )
 
 
 def _read(sources: Sequence[Path], name: str) -> xr.Dataset:

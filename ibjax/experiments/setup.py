@@ -3,8 +3,7 @@
 import abc
 import dataclasses
 import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,7 +11,12 @@ import jax
 
 from ibjax.datasets.images import first_measured
 from ibjax.datasets.task import Task
-from ibjax.sweeps.grid import AnyCell
+from ibjax.experiments.choices import check_batch
+from ibjax.networks.network import Network
+from ibjax.numerics import checks
+from ibjax.sweeps.grid import Cell
+from ibjax.training.config import TrainConfig
+from ibjax.training.objectives import ObjectiveFn
 
 __all__ = ["Context", "Setup"]
 
@@ -89,7 +93,7 @@ class Setup(abc.ABC):
     needs_images: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def cells(self, context: Context) -> list[AnyCell]:
+    def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid, for :func:`ibjax.sweeps.grid.sweep_grid`.
 
         Args:
@@ -101,6 +105,51 @@ class Setup(abc.ABC):
         Raises:
           ValueError: If a field or a number is out of range.
         """
+
+    def cell(
+        self,
+        context: Context,
+        place: dict[str, float | str],
+        task: Task,
+        network: Network | Callable[..., Network],
+        config: TrainConfig,
+        probes: Any,
+        own: Mapping[str, Any],
+        *,
+        objective: ObjectiveFn | None = None,
+    ) -> Cell:
+        """One cell, which varies the set-up's numbers at the context's snapshots.
+
+        Args:
+          context: Everything besides the set-up.
+          place: Its place in the grid.
+          task: See :class:`ibjax.sweeps.Cell`.
+          network: See there, or a function of numbers that are varied.
+          config: See there.
+          probes: See there.
+          own: What it says of itself in the dataset's ``configuration``, besides the
+            context's description.
+          objective: See there.
+
+        Returns:
+          The cell.
+
+        Raises:
+          ValueError: If a batch is larger than the training set.
+        """
+        # Rows that cannot be trained on fail here, before anything has run.
+        check_batch(task, config)
+        return Cell(
+            place,
+            task,
+            network,
+            config,
+            context.snapshots,
+            probes,
+            {**own, **context.description},
+            objective,
+            self.varied,
+        )
 
     def swept(self, name: str) -> tuple[float | str, ...]:
         """Values of a field of the grid.
@@ -168,14 +217,11 @@ class Setup(abc.ABC):
         for field in dataclasses.fields(self):
             values = getattr(self, field.name)
             name = field.name.replace("_", "-")
-            if isinstance(values, tuple) and not values:
-                raise ValueError(f"{name} must name at least one, got none")
+            if isinstance(values, tuple):
+                checks.not_empty(name, values)
             swept = self.swept(field.name) if field.name in self.grid_fields else ()
             if len(set(swept)) < len(swept):
                 raise ValueError(f"{name} must name each value once, got {values}")
             if field.name in self.positive_fields:
                 for value in values if isinstance(values, tuple) else (values,):
-                    if not 0 < value < math.inf:
-                        raise ValueError(
-                            f"{name} must be one positive number, got {value}"
-                        )
+                    checks.positive(name, value)

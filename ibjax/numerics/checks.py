@@ -20,10 +20,13 @@ __all__ = [
     "counts",
     "finite",
     "floating",
+    "holds",
     "in_range",
     "indices",
     "integers",
     "is_traced",
+    "key",
+    "not_empty",
     "not_negative",
     "one_of",
     "positive",
@@ -194,11 +197,42 @@ def one_of(
     """
     allowed = tuple(allowed)
     # An array equals a name entry by entry, which `in` could not make a yes or no of.
-    if not isinstance(value, str | int | float | None) or value not in allowed:
+    if (
+        not isinstance(value, str | int | float | np.number | None)
+        or value not in allowed
+    ):
         names = ", ".join(map(str, allowed))
         otherwise = otherwise and f" or {otherwise}"
         raise ValueError(f"{name} must be one of {names}{otherwise}, got {value!r}")
     return value
+
+
+def not_empty(name: str, value: Value, what: str = "") -> Value:
+    """Check that a collection has an element; ``what`` says an element of what kind."""
+    if not len(value):
+        what = what and f" {what}"
+        raise ValueError(f"{name} must hold at least one{what}, got none")
+    return value
+
+
+def holds(name: str, value: Iterable[Any], *needed: str, why: str = "") -> None:
+    """Check that a mapping or a dataset has entries of these names.
+
+    ``why`` says what needs them.
+    """
+    found = list(map(str, value))
+    if not set(needed) <= set(found):
+        why = why and f" {why}"
+        raise ValueError(f"{name} must hold {_all(needed)}{why}, got {sorted(found)}")
+
+
+def key(name: str, value: Any) -> Any:
+    """Check that a value is one typed key of JAX."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        found = repr(value) if dtype is None else f"an array of {dtype}"
+        raise TypeError(f"{name} must be a key such as jax.random.key(0), got {found}")
+    return shape(name, value, ())
 
 
 def _array(value: Any) -> Any:

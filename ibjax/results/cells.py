@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 __all__ = [
+    "cell_configurations",
     "cell_name",
     "cells_of",
     "cells_over",
@@ -31,11 +33,26 @@ _AXIS_NAMES = {
 def cell_name(place: dict[str, float | str]) -> str:
     """Name of a cell's directory; empty for the only cell of a plain sweep.
 
+    Characters that are no part of a file's name everywhere, or part cells' names, are
+    written as in addresses of the web.
+
     Example:
       >>> cell_name({"activation": "relu", "batch_size": 512})
       'activation=relu,batch_size=512'
+      >>> cell_name({"data": "../mine"})
+      'data=..%2Fmine'
     """
-    return ",".join(f"{axis}={value}" for axis, value in place.items())
+    return ",".join(
+        f"{_quoted(axis)}={_quoted(value)}" for axis, value in place.items()
+    )
+
+
+def _quoted(text: Any) -> str:
+    return re.sub(
+        r'[\x00-\x1f\x7f%/\\:*?"<>|,=]',
+        lambda found: f"%{ord(found[0]):02X}",
+        str(text),
+    )
 
 
 def combine(
@@ -135,21 +152,36 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
       >>> [place for place, _ in cells_of(example_grid(num_seeds=2))]
       [{'activation': 'tanh'}, {'activation': 'relu'}]
     """
-    configuration = json.loads(dataset.attrs["configuration"])
-    axes = configuration.get("grid", {})
-    if not axes:
+    cells = cell_configurations(json.loads(dataset.attrs["configuration"]))
+    if not cells[0][0]:
         return [({}, dataset)]
     found = []
-    for values, own in zip(
-        itertools.product(*axes.values()), configuration["cells"], strict=True
-    ):
-        place = dict(zip(axes, values, strict=True))
+    for place, own in cells:
         cell = dataset.sel(place)
         cell = cell.isel(layer=np.flatnonzero(cell["layer_width"].values > 0))
-        shared = {k: v for k, v in configuration.items() if k not in ("grid", "cells")}
-        cell.attrs = dataset.attrs | {"configuration": json.dumps(shared | own)}
-        found.append((place, cell.drop_vars(list(axes))))
+        cell.attrs = dataset.attrs | {"configuration": json.dumps(own)}
+        found.append((place, cell.drop_vars(list(place))))
     return found
+
+
+def cell_configurations(
+    configuration: dict[str, Any],
+) -> list[tuple[dict[str, float | str], dict[str, Any]]]:
+    """Place and configuration of every cell; a plain sweep is one without a place.
+
+    Example:
+      >>> cell_configurations({"a": 1, "grid": {"b": [2]}, "cells": [{"b": 2}]})
+      [({'b': 2}, {'a': 1, 'b': 2})]
+    """
+    axes = configuration.get("grid", {})
+    if not axes:
+        return [({}, configuration)]
+    shared = {k: v for k, v in configuration.items() if k not in ("grid", "cells")}
+    places = itertools.product(*axes.values())
+    return [
+        (dict(zip(axes, values, strict=True)), shared | own)
+        for values, own in zip(places, configuration["cells"], strict=True)
+    ]
 
 
 def cells_over(

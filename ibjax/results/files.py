@@ -1,14 +1,19 @@
 """Files of labelled datasets, written whole or not at all, and read with checks."""
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 __all__ = [
     "DATASET_FILE",
@@ -16,6 +21,8 @@ __all__ = [
     "merge",
     "open_dataset",
     "save_dataset",
+    "seal",
+    "unseal",
     "write_atomically",
 ]
 
@@ -23,6 +30,10 @@ DATASET_FILE = "results.nc"
 """Name of the dataset's file in a sweep's directory."""
 
 _FILE_MODE = 0o644
+# Line after the last byte of a file's own format, whose readers stop before it.
+_SEAL = b"\nibjax sha256 %s\n"
+_SEAL_LENGTH = len(_SEAL % bytes(64))
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 class ResultsError(Exception):
@@ -31,6 +42,9 @@ class ResultsError(Exception):
 
 def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
     """Writes a dataset to one netCDF file; a crash leaves the old file or the new one.
+
+    The file ends with a digest of its bytes, see :func:`seal`, which other readers of
+    netCDF pass over.
 
     Args:
       dataset: The dataset.
@@ -48,8 +62,41 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
       True
     """
     path = Path(path)
+    # In memory first: HDF5 crashes some time after it could not write to a full disk.
+    buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
     with _temporary_beside(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
+        temporary.write_bytes(seal(buffer.getvalue()))
+
+
+def seal(content: bytes) -> bytes:
+    """Bytes of a file, and after them a line with their SHA-256 digest.
+
+    Args:
+      content: The bytes.
+
+    Returns:
+      Bytes from which :func:`unseal` gets them back, or tells that they changed.
+
+    Example:
+      >>> unseal(seal(b"numbers")), unseal(b"numbers")
+      (b'numbers', None)
+    """
+    return content + _SEAL % hashlib.sha256(content).hexdigest().encode()
+
+
+def unseal(content: bytes) -> bytes | None:
+    """Bytes before their digest; None if there is none, or it is of other bytes.
+
+    Args:
+      content: All bytes of a file.
+
+    Returns:
+      The bytes without the line that :func:`seal` wrote after them.
+    """
+    body = content[:-_SEAL_LENGTH]
+    return body if seal(body) == content else None
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> Path:
@@ -87,7 +134,9 @@ def open_dataset(path: str | Path) -> xr.Dataset:
       The dataset.
 
     Raises:
-      ResultsError: If there is no file, or it is damaged, or holds no sweep.
+      ResultsError: If there is no file, or it is damaged, or holds no sweep. Files of
+        versions before 0.2.0 have no digest, and say so by a warning: of those only
+        some damages are found.
 
     Example:
       >>> open_dataset("no-such-place")
@@ -100,6 +149,20 @@ def open_dataset(path: str | Path) -> xr.Dataset:
         path = path / DATASET_FILE
     if not path.is_file():
         raise ResultsError(f"no results: {path} does not exist")
+    # Before HDF5 sees it, which loops for ever over some damaged bytes.
+    content = path.read_bytes()
+    if unseal(content) is None:
+        if not _is_unsealed(content):
+            raise ResultsError(
+                f"{path} is damaged or no netCDF file (its bytes are not those that "
+                "were written)"
+            )
+        warnings.warn(
+            f"{path} has no digest, as files of earlier versions: damages may go "
+            "unnoticed",
+            stacklevel=2,
+        )
+    del content
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset = dataset.load()
@@ -125,7 +188,8 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
       One dataset, sorted by seed.
 
     Raises:
-      ValueError: If configurations differ or a seed appears twice.
+      ValueError: If configurations differ, or a seed appears twice, or one between the
+        first and the last is missing.
 
     Example:
       >>> parts = [
@@ -158,6 +222,12 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     seeds = np.concatenate([d.seed.values for d in datasets])
     if len(np.unique(seeds)) != len(seeds):
         raise ValueError("datasets share seeds; each may appear once")
+    missing = sorted(set(range(seeds.min(), seeds.max() + 1)) - set(seeds.tolist()))
+    if missing:
+        raise ValueError(
+            f"datasets must hold all seeds from {seeds.min()} to {seeds.max()}, got "
+            f"none of {_listed(missing)}"
+        )
     merged = xr.concat(datasets, "seed", data_vars="minimal", combine_attrs="override")
     merged = merged.sortby("seed")
     configuration = json.loads(datasets[0].attrs["configuration"])
@@ -173,7 +243,7 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
 @contextlib.contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
     """A temporary file that takes the place of ``path`` if all goes well."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -182,5 +252,31 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(_FILE_MODE)
         os.replace(temporary, path)
+    except OSError as error:
+        # That of a full disk names no file, or the temporary one.
+        reason = error.strerror or str(error)
+        if error.errno is None:
+            raise OSError(f"{reason}: {path}") from error
+        raise OSError(error.errno, reason, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_unsealed(content: bytes) -> bool:
+    """Check that HDF5 says of a file that it ends with the file's last byte.
+
+    A sealed file does not, so that one whose seal is lost is not taken for an old one.
+    """
+    if content[:8] != _HDF5 or len(content) < 64:
+        return False
+    # Where the superblock keeps the end depends on its version.
+    at = {0: 40, 1: 44, 2: 28, 3: 28}.get(content[8])
+    return at is not None and int.from_bytes(content[at : at + 8], "little") == len(
+        content
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    """The first of some numbers as text, and how many are left."""
+    more = f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
+    return ", ".join(map(str, numbers[:8])) + more

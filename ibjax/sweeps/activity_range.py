@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ibjax import datasets, networks, probes, training
+from ibjax.numerics import checks
 from ibjax.sweeps.seeds import sweep
 
 __all__ = ["activity_range"]
@@ -57,10 +58,7 @@ def activity_range(
       >>> print(low, high > 1)
       0.0 True
     """
-    if len(network.layer_names) < 2:
-        raise ValueError(
-            "network must have a hidden layer to have a range of, got none"
-        )
+    checks.at_least("number of the network's layers", len(network.layer_names), 2)
     dataset = sweep(
         key,
         task,

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.estimators import LayerInformation
+from ibjax.numerics import checks
 from ibjax.results.provenance import describe_devices, package_versions
 from ibjax.training.trainable import Trainable, Variable
 
@@ -71,17 +72,8 @@ def check_record(
             continue
         else:
             dims = known.dims
-        if len(dims) != len(value.shape):
-            raise ValueError(
-                f"{name} must have the dims {dims} that its probe declares, got "
-                f"an array of shape {value.shape}"
-            )
-        for dim, size in zip(dims, value.shape, strict=True):
-            if dim == "layer" and size != num_layers:
-                raise ValueError(
-                    f"{name} must have an entry for each of the {num_layers} layers, "
-                    f"got an array of shape {value.shape}"
-                )
+        axes = [num_layers if dim == "layer" else dim for dim in dims]
+        checks.shape(name, value, axes, why=f"for the dims {dims} of its probe")
 
 
 def to_dataset(

@@ -2,24 +2,28 @@
 
 import io
 import json
-import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from ibjax.results.directory import RunDirectory, check_same_run
 from ibjax.results.files import (
     DATASET_FILE,
     ResultsError,
     open_dataset,
     save_dataset,
+    seal,
+    unseal,
     write_atomically,
 )
 
 __all__ = [
     "CHECKPOINT_FILE",
     "Checkpoint",
+    "check_fits",
     "find_earlier",
     "save_checkpoint",
     "save_finished",
@@ -27,6 +31,9 @@ __all__ = [
 
 CHECKPOINT_FILE = "checkpoint.npz"
 """Name of an unfinished sweep's file in its directory."""
+
+# Kept in the file, so that one that lost its digest is not taken for an older one.
+_FORMAT = 2
 
 
 class Checkpoint(NamedTuple):
@@ -44,53 +51,65 @@ class Checkpoint(NamedTuple):
 
 
 def find_earlier(
-    directory: Path | None, configuration: dict[str, Any], resume: bool
+    directory: RunDirectory | None,
+    configuration: dict[str, Any],
+    resume: bool,
+    *,
+    cells: Collection[str] = (),
+    unknown: Collection[str] = (),
 ) -> Checkpoint | xr.Dataset | None:
-    """Earlier results or checkpoint of a run in a directory.
+    """Earlier results or checkpoint of a run or a grid in a directory.
 
     Args:
-      directory: The run's directory, made if need be; None for no directory.
+      directory: The run's directory; None for no directory.
       configuration: All that decides the run's numbers, as JSON returns it.
       resume: Whether the run may be there already.
+      cells: Names of the directories of a grid's cells.
+      unknown: Entries of the configuration that are not known yet.
 
     Returns:
       The finished results, the checkpoint of an unfinished run, or None.
 
     Raises:
-      ResultsError: If another run is there, or this one and it is not to be resumed.
+      ResultsError: If another run is there, or a damaged one, or this one and it is not
+        to be resumed.
     """
     if directory is None:
         return None
-    directory.mkdir(parents=True, exist_ok=True)
-    finished, unfinished = directory / DATASET_FILE, directory / CHECKPOINT_FILE
+    path = directory.path
+    finished, unfinished = path / DATASET_FILE, path / CHECKPOINT_FILE
+    done: Checkpoint | xr.Dataset | None = None
     if finished.exists():
-        dataset = open_dataset(finished)
-        found, done = json.loads(dataset.attrs["configuration"]), dataset
+        done = open_dataset(finished)
+        check_same_run(
+            path, configuration, _json(done.attrs["configuration"]), unknown=unknown
+        )
     elif unfinished.exists():
         found, done = _load_checkpoint(unfinished)
-    else:
-        return None
-    names = [
-        name
-        for name in configuration | found
-        if configuration.get(name) != found.get(name)
-    ]
-    if names:
+        check_same_run(path, configuration, found, unknown=unknown)
+    # The cells of a grid, which has no file of its own before it is finished.
+    begun = {
+        file.parent.name
+        for name in (DATASET_FILE, CHECKPOINT_FILE)
+        for file in path.glob(f"*=*/{name}")
+    }
+    others = sorted(begun - set(cells))
+    if others:
         raise ResultsError(
-            f"{directory} holds another run, which differs in {', '.join(names)}; "
-            "choose another directory"
+            f"{path} holds another run, with the cell {others[0]}; choose another "
+            "directory"
         )
-    if not resume:
+    if (done is not None or begun) and not resume:
         state = "the results" if finished.exists() else "an unfinished run"
         raise ResultsError(
-            f"{directory} already holds {state} of this configuration; resume it, or "
+            f"{path} already holds {state} of this configuration; resume it, or "
             "choose another directory"
         )
     return done
 
 
 def save_checkpoint(
-    directory: Path, checkpoint: Checkpoint, configuration: dict[str, Any]
+    directory: RunDirectory, checkpoint: Checkpoint, configuration: dict[str, Any]
 ) -> None:
     """Replace the directory's checkpoint, in one step."""
     arrays = {f"state_{n}": leaf for n, leaf in enumerate(checkpoint.leaves)}
@@ -99,39 +118,94 @@ def save_checkpoint(
     buffer = io.BytesIO()
     np.savez(
         buffer,
+        format=_FORMAT,
         configuration=json.dumps(configuration),
         wall_seconds=checkpoint.wall_seconds,
         **arrays,
     )
-    write_atomically(directory / CHECKPOINT_FILE, buffer.getvalue())
+    with directory.replacing(CHECKPOINT_FILE) as path:
+        write_atomically(path, seal(buffer.getvalue()))
 
 
-def save_finished(directory: Path, dataset: xr.Dataset) -> None:
+def save_finished(directory: RunDirectory, dataset: xr.Dataset) -> None:
     """Save the results, in place of the checkpoint."""
-    save_dataset(dataset, directory / DATASET_FILE)
-    (directory / CHECKPOINT_FILE).unlink(missing_ok=True)
+    with directory.replacing(DATASET_FILE) as path:
+        save_dataset(dataset, path)
+    (directory.path / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def check_fits(
+    checkpoint: Checkpoint,
+    state: list[Any],
+    record: dict[str, Any],
+    *,
+    num_rows: int,
+) -> None:
+    """Check that a checkpoint is of what is trained, before it is trained further.
+
+    Args:
+      checkpoint: The checkpoint.
+      state: Leaves of the state of one seed, or their shapes.
+      record: Arrays of one seed at one snapshot by name, or their shapes.
+      num_rows: Number of seeds, or of all copies where numbers are varied.
+
+    Raises:
+      ResultsError: If a shape, a type or a number of arrays is another one.
+    """
+
+    def described(arrays, rows):
+        return [((*rows, *a.shape), np.dtype(a.dtype)) for a in arrays]
+
+    rows = (num_rows,)
+    names = sorted(record)
+    measured = described([record[name] for name in names], rows)
+    fits = described(checkpoint.leaves, ()) == described(state, rows) and all(
+        sorted(one) == names
+        and described([one[name] for name in names], ()) == measured
+        for one in checkpoint.records
+    )
+    if not fits:
+        raise ResultsError(
+            f"{CHECKPOINT_FILE} is damaged: it holds other states or records than this "
+            "run has; remove it to start afresh"
+        )
 
 
 def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
+    content = path.read_bytes()
+    body = unseal(content)
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        # A zip archive: what was made by hand may hold anything, even no array at all.
+        with np.load(
+            io.BytesIO(content if body is None else body), allow_pickle=False
+        ) as file:
             arrays = dict(file)
+        if body is None and "format" in arrays:
+            raise ValueError("its bytes are not those that were written")
+        arrays.pop("format", None)
         configuration = json.loads(str(arrays.pop("configuration")))
         wall_seconds = float(arrays.pop("wall_seconds"))
-        leaves = [arrays[f"state_{n}"] for n in range(_count(arrays, "state_"))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        leaves = [
+            arrays.pop(f"state_{n}")
+            for n in range(sum(name.startswith("state_") for name in arrays))
+        ]
+        columns = {name.removeprefix("record_"): arrays[name] for name in arrays}
+        (num_records,) = {len(column) for column in columns.values()}
+        if not 0 < num_records <= len(configuration["snapshots"]):
+            raise ValueError(f"it holds {num_records} snapshots")
+    except Exception as error:
+        details = " ".join(str(error).split())[:100] or "no details"
         raise ResultsError(
-            f"{path} is damaged ({type(error).__name__}); remove it to start afresh"
+            f"{path} is damaged ({type(error).__name__}: {details}); remove it to "
+            "start afresh"
         ) from error
-    columns = {
-        name.removeprefix("record_"): column
-        for name, column in arrays.items()
-        if name.startswith("record_")
-    }
-    num_records = len(next(iter(columns.values())))
     records = [{name: columns[name][n] for name in columns} for n in range(num_records)]
     return configuration, Checkpoint(leaves, records, wall_seconds)
 
 
-def _count(names, prefix: str) -> int:
-    return sum(name.startswith(prefix) for name in names)
+def _json(text: str) -> Any:
+    """Content of a configuration; None, which is none, where it cannot be read."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return None

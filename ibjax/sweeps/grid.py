@@ -5,26 +5,40 @@ own; an interrupted grid goes on where it was. What differs between the cells be
 dim of the dataset: ``dataset.sel(activation="relu", batch_size=512)`` is one cell.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import jax
 import xarray as xr
 
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
-from ibjax.results.cells import _axes, _check_places, cell_name, cells_of, combine
-from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, save_dataset
-from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.probes.snapshot import Snapshot
+from ibjax.results.cells import (
+    _check_places,
+    cell_name,
+    cells_of,
+    combine,
+    combined_configuration,
+)
+from ibjax.results.directory import RunDirectory, reserved
+from ibjax.results.files import ResultsError
+from ibjax.sweeps.checkpoint import Checkpoint, find_earlier, save_finished
+from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.runs import Progress
-from ibjax.sweeps.seeds import sweep
+from ibjax.sweeps.seeds import check_vary, run_configurations, sweep_trainable
 from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.trainable import Trainable
 
-__all__ = ["AnyCell", "Cell", "sweep_grid"]
+__all__ = ["Cell", "sweep_grid"]
 
 
 class Cell(NamedTuple):
@@ -32,7 +46,7 @@ class Cell(NamedTuple):
 
     Attributes:
       place: Its coordinate on every axis of the grid, by the axis' name.
-      task: What to learn.
+      task: What to learn; None, as the fields after it, where there is ``trainable``.
       network: The network.
       config: How to train it.
       snapshots: Epochs at which to measure.
@@ -42,21 +56,26 @@ class Cell(NamedTuple):
       objective: What training lowers, see :func:`ibjax.sweep`.
       vary: Numbers that are further axes of the grid, see :func:`ibjax.sweep`; the same
         in all cells. They are trained in one program, and saved together.
+      trainable: What to train where it is no network on a task, see
+        :func:`ibjax.sweeps.sweep_trainable`; it has a description of its own.
     """
 
     place: dict[str, float | str]
-    task: Task
-    network: Network
-    config: TrainConfig
-    snapshots: Sequence[int]
-    probes: Sequence[Probe] | Callable[[], Sequence[Probe]]
-    description: dict[str, Any]
+    task: Task | None = None
+    network: Network | None = None
+    config: TrainConfig | None = None
+    snapshots: Sequence[int] = ()
+    probes: Sequence[Probe] | Callable[[], Sequence[Probe]] = ()
+    description: Mapping[str, Any] = MappingProxyType({})
     objective: ObjectiveFn | None = None
     vary: Mapping[str, Sequence[float]] | None = None
+    trainable: Trainable | None = None
 
     @property
     def network_text(self) -> str:
         """The network in words."""
+        if self.trainable is not None:
+            return f"({', '.join(layer.name for layer in self.trainable.layers)})"
         if "activation" not in self.description:
             described = isinstance(self.network, Network)
             return f"({self.network.description})" if described else "(varied)"
@@ -64,47 +83,27 @@ class Cell(NamedTuple):
         widths = [self.task.num_inputs, *hidden, self.task.num_classes]
         return f"{'-'.join(map(str, widths))} ({activation})"
 
-    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
-        """Sweep; options as those of :func:`ibjax.sweep`."""
-        probes = self.probes() if callable(self.probes) else self.probes
-        return sweep(
-            key,
+    def build(self) -> Trainable:
+        """What is trained, with its probes."""
+        if self.trainable is not None:
+            return self.trainable
+        return network_trainable(
             self.task,
             self.network,
             self.config,
-            snapshots=self.snapshots,
-            probes=probes,
             objective=self.objective,
-            vary=self.vary,
-            description=self.description,
-            **options,
+            probes=self.probes() if callable(self.probes) else self.probes,
+            varied=tuple(self.vary or ()),
+            description=dict(self.description),
         )
-
-
-class AnyCell(Protocol):
-    """Interface of a grid's cells; :class:`Cell` is one."""
-
-    @property
-    def place(self) -> dict[str, float | str]:
-        """Its coordinate on every axis of the grid, by the axis' name."""
-
-    @property
-    def snapshots(self) -> Sequence[int]:
-        """Epochs at which to measure."""
-
-    @property
-    def network_text(self) -> str:
-        """The network in words."""
-
-    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
-        """The cell's dataset; options as those of :func:`ibjax.sweep`."""
 
 
 def sweep_grid(
     key: jax.Array,
-    cells: Sequence[AnyCell],
+    cells: Sequence[Cell],
     *,
     num_seeds: int,
+    first_seed: int = 0,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -121,6 +120,7 @@ def sweep_grid(
       cells: The cells. Their places must be all combinations of their coordinates;
         a single cell without a place is a plain sweep.
       num_seeds: Networks of every cell.
+      first_seed: Number of the first one, see :func:`ibjax.sweep`.
       directory: Where to save; nothing is saved by default. Each cell has a directory
         of its own in it, see :func:`cell_name`.
       resume: Whether to go on with an unfinished run of the same cells.
@@ -135,7 +135,9 @@ def sweep_grid(
 
     Raises:
       ValueError: If the cells are no grid, or an argument is out of range.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      TypeError: If ``key`` is no typed key.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
 
     Example:
       >>> from ibjax import datasets, networks, probes
@@ -155,63 +157,92 @@ def sweep_grid(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 2, 'seed': 2, 'epoch': 2}
     """
+    checks.key("key", key)
     _check_places([cell.place for cell in cells])
-    directory = None if directory is None else Path(directory)
-    whole = None
-    if directory is not None and cells[0].place:
-        whole = directory / DATASET_FILE
-        axes = _axes([cell.place for cell in cells])
-        axes |= getattr(cells[0], "vary", None) or {}
-        _check_directory(directory, axes, resume)
-    datasets = []
-    for number, cell in enumerate(cells):
-
-        def report(progress, number=number):
-            if on_progress is not None:
-                on_progress(number, progress)
-
-        datasets.append(
-            cell.run(
-                key,
-                num_seeds=num_seeds,
-                directory=directory and directory / cell_name(cell.place),
-                resume=resume,
-                block=block,
-                devices=devices,
-                on_progress=report,
+    size = {"num_seeds": num_seeds, "first_seed": first_seed}
+    where = None if directory is None else Path(directory)
+    # One plain sweep has its files where a grid has those of all cells.
+    is_grid = bool(cells[0].place)
+    with reserved(where if is_grid else None) as own:
+        built = [None if callable(cell.probes) else cell.build() for cell in cells]
+        if own is not None:
+            done = _find_grid(own, key, cells, built, resume, **size)
+            if done is not None:
+                return done
+        datasets = []
+        for number, cell in enumerate(cells):
+            datasets.append(
+                sweep_trainable(
+                    key,
+                    built[number] or cell.build(),
+                    snapshots=cell.snapshots,
+                    vary=cell.vary,
+                    directory=where and where / cell_name(cell.place),
+                    resume=resume,
+                    block=block,
+                    devices=devices,
+                    on_progress=on_progress and partial(on_progress, number),
+                    **size,
+                )
             )
-        )
-    if not cells[0].place:
-        return datasets[0]
-    places, parts = [], []
-    for cell, dataset in zip(cells, datasets, strict=True):
-        for place, part in cells_of(dataset):
-            places.append(cell.place | place)
-            parts.append(part)
-    dataset = combine(places, parts)
-    if whole is not None:
-        save_dataset(dataset, whole)
+        if not is_grid:
+            return datasets[0]
+        places, parts = [], []
+        for cell, dataset in zip(cells, datasets, strict=True):
+            for place, part in cells_of(dataset):
+                places.append(cell.place | place)
+                parts.append(part)
+        dataset = combine(places, parts)
+        if own is not None:
+            # Again, for probes whose names were not known before.
+            find_earlier(
+                own,
+                json.loads(dataset.attrs["configuration"]),
+                True,
+                cells=[cell_name(cell.place) for cell in cells],
+            )
+            save_finished(own, dataset)
     return dataset
 
 
-def _check_directory(directory: Path, axes: dict[str, list], resume: bool) -> None:
-    """Check that a directory is empty or holds this grid, to be resumed."""
-    if (directory / CHECKPOINT_FILE).exists():
+def _find_grid(
+    own: RunDirectory,
+    key: jax.Array,
+    cells: Sequence[Cell],
+    built: Sequence[Trainable | None],
+    resume: bool,
+    **size: int,
+) -> xr.Dataset | None:
+    """Finished results of this grid in its directory, if all of it is known yet."""
+    places, configurations = [], []
+    for cell, trainable in zip(cells, built, strict=True):
+        # Probes that are made when it is their turn are not made for their names.
+        known = trainable or cell._replace(probes=(_no_probe,)).build()
+        vary = check_vary(cell.vary)
+        found = run_configurations(
+            key, known, snapshots=cell.snapshots, vary=vary, **size
+        )
+        for values, own_configuration in zip(
+            itertools.product(*vary.values()), found, strict=True
+        ):
+            places.append(cell.place | dict(zip(vary, values, strict=True)))
+            configurations.append(own_configuration)
+    unknown = ("estimators", "probes") if None in built else ()
+    done = find_earlier(
+        own,
+        json.loads(json.dumps(combined_configuration(places, configurations))),
+        resume,
+        cells=[cell_name(cell.place) for cell in cells],
+        unknown=unknown,
+    )
+    if isinstance(done, Checkpoint):
         raise ResultsError(
-            f"{directory} holds an unfinished run that is no grid; choose another "
+            f"{own.path} holds an unfinished run that is no grid; choose another "
             "directory"
         )
-    if not (directory / DATASET_FILE).exists():
-        return
-    if not resume:
-        raise ResultsError(
-            f"{directory} already holds results; resume them, or choose another "
-            "directory"
-        )
-    dataset = open_dataset(directory)
-    found = json.loads(dataset.attrs["configuration"]).get("grid")
-    if found != json.loads(json.dumps(axes)):
-        raise ResultsError(
-            f"{directory} holds another run, over {found or 'no grid'} and not {axes}; "
-            "choose another directory"
-        )
+    return None if unknown else done
+
+
+def _no_probe(snapshot: Snapshot) -> dict[str, jax.Array]:
+    del snapshot
+    return {}

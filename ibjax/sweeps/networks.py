@@ -16,6 +16,7 @@ from jax import lax
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
@@ -74,9 +75,8 @@ def network_trainable(
       ValueError: If the arguments do not fit together, see :func:`ibjax.sweep`.
       TypeError: If a probe or the objective is no function.
     """
-    if probes is not None and not len(probes):
-        raise ValueError("probes must name at least one probe, got none")
     chosen = default_probes(task.kind) if probes is None else probes
+    checks.not_empty("probes", chosen)
     measured = tuple(map(as_probe, chosen))
     _check_varied(varied, network, config, objective, measured)
     shown, shown_config = _shown(network, varied), _shown(config, varied)

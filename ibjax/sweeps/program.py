@@ -6,7 +6,8 @@ product, and the blocks are spread over the devices. What is trained is a
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,18 +23,20 @@ from ibjax.compilation import (
     compiling_for,
     full_precision,
 )
+from ibjax.numerics import checks
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Layout",
-    "compile_program",
+    "Traced",
     "diverged",
     "first_seeds",
     "lay_out",
     "restore",
     "seed_key",
-    "start",
+    "trace",
+    "within_memory",
 ]
 
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
@@ -81,11 +84,10 @@ def lay_out(
     Raises:
       ValueError: If ``block`` is below one or there is no device.
     """
-    if block is not None and block < 1:
-        raise ValueError(f"block must be at least 1, got {block}")
+    if block is not None:
+        checks.count("block", block)
     devices = tuple(jax.devices() if devices is None else devices)
-    if not devices:
-        raise ValueError("devices must name at least one device, got none")
+    checks.not_empty("devices", devices)
     on_cpu = devices[0].platform == "cpu"
     if block is None:
         block = _CPU_BLOCK if on_cpu else -(-num_seeds // len(devices))
@@ -111,14 +113,51 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
     return jax.random.fold_in(key, seed)
 
 
-def start(
+class Traced(NamedTuple):
+    """Programs of a sweep, traced and not compiled yet.
+
+    Attributes:
+      start: The program of all seeds before any step.
+      arguments: Its arguments.
+      advance: The program from one snapshot to the next.
+      layout: Where seeds run.
+    """
+
+    start: jax.stages.Traced
+    arguments: tuple[Any, ...]
+    advance: jax.stages.Traced
+    layout: Layout
+
+    @property
+    def shapes(self) -> tuple[Any, dict[str, Any]]:
+        """Shapes of the state and of the record of one seed."""
+        state, record = self.advance.out_info
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype),
+            (state, record),
+        )
+
+    def begin(self) -> tuple[Any, Any]:
+        """States before any step, and what each seed keeps, compiled and run."""
+        return _compiled(self.start, self.layout)(*self.arguments)
+
+    def compile(self) -> Callable:
+        """Compile ``advance(states, own, data, first, last, is_last)``.
+
+        It returns the states after epoch ``last`` of those after epoch ``first``, and
+        what was measured there, ``[num_blocks, block, ...]``.
+        """
+        return _compiled(self.advance, self.layout)
+
+
+def trace(
     key: jax.Array,
     trainable: Trainable,
     seeds: np.ndarray,
     numbers: dict[str, np.ndarray],
     layout: Layout,
-) -> tuple[Any, Any]:
-    """All seeds before any step, ``[num_blocks, block, ...]``.
+) -> Traced:
+    """Trace the programs of a sweep; mistakes in what is trained show here.
 
     Args:
       key: Key of the sweep.
@@ -128,7 +167,7 @@ def start(
       layout: Where seeds run.
 
     Returns:
-      States, and what each seed keeps.
+      The programs.
     """
 
     def one_seed(seed, chosen, key, data):
@@ -153,23 +192,15 @@ def start(
         trainable.data,
     )
     jitted = jax.jit(full_precision(begin), out_shardings=layout.sharding)
-    return _compiled(jitted, layout, *arguments)(*arguments)
-
-
-def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout):
-    """Compile the program that takes every seed from one snapshot to the next.
-
-    Args:
-      states: All seeds, from :func:`start`.
-      own: What each seed keeps, likewise.
-      trainable: What is trained.
-      layout: Where seeds run.
-
-    Returns:
-      ``advance(states, own, data, first, last, is_last)``: the states after epoch
-      ``last`` of those after epoch ``first``, and what was measured there,
-      ``[num_blocks, block, ...]``.
-    """
+    with compiling_for(layout.devices[0].platform):
+        start = jitted.trace(*arguments)
+    # Of shapes alone: what does not fit is found before anything is compiled.
+    states, own = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=layout.sharding
+        ),
+        start.out_info,
+    )
     epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     sharded = jax.shard_map(
@@ -179,8 +210,27 @@ def compile_program(states: Any, own: Any, trainable: Trainable, layout: Layout)
         out_specs=by_block,
         check_vma=False,
     )
-    jitted = jax.jit(full_precision(sharded))
-    return _compiled(jitted, layout, states, own, trainable.data, *epochs)
+    with compiling_for(layout.devices[0].platform):
+        advance = jax.jit(full_precision(sharded)).trace(
+            states, own, trainable.data, *epochs
+        )
+    return Traced(start, arguments, advance, layout)
+
+
+@contextmanager
+def within_memory(layout: Layout) -> Iterator[None]:
+    """Context that says what to do where a device has not memory enough."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        fewer = f"a block of {layout.block // 2} takes half" if layout.block > 1 else ""
+        raise MemoryError(
+            f"out of memory with {layout.block} networks at once on "
+            f"{layout.devices[0].device_kind}{fewer and '; '}{fewer}; what is saved "
+            "stays, and goes on with another block too"
+        ) from error
 
 
 def first_seeds(tree: Any, num_seeds: int) -> Any:
@@ -215,7 +265,7 @@ def diverged(params: Any) -> np.ndarray:
     return ~np.asarray(jax.vmap(_all_finite)(params))
 
 
-def _compiled(jitted: Callable, layout: Layout, *arguments: Any) -> Callable:
+def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
     """The executable of a program, one kept from before if it is the same program.
 
     Programs are told apart by their text, so that networks, probes and tasks made anew
@@ -223,7 +273,7 @@ def _compiled(jitted: Callable, layout: Layout, *arguments: Any) -> Callable:
     """
     platform = layout.devices[0].platform
     with compiling_for(platform):
-        lowered = jitted.lower(*arguments)
+        lowered = traced.lower()
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     key = text, layout.devices, lowered.in_tree, lowered.out_tree
     if key not in _programs:

@@ -6,12 +6,13 @@ calls its state is saved, which is where an interrupted run goes on.
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from ibjax.numerics import checks
+from ibjax.results.directory import RunDirectory
 from ibjax.sweeps.checkpoint import Checkpoint, save_checkpoint
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "run_snapshots",
     "snapshot_epochs",
 ]
+
+
+_MOST_EPOCHS = 2**31 - 1
 
 
 class Progress(NamedTuple):
@@ -61,22 +65,22 @@ class Run(NamedTuple):
 
 
 def run_snapshots(
-    prepare: Callable[[list[np.ndarray] | None], tuple[Any, Callable]],
+    prepare: Callable[[Checkpoint | None], tuple[Any, Callable]],
     snapshots: Sequence[int],
     *,
     to_rows: Callable[[Any], Any],
     done: Checkpoint | None = None,
-    directory: Path | None = None,
+    directory: RunDirectory | None = None,
     configuration: dict[str, Any] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Advance from each snapshot to the next, saving after every one.
 
     Args:
-      prepare: ``prepare(leaves)`` returns the states to start from and ``advance``,
-        compiled. ``leaves`` are those of an unfinished run's states, None for a fresh
-        start. ``advance(states, first, last, is_last)`` trains from one epoch to
-        another and measures there: it returns the new states and arrays by name.
+      prepare: ``prepare(done)`` returns the states to start from and ``advance``,
+        compiled. ``done`` is the unfinished run, None for a fresh start.
+        ``advance(states, first, last, is_last)`` trains from one epoch to another and
+        measures there: it returns the new states and arrays by name.
       snapshots: Epochs to measure at, increasing.
       to_rows: Makes a tree of such states or measurements one of numpy arrays,
         ``[num_seeds, ...]`` each.
@@ -89,8 +93,8 @@ def run_snapshots(
       The states at the end and all records.
 
     Example:
-      >>> def prepare(leaves):
-      ...     start = np.zeros(2) if leaves is None else leaves[0]
+      >>> def prepare(done):
+      ...     start = np.zeros(2) if done is None else done.leaves[0]
       ...     return start, lambda s, first, last, _: (s + last - first, {"sum": s})
       >>> run = run_snapshots(prepare, [0, 3, 5], to_rows=np.asarray)
       >>> print(run.states, len(run.records))
@@ -101,7 +105,7 @@ def run_snapshots(
     report = on_progress or (lambda progress: None)
     started = time.perf_counter()
     report(progress_after(len(records), snapshots, "compile"))
-    states, advance = prepare(None if done is None else done.leaves)
+    states, advance = prepare(done)
     compile_seconds = time.perf_counter() - started
 
     report(progress_after(len(records), snapshots, "run"))
@@ -159,10 +163,9 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
       >>> snapshot_epochs(100, 7)
       (0, 1, 3, 6, 16, 40, 100)
     """
-    if num_epochs < 1:
-        raise ValueError(f"num_epochs must be at least 1, got {num_epochs}")
-    if num_snapshots < 2:
-        raise ValueError(f"num_snapshots must be at least 2, got {num_snapshots}")
+    # The program counts epochs in 32 bits.
+    checks.in_range("num_epochs", num_epochs, f"[1, {_MOST_EPOCHS}]")
+    checks.count("num_snapshots", num_snapshots, 2)
     if num_snapshots > num_epochs:
         return tuple(range(num_epochs + 1))
     if num_snapshots == 2:
@@ -196,4 +199,5 @@ def check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
         raise ValueError(
             f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"
         )
+    checks.in_range("snapshots", snapshots[-1], f"[0, {_MOST_EPOCHS}]")
     return snapshots

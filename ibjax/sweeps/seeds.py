@@ -32,10 +32,12 @@ import xarray as xr
 from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
+from ibjax.numerics import checks
 from ibjax.probes.probe import ProbeFn
 from ibjax.results.cells import combine, combined_configuration
+from ibjax.results.directory import reserved
 from ibjax.sweeps import assembly, program
-from ibjax.sweeps.checkpoint import find_earlier, save_finished
+from ibjax.sweeps.checkpoint import check_fits, find_earlier, save_finished
 from ibjax.sweeps.networks import NetworkFn, network_trainable
 from ibjax.sweeps.runs import (
     Progress,
@@ -46,7 +48,7 @@ from ibjax.sweeps.runs import (
 from ibjax.training.objectives import ObjectiveFn
 from ibjax.training.trainable import Trainable
 
-__all__ = ["sweep", "sweep_trainable"]
+__all__ = ["check_vary", "run_configurations", "sweep", "sweep_trainable"]
 
 
 def sweep(
@@ -110,8 +112,9 @@ def sweep(
 
     Raises:
       ValueError: If an argument is out of range, or some do not fit together.
-      TypeError: If a probe, the objective or the network is no such thing.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      TypeError: If the key, a probe, the objective or the network is no such thing.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
 
     Example:
       >>> from ibjax import datasets, networks, probes
@@ -128,13 +131,8 @@ def sweep(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 3, 'seed': 2, 'epoch': 2}
     """
-    vary = _check_vary(vary)
-    if min(vary.get("learning_rate", [1.0])) <= 0:
-        raise ValueError(
-            f"learning_rate must be positive numbers, got {vary['learning_rate']}"
-        )
-    if not all(0 <= share <= 1 for share in vary.get("label_noise", [])):
-        raise ValueError(f"label_noise must lie in [0, 1], got {vary['label_noise']}")
+    checks.key("key", key)
+    vary = check_vary(vary)
     trainable = network_trainable(
         task,
         network,
@@ -193,13 +191,16 @@ def sweep_trainable(
 
     Raises:
       ValueError: If an argument is out of range.
-      ResultsError: If ``directory`` holds another run, or a damaged one.
+      TypeError: If ``key`` is no typed key.
+      ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
+        by one.
     """
-    if num_seeds < 1:
-        raise ValueError(f"num_seeds must be at least 1, got {num_seeds}")
-    if first_seed < 0:
-        raise ValueError(f"first_seed must not be negative, got {first_seed}")
-    snapshots, vary = check_snapshots(snapshots), _check_vary(vary)
+    checks.key("key", key)
+    checks.count("num_seeds", num_seeds)
+    checks.count("first_seed", first_seed, 0)
+    # A seed's number is 32 bits wide where it is folded into the key.
+    checks.in_range("first_seed + num_seeds", first_seed + num_seeds, "[1, 2147483647]")
+    snapshots, vary = check_snapshots(snapshots), check_vary(vary)
     unknown = [name for name in vary if name not in trainable.numbers]
     if unknown:
         raise ValueError(
@@ -207,36 +208,38 @@ def sweep_trainable(
             f"{', '.join(trainable.numbers) or 'of which there are none'}; got "
             f"{', '.join(unknown)}"
         )
-    directory = None if directory is None else Path(directory)
-    places = [
-        dict(zip(vary, values, strict=True))
-        for values in itertools.product(*vary.values())
-    ]
+    places = _places(vary)
     num_rows = len(places) * num_seeds
     layout = program.lay_out(num_rows, block, devices)
-    base = trainable.configuration | {
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "snapshots": list(snapshots),
-        "num_seeds": num_seeds,
-        "first_seed": first_seed,
-    }
-    base = json.loads(json.dumps(base))
-    configurations = [base | place for place in places]
-    configuration = combined_configuration(places, configurations) if vary else base
-    done = find_earlier(directory, configuration, resume)
-    if isinstance(done, xr.Dataset):
-        return done
-    _check_trainable(trainable, tuple(vary), saved=directory is not None)
+    configurations = run_configurations(
+        key,
+        trainable,
+        num_seeds=num_seeds,
+        snapshots=snapshots,
+        vary=vary,
+        first_seed=first_seed,
+    )
+    configuration = configurations[0]
+    if vary:
+        configuration = combined_configuration(places, configurations)
     seeds = np.tile(np.arange(first_seed, first_seed + num_seeds), len(places))
     numbers = {
         name: np.repeat([place[name] for place in places], num_seeds) for name in vary
     }
 
-    def prepare(leaves):
-        states, own = program.start(key, trainable, seeds, numbers, layout)
-        if leaves is not None:
-            states = program.restore(states, leaves, layout)
-        compiled = program.compile_program(states, own, trainable, layout)
+    def prepare(done):
+        traced = program.trace(key, trainable, seeds, numbers, layout)
+        state, record = traced.shapes
+        assembly.check_record(record, trainable, tuple(vary))
+        if directory is not None:
+            _check_saved(state)
+        if done is not None:
+            # Another probe of the same name may measure something else by now.
+            check_fits(done, jax.tree.leaves(state), record, num_rows=num_rows)
+        states, own = traced.begin()
+        if done is not None:
+            states = program.restore(states, done.leaves, layout)
+        compiled = traced.compile()
 
         def advance(states, first, last, is_last):
             epochs = jnp.int32(first), jnp.int32(last)
@@ -245,44 +248,84 @@ def sweep_trainable(
         return states, advance
 
     to_rows = partial(program.first_seeds, num_seeds=num_rows)
-    run = run_snapshots(
-        prepare,
-        snapshots,
-        to_rows=to_rows,
-        done=done,
-        directory=directory,
-        configuration=configuration,
-        on_progress=on_progress,
-    )
-    # Of the parameters alone: an optimizer's state may hold what numpy does not.
-    diverged = program.diverged(to_rows(trainable.params(run.states)))
-    datasets = []
-    for number, own_configuration in enumerate(configurations):
-        rows = slice(number * num_seeds, (number + 1) * num_seeds)
-        dataset = assembly.to_dataset(
-            [{k: v[rows] for k, v in record.items()} for record in run.records],
-            trainable,
-            snapshots=snapshots,
-            first_seed=first_seed,
-            diverged=diverged[rows],
-        )
-        dataset.attrs |= assembly.attributes(
-            trainable,
-            own_configuration,
-            devices=layout.devices,
-            wall_seconds=run.wall_seconds / len(places),
-            compile_seconds=run.compile_seconds / len(places),
-        )
-        datasets.append(dataset)
-    dataset = combine(places, datasets) if vary else datasets[0]
-    if directory is not None:
-        save_finished(directory, dataset)
+
+    def labelled(run):
+        # Of the parameters alone: an optimizer's state may hold what numpy does not.
+        diverged = program.diverged(to_rows(trainable.params(run.states)))
+        datasets = []
+        for number, own_configuration in enumerate(configurations):
+            rows = slice(number * num_seeds, (number + 1) * num_seeds)
+            dataset = assembly.to_dataset(
+                [{k: v[rows] for k, v in record.items()} for record in run.records],
+                trainable,
+                snapshots=snapshots,
+                first_seed=first_seed,
+                diverged=diverged[rows],
+            )
+            dataset.attrs |= assembly.attributes(
+                trainable,
+                own_configuration,
+                devices=layout.devices,
+                wall_seconds=run.wall_seconds / len(places),
+                compile_seconds=run.compile_seconds / len(places),
+            )
+            datasets.append(dataset)
+        return combine(places, datasets) if vary else datasets[0]
+
+    # Reserved from the first look to the last file, so that no other run comes between.
+    with reserved(None if directory is None else Path(directory)) as own_directory:
+        done = find_earlier(own_directory, configuration, resume)
+        if isinstance(done, xr.Dataset):
+            return done
+        with program.within_memory(layout):
+            run = run_snapshots(
+                prepare,
+                snapshots,
+                to_rows=to_rows,
+                done=done,
+                directory=own_directory,
+                configuration=configuration,
+                on_progress=on_progress,
+            )
+        dataset = labelled(run)
+        if own_directory is not None:
+            save_finished(own_directory, dataset)
     if on_progress is not None:
         on_progress(progress_after(len(snapshots), snapshots, "done"))
     return dataset
 
 
-def _check_vary(vary: Mapping[str, Sequence[float]] | None) -> dict[str, list[float]]:
+def run_configurations(
+    key: jax.Array,
+    trainable: Trainable,
+    *,
+    num_seeds: int,
+    snapshots: Sequence[int],
+    vary: Mapping[str, Sequence[float]] | None = None,
+    first_seed: int = 0,
+) -> list[dict[str, Any]]:
+    """All that decides a run's numbers, as JSON returns it, of every varied place."""
+    base = trainable.configuration | {
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "snapshots": list(check_snapshots(snapshots)),
+        "num_seeds": num_seeds,
+        "first_seed": first_seed,
+    }
+    base = json.loads(json.dumps(base))
+    return [base | place for place in _places(check_vary(vary))]
+
+
+def _places(vary: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    return [
+        dict(zip(vary, values, strict=True))
+        for values in itertools.product(*vary.values())
+    ]
+
+
+def check_vary(
+    vary: Mapping[str, Sequence[float]] | None,
+) -> dict[str, list[float]]:
+    """Values of varied numbers by name, each checked to be one of its kind."""
     checked = {}
     for name, values in (vary or {}).items():
         try:
@@ -296,24 +339,16 @@ def _check_vary(vary: Mapping[str, Sequence[float]] | None) -> dict[str, list[fl
             raise ValueError(
                 f"vary must hold different finite numbers, got {values} for {name}"
             )
+    for rate in checked.get("learning_rate", ()):
+        checks.positive("learning_rate", rate)
+    for share in checked.get("label_noise", ()):
+        checks.in_range("label_noise", share, "[0, 1]")
     return checked
 
 
-def _check_trainable(trainable: Trainable, varied: Sequence[str], *, saved: bool):
-    """Check what is recorded and saved, before anything is compiled."""
-
-    def one(key, data, numbers):
-        state, own = trainable.init(key, data, numbers)
-        drawn = trainable.draw_measured(data, jnp.int32(0))
-        found = trainable.measure(
-            state, own, data, drawn, jnp.int32(0), jnp.bool(False)
-        )
-        return state, assembly.flatten_record(found)
-
-    numbers = {name: jnp.float32(1) for name in varied}
-    state, record = jax.eval_shape(one, jax.random.key(0), trainable.data, numbers)
-    assembly.check_record(record, trainable, varied)
-    for leaf in jax.tree.leaves(state) if saved else ():
+def _check_saved(state: Any) -> None:
+    """Check that a state is numbers, which a checkpoint can hold."""
+    for leaf in jax.tree.leaves(state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
             raise ValueError(
                 f"the optimizer's state must be numbers to be saved, got {leaf.dtype}; "

@@ -14,7 +14,7 @@ from jax import lax
 
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
-from ibjax.numerics import descent
+from ibjax.numerics import checks, descent
 from ibjax.training.batches import (
     epoch_batches,
     noisy_labels,
@@ -77,6 +77,7 @@ def train(
 
     Raises:
       ValueError: If nothing is left to train on, or the objective does not fit.
+      TypeError: If ``key`` is no typed key.
 
     Example:
       >>> from ibjax import datasets, networks
@@ -89,6 +90,7 @@ def train(
       >>> print(bool((jnp.argmax(logits, 1) == datasets.szt().labels).mean() > 0.8))
       True
     """
+    checks.key("key", key)
     objective = objective_of(objective, task, network)
     rows = split_rows(key, task, config)
     if config.label_noise is not None:

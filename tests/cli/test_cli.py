@@ -99,7 +99,7 @@ def test_students_are_reported_with_their_squared_error(capsys, tmp_path):
     options += ["--num-samples", "10", "20", "--output", str(tmp_path / "run")]
     cli.main(["sweep", "relevance", *options])
     printed = capsys.readouterr().out
-    assert "2 networks 6-4-1 (linear), 3 epochs" in printed
+    assert "2 networks (linear 4, output 1), 3 epochs" in printed
     assert "2 cells: num_samples 10, 20" in printed and "samples 20" in printed
     dataset = results.open_dataset(tmp_path / "run")
     shown = float(dataset.test_loss.sel(num_samples=20, epoch=3).mean())
@@ -171,22 +171,22 @@ def test_info_names_versions_devices_and_data(capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--batch-size", "4000"], "batch_size must be at most the training set"),
+        (["--batch-size", "4000"], "batch_size, of 3277 rows to train on, must lie in"),
         (["--batch-size", "0"], "batch_size must be a whole number, at least 1"),
         (["--train-fraction", "0"], "train_fraction must lie in"),
         (["--learning-rate", "-1"], "learning_rate must be one positive number"),
         (["--noise-variance", "-1"], "noise-variance must be one positive number"),
         (["--bin-width", "nan"], "bin-width must be one positive number"),
-        (["--num-bins", "1"], "num-bins must be at least 2"),
-        (["--seeds", "0"], "num_seeds must be at least 1"),
-        (["--epochs", "0"], "num_epochs must be at least 1"),
+        (["--num-bins", "1"], "num-bins must be a whole number, at least 2"),
+        (["--seeds", "0"], "num_seeds must be a whole number, at least 1"),
+        (["--epochs", "0"], "num_epochs must lie in [1, 2147483647], got 0"),
         (["--hidden", "4", "0"], "widths must be 2 or more positive whole numbers"),
         (["--hidden", "4-x"], "hidden must be numbers of units"),
         (["--hidden", "4,x"], "hidden must be numbers of units"),
         (["--activation", "relu", "relu"], "activation must name each value once"),
         (["--sharpness", "-2"], "sharpness must be one positive number"),
         (["--devices", "99"], "devices must lie in"),
-        (["--block", "0"], "block must be at least 1"),
+        (["--block", "0"], "block must be a whole number, at least 1"),
         (["--activation", "sine"], "sine"),
         (["--batch-size", "half"], "half"),
         (["--no-such-option"], "no-such-option"),

@@ -35,7 +35,7 @@ def test_a_small_run(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--betas", "1"], "betas must be at least 2, got 1"),
+        (["--betas", "1"], "betas must be a whole number, at least 2, got 1"),
         (["--from", "somewhere"], "sources must be empty"),
     ],
 )

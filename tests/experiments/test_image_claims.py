@@ -170,7 +170,7 @@ def test_labels_that_cannot_have_the_target():
 def test_channels_need_their_configuration():
     dataset = _channels()
     dataset.attrs["configuration"] = json.dumps({"shapes": SHAPES})
-    with pytest.raises(ValueError, match="must hold noise_variance, p_y"):
+    with pytest.raises(ValueError, match="must hold shapes, noise_variance and p_y"):
         convolutional_claims(dataset)
 
 

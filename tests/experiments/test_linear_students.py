@@ -175,7 +175,7 @@ def test_divergence_is_marked():
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"num_seeds": 0}, "num_seeds must be at least 1"),
+        ({"num_seeds": 0}, "num_seeds must be a whole number, at least 1"),
         ({"snapshots": [3, 2]}, "snapshots must be increasing"),
         ({"noise_variances": (0.0,)}, "noise_variances must be different positive"),
         ({"noise_variances": (1.0, 1 + 1e-8)}, "noise_variances must be different"),
@@ -301,14 +301,14 @@ def test_claims_on_the_step_of_the_gradient(dataset):
     late = no.isel(epoch=[0, 1, 2, 3, 3, 3]).assign_coords(epoch=late.epoch)
     expected = ["does not hold", "holds", "does not hold"] + ["does not hold"] * 2
     assert _verdicts(deep_linear_claims({"gradient_snr": late})) == expected
-    with pytest.raises(ValueError, match="must be trained in minibatches"):
+    with pytest.raises(ValueError, match="of students trained in minibatches"):
         deep_linear_claims({"gradient_snr": dataset.drop_vars("gradient_snr")})
 
 
 def test_claims_need_their_datasets(dataset):
     with pytest.raises(ValueError, match="datasets must hold generalization"):
         deep_linear_claims({"other": dataset})
-    with pytest.raises(ValueError, match="must have irrelevant inputs"):
+    with pytest.raises(ValueError, match="must hold i_irrelevant of students with"):
         deep_linear_claims({"relevance": dataset.drop_vars("i_irrelevant")})
 
 
@@ -334,9 +334,9 @@ def test_the_ratio_is_drawn_as_a_median(dataset):
 
 
 def test_figures_need_their_datasets(dataset):
-    with pytest.raises(ValueError, match="must be trained in minibatches"):
+    with pytest.raises(ValueError, match="of students trained in minibatches"):
         gradient_step({"A": dataset.drop_vars("gradient_snr")})
     with pytest.raises(ValueError, match="at least one dataset"):
         students({})
-    with pytest.raises(ValueError, match="must have irrelevant inputs"):
+    with pytest.raises(ValueError, match="must hold i_irrelevant of students with"):
         relevance({"A": dataset.drop_vars("i_irrelevant")})

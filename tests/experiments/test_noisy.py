@@ -301,7 +301,7 @@ def test_bins_that_never_change_are_not_stretched(as_claimed):
     information, entropy = right.get_lines()
     np.testing.assert_allclose(information.get_ydata(), (FALLS - 4) / 5)
     np.testing.assert_allclose(entropy.get_ydata(), (FALLS - 4) / 5)
-    with pytest.raises(ValueError, match=r"hidden one of \[1, 2, 3\], got 4"):
+    with pytest.raises(ValueError, match=r"layer must be one of 1, 2, 3, got 4"):
         plots.noisy_bins(as_claimed, layer=4)
 
 
@@ -337,10 +337,10 @@ def test_layers_of_many_units_are_drawn_by_principal_components(as_claimed):
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({}, {"epochs": [0, 7]}, r"epochs must be among .* got \[7\]"),
-        ({"samples_of_layer_3_1": [0]}, {}, "two or more units, got 1"),
-        ({"samples_of_layer_3_0": [0]}, {}, r"labels must have shape \(1,\), got \(20"),
-        ({}, {"layer": 1}, r"layer must be one with samples, \[2, 3\], got 1"),
+        ({}, {"epochs": [0, 7]}, r"epochs must be one of .* got 7"),
+        ({"samples_of_layer_3_1": [0]}, {}, "units must be at least 2, got 1"),
+        ({"samples_of_layer_3_0": [0]}, {}, r"labels must have shape \[1\], got \(20"),
+        ({}, {"layer": 1}, r"layer must be one of 2, 3, got 1"),
     ],
 )
 def test_clusters_that_cannot_be_drawn(as_claimed, change, options, message):
@@ -351,7 +351,7 @@ def test_clusters_that_cannot_be_drawn(as_claimed, change, options, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"noise_std": ()}, "noise-std must name at least one"),
+        ({"noise_std": ()}, "noise-std must hold at least one"),
         ({"noise_std": (0.1, 0.0)}, "noise-std must be one positive number, got 0"),
         ({"orthonormal": (0.0, 0.0)}, "orthonormal must name each value once"),
         ({"bin_widths": (0.1, -1.0)}, "bin-widths must be one positive number"),

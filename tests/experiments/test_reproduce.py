@@ -81,6 +81,19 @@ def test_the_information_plane_of_finished_sweeps(tmp_path, capsys, monkeypatch)
     assert (tmp_path / "out" / "claims.md").read_text() in capsys.readouterr().out
 
 
+def test_claims_of_another_experiment_are_not_replaced(tmp_path, capsys):
+    path = tmp_path / "claims.json"
+    for content, message in (
+        ('{"title": "Depth and width"}', "holds another experiment, Depth and width"),
+        ("{", "claims.json cannot be read"),
+    ):
+        path.write_text(content)
+        with pytest.raises(SystemExit):
+            cli.main(["reproduce", "szt", "--output", str(tmp_path)])
+        assert message in capsys.readouterr().err
+        assert path.read_text() == content
+
+
 def test_grids_of_finished_sweeps(tmp_path, capsys, monkeypatch):
     _save(_grid("train_fraction", [0.05, 0.85]), tmp_path / "training-size")
     _save(_grid("hidden", ["10", "10-7"]), tmp_path / "depth")

@@ -202,3 +202,31 @@ def test_shapes_and_dtypes_are_checked_while_tracing_and_values_are_not():
         jax.jit(lambda x: checks.positive("x", x))(jnp.ones(2))
     with pytest.raises(TypeError, match="must be floating"):
         jax.jit(lambda x: checks.floating("x", x))(jnp.arange(2))
+
+
+def test_a_collection_must_hold_something():
+    assert checks.not_empty("probes", [1]) == [1]
+    message = "datasets must hold at least one dataset, got none"
+    refuses(ValueError, message, checks.not_empty, "datasets", {}, "dataset")
+    message = "probes must hold at least one, got none"
+    refuses(ValueError, message, checks.not_empty, "probes", ())
+
+
+def test_entries_must_be_there():
+    checks.holds("dataset", {"a": 1, "b": 2}, "b", "a")
+    message = "dataset must hold a and c of two, got ['a', 'b']"
+    refuses(
+        ValueError, message, checks.holds, "dataset", ["b", "a"], "a", "c", why="of two"
+    )
+
+
+def test_a_key_is_typed_and_one():
+    key = jax.random.key(0)
+    assert checks.key("key", key) is key
+    assert jax.jit(lambda key: checks.key("key", key))(key) == key
+    expected = "key must be a key such as jax.random.key(0), got "
+    refuses(TypeError, f"{expected}0", checks.key, "key", 0)
+    old = jax.random.key_data(key)
+    refuses(TypeError, f"{expected}an array of uint32", checks.key, "key", old)
+    keys = jax.random.split(key)
+    refuses(ValueError, "key must have shape [], got (2,)", checks.key, "key", keys)

@@ -231,7 +231,7 @@ def test_bifurcations_without_branches_or_divisions(curve, one_cluster):
 def test_bifurcations_of_other_tables(curve, one_cluster):
     with pytest.raises(ValueError, match=r"p_xy must have shape \[3, num_y\], got"):
         bifurcations(P_XY[:2], curve)
-    with pytest.raises(ValueError, match=r"label must lie in \[0, 1\], got 2"):
+    with pytest.raises(ValueError, match=r"label must lie in \[0, 2\), got 2"):
         bifurcations(P_XY, curve, label=2)
     others = {1: one_cluster._replace(beta=2 * one_cluster.beta)}
     with pytest.raises(ValueError, match="the betas of the curve; 1 has not"):

@@ -217,15 +217,15 @@ def _declaring(value, dims=("layer",), name="odd"):
         (
             _declaring(np.ones((2, 2))),
             ValueError,
-            r"odd must have the dims \('layer',\)",
+            r"odd must have shape .* for the dims \('layer',\) of its probe",
         ),
-        (_declaring(np.ones(3)), ValueError, "entry for each of the 2 layers, got an"),
+        (_declaring(np.ones(3)), ValueError, r"must have shape \[2\] for the dims"),
         (_declaring(np.ones(2), name="epoch"), ValueError, "the name epoch, which is"),
         (_declaring(np.ones(()), (), "diverged"), ValueError, "the name diverged"),
         (
             lambda snapshot: {"i": LayerInformation(jnp.ones(3), jnp.ones(3))},
             ValueError,
-            r"i_\w+:i must have an entry for each of the 2 layers, got .* \(3,\)",
+            r"i_\w+:i must have shape \[2\] for the dims .*, got \(3,\)",
         ),
         (
             probes.Probe(lambda snapshot: jnp.ones(2), name="bare"),

@@ -3,6 +3,7 @@
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -62,19 +63,19 @@ def test_saving_replaces_what_was_there(tmp_path):
     assert results.open_dataset(path).seed.values.tolist() == [5, 6]
 
 
-@pytest.mark.parametrize("failing", ["to_netcdf", "fsync", "replace"])
+@pytest.mark.parametrize("failing", ["write_bytes", "fsync", "replace"])
 def test_a_failed_save_leaves_the_old_file(failing, tmp_path, monkeypatch):
     path = tmp_path / results.DATASET_FILE
     results.save_dataset(_dataset(), path)
     before = path.read_bytes()
 
     def fail(*arguments, **options):
-        if failing == "to_netcdf":
+        if failing == "write_bytes":
             # Like a full disk: some bytes are written first.
-            arguments[1].write_bytes(b"half of it")
+            arguments[0].write_text("half of it")
         raise OSError("No space left on device")
 
-    owner = xr.Dataset if failing == "to_netcdf" else results.files.os
+    owner = results.files.Path if failing == "write_bytes" else results.files.os
     with monkeypatch.context() as patch:
         patch.setattr(owner, failing, fail)
         with pytest.raises(OSError, match="No space left"):
@@ -129,6 +130,67 @@ def test_garbage(content, tmp_path):
         results.open_dataset(path)
 
 
+def test_every_changed_byte_is_noticed(tmp_path):
+    """Also where HDF5 would read on: of 80 such changes it noticed 66."""
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for at in rng.choice(len(content), 80, replace=False):
+        damaged = bytearray(content)
+        damaged[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        with pytest.raises(ResultsError, match="is damaged or no netCDF file"):
+            results.open_dataset(path)
+
+
+@pytest.mark.parametrize("size", [64, 512, 4096])
+def test_zeroed_blocks_are_noticed_before_hdf5_sees_them(size, tmp_path, monkeypatch):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    content = path.read_bytes()
+    monkeypatch.setattr(xr, "open_dataset", lambda *_, **__: pytest.fail("opened"))
+    # The first block holds what tells old files, the last the digest.
+    for at in range(0, len(content), size):
+        block = content[at : at + size]
+        path.write_bytes(content[:at] + bytes(len(block)) + content[at + size :])
+        if any(block):
+            with pytest.raises(ResultsError, match="is damaged or no netCDF file"):
+                results.open_dataset(path)
+
+
+def test_other_readers_pass_over_the_digest(tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    results.save_dataset(_dataset(), path)
+    with xr.open_dataset(path) as dataset:
+        xr.testing.assert_identical(dataset.load(), _dataset())
+    with h5py.File(path) as file:
+        assert "i_xt" in file
+
+
+def test_files_of_earlier_versions_open_and_say_that_they_have_no_digest(tmp_path):
+    path = tmp_path / results.DATASET_FILE
+    _dataset().to_netcdf(path, engine="h5netcdf")
+    with pytest.warns(UserWarning, match="results.nc has no digest"):
+        xr.testing.assert_identical(results.open_dataset(path), _dataset())
+    # As other programs leave a file that they changed: HDF5 cuts off what is behind.
+    results.save_dataset(_dataset(), path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["note"] = "mine"
+    with pytest.warns(UserWarning, match="results.nc has no digest"):
+        assert results.open_dataset(path).attrs["note"] == "mine"
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results.files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left .*/checkpoint.npz'$") as info:
+        results.write_atomically(tmp_path / "checkpoint.npz", b"new")
+    assert info.value.errno == 28 and os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("missing", ["epoch", "configuration"])
 def test_files_of_something_else(missing, tmp_path):
     dataset = _dataset()
@@ -175,6 +237,10 @@ def test_merge_refuses():
         results.merge([])
     with pytest.raises(ValueError, match="datasets share seeds"):
         results.merge([_dataset((0, 1)), _dataset((1, 2))])
+    with pytest.raises(ValueError, match="from 0 to 14, got none of 5, 6, 7, 8, 9$"):
+        results.merge([_dataset(range(5)), _dataset(range(10, 15))])
+    with pytest.raises(ValueError, match="none of 1, 2, .*, 8 and 1 more"):
+        results.merge([_dataset((0,)), _dataset((10,))])
     with pytest.raises(ValueError, match="datasets differ in learning_rate, split"):
         results.merge(
             [_dataset(), _dataset((2, 3), learning_rate=0.1, split="ordered")]

@@ -51,6 +51,14 @@ def dataset(cells, directory):
     return sweep_grid(KEY, cells, num_seeds=2, directory=directory)
 
 
+def test_further_seeds_are_those_of_a_larger_grid(dataset, cells):
+    further = sweep_grid(KEY, cells[:2], num_seeds=1, first_seed=1)
+    assert further.seed.values.tolist() == [1]
+    assert json.loads(further.attrs["configuration"])["first_seed"] == 1
+    expected = dataset.sel(hidden=["3"], seed=[1]).isel(layer=[0, 1])
+    np.testing.assert_array_equal(further.train_loss, expected.train_loss)
+
+
 def test_axes_are_dims(dataset):
     assert list(dataset.i_xt.sizes)[:3] == ["hidden", "activation", "seed"]
     assert dataset.activation.values.tolist() == ["tanh", "relu"]
@@ -89,7 +97,7 @@ def test_a_grid_is_saved_and_resumed(dataset, cells, directory):
         "hidden": ["3", "3-2"],
         "activation": ["tanh", "relu"],
     }
-    with pytest.raises(results.ResultsError, match="already holds results"):
+    with pytest.raises(results.ResultsError, match="already holds the results"):
         sweep_grid(KEY, cells, num_seeds=2, directory=directory)
     (directory / results.DATASET_FILE).unlink()
     (directory / cell_name(cells[2].place) / results.DATASET_FILE).unlink()
@@ -118,10 +126,6 @@ def test_a_resumed_grid_spares_another_run(cells, tmp_path):
                 KEY, [other], num_seeds=1, directory=tmp_path / name, resume=True
             )
         assert (tmp_path / name / "results.nc").read_bytes() == before
-    (tmp_path / "begun").mkdir()
-    (tmp_path / "begun" / "checkpoint.npz").touch()
-    with pytest.raises(results.ResultsError, match="unfinished run that is no grid"):
-        sweep_grid(KEY, [other], num_seeds=1, directory=tmp_path / "begun", resume=True)
 
 
 def test_one_cell_without_a_place_is_a_sweep(cells):

@@ -155,7 +155,7 @@ def test_a_sweep_varied_otherwise_is_not_resumed(tmp_path):
     options |= {"directory": tmp_path}
     sweep(KEY, task, network, CONFIG, vary={"learning_rate": [0.1, 0.2]}, **options)
     for vary in ({"learning_rate": [0.1, 0.3]}, None):
-        with pytest.raises(ResultsError, match="another run, which differs in"):
+        with pytest.raises(ResultsError, match="another run, (over|which differs in)"):
             sweep(KEY, task, network, CONFIG, vary=vary, resume=True, **options)
     with pytest.raises(ResultsError, match="another run, which differs in objective"):
         sweep(

@@ -18,10 +18,12 @@ from ibjax.estimators import binning, kde
 from ibjax.results.files import ResultsError, open_dataset
 from ibjax.sweeps import program
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
 from ibjax.sweeps.runs import snapshot_epochs
-from ibjax.sweeps.seeds import sweep
+from ibjax.sweeps.seeds import sweep, sweep_trainable
+from ibjax.training.trainable import Trainable
 
 SNAPSHOTS = (0, 1, 3)
 LIGHT = (probes.bin_edges(binning.SZT_EDGES), probes.losses)
@@ -213,8 +215,8 @@ def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config
     def compiled(config, probes=LIGHT):
         layout = program.lay_out(1, None, jax.devices()[:1])
         trainable = network_trainable(task, network, config, probes=probes)
-        seeds = program.start(jax.random.key(3), trainable, np.arange(1), {}, layout)
-        return program.compile_program(*seeds, trainable, layout)
+        key = jax.random.key(3)
+        return program.trace(key, trainable, np.arange(1), {}, layout).compile()
 
     first = compiled(config)
     other = dataclasses.replace(config, learning_rate=1e-3)
@@ -367,13 +369,15 @@ def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_seeds": 0}, "num_seeds must be at least 1, got 0"),
+        ({"num_seeds": 0}, "num_seeds must be a whole number, at least 1, got 0"),
         ({"snapshots": ()}, "snapshots must be increasing epochs"),
         ({"snapshots": (0, 3, 3)}, "snapshots must be increasing epochs"),
         ({"snapshots": (-1, 3)}, "snapshots must be increasing epochs"),
-        ({"first_seed": -1}, "first_seed must not be negative, got -1"),
-        ({"block": 0}, "block must be at least 1, got 0"),
-        ({"devices": ()}, "devices must name at least one device"),
+        ({"snapshots": (0, 3_000_000_000)}, r"snapshots must lie in \[0, 2147483647\]"),
+        ({"first_seed": 2**31 - 2}, r"first_seed \+ num_seeds must lie in"),
+        ({"first_seed": -1}, "first_seed must be a whole number, at least 0, got -1"),
+        ({"block": 0}, "block must be a whole number, at least 1, got 0"),
+        ({"devices": ()}, "devices must hold at least one"),
     ],
 )
 def test_bad_options_are_refused(task, network, config, options, message):
@@ -381,10 +385,24 @@ def test_bad_options_are_refused(task, network, config, options, message):
         run(task, network, config, **options)
 
 
+@pytest.mark.parametrize("key", [0, np.zeros(2, np.uint32)])
+def test_a_key_must_be_typed_wherever_it_is_taken(key, task, network, config):
+    options = {"num_seeds": 1, "snapshots": (0,)}
+    cell = Cell({}, task, network, config, (0,), LIGHT)
+    for run_with in (
+        lambda key: sweep(key, task, network, config, **options),
+        lambda key: sweep_trainable(key, Trainable(None, None, None), **options),
+        lambda key: sweep_grid(key, [cell], num_seeds=1),
+        lambda key: training.train(key, task, network, config, num_epochs=1),
+    ):
+        with pytest.raises(TypeError, match="^key must be a key such as"):
+            run_with(key)
+
+
 def test_probes_of_one_name_are_refused(task, network, config):
     with pytest.raises(ValueError, match="names of their own"):
         run(task, network, config, probes=[probes.losses, probes.losses])
-    with pytest.raises(ValueError, match="probes must name at least one"):
+    with pytest.raises(ValueError, match="probes must hold at least one"):
         run(task, network, config, probes=[])
 
 
@@ -417,9 +435,9 @@ def test_snapshot_epochs_are_log_spaced():
     assert snapshot_epochs(5, 100) == (0, 1, 2, 3, 4, 5)
     assert snapshot_epochs(1000, 2) == (0, 1000)
     assert snapshot_epochs(1000, 3) == (0, 1, 1000)
-    with pytest.raises(ValueError, match="num_epochs must be at least 1"):
+    with pytest.raises(ValueError, match="num_epochs must lie in"):
         snapshot_epochs(0)
-    with pytest.raises(ValueError, match="num_snapshots must be at least 2"):
+    with pytest.raises(ValueError, match="num_snapshots must be a whole number"):
         snapshot_epochs(10, 1)
 
 
@@ -435,3 +453,23 @@ def test_results_land_where_they_are_told(task, network, config, tmp_path):
     directory = tmp_path / "new" / "place"
     run(task, network, config, probes=LIGHT, directory=str(directory))
     assert sorted(path.name for path in Path(directory).iterdir()) == ["results.nc"]
+
+
+def test_a_device_without_memory_left_says_what_to_do(monkeypatch):
+    def compile_(self):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(program.Traced, "compile", compile_)
+    with pytest.raises(
+        MemoryError, match="4 networks at once.*a block of 2 takes half"
+    ):
+        sweep(
+            jax.random.key(0),
+            datasets.szt(),
+            networks.mlp([12, 2, 2]),
+            training.TrainConfig(),
+            num_seeds=4,
+            snapshots=[0],
+            probes=[probes.losses],
+            block=4,
+        )

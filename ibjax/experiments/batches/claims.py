@@ -100,6 +100,7 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
             )
         )
     for (activation, batch), (found, _) in curves.items():
+        # Networks of one seed start alike at every batch size: compared in pairs.
         if batch == "full" or (activation, "full") not in curves:
             continue
         full, _ = curves[activation, "full"]
@@ -115,6 +116,7 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
             )
         )
     for (activation, batch), (found, cell) in curves.items():
+        # Its layers should not compress, which leaves no epoch to compare.
         if activation == "relu":
             continue
         events = transition_epochs(found, cell)
@@ -143,6 +145,7 @@ def copy_claims(dataset: xr.Dataset) -> list[Claim]:
     for layer in dataset["layer"].values[:-1]:
         chosen = dataset.sel(layer=layer)
         ratio = chosen["gradient_snr"].transpose("seed", "epoch").values
+        # NaN where the ratio never falls below one for good.
         turning = turning_epochs(chosen["epoch"].values, ratio)
         known = np.sum(~np.isnan(ratio), axis=1) >= TURNING_SNAPSHOTS
         found.append(
@@ -203,6 +206,7 @@ def _together(number, activation, batch, curves, events, first, second) -> Claim
             num_seeds=curves.num_seeds,
             above=0.0,
         )
+    # Limits of equal size on a log scale, over which the snapshots are spread.
     return decide(
         claim,
         "the first over the second, median",

@@ -70,6 +70,8 @@ def copies(task: Task, network: Network, config: training.TrainConfig) -> Traina
 
     def init(key, task, numbers):
         del numbers
+        # Batches of the first epoch, which a copy then keeps; a short last one would
+        # be trained on fewer rows than the others.
         places = training.epoch_batches(0, task, config)[:num_copies]
         rows = training.split_rows(key, task, config)[places]
         state = training.init_state(key, network, config)
@@ -80,6 +82,7 @@ def copies(task: Task, network: Network, config: training.TrainConfig) -> Traina
 
     def run_epoch(states, own, task, drawn, epoch):
         key, rows = own
+        # The same draws for all copies: they are to differ in their rows alone.
         key = training.epoch_key(key, epoch)
 
         def one_copy(state, rows):

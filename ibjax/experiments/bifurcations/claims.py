@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from ibjax.bottleneck import InformationCurve, critical_beta
+from ibjax.numerics import checks
 from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = [
@@ -157,9 +158,7 @@ def first_division(p_xy: ArrayLike) -> float:
       >>> print(f"{first_division([[0.45, 0.05], [0.05, 0.45]]):.4f}")
       1.5625
     """
-    p_xy = np.asarray(p_xy, float)
-    if p_xy.ndim != 2 or p_xy.shape[1] != 2:
-        raise ValueError(f"p_xy must have shape [num_x, 2], got {p_xy.shape}")
+    p_xy = checks.shape("p_xy", np.asarray(p_xy, float), ("num_x", 2))
     p_xy = p_xy[p_xy.sum(axis=1) > 0]
     p_x, p_one = p_xy.sum(axis=1), p_xy[:, 1].sum()
     given = p_xy[:, 1] / p_x
@@ -220,6 +219,7 @@ def _first(p_xy: np.ndarray, curve: InformationCurve) -> list[CurveClaim]:
     local = float(critical_beta(p_xy))
     same = f"between {1 - _SAME_BETA:g} and {1 + _SAME_BETA:g}"
     ratio = first / local
+    # The next beta that was solved: at the division itself both solutions are optimal.
     after = int(np.searchsorted(curve.beta, first, side="right"))
     after = min(after, len(curve.beta) - 1)
     weight, distance = _farthest(p_xy, curve.p_t_given_x[after])
@@ -292,6 +292,7 @@ def _leaves(
     # Near other critical betas neither objective is exact: from where on for good.
     first = len(above) - int(np.argmin(above[::-1])) if not above.all() else 0
     last_without = branch.beta[max(first - 1, 0)]
+    # The middle on the log scale of betas, whose spacing bounds what can be told.
     ratio = math.sqrt(last_without * branch.beta[first]) / critical
     later = min(int(np.searchsorted(branch.beta, 2 * critical)), len(excess) - 1)
     clusters = f"{num_t} cluster{'s' if num_t > 1 else ''}"
@@ -331,6 +332,7 @@ def _concave(curve: InformationCurve) -> CurveClaim:
 
 
 def _rising(curve: InformationCurve) -> CurveClaim:
+    # By I(X;T) and not by beta: along the curve, whatever the solver did between betas.
     order = np.argsort(curve.i_xt, kind="stable")
     y = curve.i_ty[order] / NATS_PER_BIT
     falls = np.maximum.accumulate(y) - y
@@ -349,6 +351,7 @@ def _optimal(curve: InformationCurve) -> CurveClaim:
     gap = curve.gap / NATS_PER_BIT
     worst = int(np.argmax(np.abs(gap)))
     verdict = _verdict(abs(gap[worst]) < _LEAST_BITS)
+    # An objective below the bound on the least one tells of the bound's rounding.
     if gap.max() < _LEAST_BITS <= -gap.min():
         verdict = "undecided"
     return CurveClaim(
@@ -365,9 +368,11 @@ def _farthest(p_xy: np.ndarray, p_t_given_x: np.ndarray) -> tuple[float, float]:
     """Weight and distance from p(y) of the cluster that is farthest from it."""
     p_ty = np.asarray(p_t_given_x, float).T @ p_xy
     weights = p_ty.sum(axis=1)
+    # Clusters on their way out have weights of rounding size, and any p(y|t).
     p_ty, weights = p_ty[weights > 1e-6], weights[weights > 1e-6]
     distance = np.abs(p_ty / weights[:, None] - p_xy.sum(axis=0)).sum(axis=1) / 2
     farthest = int(np.argmax(distance))
+    # One cluster may be held in several copies, whose weights add up.
     near = np.abs(distance - distance[farthest]) < 1e-3
     return float(weights[near].sum()), float(distance[farthest])
 
@@ -376,6 +381,7 @@ def _upper_hull(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the least concave function above the points, at each of them."""
     hull: list[int] = []
     for index in np.lexsort((-y, x)):
+        # Sorted so that the highest of several points at one place comes first.
         if hull and x[index] == x[hull[-1]]:
             continue
         while len(hull) > 1:

@@ -21,6 +21,7 @@ from ibjax.experiments.bifurcations.claims import (
 )
 from ibjax.experiments.bifurcations.figures import bifurcations
 from ibjax.experiments.szt.setup import SOFT_SHARPNESS, SOFT_THRESHOLD
+from ibjax.numerics import checks
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
 
@@ -72,10 +73,8 @@ def run(
     Raises:
       ValueError: If there are fewer than two betas, no tables, or sources.
     """
-    if options.betas < 2:
-        raise ValueError(f"betas must be at least 2, got {options.betas}")
-    if not options.tables:
-        raise ValueError("tables must name at least one, got none")
+    checks.count("betas", options.betas, 2)
+    checks.not_empty("tables", options.tables)
     if sources:
         raise ValueError(f"sources must be empty for bifurcations, got {list(sources)}")
     num_betas = min(options.betas, _QUICK_BETAS) if quick else options.betas
@@ -90,6 +89,7 @@ def run(
         "tables": {},
     }
     text = ""
+    # Near a division two objectives differ by less than float32 can tell.
     with jax.enable_x64(True):
         for name in options.tables:
             started = time.perf_counter()
@@ -100,6 +100,7 @@ def run(
             save_figure(figure, output / f"bifurcations_{name}")
             text += f"## {name}\n\n{curve_claims_markdown(claims)}\n"
             content["tables"][name] = {
+                # The other table has 4,096 rows, and follows from the task.
                 "p_xy": p_xy.tolist() if name == "random" else None,
                 "i_xy_bits": float(measures.mutual_information(p_xy) / np.log(2)),
                 "beta_of_second_singular_value": float(critical_beta(p_xy)),

@@ -20,6 +20,7 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike
 
 from ibjax.bottleneck import InformationCurve, decoders, transitions
+from ibjax.numerics import checks
 from ibjax.plots.bottleneck import (
     CURVE_COLOR,
     GUIDE,
@@ -86,12 +87,9 @@ def bifurcations(
       >>> [axes.get_ylabel() for axes in figure.axes]
       ['$p(y=1\\,|\\,t)$', '$I(T;Y)$ (bits)']
     """
-    p_xy = np.asarray(p_xy, float)
     num_x = curve.p_t_given_x.shape[1]
-    if p_xy.ndim != 2 or len(p_xy) != num_x:
-        raise ValueError(f"p_xy must have shape [{num_x}, num_y], got {p_xy.shape}")
-    if not 0 <= label < p_xy.shape[1]:
-        raise ValueError(f"label must lie in [0, {p_xy.shape[1] - 1}], got {label}")
+    p_xy = checks.shape("p_xy", np.asarray(p_xy, float), (num_x, "num_y"))
+    checks.in_range("label", label, f"[0, {p_xy.shape[1]})")
     branches = dict(sorted((branches or {}).items()))
     for num_t, branch in branches.items():
         if not np.array_equal(branch.beta, curve.beta):

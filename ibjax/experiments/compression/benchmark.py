@@ -88,6 +88,7 @@ def run(
       The claims, in Markdown.
     """
     if sources:
+        # Estimates of several machines, of which each made some.
         content, *others = (json.loads(file.read_text()) for file in sources)
         for other in others:
             content["estimates"] += other["estimates"]
@@ -147,6 +148,7 @@ def _fit_compressors(family: Family, size: int, steps: int) -> dict[str, Any]:
     autoencoder = compression.autoencoder_fit(
         key_fit, single, dim=family.dim, num_steps=steps
     )
+    # JAX returns before it is done; the time is that of the fit.
     jax.block_until_ready(autoencoder.losses)
     seconds = time.perf_counter() - start
     print(f"{family.label} {size}: autoencoder in {seconds:.0f} s", file=sys.stderr)
@@ -173,6 +175,7 @@ def _estimate(
     for name in options.estimators:
         estimator = ESTIMATORS[name]
         few = estimator.only is not None
+        # Slow ones run on one seed and some values alone.
         if few and (row["seed"] > 0 or row["information"] not in estimator.only):
             continue
         start = time.perf_counter()
@@ -215,4 +218,5 @@ def _write(content: dict[str, Any], output: Path) -> str:
 
 def _plain(value: Any) -> float | None:
     value = float(jnp.asarray(value))
+    # JSON has neither NaN nor infinity.
     return value if np.isfinite(value) else None

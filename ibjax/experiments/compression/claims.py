@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ibjax.claims.claim import Claim, decide
+from ibjax.numerics import checks
 from ibjax.results.intervals import mean_estimate
 
 __all__ = ["PUBLISHED_KSG", "PUBLISHED_WKL", "compression_claims"]
@@ -70,8 +71,7 @@ def compression_claims(
       holds 1. Blobs, 16 x 16: KSG after the autoencoder stays within 0.5 nats of the
       truth up to 5 nats
     """
-    if not rows:
-        raise ValueError("rows must hold at least one estimate, got none")
+    checks.not_empty("rows", rows, "estimate")
     top = max(row["information"] for row in rows)
     found = []
     for family, label in families.items():

@@ -11,6 +11,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide, exact_claim
 from ibjax.claims.curves import Curves
 from ibjax.estimators.calibration import calibrated_noise_variance, label_information
+from ibjax.numerics import checks
 from ibjax.results.intervals import mean_estimate
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
@@ -48,12 +49,8 @@ def convolutional_claims(dataset: xr.Dataset) -> list[Claim]:
       ValueError: If the dataset lacks any of these.
     """
     configuration = json.loads(dataset.attrs["configuration"])
-    missing = {"shapes", "noise_variance", "p_y"} - configuration.keys()
-    if missing:
-        raise ValueError(
-            f"the dataset's configuration must hold {', '.join(sorted(missing))}, got "
-            f"{sorted(configuration)}"
-        )
+    needed = ("shapes", "noise_variance", "p_y")
+    checks.holds("the dataset's configuration", configuration, *needed)
     by_name = {
         f"{how}_{bound}": Curves(dataset, f"{how}_{bound}")
         for how in ("concat", "mean")
@@ -97,6 +94,7 @@ def _rises(curves: Curves) -> Claim:
     kept = curves.kept[:-1] & curves.kept[1:]
     rises = np.where(kept, rises, np.nan)
     layer = _largest(np.array([mean_estimate(rise).value for rise in rises]))
+    # The mean over channels is no function of the layer before: it may rise.
     mean = curves.estimator.startswith("mean")
     limit = "above" if mean else "below"
     return decide(

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ibjax.numerics import checks
 from ibjax.plots.plane import plane_axes, plane_limits
 from ibjax.plots.style import (
     information_bits,
@@ -41,10 +42,7 @@ def activity_maps(dataset: xr.Dataset, *, seed: int = 0) -> Figure:
         (name for name in dataset if str(name).startswith("maps_")),
         key=lambda name: int(str(name).removeprefix("maps_")),
     )
-    if len(names) < 2:
-        raise ValueError(
-            f"dataset must hold maps_0, maps_1, ..., got {sorted(dataset)}"
-        )
+    checks.holds("dataset", dataset, "maps_0", "maps_1")
     maps = {
         int(str(name).removeprefix("maps_")): dataset[name].values[seed]
         for name in names

@@ -68,7 +68,6 @@ class CnnSetup(Setup):
             "shapes": [layer.shape for layer in network.layers],
             "noise_variance": self.noise_variance,
             "p_y": np.mean(all_labels, axis=0, dtype=float).tolist(),
-            **context.description,
         }
         config = image_config(self, task, context.random_seed)
-        return [Cell({}, task, network, config, context.snapshots, measured, own)]
+        return [self.cell(context, {}, task, network, config, measured, own)]

@@ -11,6 +11,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves, decide_seeds
 from ibjax.claims.phases import FITTED
+from ibjax.numerics import checks
 from ibjax.results.intervals import fraction_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, NATS_PER_BIT
 
@@ -84,26 +85,21 @@ def deep_linear_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
       largest fall of I(X;T) in any layer, noise variance 1, bits
     """
     claims: list[Claim] = []
+    # By the beginnings of names: of one kind there are datasets of several sizes.
     for name, dataset in datasets.items():
         if name.startswith("generalization"):
             claims += _generalization(dataset)
         elif name.startswith("overtraining"):
             claims += _overtraining(dataset)
         elif name.startswith(("relevance", "low_snr")):
-            if "i_irrelevant" not in dataset:
-                raise ValueError(
-                    f"datasets[{name!r}] must have irrelevant inputs, got "
-                    f"{sorted(dataset)}"
-                )
+            why = "of students with irrelevant inputs"
+            checks.holds(f"datasets[{name!r}]", dataset, "i_irrelevant", why=why)
             found = (_low_snr if name.startswith("low") else _relevance)(dataset)
             # 400 samples were added after 200 had been seen to be borderline.
             claims += [c._replace(added=name == "relevance_400") for c in found]
         elif name.startswith("gradient_snr"):
-            if "gradient_snr" not in dataset:
-                raise ValueError(
-                    f"datasets[{name!r}] must be trained in minibatches, got "
-                    f"{sorted(dataset)}"
-                )
+            why = "of students trained in minibatches"
+            checks.holds(f"datasets[{name!r}]", dataset, "gradient_snr", why=why)
             claims += _gradient_step(dataset)
     if not claims:
         raise ValueError(
@@ -132,6 +128,7 @@ def largest_falls(curves: np.ndarray) -> np.ndarray:
 def _generalization(dataset: xr.Dataset) -> list[Claim]:
     size = _configuration_text(dataset)
     null, best = dataset["null_loss"].values, dataset["best_loss"].values
+    # At the best epoch: how far a student gets, whether it overtrains later or not.
     reached = dataset["test_loss"].min("epoch", skipna=False).values
     good = decide_seeds(
         dataset,
@@ -183,10 +180,12 @@ def _relevance(dataset: xr.Dataset) -> list[Claim]:
             for name in ("i_irrelevant", "i_relevant")
         )
         seeds = np.arange(len(irrelevant))
+        # The fall begins at the peak and ends at the lowest point after it.
         start = np.argmax(irrelevant, axis=1)
         after = np.arange(irrelevant.shape[1])[None] >= start[:, None]
         end = np.argmin(np.where(after, irrelevant, np.inf), axis=1)
         fall = irrelevant[seeds, start] - irrelevant[seeds, end]
+        # Where fitting is over before the fall begins, none of it was while fitting.
         fitted = irrelevant[seeds, np.maximum(_fitted(dataset), start)]
         with np.errstate(invalid="ignore", divide="ignore"):
             while_fitting = (irrelevant[seeds, start] - fitted) / fall
@@ -248,6 +247,7 @@ def _gradient_step(dataset: xr.Dataset) -> list[Claim]:
             dataset,
             f"4. The gradient is first mostly signal ({size})",
             "largest SNR along training, of the layer where it is least, median",
+            # If the layer where it is least passes one, all do.
             np.min(np.max(curves.snr, axis=2), axis=0),
             median=True,
             above=1.0,

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from ibjax.numerics import checks
 from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
@@ -144,11 +145,8 @@ def relevance(
       ['squared error', 'information (bits)', 'information (bits)']
     """
     for title, dataset in datasets.items():
-        if "i_irrelevant" not in dataset:
-            raise ValueError(
-                f"datasets[{title!r}] must have irrelevant inputs, got "
-                f"{sorted(dataset)}"
-            )
+        why = "of students with irrelevant inputs"
+        checks.holds(f"datasets[{title!r}]", dataset, "i_irrelevant", why=why)
     with paper_style():
         figure, panels = _grid(datasets, 3)
         for row, (title, dataset) in zip(panels, datasets.items(), strict=True):
@@ -211,11 +209,8 @@ def gradient_step(
       ['squared error', 'gradient SNR (median)', '$I(X;T)$ (bits)']
     """
     for title, dataset in datasets.items():
-        if "gradient_snr" not in dataset:
-            raise ValueError(
-                f"datasets[{title!r}] must be trained in minibatches, got "
-                f"{sorted(dataset)}"
-            )
+        why = "of students trained in minibatches"
+        checks.holds(f"datasets[{title!r}]", dataset, "gradient_snr", why=why)
     with paper_style():
         figure, panels = _grid(datasets, 3)
         for row, (title, dataset) in zip(panels, datasets.items(), strict=True):
@@ -251,8 +246,7 @@ _INPUTS = {
 
 
 def _grid(datasets, num_columns):
-    if not datasets:
-        raise ValueError("datasets must hold at least one dataset, got none")
+    checks.not_empty("datasets", datasets, "dataset")
     num_rows = len(datasets)
     figure = Figure(figsize=(7.0, 0.2 + 1.8 * num_rows), layout="constrained")
     return figure, list(figure.subplots(num_rows, num_columns, squeeze=False))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
-
-import jax
-import xarray as xr
+from typing import Literal
 
 from ibjax.experiments.choices import hidden_widths
 from ibjax.experiments.deep_linear.students import StudentConfig, student
 from ibjax.experiments.setup import Context, Setup
-from ibjax.sweeps.seeds import sweep_trainable
+from ibjax.sweeps.grid import Cell
 
-__all__ = ["LinearSetup", "StudentCell"]
+__all__ = ["LinearSetup"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class LinearSetup(Setup):
     init_scale: float = 0.1
     noise_variances: tuple[float, ...] = (1.0, 0.01)
 
-    def cells(self, context: Context) -> list[StudentCell]:
+    def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
 
         Example:
@@ -77,51 +73,17 @@ class LinearSetup(Setup):
                 learning_rate=chosen["learning_rate"],
                 init_scale=self.init_scale,
             )
-            own = {"epochs": context.snapshots[-1], **context.description}
+            students = student(
+                config,
+                noise_variances=self.noise_variances,
+                description={"epochs": context.snapshots[-1], **context.description},
+            )
             cells.append(
-                StudentCell(
+                Cell(
                     place,
-                    config,
-                    context.snapshots,
-                    self.noise_variances,
-                    own,
-                    self.varied,
+                    snapshots=context.snapshots,
+                    vary=self.varied,
+                    trainable=students,
                 )
             )
         return cells
-
-
-class StudentCell(NamedTuple):
-    """Students of one configuration, as a cell of :func:`ibjax.sweeps.grid.sweep_grid`.
-
-    Attributes:
-      place: Its coordinate on every axis of the grid, by the axis' name.
-      config: What to train.
-      snapshots: Epochs at which to measure.
-      noise_variances: Variances of the noise of T.
-      description: More to keep in the dataset's ``configuration``.
-      vary: Learning rates, where there are several.
-    """
-
-    place: dict[str, float | str]
-    config: StudentConfig
-    snapshots: Sequence[int]
-    noise_variances: Sequence[float]
-    description: dict[str, Any]
-    vary: dict[str, Sequence[float]]
-
-    @property
-    def network_text(self) -> str:
-        """The student in words."""
-        return f"{'-'.join(map(str, self.config.widths))} (linear)"
-
-    def run(self, key: jax.Array, **options: Any) -> xr.Dataset:
-        """Sweep; options as those of :func:`ibjax.sweeps.sweep_trainable`."""
-        students = student(
-            self.config,
-            noise_variances=self.noise_variances,
-            description=self.description,
-        )
-        return sweep_trainable(
-            key, students, snapshots=self.snapshots, vary=self.vary, **options
-        )

@@ -24,7 +24,7 @@ from ibjax.datasets.teacher_student import (
 from ibjax.estimators.linear_gaussian import input_information, layer_information
 from ibjax.networks.deep_linear import init_weights, products
 from ibjax.networks.network import Layer
-from ibjax.numerics import descent
+from ibjax.numerics import checks, descent
 from ibjax.training.gradients import (
     gradient_curves,
     streamed_statistics,
@@ -95,10 +95,7 @@ class StudentConfig:
                 f"{batch_size}"
             )
         for name in ("learning_rate", "init_scale"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} must be one positive number, got {getattr(self, name)}"
-                )
+            checks.positive(name, getattr(self, name))
 
     @property
     def widths(self) -> tuple[int, ...]:

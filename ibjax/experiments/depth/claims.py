@@ -57,6 +57,7 @@ def depth_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
         cells[:-1], cells[1:], strict=True
     ):
         epochs, deeper_epochs = (_epochs_to_learn(c) for c in (curves, deeper))
+        # Where neither network learns there is no ratio; where one does not, inf or 0.
         with np.errstate(invalid="ignore"):
             ratio = deeper_epochs / epochs
         claims.append(
@@ -140,10 +141,12 @@ def compression_times(epochs: np.ndarray, i_xt: np.ndarray) -> np.ndarray:
     """
     epochs, i_xt = np.asarray(epochs, np.float64), np.asarray(i_xt, np.float64)
     finite = np.isfinite(i_xt).all(axis=-1)
+    # NaN would be taken for the largest; these seeds are left out in the end.
     curves = np.where(finite[..., None], i_xt, 0.0)
     peak = np.argmax(curves, axis=-1)
     highest, last = np.max(curves, axis=-1), curves[..., -1]
     fall = highest - last
+    # I(X;T) is as low before it rises: only what follows the peak counts.
     after = np.arange(len(epochs)) >= peak[..., None]
     done = curves <= (highest - _DONE * fall)[..., None]
     end = np.argmax(done & after, axis=-1)
@@ -166,6 +169,7 @@ def _epochs_to_learn(curves: Curves) -> np.ndarray:
     for seed, i_ty in enumerate(curves.i_ty[-1]):
         reached = np.flatnonzero(i_ty >= level)
         if len(reached):
+            # Between two snapshots, which are far apart late in the training.
             ends = slice(max(reached[0] - 1, 0), reached[0] + 1)
             epochs[seed] = np.interp(level, i_ty[ends], curves.epochs[ends])
     return np.where(curves.kept[-1], epochs, np.nan)

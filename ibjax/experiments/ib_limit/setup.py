@@ -34,14 +34,11 @@ class IbLimitSetup(Setup):
         task = datasets.szt(self.sharpness, self.threshold)
         network = networks.mlp(_WIDTHS)
         measured = [
+            # The authors' bins of tanh, from -1 to 1.
             probes.bin_edges(SZT_EDGES),
             probes.optimality(task),
             probes.losses,
         ]
         config = training.TrainConfig(shuffle_seed=context.random_seed)
-        own = {
-            "sharpness": self.sharpness,
-            "threshold": self.threshold,
-            **context.description,
-        }
-        return [Cell({}, task, network, config, context.snapshots, measured, own)]
+        own = {"sharpness": self.sharpness, "threshold": self.threshold}
+        return [self.cell(context, {}, task, network, config, measured, own)]

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim
 from ibjax.claims.curves import decide_seeds
+from ibjax.numerics import checks
 from ibjax.probes.loss_dynamics import SMALL_STEP
 
 __all__ = ["loss_dynamics_claims"]
@@ -68,14 +69,13 @@ def loss_dynamics_claims(dataset: xr.Dataset) -> list[Claim]:
     """
     names = ("loss_change", "loss_change_first_order", "loss_change_second_order")
     names = (*names, "batch_alignment", "small_step_ratio", "loss_change_by_layer")
-    for name in names:
-        if name not in dataset:
-            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    checks.holds("dataset", dataset, *names)
     measured, first, second, alignment, small, by_layer = (
         dataset[name].transpose("seed", "epoch", ...).values.astype(np.float64)
         for name in names
     )
     num_layers = by_layer.shape[2]
+    # Of the prediction, whose parts add up: the measured change is of all layers.
     shares = by_layer / np.sum(by_layer, axis=2, keepdims=True)
     claims = [
         decide_seeds(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ibjax import datasets, networks, probes, training
 from ibjax.estimators.binning import SZT_EDGES
-from ibjax.experiments.choices import Activation, check_batch, hidden_widths
+from ibjax.experiments.choices import Activation, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.probes.loss_dynamics import loss_dynamics
 from ibjax.sweeps.grid import Cell
@@ -60,8 +60,6 @@ class LossSetup(Setup):
                 batch_size=None if batch_size == "full" else batch_size,
                 shuffle_seed=context.random_seed,
             )
-            # Rows that cannot be trained on fail here, before anything has run.
-            check_batch(task, config)
             measured = (
                 loss_dynamics(config),
                 probes.bin_edges(SZT_EDGES),
@@ -71,18 +69,8 @@ class LossSetup(Setup):
                 "hidden": list(hidden),
                 "activation": activation,
                 "epochs": context.snapshots[-1],
-                **context.description,
             }
             cells.append(
-                Cell(
-                    place,
-                    task,
-                    network,
-                    config,
-                    context.snapshots,
-                    measured,
-                    own,
-                    vary=self.varied,
-                )
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells

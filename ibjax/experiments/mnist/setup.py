@@ -5,7 +5,7 @@ from functools import cache
 
 from ibjax import networks, probes, training
 from ibjax.datasets.task import Task
-from ibjax.experiments.choices import Activation, Optimizer, check_batch, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.grid import Cell
 
@@ -76,24 +76,21 @@ class MnistSetup(Setup):
                 "epochs": context.snapshots[-1],
                 "noise_variance": self.noise_variance,
                 "bin_width": self.bin_width,
-                **context.description,
             }
             cells.append(
-                Cell(place, task, network, config, context.snapshots, measured, own)
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 
 
 def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainConfig:
     """Training on all images but the measured ones, by fields of a set-up."""
-    config = training.TrainConfig(
+    return training.TrainConfig(
         learning_rate=setup.learning_rate,
         optimizer=setup.optimizer,
         batch_size=setup.batch_size,
+        # All but the measured ones, which come last.
         train_fraction=1 - task.measured.num_samples / task.num_samples,
         split="ordered",
         shuffle_seed=random_seed,
     )
-    # Rows that cannot be trained on fail here, before anything has run.
-    check_batch(task, config)
-    return config

@@ -126,6 +126,7 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
                 claims += [_ends_higher(cell, other, layer) for layer in deep]
                 claims += [_falls_later(cell, other, layer) for layer in deep]
         for width in cell.bin_widths:
+            # Bins within the noise part one cluster into many, up to all samples.
             decide_width = _follows if width >= cell.noise_std else _saturates
             claims.append(decide_width(cell, last, width))
     by_noise = sorted(plain, key=lambda cell: cell.noise_std)
@@ -191,6 +192,7 @@ def _beyond_errors(cell: _Cell, layer: int, estimator: str) -> Claim:
     low = cell.values(f"{estimator}_i_xt_held_out", layer)[kept]
     error = cell.values(f"{estimator}_i_xt_error", layer)[kept]
     seeds = np.arange(len(low))
+    # Too small at the peak and too large at the end: no bias makes a fall.
     peak = np.argmax(low, axis=1)
     fall = low[seeds, peak] - cell.curves.i_xt[layer, kept, -1]
     fall -= _STANDARD_ERRORS * np.hypot(error[seeds, peak], error[:, -1])
@@ -255,6 +257,7 @@ def _ends_higher(plain: _Cell, other: _Cell, layer: int) -> Claim:
 
 def _falls_later(plain: _Cell, other: _Cell, layer: int) -> Claim:
     first, second = _onsets(plain, other, layer)
+    # A layer that never falls does so after the last epoch at the earliest.
     second = np.where(np.isnan(second), plain.curves.epochs[-1], second)
     return _claim(
         plain,

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ibjax import datasets
+from ibjax.numerics import checks
 from ibjax.plots.style import (
     epoch_axis,
     format_epoch,
@@ -80,9 +81,7 @@ def noisy_information(dataset: xr.Dataset, *, estimator: str = "propagation") ->
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
     """
-    if estimator not in dataset["estimator"].values:
-        known = dataset["estimator"].values.tolist()
-        raise ValueError(f"estimator must be one of {known}, got {estimator!r}")
+    checks.one_of("estimator", estimator, dataset["estimator"].values.tolist())
     places, cells = zip(*cells_of(dataset), strict=True)
     num_rows = 1
     if len(places[0]) > 1:
@@ -226,22 +225,18 @@ def noisy_clusters(
     labels = np.asarray(labels)
     sampled = sampled_layers(dataset)
     layer = sampled[-1] if layer is None and sampled else layer
-    if layer not in sampled:
-        raise ValueError(f"layer must be one with samples, {sampled}, got {layer}")
+    checks.one_of("layer", layer, sampled)
     cells = [cell.isel(seed=[seed]) for _, cell in cells_of(dataset)]
     known = dataset["epoch"].values
     if epochs is None:
         chosen = np.unique(np.linspace(0, len(known) - 1, 4).round().astype(int))
         epochs = known[chosen].tolist()
-    missing = [epoch for epoch in epochs if epoch not in known]
-    if missing:
-        raise ValueError(f"epochs must be among {known.tolist()}, got {missing}")
+    for epoch in epochs:
+        checks.one_of("epochs", epoch, known.tolist())
     shown = [int(np.flatnonzero(known == epoch)[0]) for epoch in epochs]
     num_inputs, units = cells[0][layer_samples_name(layer)].shape[-2:]
-    if units < 2:
-        raise ValueError(f"the layer must have two or more units, got {units}")
-    if labels.shape != (num_inputs,):
-        raise ValueError(f"labels must have shape ({num_inputs},), got {labels.shape}")
+    checks.at_least("number of the layer's units", units, 2)
+    checks.shape("labels", labels, (num_inputs,))
     number = cells[0]["layer"].values.tolist().index(layer)
     with paper_style():
         figure = Figure(
@@ -337,9 +332,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 def _hidden_layer(cell: xr.Dataset, layer: int | None) -> int:
     hidden = cell["layer"].values[:-1].tolist()
     layer = hidden[-1] if layer is None else layer
-    if layer not in hidden:
-        raise ValueError(f"layer must be a hidden one of {hidden}, got {layer}")
-    return layer
+    return checks.one_of("layer", layer, hidden)
 
 
 def _most_bits(cell: xr.Dataset) -> float:

@@ -76,29 +76,25 @@ class NoisySetup(Setup):
             network = network(noise_std=self.noise_std[0])
         if "orthonormal" not in varied:
             penalty = self.orthonormal[0]
-        cell = Cell(
-            {},
-            task,
-            network,
-            training.TrainConfig(
-                learning_rate=self.learning_rate,
-                batch_size=self.batch_size,
-                shuffle_seed=context.random_seed,
-            ),
-            context.snapshots,
-            _probes(self),
-            {
-                **{name: value for name, value in own.items() if name not in varied},
-                "hidden": list(self.hidden),
-                "activation": "tanh",
-                "epochs": context.snapshots[-1],
-                "bin_widths": list(self.bin_widths),
-                **context.description,
-            },
-            objective=objectives.cross_entropy() + penalty * objectives.orthonormal(),
-            vary=varied,
+        own = {
+            **{name: value for name, value in own.items() if name not in varied},
+            "hidden": list(self.hidden),
+            "activation": "tanh",
+            "epochs": context.snapshots[-1],
+            "bin_widths": list(self.bin_widths),
+        }
+        config = training.TrainConfig(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            shuffle_seed=context.random_seed,
         )
-        return [cell]
+        total = objectives.cross_entropy() + penalty * objectives.orthonormal()
+        measured = _probes(self)
+        return [
+            self.cell(
+                context, {}, task, network, config, measured, own, objective=total
+            )
+        ]
 
 
 def _network(widths: tuple[int, ...], noise_std: float) -> networks.Network:

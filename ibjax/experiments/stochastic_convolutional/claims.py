@@ -18,6 +18,7 @@ from ibjax.claims.phases import (
     rise_epochs,
     stretches,
 )
+from ibjax.numerics import checks
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import (
     THRESHOLD_NATS,
@@ -127,13 +128,9 @@ def stochastic_convolutional_claims(
 def _read(dataset: xr.Dataset, estimator: str) -> list[_Cell]:
     cells, name = [], f"{estimator}_i_xt_groups"
     for _, cell in cells_of(dataset):
-        found = sorted(map(str, cell.data_vars))
         options = json.loads(cell.attrs["configuration"])
-        if not {name, "test_accuracy"} <= set(found) or "noise" not in options:
-            raise ValueError(
-                f"dataset must hold {name}, test_accuracy and a configuration with "
-                f"noise, got {found} and {sorted(options)}"
-            )
+        checks.holds("dataset", cell.data_vars, name, "test_accuracy")
+        checks.holds("the dataset's configuration", options, "noise")
         # Axes of a network's own have no names: they come last, in order.
         groups = cell[name].transpose("seed", "epoch", ...).values.astype(np.float64)
         groups = np.moveaxis(groups, 2, 0)
@@ -179,6 +176,8 @@ def _compresses_after_fit(cell: _Cell, layer: int) -> list[Claim]:
     name, i_xt = curves.name(layer), curves.i_xt[layer, kept]
     seeds, peak = np.arange(len(i_xt)), np.argmax(i_xt, axis=1)
     fall = i_xt[seeds, peak] - i_xt[:, -1]
+    # Both values come from the same images: the error of their difference is smaller
+    # than two errors added up.
     for seed, groups in enumerate(cell.groups[layer, kept]):
         fall[seed] -= STANDARD_ERRORS * difference_errors(groups)[peak[seed], -1]
     claims = [
@@ -228,6 +227,7 @@ def _obeys(cell: _Cell, quantity: str) -> Claim:
         for later in range(len(last))
         for first in range(later)
     }
+    # Two layers without a network that kept both have no rise, which max would take.
     known = {pair: e for pair, e in rises.items() if not np.isnan(e.value)} or rises
     first, later = max(known, key=lambda pair: known[pair].value)
     return _claim(
@@ -259,6 +259,7 @@ def _below_labels(cell: _Cell) -> Claim:
 
 def _same(one: _Cell, other: _Cell, quantity: str) -> Claim:
     difference = getattr(one.curves, quantity) - getattr(other.curves, quantity)
+    # Of curves, not of their means, which agree where single networks do not.
     distance = np.mean(np.abs(difference), axis=2) / NATS_PER_BIT
     distance = np.where(one.curves.kept & other.curves.kept, distance, np.nan)
     found = [mean_estimate(d) for d in distance]

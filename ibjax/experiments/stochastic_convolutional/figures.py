@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ibjax.numerics import checks
 from ibjax.plots.style import (
     choose_estimator,
     epoch_axis,
@@ -61,9 +62,8 @@ def stochastic_information(
     """
     choose_estimator(dataset, estimator)  # Refuses what is not there.
     share = f"{estimator}_explained_variance"
-    for name in (*(_error_name(estimator, quantity) for quantity in _LABELS), share):
-        if name not in dataset:
-            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    errors = (_error_name(estimator, quantity) for quantity in _LABELS)
+    checks.holds("dataset", dataset, *errors, share)
     cells = [cell for _, cell in cells_of(dataset)]
     labels = (*_LABELS.values(), "variance kept", "loss (nats)")
     with paper_style():

@@ -82,7 +82,7 @@ class StochasticSetup(Setup):
             split="ordered",
             shuffle_seed=context.random_seed,
         )
-        # Rows that cannot be trained on fail here, before anything has run.
+        # Before the codes, which are trained on their part.
         check_batch(task, config)
         codes = image_codes(self, task)
         cells = []
@@ -108,18 +108,9 @@ class StochasticSetup(Setup):
                 "noise_std": self.noise_std,
                 "epochs": context.snapshots[-1],
                 **codes.description,
-                **context.description,
             }
             cells.append(
-                Cell(
-                    place,
-                    task,
-                    network,
-                    config,
-                    context.snapshots,
-                    measured,
-                    own,
-                )
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 
@@ -168,6 +159,7 @@ def image_codes(setup: StochasticSetup, task: datasets.Task) -> ImageCodes:
         modules = convolutional_autoencoder(
             (side, side), setup.code_dim, channels=(8, 16)
         )
+    # On an accelerator sums differ from run to run, and no run could be resumed.
     with jax.default_device(jax.devices("cpu")[0]):
         model = compression.autoencoder_fit(
             jax.random.key(0),
@@ -205,6 +197,7 @@ def _enlarged(task: datasets.Task) -> datasets.Task:
     if factor == 1:
         return task
     x = np.asarray(task.x, np.float32).reshape(-1, side, side)
+    # Pixels repeated: as much information as before, and room for the convolutions.
     x = np.kron(x, np.ones((1, factor, factor), np.float32))
     return datasets.make_task(
         x.reshape(len(x), -1),

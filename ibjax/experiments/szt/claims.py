@@ -8,6 +8,7 @@ import xarray as xr
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
 from ibjax.experiments.choices import COINCIDENCE_FACTOR
+from ibjax.numerics import checks
 from ibjax.results.intervals import (
     Estimate,
     compression_onsets,
@@ -89,13 +90,11 @@ def szt_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[Cla
       1. Fitting raises I(T;Y) of the last hidden layer, 5 (tanh 3): holds
     """
     num_layers = dataset.sizes["layer"]
-    if num_layers < 2:
-        raise ValueError(
-            f"dataset must hold a hidden layer and the output, got {num_layers} layer"
-        )
+    checks.at_least("number of the dataset's layers", num_layers, 2)
     curves = Curves(dataset, estimator)
     names = dataset["estimator"].values.tolist()
     hidden = range(num_layers - 1)
+    # In small networks a layer is near the input or deep, and never both.
     near = list(hidden[:2][: num_layers - 2])
     deep = [layer for layer in hidden[-2:] if layer not in near]
     claims = [_fitting(curves, hidden[-1])]
@@ -148,6 +147,7 @@ def _keeps(curves: Curves, layer: int) -> Claim:
 def _mostly_compression(curves: Curves, layer: int) -> Claim:
     kept = curves.kept[layer]
     peak = curves.epochs[np.argmax(curves.i_xt[layer], axis=1)]
+    # Without compression no epoch is spent on it, wherever the largest value is.
     with np.errstate(invalid="ignore"):
         fraction = np.where(curves.compresses()[layer], peak / curves.epochs[-1], 1.0)
     return _claim(
@@ -216,6 +216,7 @@ def _agreement(curves: Curves, others: Curves) -> Claim:
 
 def _convergence(curves: Curves, symbol: str) -> Claim:
     values = {"I(X;T)": curves.i_xt, "I(T;Y)": curves.i_ty}[symbol][-1]
+    # One network that diverged would make any spread.
     values = values[curves.kept[-1]]
     return _claim(
         curves,

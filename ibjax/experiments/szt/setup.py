@@ -11,8 +11,9 @@ import numpy as np
 
 from ibjax import datasets, networks, probes, training
 from ibjax.datasets.szt import NUM_BITS
-from ibjax.experiments.choices import Activation, Optimizer, check_batch, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
 from ibjax.experiments.setup import Context, Setup
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import Cell
@@ -95,8 +96,7 @@ class SztSetup(Setup):
     def check(self) -> None:
         """Check the fields; see the base class."""
         super().check()
-        if self.num_bins < 2:
-            raise ValueError(f"num-bins must be at least 2, got {self.num_bins}")
+        checks.count("num-bins", self.num_bins, 2)
 
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
@@ -114,8 +114,6 @@ class SztSetup(Setup):
         cells = []
         for chosen, place in self.combinations():
             config = _config(self, chosen, task, context.random_seed)
-            # Rows that cannot be trained on fail here, before anything has run.
-            check_batch(task, config)
             network = network_of(chosen["hidden"], chosen["activation"], self.init)
             noise_variance = chosen["noise_variance"]
             if "noise_variance" in self.varied:
@@ -143,19 +141,9 @@ class SztSetup(Setup):
                 "num_bins": self.num_bins,
                 "bin_width": self.bin_width,
                 "noise_variance": chosen["noise_variance"],
-                **context.description,
             }
             cells.append(
-                Cell(
-                    place,
-                    task,
-                    network,
-                    config,
-                    context.snapshots,
-                    measured,
-                    own,
-                    vary=self.varied,
-                )
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 
@@ -181,6 +169,7 @@ class RangedProbes(NamedTuple):
 
     def __call__(self) -> tuple[Probe, ...]:
         """All probes."""
+        # Trains the networks: not before it is the cell's turn.
         edges = np.linspace(*self.find_range(), _RANGE_BINS + 1, dtype=np.float32)
         probe = probes.bin_edges(edges, "data_range")._replace(labels=_RANGE_LABEL)
         first, *others = self.others
@@ -207,6 +196,7 @@ def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
         split=setup.split,
         shuffle_seed=random_seed,
     )
+    # Of several sizes of the training set a batch may be larger than the smallest.
     num_rows = training.num_train_rows(task, config)
     if len(setup.train_fraction) > 1 and batch_size is not None:
         batch_size = batch_size if batch_size <= num_rows else None

@@ -1,0 +1,172 @@
+"""The command's process: signals, closed outputs, full disks."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from ibjax import cli
+from ibjax.cli import process
+
+RUN = "from ibjax.cli import main; main()"
+_LONG = ["--seeds", "1", "--epochs", "100000", "--snapshots", "1000"]
+_LONG += ["--hidden", "3", "--estimators", "binning"]
+
+
+def _start(*arguments, code=RUN, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def _wait_for(path, running):
+    while not path.exists():
+        assert running.poll() is None, running.stderr.read()
+
+
+def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path):
+    """And one whose output nobody reads goes on until then."""
+    directory = tmp_path / "bad[/x]"
+    with _start("sweep", "szt", *_LONG, "--output", str(directory)) as running:
+        running.stdout.close()
+        _wait_for(directory / "checkpoint.npz", running)
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read().strip().splitlines()
+    assert running.returncode == 128 + signal.SIGTERM
+    assert said == [
+        "ibjax: nobody reads the output any more; the run goes on",
+        "ibjax: stopped by SIGTERM; --resume goes on from the last snapshot",
+    ]
+    assert os.listdir(directory) == ["checkpoint.npz"]
+
+
+_BUSY = """
+import hashlib
+from ibjax.cli import process
+with process.stopped_by_signals("; so be it"):
+    print("begun", flush=True)
+    # Half an hour, before whose end no handler of a signal runs.
+    while True:
+        try:
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+        except process.Stopped:  # The signal came before the call.
+            pass
+"""
+
+
+def test_a_long_call_is_ended_too():
+    with _start(code=_BUSY) as running:
+        assert running.stdout.readline() == "begun\n"
+        running.send_signal(signal.SIGHUP)
+        said = running.stderr.read()
+    assert running.returncode == 128 + signal.SIGHUP
+    assert said == "\nibjax: stopped by SIGHUP; so be it\n"
+
+
+def test_signals_raise_and_are_as_before_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(process.Stopped, match="SIGTERM") as info:
+        with process.stopped_by_signals(""):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert info.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with process.stopped_by_signals(""):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
+    """The system refuses to make a file longer than a limit, as a full disk does."""
+    directory = tmp_path / "run"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(SystemExit) as exit_info:
+            cli.main(["sweep", "szt", *_LONG, "--output", str(directory)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert f"File too large: '{directory / 'checkpoint.npz'}'" in error
+    assert error.endswith("--resume goes on from the last snapshot\n")
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "3000000000"], "num_epochs must lie in [1, 2147483647]"),
+        (["--seeds", "99999999999999999999"], "first_seed + num_seeds must lie in"),
+        (["--key", "4294967296"], "key must lie in [0, 4294967295], got 4294967296"),
+        (["--key", "99999999999999999999"], "key must lie in [0, 4294967295]"),
+    ],
+)
+def test_numbers_beyond_bounds_end_with_two(arguments, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["sweep", "szt", *arguments, "--output", str(tmp_path / "run")])
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"ibjax: error: {message}")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_missing_package_ends_with_two(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["sweep", "mnist", "--data", "digits", "--output", str(tmp_path)])
+    assert exit_info.value.code == 2
+    assert "pip install scikit-learn" in capsys.readouterr().err
+
+
+def test_a_long_call_is_ended_where_nobody_listens():
+    with _start(code=_BUSY) as running:
+        assert running.stdout.readline() == "begun\n"
+        running.stderr.close()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 128 + signal.SIGTERM
+
+
+_FORKED = """
+import os, signal, time
+from ibjax.cli import process
+with process.stopped_by_signals(""):
+    child = os.fork()
+    if not child:
+        signal.pause()
+    assert process.is_alone()
+    os.kill(child, signal.SIGHUP)
+    _, status = os.waitpid(child, 0)
+    time.sleep(process._GRACE_SECONDS + 0.5)
+print(os.WTERMSIG(status) == signal.SIGHUP)
+"""
+
+
+def test_a_signal_to_a_forked_process_does_not_end_this_one():
+    with _start(code=_FORKED) as running:
+        said = running.stdout.read()
+    assert (running.returncode, said) == (0, "True\n")
+
+
+def test_a_device_that_is_not_there_ends_with_two(monkeypatch, capsys):
+    def devices():
+        raise RuntimeError("Unable to initialize backend 'cuda': no GPU")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["info"])
+    assert stopped.value.code == 2
+    assert "ibjax: error: Unable to initialize backend" in capsys.readouterr().err

@@ -1,0 +1,335 @@
+"""Runs that are killed, damaged or forged: nothing lost, and nothing of others."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+
+from ibjax.networks.network import Layer
+from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, seal, unseal
+from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps.grid import Cell, sweep_grid
+from ibjax.sweeps.seeds import sweep_trainable
+from ibjax.training.trainable import Trainable
+
+KEY = jax.random.key(0)
+SNAPSHOTS = (0, 1, 2, 3)
+
+
+def _counter(**configuration):
+    """A number that grows by a half in every epoch, from one drawn for each seed."""
+    return Trainable(
+        init=lambda key, data, numbers: (jax.random.uniform(key), key),
+        run_epoch=lambda state, own, data, drawn, epoch: state + 0.5,
+        measure=lambda state, own, data, drawn, epoch, is_last: {"value": state},
+        layers=(Layer("count", (1,)),),
+        configuration=configuration,
+    )
+
+
+def run(directory, *, trainable=None, num_seeds=2, snapshots=SNAPSHOTS, **options):
+    return sweep_trainable(
+        KEY,
+        trainable or _counter(kind="plain"),
+        num_seeds=num_seeds,
+        snapshots=snapshots,
+        directory=directory,
+        **options,
+    )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def _stop_after(num_done):
+    def stop(progress):
+        if progress.seconds is not None and progress.num_snapshots_done >= num_done:
+            raise Interrupted
+
+    return stop
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return run(None)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    with pytest.raises(Interrupted):
+        run(tmp_path, on_progress=_stop_after(3))
+    assert os.listdir(tmp_path) == [CHECKPOINT_FILE]
+    return tmp_path
+
+
+def test_an_unfinished_run_goes_on(begun, whole):
+    np.testing.assert_array_equal(run(begun, resume=True).value, whole.value)
+    assert os.listdir(begun) == [DATASET_FILE]
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on(begun, whole):
+    _forge(begun / CHECKPOINT_FILE, lambda arrays: arrays.pop("format"))
+    np.testing.assert_array_equal(run(begun, resume=True).value, whole.value)
+
+
+def _forge(path, change, sealed=False):
+    with np.load(io.BytesIO(unseal(path.read_bytes()))) as file:
+        arrays = dict(file)
+    change(arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    content = buffer.getvalue()
+    path.write_bytes(seal(content) if sealed else content)
+
+
+def _fewer_records(arrays):
+    arrays["record_value"] = arrays["record_value"][:2]
+
+
+def _no_record(arrays):
+    del arrays["record_value"]
+
+
+def _empty_record(arrays):
+    arrays["record_value"] = arrays["record_value"][:0]
+
+
+def _too_many_records(arrays):
+    arrays["record_value"] = np.tile(arrays["record_value"], (3, 1))
+
+
+def _fewer_seeds(arrays):
+    arrays["state_0"] = arrays["state_0"][:1]
+
+
+def _other_records(arrays):
+    arrays["record_other"] = arrays.pop("record_value")
+
+
+def _other_type(arrays):
+    arrays["state_0"] = arrays["state_0"].astype(np.int32)
+
+
+def _no_configuration(arrays):
+    del arrays["configuration"]
+
+
+def _broken_configuration(arrays):
+    arrays["configuration"] = np.array("{")
+
+
+def _no_state(arrays):
+    del arrays["state_0"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sealed"),
+    [
+        # Whoever changes an archive has no digest of what it is then.
+        (_fewer_records, False),
+        (_no_record, True),
+        (_empty_record, True),
+        (_too_many_records, True),
+        (_fewer_seeds, True),
+        (_other_records, True),
+        (_other_type, True),
+        (_no_configuration, True),
+        (_broken_configuration, True),
+        (_no_state, True),
+    ],
+)
+def test_forged_checkpoints_are_refused(change, sealed, begun):
+    path = begun / CHECKPOINT_FILE
+    _forge(path, change, sealed)
+    before = path.read_bytes()
+    with pytest.raises(ResultsError, match="checkpoint.npz is damaged.*remove it"):
+        run(begun, resume=True)
+    assert path.read_bytes() == before
+
+
+def test_archives_of_anything_are_refused(begun):
+    path = begun / CHECKPOINT_FILE
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        huge, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    )
+    plain = io.BytesIO()
+    with zipfile.ZipFile(plain, "w") as archive:
+        archive.writestr("state_0.npy", huge.getvalue())
+    encoded = bytearray(plain.getvalue())
+    for header in (b"PK\x03\x04", b"PK\x01\x02"):  # A compression nobody knows.
+        at = encoded.index(header) + (8 if header[2] == 3 else 10)
+        encoded[at : at + 2] = (99).to_bytes(2, "little")
+    for content in (b"", b"PK", plain.getvalue(), bytes(encoded)):
+        path.write_bytes(content)
+        with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
+            run(begun, resume=True)
+
+
+def test_every_changed_byte_of_a_checkpoint_is_noticed(begun):
+    path = begun / CHECKPOINT_FILE
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for at in rng.choice(len(content), 40, replace=False):
+        damaged = bytearray(content)
+        damaged[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
+            run(begun, resume=True)
+
+
+def test_a_run_does_not_save_over_another_that_came_between(tmp_path, whole):
+    """As on a disk without locks, or where someone removed the directory."""
+
+    def other_saves(progress):
+        if progress.num_snapshots_done == 2:
+            (tmp_path / CHECKPOINT_FILE).write_text("of another run")
+
+    with pytest.raises(ResultsError, match="was written by another run"):
+        run(tmp_path, on_progress=other_saves)
+    assert (tmp_path / CHECKPOINT_FILE).read_text() == "of another run"
+
+
+def _cell(place, **configuration):
+    return Cell(
+        place, snapshots=SNAPSHOTS, trainable=_counter(**place, **configuration)
+    )
+
+
+def _grid(directory, axis="kind", values=("a", "b"), num_seeds=2, **options):
+    cells = [
+        Cell({axis: value}, snapshots=SNAPSHOTS, trainable=_counter(**{axis: value}))
+        for value in values
+    ]
+    return sweep_grid(KEY, cells, num_seeds=num_seeds, directory=directory, **options)
+
+
+def _plain_run(directory):
+    run(directory)
+
+
+def _plain_begun(directory):
+    with pytest.raises(Interrupted):
+        run(directory, on_progress=_stop_after(1))
+
+
+def _grid_over_another_axis(directory):
+    _grid(directory, "other")
+
+
+def _grid_of_other_seeds(directory):
+    """Its cells were moved away: their own files cannot tell."""
+    _grid(directory, num_seeds=3)
+    for cell in directory.glob("*=*"):
+        (cell / DATASET_FILE).unlink()
+
+
+def _damaged_grid(directory):
+    _grid_of_other_seeds(directory)
+    path = directory / DATASET_FILE
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def _grid_begun(directory):
+    def stop(number, progress):
+        if number == 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        _grid(directory, values=("c", "d"), on_progress=stop)
+
+
+def _files(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize(
+    ("earlier", "message"),
+    [
+        (_plain_run, "holds another run, over no grid"),
+        (_plain_begun, "holds another run, over no grid"),
+        (_grid_over_another_axis, "holds another run, over {'other'"),
+        (_grid_of_other_seeds, "holds another run, which differs in num_seeds"),
+        (_damaged_grid, "results.nc is damaged"),
+        (_grid_begun, "holds another run, with the cell kind=c"),
+    ],
+)
+def test_a_grid_spares_another_run(earlier, message, resume, tmp_path):
+    earlier(tmp_path)
+    before = _files(tmp_path)
+    with pytest.raises(ResultsError, match=message):
+        _grid(tmp_path, resume=resume)
+    assert _files(tmp_path) == before
+
+
+def test_a_plain_run_spares_a_grid_that_has_begun(tmp_path):
+    _grid_begun(tmp_path)
+    before = _files(tmp_path)
+    for resume in (False, True):
+        with pytest.raises(ResultsError, match="another run, with the cell kind=c"):
+            run(tmp_path, resume=resume)
+    with pytest.raises(ResultsError, match="already holds an unfinished run"):
+        _grid(tmp_path, values=("c", "d"))
+    assert _files(tmp_path) == before
+    _grid(tmp_path, values=("c", "d"), resume=True)
+
+
+def test_a_finished_grid_is_read_and_not_run_again(tmp_path):
+    first = _grid(tmp_path)
+    again = _grid(tmp_path, resume=True, on_progress=lambda *_: pytest.fail("ran"))
+    assert again.identical(open_dataset(tmp_path))
+    np.testing.assert_array_equal(first.value, again.value)
+    configuration = json.loads(again.attrs["configuration"])
+    assert configuration["grid"] == {"kind": ["a", "b"]}
+
+
+def test_coordinates_are_no_paths(tmp_path):
+    _grid(tmp_path / "in", "data", ("../../out", "/abs"))
+    assert os.listdir(tmp_path) == ["in"]
+    names = {path.name for path in (tmp_path / "in").iterdir()}
+    assert names == {"data=..%2F..%2Fout", "data=%2Fabs", DATASET_FILE}
+
+
+_ENDLESS = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+from test_checkpoint import run
+def slowly(progress):
+    print(progress.num_snapshots_done, flush=True)
+    time.sleep(0.05)
+run(sys.argv[1], snapshots=range(10_000), on_progress=slowly)
+"""
+
+
+def test_a_run_is_alone_and_survives_being_killed(tmp_path):
+    """Killed wherever it was; then resumed, its directory is free and clean."""
+    place = tmp_path / "run"
+    arguments = [sys.executable, "-c", _ENDLESS, str(place), os.path.dirname(__file__)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        while process.stdout.readline() != "5\n":
+            assert process.poll() is None
+        with pytest.raises(ResultsError, match="is in use by another run"):
+            run(place, resume=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    (place / ".checkpoint.npz.12345678.tmp").touch()
+    with pytest.raises(Interrupted):
+        run(place, snapshots=range(10_000), resume=True, on_progress=_stop_after(20))
+    assert os.listdir(place) == [CHECKPOINT_FILE]
+    with np.load(io.BytesIO(unseal((place / CHECKPOINT_FILE).read_bytes()))) as file:
+        record = file["record_value"]
+    for seed in (0, 1):
+        start = np.float32(jax.random.uniform(jax.random.fold_in(KEY, seed)))
+        expected = [start]
+        for _ in record[1:]:
+            expected.append(expected[-1] + np.float32(0.5))
+        np.testing.assert_array_equal(record[:, seed], expected)
