@@ -15,7 +15,10 @@ The best of ours is chosen with the truth at hand, which a user has not: it says
 the package can do, and the table of all estimators what to expect of each. KSG's and
 KL's take 3 neighbours, the weighted entropies the cube root of the number of samples or
 four times the dimension, whichever is more, in up to 20 dimensions; bins, for one
-column each, hold as many samples each, with Grassberger's correction.
+column each, hold as many samples each, with Grassberger's correction. The door is what
+``estimators.mutual_information`` chooses. Of a variable and a class, where values
+repeat, Ross's estimate and KL's are taken; scikit-learn has Ross's too, and Gao et
+al.'s estimator of mixtures in SciPy takes a class for a number.
 
 Critics are trained on ``--critic-seeds`` of the seeds only, all of a task at once by
 ``jax.vmap``, because they cost many times as much as the others; kernel densities run
@@ -56,6 +59,8 @@ SAME = (
     ("ksg, unit variance", "scikit-learn"),
     ("ksg, unit variance", "bmi KSG"),
     ("gaussian, uncorrected", "bmi CCA"),
+    ("ksg", "kd-tree mixture"),
+    ("ross", "scikit-learn"),
 )
 
 
@@ -69,6 +74,7 @@ def tasks(patterns: list[str] | None) -> list[Any]:
         *(known.log_gamma_exponential(information) for information in (1.0, 3.0)),
         known.smoothed_uniform(2.0, dim=3),
         known.log_gamma_exponential(2.0, dim=3),
+        *known.mixed_tasks(),
     ]
     if patterns:
         chosen = [t for t in chosen if any(p in t.name for p in patterns)]
@@ -139,7 +145,50 @@ def ours() -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
         ),
         "copula": lambda x, y: gaussian.copula_information(x, y).value,
         "bins": bins,
+        "door": door,
     }
+
+
+def ours_of_classes() -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
+    """Returns our estimators of a variable and a class, by name."""
+    from ibjax.estimators import knn
+
+    def kl(x: np.ndarray, y: np.ndarray) -> float:
+        return knn.class_information(x, y[:, 0], num_classes=2, k=NEIGHBOURS)
+
+    return {
+        "ross": lambda x, y: knn.ross(x, y[:, 0], num_classes=2, k=NEIGHBOURS),
+        "kl": kl,
+        "door": door,
+    }
+
+
+def door(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns what the package chooses by itself."""
+    from ibjax.estimators import mutual_information
+
+    return mutual_information(x, y, error=None).value
+
+
+def kd_tree_mixture(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns Gao et al.'s estimator of mixtures from trees, as in their program."""
+    from scipy import spatial, special
+
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    joint = np.concatenate([x, y], axis=1)
+    tree = spatial.cKDTree(joint)
+    distance = tree.query(joint, NEIGHBOURS + 1, p=np.inf)[0][:, -1]
+    atom = distance == 0
+    radius = np.where(atom, 1e-15, distance - 1e-15)
+
+    def count(v: np.ndarray) -> np.ndarray:
+        return spatial.cKDTree(v).query_ball_point(
+            v, radius, p=np.inf, return_length=True
+        )
+
+    k = np.where(atom, count(joint), NEIGHBOURS)
+    terms = special.digamma(k) + math.log(len(x))
+    return np.mean(terms - special.digamma(count(x)) - special.digamma(count(y)))
 
 
 def kd_tree_ksg(x: np.ndarray, y: np.ndarray) -> float:
@@ -161,7 +210,7 @@ def kd_tree_ksg(x: np.ndarray, y: np.ndarray) -> float:
 
 def case_ours(args: argparse.Namespace) -> dict[str, Any]:
     """Runs our estimators."""
-    return _run(args, ours(), max_dim=None)
+    return _run(args, ours(), max_dim=None, of_classes=ours_of_classes())
 
 
 def case_critics(args: argparse.Namespace) -> dict[str, Any]:
@@ -176,6 +225,8 @@ def case_critics(args: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for task in tasks(args.tasks):
         pairs = [samples(task, seed, args.samples) for seed in range(num_seeds)]
+        if _has_classes(pairs):
+            continue
         x, y = (jnp.stack([pair[i] for pair in pairs]) for i in (0, 1))
         keys = jax.vmap(jax.random.key)(jnp.arange(num_seeds))
         for name in CRITICS:
@@ -198,8 +249,10 @@ def case_critics(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def case_kd_tree(args: argparse.Namespace) -> dict[str, Any]:
-    """Runs KSG in SciPy."""
-    return _run(args, {"kd-tree KSG": kd_tree_ksg}, max_dim=args.peer_dim)
+    """Runs KSG in SciPy, as it is and as Gao et al. have it for mixtures."""
+    mixture = {"kd-tree mixture": kd_tree_mixture}
+    methods = {"kd-tree KSG": kd_tree_ksg, **mixture}
+    return _run(args, methods, max_dim=args.peer_dim, of_classes=mixture)
 
 
 def case_sklearn(args: argparse.Namespace) -> dict[str, Any]:
@@ -207,17 +260,23 @@ def case_sklearn(args: argparse.Namespace) -> dict[str, Any]:
     selection = harness.require("sklearn.feature_selection")
 
     def estimate(x: np.ndarray, y: np.ndarray) -> float:
-        return selection.mutual_info_regression(
+        of_classes = np.issubdtype(y.dtype, np.integer)
+        run = selection.mutual_info_regression
+        run = selection.mutual_info_classif if of_classes else run
+        return run(
             x.astype(np.float64), y[:, 0], n_neighbors=NEIGHBOURS, random_state=0
         )[0]
 
-    return _run(args, {"scikit-learn": estimate}, max_dim=2)
+    methods = {"scikit-learn": estimate}
+    return _run(args, methods, max_dim=2, of_classes=methods)
 
 
 def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the Beyond Normal package's KSG and canonical correlations."""
     chosen = [
-        task for task in tasks(args.tasks) if task.dim_x + task.dim_y <= args.peer_dim
+        task
+        for task in tasks(args.tasks)
+        if task.dim_x + task.dim_y <= args.peer_dim and "classes" not in task.name
     ]
     pairs = [
         samples(task, seed, args.samples)
@@ -238,13 +297,15 @@ def _run(
     args: argparse.Namespace,
     methods: dict[str, Callable[[np.ndarray, np.ndarray], float]],
     max_dim: int | None,
+    of_classes: dict[str, Callable[[np.ndarray, np.ndarray], float]],
 ) -> dict[str, Any]:
     rows = []
     for task in tasks(args.tasks):
         if max_dim is not None and task.dim_x + task.dim_y > max_dim:
             continue
         pairs = [samples(task, seed, args.samples) for seed in range(args.seeds)]
-        for name, estimate in methods.items():
+        suited = of_classes if _has_classes(pairs) else methods
+        for name, estimate in suited.items():
             if max_dim is None and args.estimators and name not in args.estimators:
                 continue
             if task.dim_x + task.dim_y > MOST_COLUMNS.get(name, math.inf):
@@ -261,6 +322,10 @@ def _run(
             row = _row(task, name, values, _since(start))
             rows.append({**row, "refused": refused})
     return {"rows": rows, **harness.device()}
+
+
+def _has_classes(pairs: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    return np.issubdtype(pairs[0][1].dtype, np.integer)
 
 
 def _since(start: tuple[float, float]) -> tuple[float, float]:
@@ -322,7 +387,8 @@ def compare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if estimator not in peers and row["bias"] is not None
         }
         best = min(valid, key=lambda e: abs(valid[e])) if valid else None
-        off = abs(valid[best]) / first["truth"] if best else None
+        # Of independent variables the error itself, as if the truth were one nat.
+        off = abs(valid[best]) / (first["truth"] or 1.0) if best else None
         worse = [
             f"{mine} than {peer}"
             for mine, peer in SAME

@@ -28,6 +28,7 @@ from ibjax.estimators.layers import (
     check_layer,
     label_weights,
 )
+from ibjax.estimators.samples import as_array, to_jax
 from ibjax.numerics import checks
 
 __all__ = ["SZT_EDGES", "clusters", "layer_information"]
@@ -92,8 +93,8 @@ def layer_information(
       1.0397 0.6931 nats
     """
     t, labels = check_layer(t, labels, num_classes)
-    bins = _bins(t, edges, bin_width)
-    return _finite_or_nan(t, _count(_row_numbers(bins), labels, num_classes))
+    rows = row_numbers(t, edges, bin_width)
+    return _finite_or_nan(t, _count(rows, labels, num_classes))
 
 
 def clusters(
@@ -111,7 +112,8 @@ def clusters(
       int32, shape ``[num_samples]``.
 
     Raises:
-      ValueError: As :func:`layer_information`.
+      ValueError: As :func:`layer_information`, or, outside of ``jit``, if an activity
+        is not finite.
       TypeError: If ``t`` is not floating.
 
     Example:
@@ -120,7 +122,14 @@ def clusters(
       >>> bool(numbers[0] == numbers[1]), bool(numbers[1] == numbers[2])
       (True, False)
     """
-    t = check_activities(t)
+    t = checks.finite("t", check_activities(t))
+    return row_numbers(t, edges, bin_width)
+
+
+def row_numbers(
+    t: jax.Array, edges: ArrayLike | None, bin_width: ArrayLike | None
+) -> jax.Array:
+    """Numbers as of :func:`clusters`, of activities that may not be finite."""
     return _row_numbers(_bins(t, edges, bin_width))
 
 
@@ -133,14 +142,18 @@ def _bins(t, edges, bin_width):
         )
     if edges is not None:
         return _by_edges(t, _check_edges(edges))
-    return _by_width(t, checks.positive("bin_width", bin_width))
+    checks.positive("bin_width", bin_width)
+    if not checks.is_traced(bin_width):
+        least = jnp.finfo(t.dtype).tiny
+        checks.at_least("bin_width", bin_width, least)
+    return _by_width(t, bin_width)
 
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
-    edges = checks.shape("edges", jnp.asarray(edges), ("num_edges",))
+    edges = checks.shape("edges", as_array(edges), ("num_edges",))
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
-    return edges
+    return to_jax("edges", edges)
 
 
 # Below, activities are [dim, num_samples]: loops run along the samples.
@@ -169,8 +182,9 @@ def _count(row, labels, num_classes):
     """Information of the empirical table of row numbers and labels."""
     num_samples = labels.shape[0]
     chex.assert_shape(row, (num_samples,))
-    weights = label_weights(labels, num_classes, jnp.float32).T
-    joint = jnp.zeros((num_classes, num_samples), jnp.float32).at[:, row].add(weights)
+    dtype = jnp.result_type(float)  # Float32, unless float64 is enabled.
+    weights = label_weights(labels, num_classes, dtype).T
+    joint = jnp.zeros((num_classes, num_samples), dtype).at[:, row].add(weights)
     h_t, h_y, h_ty = (
         math.log(num_samples) - jnp.sum(_n_log_n(counts)) / num_samples
         for counts in (jnp.sum(joint, axis=0), jnp.sum(joint, axis=1), joint)

@@ -124,6 +124,7 @@ def calibrated_noise_variance(
     entropy = float(-np.sum(p_y[p_y > 0] * np.log(p_y[p_y > 0])))
     if target is None:
         target = math.log(len(p_y))
+    checks.positive("target", target)
     if not 0 < tolerance < target:
         raise ValueError(
             "tolerance must lie between 0 and the target, got "

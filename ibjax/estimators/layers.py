@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ibjax.estimators.samples import at_least_float32
+from ibjax.estimators.samples import (
+    as_array,
+    at_least_float32,
+    check_classes,
+    to_jax,
+    without_offsets,
+)
 from ibjax.numerics import checks
 
 __all__ = [
@@ -43,27 +49,30 @@ class LayerInformationBounds(NamedTuple):
 
 
 def check_layer(
-    t: ArrayLike, labels: ArrayLike, num_classes: int
+    t: ArrayLike, labels: ArrayLike, num_classes: int, *, movable: bool = False
 ) -> tuple[jax.Array, jax.Array]:
     """Activities ``[num_samples, dim]`` and labels, checked, as JAX arrays.
 
     Labels are integers in ``[0, num_classes)``, ``[num_samples]``, or p(y|x), floating,
-    ``[num_samples, num_classes]``. Half precision is converted to float32.
+    ``[num_samples, num_classes]``. Half precision is converted to float32. With
+    ``movable`` only differences of activities matter, and large offsets are taken off.
     """
-    t, labels = check_activities(t), jnp.asarray(labels)
+    t, labels = check_activities(t, movable=movable), as_array(labels)
     checks.at_least("num_classes", num_classes, 1)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     if not hard and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise TypeError(f"labels must be integers or p(y|x), got {labels.dtype}")
-    shape = (len(t),) if hard else (len(t), num_classes)
-    checks.shape("labels", labels, shape, why="to match t")
-    return t, checks.indices("labels", labels, num_classes) if hard else labels
+    if hard:
+        return t, check_classes("labels", labels, num_classes, len(t), "to match t")
+    checks.shape("labels", labels, (len(t), num_classes), why="to match t")
+    return t, to_jax("labels", labels)
 
 
-def check_activities(t: ArrayLike) -> jax.Array:
+def check_activities(t: ArrayLike, *, movable: bool = False) -> jax.Array:
     """Activities ``[num_samples, dim]``, checked, at least float32."""
-    t = checks.shape("t", jnp.asarray(t), ("num_samples", "dim"))
-    return at_least_float32(checks.floating("t", t))
+    t = checks.shape("t", as_array(t), ("num_samples", "dim"))
+    t = checks.floating("t", t)
+    return at_least_float32(to_jax("t", without_offsets("t", t) if movable else t))
 
 
 def label_weights(labels: jax.Array, num_classes: int, dtype: jnp.dtype) -> jax.Array:

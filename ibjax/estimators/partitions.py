@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_activities
-from ibjax.estimators.samples import at_least_float32
+from ibjax.estimators.samples import as_array, at_least_float32, to_jax
 from ibjax.numerics import checks
 
 __all__ = [
@@ -52,6 +52,7 @@ def data_range_edges(
       [0. 1. 2. 3.]
     """
     t = _check_values(t, num_bins)
+    checks.one_of("upper_edge", upper_edge, (False, True))
     edges = _data_range_edges(t, num_bins, upper_edge)
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(
@@ -122,11 +123,11 @@ def equal_count_bins(t: ArrayLike, num_bins: int) -> jax.Array:
 
 
 def _check_values(t, num_bins):
-    checks.at_least("num_bins", num_bins, 1)
-    t = checks.floating("t", jnp.asarray(t))
+    checks.at_least("num_bins", checks.whole("num_bins", num_bins), 1)
+    t = checks.floating("t", as_array(t))
     if t.size == 0:
         raise ValueError(f"t must have activities, got shape {t.shape}")
-    return checks.finite("t", at_least_float32(t))
+    return at_least_float32(to_jax("t", checks.finite("t", t)))
 
 
 @exact_jit(static_argnames=("num_bins", "upper_edge"))

@@ -1,16 +1,95 @@
-"""Samples of continuous variables: the checks of every estimator from them."""
+"""Samples as the estimators take them: checked on the host, then converted, once.
+
+JAX cuts 64-bit numbers to 32 bits without a word. What the caller gave is therefore
+looked at before it becomes an array of JAX: integers that do not fit are refused, and
+an offset that float32 would spend its digits on is taken off in the caller's precision.
+"""
+
+import math
+import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.numerics import checks
 
-__all__ = ["at_least_float32", "check_pair", "check_sample_shape", "check_samples"]
+__all__ = [
+    "as_array",
+    "at_least_float32",
+    "check_array",
+    "check_classes",
+    "check_pair",
+    "check_sample_shape",
+    "check_samples",
+    "lost_digits",
+    "to_jax",
+    "without_offsets",
+]
+
+# An offset of so many times the range of a column costs four digits of float32's 24.
+_LARGE_OFFSET = 16.0
+# A column whose range is so few steps of its own precision is no longer continuous.
+_FEW_STEPS = 2**13
+
+
+def as_array(values: ArrayLike) -> np.ndarray | jax.Array:
+    """An array of JAX as it is, anything else as one of NumPy, nothing cut off."""
+    if isinstance(values, np.ndarray | jax.Array):
+        return values
+    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)):
+        return jnp.asarray(values)
+    return np.asarray(values)
+
+
+def to_jax(name: str, array: np.ndarray | jax.Array) -> jax.Array:
+    """An array of JAX; what its dtypes cannot hold is refused, not cut off."""
+    if isinstance(array, jax.Array):
+        return array
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    if dtype == array.dtype or not array.size:
+        return jnp.asarray(array)
+    if jnp.issubdtype(dtype, jnp.integer):
+        limits = np.iinfo(dtype)
+        low, high = array.min(), array.max()
+        if low < limits.min or high > limits.max:
+            raise ValueError(
+                f"{name} must fit {dtype} unless jax_enable_x64 is set, got values "
+                f"from {low} to {high}"
+            )
+        return jnp.asarray(array)
+    limits = np.finfo(dtype)
+    if limits.tiny / limits.eps <= max(-array.min(), array.max()) <= limits.max:
+        return jnp.asarray(array)
+    size = np.abs(array)
+    if np.any((size > limits.max) & (size < np.inf)):
+        raise ValueError(
+            f"{name} must lie within {limits.max:.1e} of zero, what {dtype} holds, "
+            f"unless jax_enable_x64 is set, got {np.max(size[size < np.inf]):.1e}"
+        )
+    rounded = array.astype(dtype)
+    if array.ndim and np.any(np.ptp(array, axis=0) > 0):
+        # JAX takes numbers below the smallest normal one for zero.
+        seen = np.where(np.abs(rounded) < limits.tiny, 0, rounded)
+        vanished = (np.ptp(array, axis=0) > 0) & (np.ptp(seen, axis=0) == 0)
+        if np.any(vanished):
+            raise ValueError(
+                f"{name} must vary by more than {limits.tiny:.1e}, the smallest "
+                f"{dtype}, unless jax_enable_x64 is set, got values of at most "
+                f"{np.max(size):.1e}: multiply them by a number"
+            )
+    return jnp.asarray(rounded)
 
 
 def check_samples(
-    name: str, x: ArrayLike, fewest: int = 2, *, any_shape: bool = False, hint: str = ""
+    name: str,
+    x: ArrayLike,
+    fewest: int = 2,
+    *,
+    any_shape: bool = False,
+    movable: bool = True,
+    hint: str = "",
 ) -> jax.Array:
     """Check that x holds at least ``fewest`` finite samples; at least float32.
 
@@ -19,14 +98,28 @@ def check_samples(
       x: Samples, shape ``[num_samples, dim]``, floating.
       fewest: Samples that are needed.
       any_shape: Whether a sample may have more axes than one, as an image has.
+      movable: Whether only differences between samples matter, so that an offset may be
+        taken off where the conversion would spend digits on it.
       hint: Advice to those whose samples are not floating.
     """
+    array = check_array(name, x, fewest, any_shape=any_shape, hint=hint)
+    if movable:
+        array = without_offsets(name, array)
+    return at_least_float32(to_jax(name, array))
+
+
+def check_array(
+    name: str, x: ArrayLike, fewest: int, *, any_shape: bool = False, hint: str = ""
+) -> np.ndarray | jax.Array:
+    """Samples checked as by :func:`check_samples`, but not converted."""
     axes = ("num_samples", "*shape") if any_shape else ("num_samples", "dim")
-    x = checks.shape(name, jnp.asarray(x), axes)
-    checks.floating(name, x, hint=hint)
-    if len(x) < fewest:
-        raise ValueError(f"{name} must have at least {fewest} samples, got {len(x)}")
-    return at_least_float32(checks.finite(name, x))
+    array = checks.shape(name, as_array(x), axes)
+    checks.floating(name, array, hint=hint)
+    if len(array) < fewest:
+        raise ValueError(
+            f"{name} must have at least {fewest} samples, got {len(array)}"
+        )
+    return checks.finite(name, array)
 
 
 def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -39,10 +132,73 @@ def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[jax.Array, jax.Array]:
 
 def check_sample_shape(name: str, x: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
     """Check that every sample has the shape that something was made for."""
-    x = checks.shape(name, jnp.asarray(x), ("num_samples", *shape))
-    return checks.floating(name, x)
+    x = checks.shape(name, as_array(x), ("num_samples", *shape))
+    return to_jax(name, checks.floating(name, x))
+
+
+def check_classes(
+    name: str, labels: ArrayLike, num_classes: int, num_samples: int, why: str
+) -> jax.Array:
+    """Check that there is a class in ``[0, num_classes)`` for every sample."""
+    labels = checks.integers(name, as_array(labels))
+    checks.shape(name, labels, (num_samples,), why=why)
+    return to_jax(name, checks.indices(name, labels, num_classes))
 
 
 def at_least_float32(x: jax.Array) -> jax.Array:
     """Half precision as float32; sums of many squares need its digits and range."""
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    """Samples without the offsets of columns that are far from zero for their range.
+
+    They are taken off where the array is to be rounded; one that was rounded before
+    keeps its own, with a warning if little is left of it.
+    """
+    if checks.is_traced(array):
+        return array
+    values = np.asarray(array)
+    low, high = values.min(axis=0), values.max(axis=0)
+    lost = _lost_digits(name, low, high)
+    if lost:
+        warnings.warn(lost, stacklevel=4)
+    if not isinstance(array, np.ndarray):
+        return array
+    if array.dtype == jax.dtypes.canonicalize_dtype(array.dtype):
+        return array
+    # Halves, since the difference can be out of range.
+    far = np.maximum(np.abs(low), np.abs(high)) / 2 > _LARGE_OFFSET * (
+        high / 2 - low / 2
+    )
+    if not np.any(far):
+        return array
+    return array - np.where(far, low / 2 + high / 2, 0)[None]
+
+
+def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:
+    """A sentence on columns that rounding left few values of; empty if there are none.
+
+    Whoever rounded them, nothing here can bring their digits back.
+    """
+    values = np.asarray(array)
+    return _lost_digits(name, values.min(axis=0), values.max(axis=0))
+
+
+def _lost_digits(name: str, low: np.ndarray, high: np.ndarray) -> str:
+    """The sentence, from the columns' ends."""
+    dtype = low.dtype
+    if dtype.itemsize < 4:
+        return ""
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    step = np.finfo(dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    few = (high > low) & (high / 2 - low / 2 < _FEW_STEPS / 2 * step)
+    if not np.any(few):
+        return ""
+    column = int(np.argmax(few.reshape(-1)))
+    worst = float((high - low).reshape(-1)[column] / step.reshape(-1)[column])
+    return (
+        f"{name} came rounded to {dtype}, which left no more than "
+        f"{math.ceil(worst)} steps over the range of column {column}: subtract its "
+        "mean before it is rounded"
+    )

@@ -33,6 +33,7 @@ __all__ = [
     "same_length",
     "same_shape",
     "shape",
+    "whole",
 ]
 
 Value = TypeVar("Value")
@@ -117,6 +118,13 @@ def indices(name: str, value: Any, size: int) -> Any:
                 f"{name} must lie in [0, {size}), got values from {low} to {high}"
             )
     return array
+
+
+def whole(name: str, value: Value) -> Value:
+    """Check that a value is one integer, of Python or of NumPy."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    return value
 
 
 def at_least(name: str, value: Value, least: float) -> Value:

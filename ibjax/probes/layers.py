@@ -199,7 +199,9 @@ def nearest_neighbours(
         noise = jax.random.normal(jax.random.key(0), t.shape, t.dtype)
         noisy = t + math.sqrt(noise_variance) * noise
         i_xt = knn.entropy(noisy, k=k) - t.shape[1] * entropy_of_noise
-        i_ty = knn.class_information(noisy, labels, num_classes=num_classes, k=k)
+        i_ty = knn.class_information(
+            noisy, labels, num_classes=num_classes, k=k, ties=False
+        )
         return LayerInformation(i_xt, i_ty)
 
     label = f"neighbour {k} of samples with noise of variance {noise_variance:g}"
@@ -216,7 +218,7 @@ def target_information(
     """I(T;Y) of every layer with real targets, by neighbours or for normal variables.
 
     I(X;T) of a deterministic layer with continuous inputs is infinite, and NaN here.
-    Layers that repeat values, as ReLU layers do, are overrated by neighbours.
+    Neighbours take values that repeat, as in ReLU layers, for what they are.
 
     Args:
       method: ``"ksg"``, see :func:`ibjax.estimators.knn.ksg`, or ``"gaussian"``, see

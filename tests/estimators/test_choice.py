@@ -147,8 +147,103 @@ def test_warns_near_the_most_that_can_be_shown():
 
 
 def test_warns_of_repeated_samples():
-    estimate = mutual_information(np.round(X, 1), np.round(Y, 1), error=None)
-    assert any("repeat another one" in warning for warning in estimate.warnings)
+    rounded = np.round(X, 1), np.round(Y, 1)
+    (warning,) = mutual_information(*rounded, error=None).warnings
+    assert "2 of 2 columns repeat values, up to 8" in warning
+    assert "copies were counted" in warning
+    (warning,) = mutual_information(*rounded, method="gaussian", error=None).warnings
+    assert "as densities do not: take ksg, ross" in warning
+
+
+def test_integers_are_labels_unless_most_are_distinct():
+    rng = np.random.default_rng(2)
+    many = rng.integers(0, 5000, NUM_SAMPLES)
+    estimate = mutual_information(many, LABELS, error=None)
+    assert estimate.method == "ross"
+    assert "different integers in 400 samples" in estimate.warnings[0]
+    # Of independent ones, by 4 times what KSG and Ross scatter by here.
+    assert abs(estimate.value) < 4 * 0.03
+    pixels = rng.integers(0, 256, (NUM_SAMPLES, 8)).astype(np.uint8)
+    estimate = mutual_information(pixels, LABELS, error=None)
+    assert (estimate.method, abs(estimate.value) < 4 * 0.03) == ("ross", True)
+    estimate = mutual_information(many, LABELS, error=None, discrete=True)
+    assert estimate.method == "discrete"
+    assert "so few of each say little" in estimate.warnings[0]
+
+
+def test_the_caller_can_say_what_is_discrete():
+    few = np.round(X)
+    estimate = mutual_information(few, LABELS, error=None, discrete=(True, "auto"))
+    expected = mutual_information(few.astype(int), LABELS, error=None)
+    assert estimate == expected
+    estimate = mutual_information(LABELS, X, error=None, discrete=False)
+    assert estimate.method == "ksg"
+    # As numbers, two values are atoms, and the information is that of the label.
+    label = mutual_information(LABELS + 2 * (X > 0), X, error=None)
+    number = mutual_information(LABELS + 2 * (X > 0), X, error=None, discrete=False)
+    assert abs(label.value - number.value) < 0.05
+
+
+@pytest.mark.parametrize("method", ["ksg", "gaussian", "kde-ml"])
+@pytest.mark.parametrize("offset", [1e6, 1e8])
+def test_an_offset_does_not_matter(method, offset):
+    plain = mutual_information(X, Y, method=method, error=None)
+    moved = mutual_information(X + offset, Y - offset, method=method, error=None)
+    # Float64 keeps 1e8 to 1.5e-8, which moves a neighbour now and then, by 1 / N.
+    assert abs(moved.value - plain.value) <= 2 / NUM_SAMPLES
+    assert moved.warnings == ()
+
+
+def test_what_was_rounded_before_is_said():
+    pair = (np.float32(X) + np.float32(1e6)), (np.float32(Y) + np.float32(1e6))
+    warnings = mutual_information(*pair, error=None).warnings
+    assert "x came rounded to float32, which left no more than" in warnings[0]
+
+
+def test_probabilities_of_a_confident_network():
+    logits = 100 * np.random.default_rng(4).normal(size=(NUM_SAMPLES, 5))
+    t = np.exp(logits - logits.max(axis=1, keepdims=True))
+    t /= t.sum(axis=1, keepdims=True)
+    labels = t.argmax(axis=1)
+    estimate = mutual_information(t, labels, error=None)
+    entropy = -np.sum(np.bincount(labels) / NUM_SAMPLES * np.log(np.bincount(labels)))
+    entropy += math.log(NUM_SAMPLES)
+    # The largest tells the label, but for one sample in fifty, whose logits differ by
+    # less than a few where most differ by a hundred: at most log 5 for each of those.
+    assert abs(estimate.value - entropy) < math.log(5) / 50 + 0.01
+
+
+def test_a_label_that_nobody_shares_is_left_out():
+    labels = LABELS.copy()
+    labels[:3] = [7, 8, 9]
+    estimate = mutual_information(X, labels, error=None)
+    assert "3 of 400 samples have a label of their own" in estimate.warnings[0]
+    expected = mutual_information(X[3:], LABELS[3:], error=None)
+    assert estimate.value == expected.value
+    with pytest.raises(ValueError, match="at least 3 samples that share theirs, got 0"):
+        mutual_information(X, np.arange(NUM_SAMPLES), discrete=("auto", True))
+
+
+def test_a_critic_below_zero_gives_way_to_neighbours(monkeypatch):
+    def fit(*args, **options):
+        return variational.VariationalEstimate(-9.6, 0.1, 5.5, *[None] * 4)
+
+    monkeypatch.setattr(variational, "fit", fit)
+    x, y = np.random.default_rng(5).normal(size=(2, 600, 20))
+    estimate = mutual_information(x, y, error=None, num_steps=10)
+    assert estimate.method == "ksg"
+    assert abs(estimate.value) < 0.1
+    assert "infonce gave -9.60 nats" in estimate.warnings[0]
+    estimate = mutual_information(x, y, method="infonce", error=None)
+    assert estimate.method == "infonce"
+    assert any("below zero" in warning for warning in estimate.warnings)
+
+
+def test_counts_of_few_are_doubted():
+    rng = np.random.default_rng(6)
+    x, y = rng.integers(0, 40, (2, NUM_SAMPLES))
+    (warning,) = mutual_information(x, y, error=None).warnings
+    assert "400 samples are few for" in warning
 
 
 def test_warns_of_a_value_above_the_labels_entropy():
@@ -209,6 +304,8 @@ def test_the_key_decides_the_error_alone():
         (X, Y, {"error": "guess"}, ValueError, "error must be one of"),
         (X, Y, {"scaling": "log"}, ValueError, "scaling must be one of"),
         (X, Y, {"num_classes": 2}, ValueError, "num_classes is for labels"),
+        (X, Y, {"discrete": "x"}, ValueError, "discrete must be one of auto, False"),
+        (X, Y, {"discrete": (True,)}, ValueError, "one answer or a pair"),
         (X, LABELS, {"num_classes": 1}, ValueError, r"num_classes = 1\)"),
         (X, LABELS, {"method": "ksg"}, ValueError, "two continuous variables"),
         (X, Y, {"method": "ross"}, ValueError, "one continuous variable and one label"),

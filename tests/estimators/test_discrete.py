@@ -228,3 +228,46 @@ def test_bad_input():
         discrete.layer_information(
             np.zeros((2, 1)), np.eye(2), num_classes=2, bin_width=1
         )
+
+
+# From a published table of counts; its information is that of float64.
+TABLE = np.array([[52632, 2529], [14660, 793], [3271, 204], [814, 39], [316, 20]])
+
+
+def _table_cells():
+    x, y = np.divmod(np.repeat(np.arange(10), TABLE.ravel()), 2)
+    return {"x_cells": x, "y_cells": y, "num_x": 5, "num_y": 2}
+
+
+def test_small_information_of_many_samples():
+    p = TABLE / TABLE.sum()
+    product = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
+    exact = np.sum(p * np.log(p / product))
+    # Terms with an excess of 0.1 round by 4 units over that.
+    value = discrete.mutual_information(**_table_cells())
+    np.testing.assert_allclose(value, exact, rtol=1e-5)
+    with jax.enable_x64(True):
+        value = discrete.mutual_information(**_table_cells())
+        assert value.dtype == np.float64
+        np.testing.assert_allclose(value, exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("correction", discrete.CORRECTIONS)
+def test_information_is_the_sum_of_entropies(correction):
+    with jax.enable_x64(True):
+        value = discrete.mutual_information(**_table_cells(), correction=correction)
+        h_x, h_y, h_xy = (
+            discrete.entropy(counts, correction=correction)
+            for counts in (TABLE.sum(axis=1), TABLE.sum(axis=0), TABLE.ravel())
+        )
+        np.testing.assert_allclose(value, h_x + h_y - h_xy, atol=1e-12)
+
+
+def test_counts_beyond_32_bits():
+    # Of shares 2/5, 2/5 and 1/5.
+    exact = 0.8 * np.log(2.5) + 0.2 * np.log(5)
+    counts = [2_000_000_000, 2_000_000_000, 1_000_000_000]
+    for given in (counts, np.array(counts), 10**6 * np.array(counts)):
+        np.testing.assert_allclose(discrete.entropy(given), exact, rtol=1e-6)
+    traced = jax.jit(discrete.entropy)(np.array(counts, np.int32))
+    np.testing.assert_allclose(traced, exact, rtol=1e-6)

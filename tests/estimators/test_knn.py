@@ -102,14 +102,14 @@ def test_ksg_of_many_samples_equals_brute_force():
 
 def test_ksg_with_ties_equals_brute_force():
     x, y = (np.round(8 * values) / 8 for values in gaussian())
-    value = knn.ksg(x, y)
+    value = knn.ksg(x, y, ties=False)
     assert abs(value - brute_ksg(x, y, 3, 1, "chebyshev")) < ROUNDING
 
 
 @pytest.mark.parametrize("variant", counting.VARIANTS)
 def test_ksg_of_copies_is_finite(variant):
     x, y = (np.repeat(values[:60], 5, axis=0) for values in gaussian())
-    value = knn.ksg(x, y, variant=variant)
+    value = knn.ksg(x, y, variant=variant, ties=False)
     # The four copies are the neighbours, closer than nothing: no count but itself. In
     # variant 2 all four are in the rectangle.
     constant = digamma(3) + digamma(NUM_SAMPLES)
@@ -117,6 +117,9 @@ def test_ksg_of_copies_is_finite(variant):
     if variant == 2:
         expected = constant - 1 / 3 - 2 * digamma(4)
     assert abs(value - expected) < ROUNDING
+    # Taken for what they are, five samples are an atom in X, in Y and in both.
+    value = knn.ksg(x, y, variant=variant)
+    assert abs(value - (digamma(NUM_SAMPLES) - digamma(5))) < ROUNDING
 
 
 def test_ksg_of_a_constant_is_zero():
@@ -285,11 +288,54 @@ def test_values_under_jit():
     not_finite = x.copy()
     not_finite[3, 1] = np.nan
     assert math.isnan(information(not_finite, labels))
+
+
+def brute_ross_of_few(x, labels):
+    """As scikit-learn has it: fewer neighbours in a class of few, none of one."""
+    sizes = np.bincount(labels)[labels]
+    x, labels, sizes = (values[sizes > 1] for values in (x, labels, sizes))
+    distance = distances(x, "chebyshev")
+    in_class = np.where(labels[:, None] != labels[None], np.inf, distance)
+    ks = np.minimum(3, sizes - 1)
+    radius = np.take_along_axis(
+        np.stack([kth(in_class, k) for k in (1, 2, 3)]), ks[None] - 1, axis=0
+    )[0]
+    m = closer(distance, radius) + 1
+    return digamma(len(x)) + np.mean(digamma(ks) - digamma(sizes) - digamma(m))
+
+
+def test_ross_of_classes_of_few():
+    x, labels = classes()
     labels[labels == 2] = 0
     labels[:3] = 2
+    value = knn.ross(x, labels, num_classes=CLASSES)
+    assert abs(value - brute_ross_of_few(x, labels)) < ROUNDING
+    information = jax.jit(lambda x, y: knn.ross(x, y, num_classes=CLASSES))
+    assert abs(information(x, labels) - value) < ROUNDING
+    labels[:2] = 0
+    with pytest.warns(UserWarning, match="1 of 300 samples have a label of their own"):
+        value = knn.ross(x, labels, num_classes=CLASSES)
+    assert abs(value - brute_ross_of_few(x, labels)) < ROUNDING
     assert math.isnan(information(x, labels))
-    with pytest.raises(ValueError, match="more than k = 3 samples.*class 2 has 3"):
-        knn.ross(x, labels, num_classes=CLASSES)
+    with pytest.raises(ValueError, match="a class of two samples, got none"):
+        knn.ross(x[:5], np.arange(5), num_classes=5)
+    with pytest.raises(ValueError, match="more than k = 3 samples.*class 2 has 1"):
+        knn.class_information(x, labels, num_classes=CLASSES)
+
+
+def test_ross_with_few_equals_scikit_learn():
+    feature_selection = pytest.importorskip("sklearn.feature_selection")
+    x, labels = classes(dim=1)
+    labels[:4] = [3, 4, 4, 5]
+    x = x.astype(np.float64)
+    expected = feature_selection.mutual_info_classif(
+        x, labels, n_neighbors=3, discrete_features=False, random_state=0
+    )
+    with jax.enable_x64(True), pytest.warns(UserWarning, match="2 of 300 samples"):
+        value = knn.ross(x / np.std(x), labels, num_classes=6, k=3)
+    # Its distances in a class of two are rounded sums of squares: for those samples it
+    # may count their neighbour too, which adds at most psi(2) - psi(1) = 1.
+    assert abs(float(value) - expected[0]) < 2 / 298 + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.estimators.samples import check_sample_shape, check_samples
+from ibjax.estimators import binning, discrete, gaussian, kde, knn, partitions
+from ibjax.estimators.samples import check_classes, check_sample_shape, check_samples
 
 IMAGES = np.zeros((3, 4, 5), np.float32)
 
@@ -52,3 +53,76 @@ def test_samples_of_another_shape_are_refused():
         check_sample_shape("b", IMAGES, (4,))
     with pytest.raises(TypeError, match="b must be floating"):
         check_sample_shape("b", IMAGES.astype(int), (4, 5))
+
+
+def test_large_offsets_are_taken_off_before_rounding():
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    moved = x + np.array([[1e8, 0.0]])
+    found = np.asarray(check_samples("x", moved))
+    # 1e8 was known to 1.5e-8, and what is left is rounded by float32.
+    difference = (found - x)[:, 0]
+    np.testing.assert_allclose(difference - difference[0], 0, atol=1e-6)
+    np.testing.assert_array_equal(found[:, 1], x[:, 1].astype(np.float32))
+    # Without need no bit is changed; a mean of ten deviations is no need.
+    near = x + 10.0
+    np.testing.assert_array_equal(check_samples("x", near), near.astype(np.float32))
+
+
+@pytest.mark.parametrize("make", [np.asarray, jnp.asarray])
+def test_digits_that_were_lost_before_are_named(make):
+    x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    x[:, 1] += np.float32(1e6)
+    with pytest.warns(UserWarning, match="x came rounded to float32.*of column 1"):
+        knn.ksg(make(x), make(x[:, :1]))
+
+
+@pytest.mark.parametrize("value", [2**32, 2**33 + 1, -(2**32)])
+def test_labels_beyond_32_bits_are_not_cut(value):
+    labels = np.array([0, 1, value, 1, 0])
+    x = np.linspace(0, 1, 5)[:, None]
+    for call in (
+        lambda: check_classes("labels", labels, 2, 5, "to match x"),
+        lambda: knn.ross(x, labels, num_classes=2, k=1),
+        lambda: binning.layer_information(x, labels, num_classes=2, bin_width=0.1),
+        lambda: kde.layer_information(x, labels, num_classes=2, noise_variance=0.1),
+    ):
+        with pytest.raises(ValueError, match=rf"labels must lie in \[0, 2\).*{value}"):
+            call()
+    with pytest.raises(ValueError, match="x_cells must lie in"):
+        discrete.mutual_information(labels, labels, num_x=2, num_y=2)
+
+
+def test_numbers_that_float32_does_not_hold_are_refused():
+    x = np.random.default_rng(0).normal(size=(50, 1))
+    with pytest.raises(ValueError, match="x must lie within 3.4e.38 of zero"):
+        gaussian.entropy(1e39 * x)
+    with pytest.raises(ValueError, match="x must vary by more than 1.2e-38"):
+        gaussian.entropy(1e-42 * x)
+    # What does not depend on the scale needs no range.
+    value = knn.ksg(x, x**2)
+    for power in (2.0**-200, 2.0**200):
+        assert knn.ksg(power * x, power * x**2) == value
+    labels = (x[:, 0] > 0).astype(int)
+    value = knn.ross(x, labels, num_classes=2)
+    assert knn.ross(2.0**-140 * x, labels, num_classes=2) == value
+
+
+def test_kernel_densities_far_from_the_origin():
+    t = np.random.default_rng(0).normal(size=(200, 2))
+    options = {"num_classes": 2, "noise_variance": 0.1}
+    labels = (t[:, 0] > 0).astype(int)
+    near = kde.layer_information(t, labels, **options)
+    far = kde.layer_information(t + 1e8, labels, **options)
+    np.testing.assert_allclose(far, near, rtol=1e-5)
+
+
+def test_bins_say_what_they_cannot_hold():
+    t = np.array([[0.1], [np.nan]])
+    with pytest.raises(ValueError, match="t must be finite, got 1 NaN"):
+        binning.clusters(t, bin_width=0.1)
+    with pytest.raises(ValueError, match="bin_width must be at least 1.17"):
+        binning.clusters(t[:1], bin_width=1e-46)
+    with pytest.raises(TypeError, match="num_bins must be an integer, got 2.5"):
+        partitions.data_range_edges(t[:1], 2.5)
+    with pytest.raises(ValueError, match="upper_edge must be one of"):
+        partitions.data_range_edges(t[:1], 2, upper_edge="both")

@@ -1,4 +1,4 @@
-r"""Pairs of continuous variables whose mutual information is known in closed form.
+r"""Pairs of variables whose mutual information is known.
 
 Benchmarks of estimators: each task draws X and Y and knows I(X;Y), computed in float64
 on the host. Three facts give all of them:
@@ -14,7 +14,9 @@ on the host. Three facts give all of them:
 
 :func:`standard_tasks` makes the forty of the benchmark of Czyz et al. (2023), each a
 case that some estimator finds hard: hardly any noise, heavy tails, long curves, many
-irrelevant dimensions.
+irrelevant dimensions. :func:`mixed_tasks` has the cases that a neural network makes:
+units that are zero or saturated for many samples, rounded numbers, counts and classes
+(:mod:`ibjax.datasets.known_information.mixed`).
 """
 
 from ibjax.datasets.known_information.families import (
@@ -26,6 +28,18 @@ from ibjax.datasets.known_information.families import (
     multinormal_sparse,
     smoothed_uniform,
     student,
+)
+from ibjax.datasets.known_information.mixed import (
+    clipped_classes,
+    clipped_normal,
+    mixed_tasks,
+    poisson_classes,
+    poisson_sum,
+    rounded_classes,
+    rounded_normal,
+    uniform_steps,
+    zero_inflated_normal,
+    zero_inflated_poisson,
 )
 from ibjax.datasets.known_information.tasks import standard_tasks
 from ibjax.datasets.known_information.transforms import (
@@ -44,17 +58,27 @@ __all__ = [
     "additive_noise",
     "asinh",
     "bimodal",
+    "clipped_classes",
+    "clipped_normal",
     "half_cube",
     "log_gamma_exponential",
+    "mixed_tasks",
     "multinormal",
     "multinormal_dense",
     "multinormal_sparse",
     "normal_cdf",
+    "poisson_classes",
+    "poisson_sum",
+    "rounded_classes",
+    "rounded_normal",
     "smoothed_uniform",
     "spiral",
     "standard_tasks",
     "student",
     "swissroll",
     "transform",
+    "uniform_steps",
     "wiggly",
+    "zero_inflated_normal",
+    "zero_inflated_poisson",
 ]

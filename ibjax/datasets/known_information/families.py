@@ -43,8 +43,8 @@ class KnownInformation(NamedTuple):
       dim_y: Dimension of Y.
       mutual_information: I(X;Y) in nats, a float.
       sample: ``sample(key, num_samples) -> (x, y)``, of shapes ``[num_samples,
-        dim_x]`` and ``[num_samples, dim_y]``, rows independent; pure, and jittable
-        with ``num_samples`` static.
+        dim_x]`` and ``[num_samples, dim_y]``, rows independent, floating or, of
+        classes, int32; pure, and jittable with ``num_samples`` static.
     """
 
     name: str

@@ -14,11 +14,13 @@ Which one is taken by default, and why:
   density, so that variables on curves, codes of a network's layer among them, are safe;
 - more dimensions: ``"infonce"``. Neighbours are far in many dimensions and KSG falls
   short by half and more; a critic finds the few directions that matter, up to the log
-  of its batch. Where the variables are images or wide layers, compressing them to a few
+  of its batch. If it comes out below zero, as one that overfits does, KSG takes its
+  place. Where the variables are images or wide layers, compressing them to a few
   dimensions first (:mod:`ibjax.estimators.compression`) and then KSG does better still.
 """
 
 import math
+import warnings as python_warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,7 +31,13 @@ from jax.typing import ArrayLike
 from ibjax.estimators import resampling
 from ibjax.estimators.choice.doubts import doubts
 from ibjax.estimators.choice.methods import METHODS, Method
-from ibjax.estimators.choice.variables import SCALINGS, is_label, prepare, variable
+from ibjax.estimators.choice.variables import (
+    SCALINGS,
+    is_label,
+    prepare,
+    variable,
+    without_single_labels,
+)
 from ibjax.numerics import checks
 
 __all__ = ["InformationEstimate", "mutual_information"]
@@ -41,6 +49,8 @@ _GROUPS = 20
 _PARTS = 10
 _FEWEST_PARTS = 4
 _FEWEST_IN_PART = 30
+# A critic so far below zero does worse than one that says nothing, beyond its error.
+_OVERFITTED = 0.1
 
 
 class InformationEstimate(NamedTuple):
@@ -68,6 +78,7 @@ def mutual_information(
     method: str = "auto",
     key: jax.Array | None = None,
     num_classes: int | None = None,
+    discrete: bool | str | tuple[bool | str, bool | str] = "auto",
     error: str | None = "auto",
     scaling: str | None = "spread",
     **options: Any,
@@ -75,20 +86,28 @@ def mutual_information(
     r"""Information I(X;Y) of samples of any kind, in nats, with an error and warnings.
 
     A floating array is a continuous variable; an integer or boolean one is a label, and
-    one of several columns a label for every different row. Information is symmetric, so
-    the label may be either. Columns that are constant are left out, with a warning.
+    one of several columns a label for every different row. Integers that are too many
+    for labels are numbers, with a warning; ``discrete`` says which it is. Information
+    is symmetric, so the label may be either. Columns that are constant are left out,
+    and so are samples whose label nobody shares, with a warning.
+
+    Columns may repeat values: zeros of ReLU units, the ends of saturated ones, counts,
+    rounded numbers. Neighbours take them for what they are
+    (:mod:`ibjax.estimators.knn.ties`); densities and critics do not, and are warned of.
 
     Unlike information, most estimates depend on the units of the columns. Before a
     method looks at continuous columns they are brought to one scale:
 
     - ``"spread"``: each has its median taken off and is divided by the distance between
-      its quartiles, which heavy tails leave alone;
+      its quartiles, which heavy tails leave alone, without values that a tenth of the
+      samples have;
     - ``"ranks"``: each becomes normal, by its ranks. That leaves I(X;Y) as it is, and
       helps KSG much with heavy tails and a little or not at all elsewhere;
     - None: as they are, for columns that share a unit.
 
     Warned of is: a value within one nat of what N samples, or a critic's batch, can
-    show; a value above the entropy of the label; repeated samples; more than ten
+    show; a value above the entropy of the label; a critic below zero; repeated values;
+    digits that rounding took; tables with few samples to a cell; more than ten
     dimensions; dependent columns, without a density; weights of neighbours that magnify
     errors; training that diverged; an error that could not be had.
 
@@ -101,6 +120,8 @@ def mutual_information(
         given, so that the same call gives the same answer.
       num_classes: Number of classes of a label, whose values are then in
         ``[0, num_classes)``; if not given, as many as are seen, whatever their values.
+      discrete: Whether X and Y are labels: True, False or ``"auto"``, which goes by the
+        dtypes, or a pair of those.
       error: Where the standard error comes from: ``"subsampling"`` or ``"jackknife"``
         (:mod:`ibjax.estimators.resampling`); ``"auto"`` for their own of critics and
         densities, the jackknife for ``"discrete"``, ``"gaussian"`` and ``"copula"``,
@@ -134,7 +155,11 @@ def mutual_information(
     checks.one_of("error", error, (None, "auto", "subsampling", "jackknife"))
     checks.one_of("scaling", scaling, (None, *SCALINGS))
     key = jax.random.key(0) if key is None else key
-    x, y = variable("x", x), variable("y", y)
+    warnings: list[str] = []
+    x, y = (
+        variable(name, values, kind, num_classes, warnings)
+        for name, values, kind in zip("xy", (x, y), _kinds(discrete), strict=True)
+    )
     checks.same_length(x=x, y=y)
     if len(x) < _FEWEST:
         raise ValueError(f"x and y must have at least {_FEWEST} samples, got {len(x)}")
@@ -144,10 +169,17 @@ def mutual_information(
     labels = [a for a in (x, y) if is_label(a)]
     if not labels and num_classes is not None:
         raise ValueError("num_classes is for labels, got two continuous variables")
-    warnings: list[str] = []
+    if len(labels) == 1:
+        x, y = without_single_labels(x, y, warnings)
+        if len(x) < _FEWEST:
+            raise ValueError(
+                f"labels must leave at least {_FEWEST} samples that share theirs, got "
+                f"{len(x)}"
+            )
     x = prepare(x, num_classes, scaling, warnings)
     y = prepare(y, num_classes, scaling, warnings)
-    if method == "auto":
+    is_auto = method == "auto"
+    if is_auto:
         method = _default(len(labels), x, y)
     chosen = METHODS[method]
     _check_fit(method, chosen, len(labels), error)
@@ -164,6 +196,17 @@ def mutual_information(
         run = partial(run, key)
     result = run(x, y)
     value, own_error = _parts(result)
+    if is_auto and chosen.trained and value < -_OVERFITTED:
+        warnings.append(
+            f"{method} gave {value:.2f} nats: information is not negative, its critic "
+            "overfitted; ksg took its place"
+        )
+        # Options were those of the critic.
+        method, options = "ksg", {}
+        chosen = METHODS[method]
+        run = partial(chosen.run, num_classes=None, options=options)
+        result = run(x, y)
+        value, own_error = _parts(result)
     cap = float(getattr(result, "cap", math.inf))
     warnings += doubts(chosen, x, y, value, cap, options)
     source = chosen.error if error == "auto" else error
@@ -176,6 +219,16 @@ def mutual_information(
         key = jax.random.fold_in(key, 1)
         standard_error = _resampled_error(source, key, run, x, y, options, warnings)
     return InformationEstimate(value, standard_error, method, tuple(warnings))
+
+
+def _kinds(discrete):
+    """Whether X and Y are labels, each True, False or "auto"."""
+    pair = discrete if isinstance(discrete, tuple | list) else (discrete, discrete)
+    if len(pair) != 2:
+        raise ValueError(f"discrete must be one answer or a pair, got {discrete!r}")
+    for kind in pair:
+        checks.one_of("discrete", kind, ("auto", False, True))
+    return tuple(kind if isinstance(kind, str) else bool(kind) for kind in pair)
 
 
 def _parts(result):
@@ -228,7 +281,12 @@ def _resampled_error(source, key, run, x, y, options, warnings):
         warnings.append(f"{len(x)} samples are too few for an error from parts of them")
         return math.nan
     try:
-        result = resampling.subsampling_error(key, number, x, y, num_parts=num_parts)
+        with python_warnings.catch_warnings():
+            # Parts lack what all have, and say so; that is no news of the whole.
+            python_warnings.simplefilter("ignore")
+            result = resampling.subsampling_error(
+                key, number, x, y, num_parts=num_parts
+            )
     except ValueError as refusal:
         # A part can lack what all the samples have, e.g. enough of every class.
         warnings.append(f"no error could be had from parts of the samples: {refusal}")

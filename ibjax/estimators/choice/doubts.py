@@ -16,6 +16,8 @@ _MARGIN = 1.0
 _HIGH_DIM = 10
 _REPEATED_PART = 0.01
 _LARGE_WEIGHTS = 20.0
+_LARGE_BIAS = 0.05
+_BELOW_ZERO = 0.1
 # Directions whose standard deviation is within so many roundings of none.
 _ROUNDINGS = 8
 
@@ -50,6 +52,13 @@ def doubts(
             cap, name = method.largest(num_samples, options)
         if value > cap - _MARGIN:
             yield f"the value is within {_MARGIN:g} nat of {name}: {cap:.2f} nats"
+    if method.trained and value < -_BELOW_ZERO:
+        yield (
+            "the value is below zero, which information is not: the critic overfitted; "
+            "take another method, or raise weight_decay"
+        )
+    if len(labels) == 2:
+        yield from _count_doubts(x, y)
     for label in labels:
         entropy = float(stats.entropy(np.bincount(label)))
         # Above it by more than float32 rounds.
@@ -58,6 +67,7 @@ def doubts(
     if not continuous:
         return
     joint = np.concatenate(continuous, axis=1)
+    yield from _repeat_doubts(joint, method.counts_copies)
     yield from _shape_doubts(joint, method.needs_density)
     if method.weights is not None:
         k = options.get("k", default_weighted_neighbours(x, y))
@@ -69,18 +79,40 @@ def doubts(
             )
 
 
+def _count_doubts(x, y):
+    """Doubts of tables with few samples to a cell."""
+    num_x, num_y, num_xy = (
+        len(np.unique(cells, axis=0)) for cells in (x, y, np.stack([x, y], axis=1))
+    )
+    bias = (num_xy - num_x - num_y + 1) / (2 * len(x))
+    if abs(bias) > _LARGE_BIAS:
+        yield (
+            f"{len(x)} samples are few for {num_xy} cells: what is not corrected is of "
+            f"the order of {abs(bias):.2f} nats"
+        )
+
+
+def _repeat_doubts(joint, counts_copies):
+    """Doubts of columns that repeat values."""
+    ordered = np.sort(joint, axis=0)
+    repeated = np.mean(ordered[1:] == ordered[:-1], axis=0)
+    some = np.flatnonzero(repeated > _REPEATED_PART)
+    if not len(some):
+        return
+    which = f"{len(some)} of {joint.shape[1]} columns repeat values, up to "
+    which += f"{np.max(repeated):.0%} of one"
+    if counts_copies:
+        yield f"{which}: copies were counted, and fine grids spread in their cells"
+    else:
+        yield f"{which}, as densities do not: take ksg, ross or discrete=True"
+
+
 def _shape_doubts(joint, needs_density):
     num_samples, dim = joint.shape
     if dim > _HIGH_DIM:
         yield (
             f"{dim} dimensions are many, where estimates are mostly too small: "
             "compress the variables first"
-        )
-    repeated = num_samples - len(np.unique(joint, axis=0))
-    if repeated > _REPEATED_PART * num_samples:
-        yield (
-            f"{repeated} of {num_samples} samples repeat another one, as those of "
-            "continuous variables do not"
         )
     if num_samples <= dim:
         yield f"{num_samples} samples are no more than the {dim} dimensions"

@@ -28,6 +28,7 @@ class Method(NamedTuple):
         pair.
       error: Where its standard error comes from: "subsampling", "jackknife" or "own".
       trained: Whether it is a critic, which is not trained anew to find its error.
+      counts_copies: Whether it is right where columns repeat values.
       needs_density: Whether its value means nothing for variables without a density.
       largest: ``largest(num_samples, options)``, the most that it shows of continuous
         variables, in nats, and what that is called; None where a result says so itself.
@@ -39,6 +40,7 @@ class Method(NamedTuple):
     run: Callable[..., Any]
     error: str = "subsampling"
     trained: bool = False
+    counts_copies: bool = False
     needs_density: bool = False
     largest: Callable[[int, dict[str, Any]], tuple[float, str]] | None = None
     weights: str | None = None
@@ -63,7 +65,7 @@ def _ksg(variant: int) -> Method:
         most = float(special.digamma(num_samples) - special.digamma(k))
         return most, "psi(N) - psi(k), the most that KSG shows of distinct samples"
 
-    return Method("continuous", run, largest=largest)
+    return Method("continuous", run, counts_copies=True, largest=largest)
 
 
 def _ross(x, y, num_classes, options):
@@ -84,6 +86,7 @@ def _neighbour_entropies(weights: str | None) -> Method:
     return Method(
         "either",
         run,
+        counts_copies=True,
         needs_density=True,
         weights=weights,
         not_finite="repeated samples have no differential entropy",
@@ -133,7 +136,7 @@ def _critic(objective: str) -> Method:
 METHODS = {
     "ksg": _ksg(1),
     "ksg2": _ksg(2),
-    "ross": Method("label", _ross),
+    "ross": Method("label", _ross, counts_copies=True),
     "kl": _neighbour_entropies(None),
     "wkl": _neighbour_entropies("bsy"),
     "wkl-butakov": _neighbour_entropies("butakov"),

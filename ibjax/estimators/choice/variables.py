@@ -6,31 +6,81 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy import special, stats
 
+from ibjax.estimators.samples import as_array, lost_digits, without_offsets
 from ibjax.numerics import checks
 
-__all__ = ["SCALINGS", "is_label", "prepare", "variable"]
+__all__ = ["SCALINGS", "is_label", "prepare", "variable", "without_single_labels"]
 
 SCALINGS = ("spread", "ranks")
 """Ways to bring columns to one scale: by their quartiles, or by their ranks."""
 
 _QUARTILES_OF_NORMAL = 1.3489795  # Apart, in standard deviations.
+# Integers with fewer samples to each value, on average, are no labels.
+_FEWEST_TO_A_LABEL = 4
+# A value that so many samples have, and at least two, is an atom.
+_ATOM_PART = 0.1
+# Numbers so large have squares that float32 does not hold.
+_LARGEST_SCALED = 1e18
 
 
-def variable(name: str, values: ArrayLike) -> np.ndarray:
-    """Samples of a continuous variable, ``[num_samples, dim]``, or labels, int64.
+def variable(
+    name: str,
+    values: ArrayLike,
+    discrete: bool | str,
+    num_classes: int | None,
+    warnings: list[str],
+) -> np.ndarray:
+    """Samples of a continuous variable, ``[num_samples, dim]``, or labels.
 
-    Labels are ``[num_samples]``; rows of several integers become one label each.
+    Labels are integers, ``[num_samples]``; rows of several columns become one each.
+    With ``discrete`` "auto" integers are labels unless most of them are distinct.
     """
     shapes = ("num_samples",), ("num_samples", "dim")
-    array = checks.shape(name, np.asarray(values), *shapes)
+    array = checks.shape(name, np.asarray(as_array(values)), *shapes)
     columns = array.reshape(len(array), -1)
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        return checks.finite(name, columns)
-    if not (jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool):
+    is_floating = jnp.issubdtype(array.dtype, jnp.floating)
+    if not (
+        is_floating or jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
+    ):
         raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
-    if columns.shape[1] == 1:
-        return columns[:, 0].astype(np.int64)
-    return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
+    if is_floating:
+        checks.finite(name, columns)
+        lost = lost_digits(name, columns)
+        if lost:
+            warnings.append(lost)
+    if discrete is False or (discrete == "auto" and is_floating):
+        return columns if is_floating else columns.astype(np.float64)
+    if num_classes is not None and columns.shape[1] == 1 and not is_floating:
+        return columns[:, 0]
+    seen, labels = np.unique(columns, axis=0, return_inverse=True)
+    many = len(seen) * _FEWEST_TO_A_LABEL > len(columns)
+    if many and discrete == "auto" and num_classes is None:
+        warnings.append(
+            f"{name} has {len(seen)} different integers in {len(columns)} samples, too "
+            "many for labels: they were taken as numbers; discrete=True takes them as "
+            "labels"
+        )
+        return columns.astype(np.float64)
+    if many:
+        warnings.append(
+            f"{name} has {len(seen)} labels in {len(columns)} samples: so few of each "
+            "say little, and estimates are mostly too large"
+        )
+    return labels.reshape(-1) if columns.shape[1] > 1 or is_floating else columns[:, 0]
+
+
+def without_single_labels(
+    x: np.ndarray, labels: np.ndarray, warnings: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and labels without those that nobody shares."""
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    single = (counts == 1)[inverse.reshape(-1)]
+    if np.any(single):
+        warnings.append(
+            f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
+            "left out"
+        )
+    return x[~single], labels[~single]
 
 
 def is_label(array: np.ndarray) -> bool:
@@ -65,19 +115,33 @@ def prepare(
     if not varies.any():
         return None
     # Float64 here costs nothing; the estimators take what JAX is set to.
-    columns = array.astype(np.float64)
+    columns = without_offsets("columns", array.astype(np.float64))
     if scaling == "spread":
-        low, middle, high = np.quantile(columns, [0.25, 0.5, 0.75], axis=0)
-        spread = (high - low) / _QUARTILES_OF_NORMAL
-        columns = columns - middle[None]
-        # More than half of the values can be one, as of a unit that is mostly zero.
-        spread = np.where(spread > 0, spread, np.std(columns, axis=0))
-        columns = columns / spread[None]
+        middle = np.quantile(columns, 0.5, axis=0)
+        spread = np.apply_along_axis(_spread, 0, columns)
+        columns = (columns - middle[None]) / spread[None]
     elif scaling == "ranks":
         # Equal values share the mean of their ranks: no order is made up for them.
         ranks = stats.rankdata(columns, axis=0)
         columns = special.ndtri(ranks / (len(columns) + 1))
     return columns.astype(jax.dtypes.canonicalize_dtype(np.float64))
+
+
+def _spread(column: np.ndarray) -> float:
+    """Distance of the quartiles, in those of a normal variable, or the deviation.
+
+    Values that are many times there, as zeros of a ReLU unit are, have no part in it.
+    The deviation is taken if nothing is left without them, or if others would be out of
+    range, as they are where most values are nearly zero, as of a softmax.
+    """
+    _, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    rest = column[counts[inverse] <= max(1, _ATOM_PART * len(column))]
+    if len(rest) > _ATOM_PART * len(column):
+        low, high = np.quantile(rest, [0.25, 0.75])
+        spread = (high - low) / _QUARTILES_OF_NORMAL
+        if np.ptp(column) < _LARGEST_SCALED * spread:
+            return spread
+    return np.std(column)
 
 
 def _classes(labels, num_classes, warnings):

@@ -14,7 +14,12 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
-from ibjax.estimators.samples import check_sample_shape, check_samples
+from ibjax.estimators.samples import (
+    as_array,
+    check_sample_shape,
+    check_samples,
+    to_jax,
+)
 from ibjax.networks.autoencoders import (
     AutoencoderModules,
     dense_autoencoder,
@@ -112,7 +117,7 @@ def autoencoder_fit(
       >>> bool(error < 0.05)
       True
     """
-    x = check_samples("x", x, any_shape=True)
+    x = check_samples("x", x, any_shape=True, movable=False)
     checks.at_least("dim", dim, 1)
     checks.at_least("num_steps", num_steps, 1)
     checks.at_least("batch_size", batch_size, 1)
@@ -144,7 +149,7 @@ def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
     """Samples, ``[num_samples, *shape]``, from codes ``[num_samples, dim]``."""
-    code = checks.shape("code", jnp.asarray(code), ("num_samples", "dim"))
+    code = checks.shape("code", to_jax("code", as_array(code)), ("num_samples", "dim"))
     return _decode(model, checks.floating("code", code))
 
 

@@ -49,7 +49,7 @@ from ibjax.estimators.compression.principal_components import (
     pca_encode,
     pca_fit,
 )
-from ibjax.estimators.samples import check_samples
+from ibjax.estimators.samples import as_array, check_samples, to_jax
 from ibjax.numerics import checks
 
 __all__ = [
@@ -194,7 +194,7 @@ def compressed_information(
       >>> print(f"{result.value:.2f} nats, error {result.relative_error_x:.2f}")
       0.35 nats, error 0.11
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = to_jax("x", as_array(x)), to_jax("y", as_array(y))
     for name, samples in (("x", x), ("y", y)):
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
     checks.same_length(x=x, y=y)

@@ -57,7 +57,7 @@ def pca_fit(x: ArrayLike, dim: int) -> Pca:
       >>> print(pca.components, pca.explained_variance)
       [[0.6 0.8]] [25.]
     """
-    x = check_samples("x", x, any_shape=True)
+    x = check_samples("x", x, any_shape=True, movable=False)
     num_features = math.prod(x.shape[1:])
     largest = min(x.shape[0] - 1, num_features)
     checks.in_range("dim", dim, f"[1, {largest}]")

@@ -24,7 +24,7 @@ from ibjax.compilation import jit
 from ibjax.estimators import binning
 from ibjax.estimators.density.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
-from ibjax.estimators.samples import check_pair, check_samples
+from ibjax.estimators.samples import as_array, check_pair, check_samples
 from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
 from ibjax.numerics import checks
 
@@ -241,7 +241,7 @@ def class_information(
       0.7 nats, truth 0.7
     """
     x = check_samples("x", x)
-    x, labels = check_layer(x, checks.integers("labels", labels), num_classes)
+    x, labels = check_layer(x, checks.integers("labels", as_array(labels)), num_classes)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     log_x, b_x, rank = _log_density(x, criterion, fixed, True)
     _check_density("x", x, rank, b_x[0])

@@ -32,6 +32,7 @@ from ibjax.compilation import exact_jit
 from ibjax.estimators import binning
 from ibjax.estimators.discrete.nsb import posterior_entropy
 from ibjax.estimators.layers import LayerInformation, check_layer
+from ibjax.estimators.samples import as_array, to_jax
 from ibjax.numerics import checks
 
 __all__ = ["CORRECTIONS", "entropy", "layer_information", "mutual_information"]
@@ -40,6 +41,10 @@ CORRECTIONS = (None, "miller_madow", "grassberger", "chao_shen", "nsb")
 
 # From here on an expansion is right to float32's last digit.
 _LARGE_COUNT = 30
+_HALF_WORD = 16
+# Below it the series up to this power is right to 4e-14 of the sum.
+_SMALL_EXCESS = 0.05
+_HIGHEST_POWER = 10
 
 
 def entropy(
@@ -86,13 +91,16 @@ def entropy(
       1.4005 nats
     """
     _check_correction(correction, num_cells)
-    counts = checks.shape("counts", jnp.asarray(counts), ("num_counts",))
+    counts = checks.shape("counts", as_array(counts), ("num_counts",))
     if not _is_number(counts.dtype):
         raise TypeError(f"counts must be integers or floating, got {counts.dtype}")
     if not checks.is_traced(counts):
         _check_counts(np.asarray(counts), correction, num_cells)
     cells = counts.shape[0] if num_cells is None else num_cells
-    return _entropy(counts, cells, correction)
+    if isinstance(counts, np.ndarray) and counts.dtype.itemsize > 4:
+        # Rounded, not cut, where JAX has 32 bits.
+        counts = counts.astype(jax.dtypes.canonicalize_dtype(np.float64))
+    return _entropy(to_jax("counts", counts), cells, correction)
 
 
 def mutual_information(
@@ -198,7 +206,7 @@ def layer_information(
     t, labels = check_layer(t, labels, num_classes)
     if labels.ndim != 1:
         raise TypeError(f"labels must be integers, got p(y|x) of {labels.dtype}")
-    rows = binning.clusters(t, edges=edges, bin_width=bin_width)
+    rows = binning.row_numbers(t, edges, bin_width)
     cells = len(t) if num_cells is None else num_cells
     found = _layer_information(rows, labels, num_classes, cells, correction)
     finite = jnp.all(jnp.isfinite(t))
@@ -235,15 +243,15 @@ def _check_counts(counts, correction, num_cells):
 
 def _check_cells(name, cells, num_cells):
     checks.at_least(f"the number of {name}", num_cells, 1)
-    cells = checks.shape(name, jnp.asarray(cells), ("num_samples",))
-    return checks.indices(name, checks.integers(name, cells), num_cells)
+    cells = checks.shape(name, as_array(cells), ("num_samples",))
+    cells = checks.indices(name, checks.integers(name, cells), num_cells)
+    return to_jax(name, cells)
 
 
 @exact_jit(static_argnames="correction")
 def _entropy(counts, num_cells, correction):
-    dtype = jnp.result_type(counts.dtype, jnp.float32)
-    # Whole numbers are summed as such: in float32 they are exact up to 2^24 only.
-    total = jnp.sum(counts).astype(dtype)
+    dtype = _float_dtype(counts.dtype)
+    total = _total(counts, dtype)
     counts = counts.astype(dtype)
     possible = jnp.all(counts >= 0) & (total > 0) & jnp.isfinite(total)
     occupied = counts > 0
@@ -266,6 +274,22 @@ def _entropy(counts, num_cells, correction):
         possible &= num_cells >= num_occupied
         value = posterior_entropy(n, occupied, total, jnp.maximum(num_cells, 1))
     return jnp.where(possible, value, jnp.nan)
+
+
+def _float_dtype(dtype):
+    """Floating as the counts are; of integers the widest there is."""
+    if jnp.issubdtype(dtype, jnp.integer):
+        return jnp.result_type(float)
+    return jnp.result_type(dtype, jnp.float32)
+
+
+def _total(counts, dtype):
+    """Sum of counts; of integers in halves, which neither round nor overflow."""
+    if not jnp.issubdtype(counts.dtype, jnp.integer) or counts.dtype.itemsize > 4:
+        return jnp.sum(counts).astype(dtype)
+    high, low = counts >> _HALF_WORD, counts & (2**_HALF_WORD - 1)
+    high, low = (jnp.sum(half).astype(dtype) for half in (high, low))
+    return high * 2**_HALF_WORD + low
 
 
 def _grassberger(n):
@@ -294,11 +318,63 @@ def _mutual_information(x_cells, y_cells, num_x, num_y, correction):
     # JAX drops what is out of range, or counts it from the end.
     possible = (x_cells >= 0) & (x_cells < num_x) & (y_cells >= 0) & (y_cells < num_y)
     joint = jnp.zeros((num_x, num_y), jnp.int32).at[x_cells, y_cells].add(1)
-    h_x, h_y, h_xy = (
-        _entropy(counts, counts.shape[0], correction)
-        for counts in (jnp.sum(joint, axis=1), jnp.sum(joint, axis=0), joint.ravel())
-    )
-    return jnp.where(jnp.all(possible), h_x + h_y - h_xy, jnp.nan)
+    if correction in (None, "miller_madow", "grassberger"):
+        value = _joint_information(joint, correction)
+    else:
+        h_x, h_y, h_xy = (
+            _entropy(counts, counts.shape[0], correction)
+            for counts in (joint.sum(axis=1), joint.sum(axis=0), joint.ravel())
+        )
+        value = h_x + h_y - h_xy
+    return jnp.where(jnp.all(possible), value, jnp.nan)
+
+
+def _joint_information(joint, correction):
+    """Information of a table of counts, as a sum of what its cells have of it.
+
+    A sum over cells of p(x) p(y) phi(u), with 1 + u the ratio p(x, y) / p(x) p(y) and
+    phi(u) = (1 + u) log(1 + u) - u, has no term below zero. A sum of three entropies
+    rounds by their size, which can be many times its own.
+    """
+    dtype = _float_dtype(joint.dtype)
+    total = _total(joint, dtype)
+    n_xy = joint.astype(dtype)
+    n_x, n_y = (jnp.sum(joint, axis=a, keepdims=True).astype(dtype) for a in (1, 0))
+    expected = n_x * (n_y / total)
+    occupied = expected > 0
+    excess = (n_xy - expected) / jnp.where(occupied, expected, 1)
+    seen = jnp.where(n_xy > 0, excess, 0)
+    phi = (1 + seen) * jnp.log1p(seen) - seen
+    # Its series, the sum of (-u)^k / k (k - 1), where the difference would cancel.
+    series = jnp.zeros_like(excess)
+    for power in range(_HIGHEST_POWER, 1, -1):
+        series = 1 / (power * (power - 1)) - excess * series
+    series = excess**2 * series
+    phi = jnp.where(jnp.abs(seen) < _SMALL_EXCESS, series, phi)
+    phi = jnp.where(n_xy > 0, phi, 1)
+    value = jnp.sum(jnp.where(occupied, expected / total * phi, 0))
+    sides = (n_x, 1.0), (n_y, 1.0), (n_xy, -1.0)
+    if correction == "miller_madow":
+        occupied = sum(sign * jnp.sum(n > 0) for n, sign in sides)
+        value += (occupied - 1).astype(dtype) / (2 * total)
+    elif correction == "grassberger":
+        value += sum(
+            sign * jnp.sum(jnp.where(n > 0, n / total * _log_less_grassberger(n), 0))
+            for n, sign in sides
+        )
+    return value
+
+
+def _log_less_grassberger(n):
+    """Log n - G(n), without the difference of large numbers where n is large."""
+    n = jnp.maximum(n, 1)
+    far = jnp.maximum(n, _LARGE_COUNT)
+    square = 1 / far**2
+    # Log n - psi(n), and what of G(n) is an alternating sign.
+    slow = 1 / (2 * far) + square * (1 / 12 - square * (1 / 120 - square / 252))
+    swing = 1 / (2 * far) + square * (1 / 4 - square / 8)
+    far = slow - jnp.where(n % 2 == 0, swing, -swing)
+    return jnp.where(n > _LARGE_COUNT, far, jnp.log(n) - _grassberger(n))
 
 
 @exact_jit(static_argnames=("num_classes", "correction"))

@@ -82,7 +82,7 @@ def layer_information(
       >>> print(f"{bounds.upper.i_xt:.4f} {bounds.upper.i_ty:.4f} nats")
       0.6931 0.6931 nats
     """
-    t, labels = check_layer(t, labels, num_classes)
+    t, labels = check_layer(t, labels, num_classes, movable=True)
     checks.positive("noise_variance", noise_variance)
     return _layer_information(t, labels, num_classes, noise_variance)
 

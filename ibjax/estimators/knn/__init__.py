@@ -17,13 +17,14 @@ given a third variable (:func:`conditional_mutual_information`).
 
 What all of them share:
 
-* No noise is added, and nothing is standardised: the estimates change if one variable
+* Nothing is standardised: the estimates change if one variable
   is scaled and the other not. They do not change if all are scaled or any is shifted,
   beyond the rounding of the samples themselves: distances are made of differences.
 * Counting is strict, on the very distances that gave the radius, so that ties are not
   counted as closer. Repeated samples are at distance zero; :func:`num_repeated` tells
   how many have their k-th neighbour there. An entropy is then minus infinity, and NaN
-  is returned; the counting estimators stay finite but overrate the information.
+  is returned. Information is not: copies are counted, and numbers that were rounded to
+  a fine grid are spread over its cells (:mod:`ibjax.estimators.knn.ties`).
 * Squares of differences are kept in the samples' precision: in float32 a Euclidean
   distance below 1e-19 of the largest coordinate is zero.
 * Estimates of zero information scatter about zero. They are not clipped.

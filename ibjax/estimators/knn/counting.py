@@ -7,15 +7,17 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import jit
 from ibjax.estimators.knn import search as neighbours
+from ibjax.estimators.knn import ties as tied
 from ibjax.estimators.knn.samples import (
-    check_labels,
     check_neighbours,
     check_together,
     mean_digamma,
     psi,
     scaled_spaces,
     separations_in_class,
+    without_single_labels,
 )
+from ibjax.estimators.knn.ties import check_ties
 from ibjax.numerics import checks
 
 __all__ = ["conditional_mutual_information", "ksg", "ross"]
@@ -30,6 +32,7 @@ def ksg(
     k: int = 3,
     variant: int = 1,
     metric: str = "chebyshev",
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) of two continuous variables after Kraskov et al., in nats.
 
@@ -58,6 +61,9 @@ def ksg(
         less bias and more variance.
       variant: 1 or 2.
       metric: Norm inside X and inside Y, ``"chebyshev"`` or ``"euclidean"``.
+      ties: Whether to take account of values that repeat (:mod:`.ties`), as those of
+        ReLU units, saturated units and rounded numbers do. None to look for them, and
+        inside ``jit`` to take account of any; False where there are none, for speed.
 
     Returns:
       Estimate in nats, shape ``[]``. NaN if a sample is not finite.
@@ -77,10 +83,13 @@ def ksg(
       >>> print(f"{ksg(x, y):.1f} of {-0.5 * jnp.log(1 - 0.6**2):.1f} nats")
       0.2 of 0.2 nats
     """
-    x, y = check_together(x=x, y=y)
+    x, y = check_together(scale_free=True, x=x, y=y)
     k = check_neighbours(k, len(x))
     checks.one_of("variant", variant, VARIANTS)
     checks.one_of("metric", metric, neighbours.METRICS)
+    if check_ties(ties, k, x, y):
+        x, y = tied.spread((x, y), k=k, metric=metric)
+        return tied.ksg(x, y, k, variant, metric)
     return _ksg(x, y, k, variant, metric)
 
 
@@ -91,6 +100,7 @@ def ross(
     num_classes: int,
     k: int = 3,
     metric: str = "chebyshev",
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) of a continuous variable and a label after Ross, in nats.
 
@@ -105,18 +115,19 @@ def ross(
       labels: Class of every sample, integers in ``[0, num_classes)``, shape
         ``[num_samples]``. A class that no sample has adds nothing.
       num_classes: Number of classes.
-      k: Number of neighbours, at least 1; every class that has samples must have more
-        than ``k``.
+      k: Number of neighbours, at least 1; a class of ``k`` samples or fewer has as many
+        as it has. The sample of a class that has no other is left out, with a warning.
       metric: ``"chebyshev"`` or ``"euclidean"``.
+      ties: As for :func:`ksg`.
 
     Returns:
-      Estimate in nats, shape ``[]``. NaN if a sample is not finite or a class has
-      samples, but not more than ``k``.
+      Estimate in nats, shape ``[]``. NaN if a sample is not finite or, inside ``jit``,
+      a class has one sample (with ``ties=False``, ``k`` or fewer).
 
     Raises:
       ValueError: If shapes do not match, ``k`` or ``metric`` is not allowed, or,
-        outside of ``jit``, a sample is not finite, a label out of range or a class too
-        small.
+        outside of ``jit``, a sample is not finite, a label out of range or every class
+        has one sample.
       TypeError: If ``x`` is not floating, or ``labels`` or ``k`` not integer.
 
     References:
@@ -129,10 +140,13 @@ def ross(
       >>> print(f"{ross(x, labels, num_classes=2):.2f} of {jnp.log(2):.2f} nats")
       0.69 of 0.69 nats
     """
-    (x,) = check_together(x=x)
+    (x,) = check_together(scale_free=True, x=x)
     k = check_neighbours(k, len(x))
-    labels = check_labels(labels, num_classes, len(x), k)
+    x, labels, few = without_single_labels(x, labels, num_classes, k)
     checks.one_of("metric", metric, neighbours.METRICS)
+    if few or check_ties(ties, k, x):
+        (x,) = tied.spread((x,), labels, num_classes=num_classes, k=k, metric=metric)
+        return tied.ross(x, labels, num_classes, k, metric)
     return _ross(x, labels, num_classes, k, metric)
 
 
@@ -143,6 +157,7 @@ def conditional_mutual_information(
     *,
     k: int = 3,
     metric: str = "chebyshev",
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y|Z) of three continuous variables, in nats.
 
@@ -159,6 +174,7 @@ def conditional_mutual_information(
       k: Number of neighbours, at least 1 and at most ``num_samples - 2``.
       metric: Norm inside each variable, ``"chebyshev"`` or ``"euclidean"``; between
         variables it is the largest.
+      ties: As for :func:`ksg`.
 
     Returns:
       Estimate in nats, shape ``[]``. NaN if a sample is not finite.
@@ -172,9 +188,12 @@ def conditional_mutual_information(
       >>> print(f"{abs(conditional_mutual_information(x + z, y + z, z)):.1f} nats")
       0.0 nats
     """
-    x, y, z = check_together(x=x, y=y, z=z)
+    x, y, z = check_together(scale_free=True, x=x, y=y, z=z)
     k = check_neighbours(k, len(x))
     checks.one_of("metric", metric, neighbours.METRICS)
+    if check_ties(ties, k, x, y, z):
+        x, y, z = tied.spread((x, y, z), k=k, metric=metric)
+        return tied.conditional(x, y, z, k, metric)
     return _conditional(x, y, z, k, metric)
 
 

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit, jit
 from ibjax.estimators.knn import neighbour_weights as knn_weights
 from ibjax.estimators.knn import search as neighbours
+from ibjax.estimators.knn import ties as tied
 from ibjax.estimators.knn.samples import (
     check_labels,
     check_neighbours,
@@ -23,6 +24,7 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
+from ibjax.estimators.knn.ties import check_ties, has_repeats
 from ibjax.numerics import checks
 
 __all__ = [
@@ -120,23 +122,30 @@ def weighted_entropy(x: ArrayLike, *, k: int, weights: str = "bsy") -> jax.Array
 
 
 def mutual_information(
-    x: ArrayLike, y: ArrayLike, *, k: int = 3, weights: str | None = None
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    k: int = 3,
+    weights: str | None = None,
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) as h(X) + h(Y) - h(X,Y), in nats.
 
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`, in its own space. Their biases differ, and do not cancel;
     :func:`ksg` is the better choice unless the information is large and the variables
-    have a density.
+    have a density. Where values repeat, but for a fine grid, they have none, and the
+    estimate is that of :func:`ksg`.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim_x]``, floating.
       y: Samples of Y, shape ``[num_samples, dim_y]``, floating.
       k: Number of neighbours, at least 1 and at most ``num_samples - 2``.
       weights: None, ``"bsy"`` or ``"butakov"``.
+      ties: As for :func:`ksg`.
 
     Returns:
-      Estimate in nats, shape ``[]``. NaN where an entropy is.
+      Estimate in nats, shape ``[]``. NaN where an entropy is, with ``ties=False``.
 
     Raises:
       ValueError: As :func:`weighted_entropy`, or if lengths differ.
@@ -151,6 +160,26 @@ def mutual_information(
     """
     x, y = check_together(vary=True, x=x, y=y)
     k = check_neighbours(k, len(x))
+    if check_ties(ties, k, x, y):
+        x, y = tied.spread((x, y), k=k, metric="euclidean")
+        return _unless_repeats(
+            jnp.concatenate([x, y], axis=1),
+            k,
+            lambda: tied.ksg(x, y, k, 1, "euclidean"),
+            lambda: _from_entropies(x, y, k, weights),
+        )
+    return _from_entropies(x, y, k, weights)
+
+
+def _unless_repeats(columns, k, counted, estimate):
+    """The counted estimate where a column repeats values, else the other."""
+    repeats = has_repeats(columns, k)
+    if checks.is_traced(repeats):
+        return jnp.where(repeats, counted(), estimate())
+    return counted() if repeats else estimate()
+
+
+def _from_entropies(x, y, k, weights):
     joint = jnp.concatenate([x, y], axis=1)
     h_x, h_y, h_xy = (
         _entropy(samples, neighbour_weights(k, samples, weights), "euclidean")
@@ -166,12 +195,14 @@ def class_information(
     num_classes: int,
     k: int = 3,
     weights: str | None = None,
+    ties: bool | None = None,
 ) -> jax.Array:
     r"""Information I(X;Y) of a label as h(X) - sum of p(y) h(X|y), in nats.
 
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`; p(y) are the frequencies of the classes. The bias is that
-    of classes with fewer samples than all together have.
+    of classes with fewer samples than all together have. Where values repeat, but for a
+    fine grid, there is no density, and the estimate is that of :func:`ross`.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim]``, floating.
@@ -181,10 +212,11 @@ def class_information(
       k: Number of neighbours, at least 1; every class that has samples must have more
         than ``k``.
       weights: None, ``"bsy"`` or ``"butakov"``.
+      ties: As for :func:`ksg`.
 
     Returns:
-      Estimate in nats, shape ``[]``. NaN where an entropy is, or if a class has
-      samples, but not more than ``k``.
+      Estimate in nats, shape ``[]``. NaN where an entropy is, with ``ties=False``, or
+      if a class has samples, but not more than ``k``.
 
     Example:
       >>> labels = jnp.arange(400) % 2
@@ -196,7 +228,17 @@ def class_information(
     (x,) = check_together(vary=True, x=x)
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
-    return _class_information(x, labels, num_classes, neighbour_weights(k, x, weights))
+    chosen = neighbour_weights(k, x, weights)
+    if check_ties(ties, k, x):
+        options = {"num_classes": num_classes, "k": k, "metric": "euclidean"}
+        (x,) = tied.spread((x,), labels, **options)
+        return _unless_repeats(
+            x,
+            k,
+            lambda: tied.ross(x, labels, **options),
+            lambda: _class_information(x, labels, num_classes, chosen),
+        )
+    return _class_information(x, labels, num_classes, chosen)
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:

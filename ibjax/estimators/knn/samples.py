@@ -1,6 +1,7 @@
 """Samples of all nearest-neighbour estimators: checks, scales, means."""
 
 import math
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,43 +9,73 @@ from jax.scipy.special import digamma
 from scipy import special
 
 from ibjax.estimators.knn import search as neighbours
-from ibjax.estimators.samples import check_samples
+from ibjax.estimators.samples import (
+    at_least_float32,
+    check_array,
+    check_classes,
+    to_jax,
+    without_offsets,
+)
 from ibjax.numerics import checks
 
 __all__ = [
     "check_labels",
     "check_neighbours",
     "check_together",
+    "label_space",
     "mean_digamma",
     "mean_of",
     "psi",
     "scaled_spaces",
     "separations_in_class",
+    "without_single_labels",
 ]
 
+# Outside of these squares of differences leave the range of float32, or come near it.
+_SMALL, _LARGE = 2.0**-60, 2.0**120
 
-def check_together(*, vary: bool = False, **variables):
-    """Check that variables are samples of continuous quantities taken together."""
+
+def check_together(*, vary: bool = False, scale_free: bool = False, **variables):
+    """Check that variables are samples of continuous quantities taken together.
+
+    What is ``scale_free`` does not change if all variables are multiplied by one
+    number: they are, by a power of two, if they would leave the range of the dtype.
+    """
     hint = (
         "integers are labels: see ross, or convert them if they are samples of a "
         "continuous variable"
     )
     arrays = {
-        name: check_samples(name, values, fewest=1, hint=hint)
+        name: without_offsets(name, check_array(name, values, 1, hint=hint))
         for name, values in variables.items()
     }
+    checks.same_length(**arrays)
     if vary:
         for name, array in arrays.items():
             _check_varies(name, array)
-    checks.same_length(**arrays)
-    dtype = jnp.result_type(jnp.float32, *arrays.values())
-    return tuple(array.astype(dtype) for array in arrays.values())
+    if scale_free:
+        arrays = _within_range(arrays)
+    arrays = [at_least_float32(to_jax(*item)) for item in arrays.items()]
+    dtype = jnp.result_type(jnp.float32, *arrays)
+    return tuple(array.astype(dtype) for array in arrays)
+
+
+def _within_range(arrays):
+    """Arrays times a power of two, if the largest number is out of a normal range."""
+    if checks.is_traced(*arrays.values()):
+        return arrays
+    largest = max(float(np.max(np.abs(np.asarray(a)))) for a in arrays.values())
+    if largest == 0 or _SMALL < largest < _LARGE:
+        return arrays
+    exponent = -math.frexp(largest)[1]
+    return {
+        name: np.ldexp(np.asarray(array), exponent) for name, array in arrays.items()
+    }
 
 
 def check_neighbours(k: int, num_samples: int) -> int:
     """Check that every one of so many samples has ``k`` neighbours, and one more."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k must be an integer, got {k!r}")
+    checks.whole("k", k)
     if not 1 <= k <= num_samples - 2:
         raise ValueError(
             f"k must be at least 1 and at most num_samples - 2 = {num_samples - 2}, "
@@ -56,11 +87,9 @@ def check_neighbours(k: int, num_samples: int) -> int:
 def check_labels(labels, num_classes, num_samples, k):
     """Check that labels are in range and their classes have ``k`` neighbours."""
     checks.at_least("num_classes", num_classes, 1)
-    labels = checks.integers("labels", jnp.asarray(labels))
-    checks.shape("labels", labels, (num_samples,), why="to match x")
+    labels = check_classes("labels", labels, num_classes, num_samples, "to match x")
     if checks.is_traced(labels):
         return labels
-    checks.indices("labels", labels, num_classes)
     sizes = np.bincount(np.asarray(labels))
     small = np.nonzero((sizes > 0) & (sizes <= k))[0]
     if len(small):
@@ -96,15 +125,40 @@ def separations_in_class(space, labels, num_classes, metric, k):
     The label is one more space, in which classes are farther apart than samples are in
     any other.
     """
-    apart = 0.5 * jnp.finfo(space.dtype).max / num_classes
-    label_space = (labels.astype(space.dtype) * apart)[None]
+    spaces = space, label_space(labels, num_classes, space.dtype)
     return neighbours.nearest_separations(
-        neighbours.arrange((space, label_space)),
+        neighbours.arrange(spaces),
         space.shape[1],
         dims=(len(space), 1),
         metric=metric,
         k=k,
     )
+
+
+def without_single_labels(x, labels, num_classes, k):
+    """Samples and labels without classes of one, and whether some have k or fewer."""
+    checks.at_least("num_classes", num_classes, 1)
+    labels = check_classes("labels", labels, num_classes, len(x), "to match x")
+    if checks.is_traced(labels, x):
+        return x, labels, False
+    size = np.bincount(np.asarray(labels))[np.asarray(labels)]
+    single = size == 1
+    if np.any(single):
+        if np.all(single):
+            raise ValueError("labels must have a class of two samples, got none")
+        warnings.warn(
+            f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
+            "left out",
+            stacklevel=3,
+        )
+        x, labels = x[~single], labels[~single]
+    return x, labels, bool(np.any(size[~single] <= k))
+
+
+def label_space(labels, num_classes, dtype):
+    """Labels as one coordinate, farther apart than samples are in any other."""
+    apart = 0.5 * jnp.finfo(dtype).max / num_classes
+    return (labels.astype(dtype) * apart)[None]
 
 
 def psi(n):

@@ -87,7 +87,7 @@ def _box_separations(arrangement, rows, dims, metric):
 
 def _columns(points, start, count):
     """Coordinates of consecutive samples as scalars: a list per sample."""
-    part = lax.dynamic_slice(points, (0, start), (points.shape[0], count))
+    part = lax.dynamic_slice_in_dim(points, start, count, axis=1)
     return [[part[a, q] for a in range(len(part))] for q in range(count)]
 
 
@@ -156,7 +156,7 @@ def _nearest_by_blocks(arrangement, *, dims, metric, k):
         """Keep the k smallest separations, of those and of a chunk's samples."""
         chex.assert_shape(smallest, (k, block))
         if not few:
-            column = lax.dynamic_slice(points, (0, start), (dim, chunk))[:, :, None]
+            column = lax.dynamic_slice_in_dim(points, start, chunk, axis=1)[:, :, None]
             number = start + jnp.arange(chunk, dtype=jnp.int32)[:, None]
             new = meet(rows, column, place, number)
             values = jnp.concatenate([smallest, new])

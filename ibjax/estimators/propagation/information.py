@@ -52,6 +52,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
+from ibjax.estimators.samples import as_array, at_least_float32, to_jax
 from ibjax.numerics import checks
 
 __all__ = [
@@ -257,8 +258,9 @@ def layer_information(
     checks.positive("noise_std", noise_std)
     centres = centres[:, None] if centres.ndim == 2 else centres
     if rows is not None:
-        rows = checks.shape("rows", jnp.asarray(rows), ("num_rows",))
-        checks.indices("rows", checks.integers("rows", rows), len(centres))
+        rows = checks.shape("rows", as_array(rows), ("num_rows",))
+        rows = checks.indices("rows", checks.integers("rows", rows), len(centres))
+        rows = to_jax("rows", rows)
         if own_centres is None:
             own_centres = centres[rows]
         own_centres = _check_centres(
@@ -277,9 +279,9 @@ def layer_information(
 
 
 def _check_centres(centres, *shapes, name="centres", why=""):
-    centres = checks.shape(name, jnp.asarray(centres), *shapes, why=why)
+    centres = checks.shape(name, as_array(centres), *shapes, why=why)
     checks.finite(name, checks.floating(name, centres))
-    return centres.astype(jnp.float32) if centres.dtype.itemsize < 4 else centres
+    return at_least_float32(to_jax(name, centres))
 
 
 def _check_draws(num_draws, num_replicas):

@@ -115,7 +115,7 @@ ESTIMATORS = {
     "ksg": Estimator(
         "KSG",
         lambda key, x, y: knn.ksg(
-            whiten(x).white, whiten(y).white, k=1, metric="euclidean"
+            whiten(x).white, whiten(y).white, k=1, metric="euclidean", ties=False
         ),
     ),
     "mine": Estimator("MINE", _variational("mine"), only=(2, 5, 10)),
