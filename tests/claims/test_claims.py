@@ -231,7 +231,7 @@ def test_estimator_can_be_chosen(as_claimed):
         (lambda d: d.drop_vars("i_ty"), "must hold i_ty"),
         (lambda d: d.isel(seed=[]), "at least one seed"),
         (lambda d: d.isel(epoch=[]), "at least one epoch"),
-        (lambda d: d.isel(layer=[5]), "hidden layer and the output, got 1"),
+        (lambda d: d.isel(layer=[5]), "layers must be at least 2, got 1"),
     ],
 )
 def test_datasets_that_cannot_be_read(change, message):

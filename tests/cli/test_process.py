@@ -18,6 +18,8 @@ _LONG += ["--hidden", "3", "--estimators", "binning"]
 
 
 def _start(*arguments, code=RUN, **options):
+    # As from a terminal, also where the tests themselves are started to outlive one.
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
@@ -52,10 +54,13 @@ _BUSY = """
 import hashlib
 from ibjax.cli import process
 with process.stopped_by_signals("; so be it"):
-    print("begun", flush=True)
+    begun = False
     # Half an hour, before whose end no handler of a signal runs.
     while True:
         try:
+            if not begun:
+                begun = True
+                print("begun", flush=True)
             hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
         except process.Stopped:  # The signal came before the call.
             pass

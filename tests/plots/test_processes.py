@@ -135,7 +135,9 @@ def _alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_processes_end_with_the_first_one(number):
+    # A shell has its jobs in the background ignore SIGINT, these tests among them.
     script = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with processes.forked_drawing(2) as drawing:
     drawing.submit(wait)
     drawing.results()

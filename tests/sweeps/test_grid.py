@@ -209,7 +209,7 @@ def test_combining_keeps_what_is_common():
 
 
 def test_summary_tells_which_cell_compresses():
-    summary = summarize_grid(example_grid(num_seeds=5))
+    summary = summarize_grid(example_grid(num_seeds=10))
     verdicts = [
         [layer["verdict"] for layer in cell["summary"]["estimators"][0]["layers"]]
         for cell in summary["cells"]
