@@ -84,7 +84,7 @@ class Cell(NamedTuple):
         return f"{'-'.join(map(str, widths))} ({activation})"
 
     def build(self) -> Trainable:
-        """What is trained, with its probes."""
+        """Trainable of a cell, with its probes."""
         if self.trainable is not None:
             return self.trainable
         return network_trainable(

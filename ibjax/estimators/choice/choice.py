@@ -222,7 +222,7 @@ def mutual_information(
 
 
 def _kinds(discrete):
-    """Whether X and Y are labels, each True, False or "auto"."""
+    """Kinds of X and Y: True for labels, False for numbers, or "auto", each."""
     pair = discrete if isinstance(discrete, tuple | list) else (discrete, discrete)
     if len(pair) != 2:
         raise ValueError(f"discrete must be one answer or a pair, got {discrete!r}")

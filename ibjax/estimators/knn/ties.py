@@ -77,7 +77,7 @@ class _Neighbours(NamedTuple):
 
 
 def check_ties(ties: bool | None, k: int, *variables: jax.Array) -> bool:
-    """Whether to look for ties: where a column repeats values, or it is not known."""
+    """Check if ties are to be looked for: a column repeats values, or may do so."""
     checks.one_of("ties", ties, (None, False, True))
     if ties is not None:
         return bool(ties)
@@ -87,7 +87,7 @@ def check_ties(ties: bool | None, k: int, *variables: jax.Array) -> bool:
 
 
 def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Array:
-    """Whether a column of ``[num_samples, dim]`` has more than ties of rounding."""
+    """Check if a column of ``[num_samples, dim]`` has more than ties of rounding."""
     xp = np if isinstance(columns, np.ndarray) else jnp
     ordered = xp.sort(columns, axis=0)
     repeated = xp.mean(ordered[1:] == ordered[:-1], axis=0)
@@ -172,7 +172,7 @@ def conditional(x, y, z, k, metric):
 
 
 def _ksg(x, y, k, variant, metric):
-    """What is added for atoms, and digammas in X and in Y, ``[num_samples]`` each."""
+    """Terms of atoms, and digammas in X and in Y, ``[num_samples]`` each."""
     repeats = has_repeats(jnp.concatenate([x, y], axis=1), k)
     finite, _, spaces = scaled_spaces(x, y)
     found = _neighbours(spaces, k, metric, repeats)
