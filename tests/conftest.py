@@ -30,9 +30,11 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_programs():
-    """Let go of a module's programs: a process can map only so many."""
+    """Let go of all programs before a process has mapped as many as it may, 65,530."""
     yield
-    jax.clear_caches()
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -343,6 +343,7 @@ def test_solvers(name):
     _check_case(SOLVERS[name], TABLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("name", [*ESTIMATORS, *SOLVERS])
 def test_numbers_of_64_bits(name, dtype):

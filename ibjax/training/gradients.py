@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+# Powers of two that float32 holds with their inverses.
+_MOST_DOUBLINGS = 126
+
+
 class GradientStatistics(NamedTuple):
     """Spread of one layer's gradient over minibatches.
 
@@ -80,12 +84,19 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"
         )
+    # Squares of gradients near 1e-20 are zero in float32: a power of two, which rounds
+    # nothing, takes the largest to about one.
+    largest = jnp.max(jnp.abs(gradients), initial=0.0)
+    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1.0))
+    exponent = jnp.clip(exponent, -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    unit = jnp.ldexp(jnp.ones((), gradients.dtype), exponent)
+    gradients = gradients * jnp.ldexp(jnp.ones((), gradients.dtype), -exponent)
     # Relative to the first batch, so that equal gradients have no spread at all.
     difference = gradients - gradients[:1]
     mean = jnp.mean(difference, axis=0, keepdims=True)
     mean_norm = _norm(gradients[:1] + mean)
     std_norm = _norm(difference - mean) / math.sqrt(gradients.shape[0])
-    return GradientStatistics(mean_norm, std_norm, mean_norm / std_norm)
+    return GradientStatistics(unit * mean_norm, unit * std_norm, mean_norm / std_norm)
 
 
 def streamed_statistics(
@@ -208,4 +219,6 @@ def _norm(x: Any) -> jax.Array:
     """Euclidean norm of a whole array or several, with gradient zero at zero."""
     square = _total(_squares(x))
     # Guarded inside too: a root's gradient at zero is infinite, and NaN times zero.
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+    # NaN is not zero, and stays.
+    zero = square == 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))

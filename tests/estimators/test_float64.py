@@ -82,6 +82,7 @@ def test_neighbours_of_several_blocks(name):
     _check(NEIGHBOURS[name], 641)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ksg", "ksg, ties", "ross"])
 @pytest.mark.parametrize("num_samples", [SIZES[0], SIZES[2]])
 def test_neighbours_of_few_and_of_many(name, num_samples):

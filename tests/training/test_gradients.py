@@ -1,6 +1,7 @@
 """Minibatch gradient statistics: by hand, numpy, limits."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -98,3 +99,25 @@ def test_streamed_statistics_need_a_batch():
         ValueError, match="number of batches must be .* at least 1, got 0"
     ):
         streamed_statistics(lambda batch: (batch,), np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize("doublings", [-90, -70, 60])
+def test_scale_of_the_gradients_does_not_matter(key, doublings):
+    gradients = jax.random.normal(key, (5, 3, 4))
+    expected = minibatch_statistics(gradients)
+    unit = np.float32(2.0) ** doublings
+    mean, std, snr = minibatch_statistics(unit * gradients)
+    # A power of two rounds nothing.
+    assert snr == expected.snr
+    assert mean == unit * expected.mean_norm and std == unit * expected.std_norm
+
+
+def test_nan_stays():
+    gradients = jnp.ones((3, 2)).at[1, 1].set(jnp.nan)
+    assert np.isnan(jax.tree.leaves(minibatch_statistics(gradients))).all()
+    assert np.isnan(minibatch_statistics(jnp.full((3, 2), jnp.inf)).snr)
+
+
+def test_no_gradient_at_all():
+    mean, std, _ = minibatch_statistics(jnp.zeros((3, 2)))
+    assert mean == std == 0
