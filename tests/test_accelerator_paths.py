@@ -108,7 +108,7 @@ def _assert_same(found, expected, metric, dims):
         ((2, 3), True, 1),
         ((2, 3), True, 8),
         ((2, 3), True, 9),
-        ((70, 2), False, 3),
+        pytest.param((70, 2), False, 3, marks=pytest.mark.slow),
         ((70, 2), False, 20),
     ],
 )

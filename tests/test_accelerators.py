@@ -580,7 +580,16 @@ SWEEPS = {
 }
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+_QUICK_SWEEPS = ("mlp", "noisy", "students", "copies", "varied numbers")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in _QUICK_SWEEPS else pytest.param(name, marks=pytest.mark.slow)
+        for name in SWEEPS
+    ],
+)
 def test_sweeps(name):
     trainable = SWEEPS[name]()
     num = 4

@@ -77,7 +77,17 @@ def _check(estimate, num_samples, dim=1):
         assert abs(value - expected) < ROUNDING + 2 / num_samples
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
+# The others pass through the same search; they take a minute of compilation.
+_QUICK = ("ksg", "ksg, ties", "ross", "kl")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in NEIGHBOURS
+    ],
+)
 def test_neighbours_of_several_blocks(name):
     _check(NEIGHBOURS[name], 641)
 
