@@ -15,7 +15,7 @@ from jax import lax
 
 __all__ = [
     "CPU_OPTIONS",
-    "GPU_OPTIONS",
+    "by_platform",
     "compiling_for",
     "exact_jit",
     "full_precision",
@@ -33,14 +33,6 @@ XLA does not use vectors of 512 bits unless asked, even where the processor has 
 where it has none, the option changes nothing.
 """
 
-GPU_OPTIONS = {"xla_gpu_enable_triton_gemm": False}
-"""Compiler options for programs on a GPU.
-
-For every matrix product XLA compiles and times tens of kernels of its own, which takes
-seconds; in full precision cuBLAS is as fast.
-"""
-
-
 # JAX keeps what it traced by this value: no trace for one platform serves another.
 _platform = jax.make_user_context(None)
 
@@ -54,19 +46,33 @@ def compiling_for(platform: str) -> Iterator[None]:
       ...     on_cpu()
       False
     """
-    # For JAX's default, what was traced before is as good.
-    with _platform(None if platform == jax.default_backend() else platform):
+    with _platform(platform):
         yield
 
 
 def on_cpu() -> bool:
     """Check that what is being traced will run on a CPU: JAX's default, if not told.
 
-    For training, whose steps would take twice as long to trace for all platforms and
-    leave the choice to ``jax.lax.platform_dependent``, as estimators do. The answer
-    decides the speed, and results to within rounding.
+    For what would take twice as long to trace for all platforms, as the steps of a
+    training, or twice the memory in a gradient; else it is :func:`by_platform`. The
+    answer decides the speed, and results to within rounding.
     """
     return (_platform.value or jax.default_backend()) == "cpu"
+
+
+def by_platform(*args: Any, cpu: Callable, default: Callable) -> Any:
+    """Result of one function on a CPU and of another elsewhere.
+
+    The choice is made when the program is lowered, unless :func:`compiling_for` told
+    before: one way alone is traced then.
+
+    Example:
+      >>> print(by_platform(2.0, cpu=lambda x: x**2, default=lambda x: x * x))
+      4.0
+    """
+    if _platform.value is None:
+        return lax.platform_dependent(*args, cpu=cpu, default=default)
+    return (cpu if on_cpu() else default)(*args)
 
 
 # XLA splits a longer reduction on a GPU, and stores all that goes into it to do so.

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax import lax
 
 from ibjax import TrainConfig, compilation, datasets, networks, probes, sweep
 from ibjax.compilation import compiling_for
@@ -311,9 +310,6 @@ def as_on_an_accelerator(monkeypatch):
     lay_out_as_usual = program.lay_out
     monkeypatch.setattr(program, "lay_out", lay_out)
     monkeypatch.setattr(program, "compiling_for", lambda _: compiling_for("gpu"))
-    monkeypatch.setattr(
-        lax, "platform_dependent", lambda *args, default, **_: default(*args)
-    )
     # What was traced for a CPU is not to be taken, nor what is traced here later on.
     jax.clear_caches()
     yield

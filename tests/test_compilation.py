@@ -61,7 +61,25 @@ def test_no_trace_for_one_platform_serves_another():
 
     on_cpu = int(platform == "cpu")
     assert of_three() == of_three() == (on_cpu, on_cpu, 1 - on_cpu)
-    assert num_traces == 2
+    # One of them untold, which leaves the choice of by_platform open.
+    assert num_traces == 3
+
+
+def test_choice_is_made_when_told_or_when_lowered():
+    @jax.jit
+    def chosen(x):
+        return compilation.by_platform(x, cpu=jnp.sin, default=jnp.cos)
+
+    def has(text):
+        return "sine" in text.replace("cosine", ""), "cosine" in text
+
+    traced = chosen.trace(0.0)
+    assert has(traced.lower(lowering_platforms=("cpu",)).as_text()) == (True, False)
+    assert has(traced.lower(lowering_platforms=("cuda",)).as_text()) == (False, True)
+    for platform, value in (("cpu", 0.0), ("gpu", 1.0)):
+        with compilation.compiling_for(platform):
+            assert chosen(0.0) == value
+            assert "platform_index" not in str(chosen.trace(0.0).jaxpr)
 
 
 def test_options_reach_programs_of_their_own_only(monkeypatch):

@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit
+from ibjax.compilation import by_platform, exact_jit
 from ibjax.estimators.layers import (
     LayerInformation,
     check_activities,
@@ -214,7 +214,7 @@ def _row_numbers(bins):
         return _scramble(words), jnp.where((row < 0) & equal, owner, row)
 
     # The words decide how many rounds there are, and not the result.
-    words = lax.platform_dependent(bins, cpu=_words_in_turn, default=_words_at_once)
+    words = by_platform(bins, cpu=_words_in_turn, default=_words_at_once)
     state = (words, jnp.full(num_samples, -1, jnp.int32))
     return lax.while_loop(lambda state: jnp.any(state[1] < 0), claim, state)[1]
 

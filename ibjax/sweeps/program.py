@@ -17,12 +17,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ibjax.compilation import (
-    CPU_OPTIONS,
-    GPU_OPTIONS,
-    compiling_for,
-    full_precision,
-)
+from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
@@ -49,7 +44,6 @@ _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 16
 _programs: dict[Any, Callable] = {}
-_OPTIONS = {"cpu": CPU_OPTIONS, "gpu": GPU_OPTIONS}
 
 
 class Layout(NamedTuple):
@@ -290,7 +284,7 @@ def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
     if key not in _programs:
         while len(_programs) >= _MAX_PROGRAMS:
             _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(_OPTIONS.get(platform))
+        _programs[key] = lowered.compile(CPU_OPTIONS if platform == "cpu" else None)
     return _programs[key]
 
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import full_precision
+from ibjax.compilation import by_platform, full_precision
 from ibjax.estimators.kde.all_pairs import sums_of_all_pairs
 
 __all__ = ["LOG2_E", "kernel_sums"]
@@ -66,7 +66,7 @@ def kernel_sums(points: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.A
       weights: Weight of each sample in each class, ``[num_samples, num_classes]``.
     """
     chex.assert_shape(weights, (points.shape[1], None))
-    wide, narrow = lax.platform_dependent(
+    wide, narrow = by_platform(
         points, weights, cpu=_sums_of_near_pairs, default=sums_of_all_pairs
     )
     return wide, narrow
@@ -237,7 +237,7 @@ def _kernel_sums_backward(residuals, cotangents):
     # A gradient of what was left out would be as small: take all pairs, row by row.
     rows = (points.T, weights, wide_bar, narrow_bar)
     many = min(max(16, _HELD_DIFFERENCES // points.size), points.shape[1])
-    points_bar, weights_bar = lax.platform_dependent(
+    points_bar, weights_bar = by_platform(
         rows,
         cpu=lambda rows: lax.map(one_row, rows, batch_size=16),
         default=lambda rows: lax.map(one_row, rows, batch_size=many),

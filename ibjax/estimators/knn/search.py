@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import by_platform
 from ibjax.estimators.knn.all_pairs import all_counts, all_nearest, all_rectangles
 from ibjax.estimators.knn.arrangement import Arrangement, arrange, block_sizes
 from ibjax.estimators.knn.separations import (
@@ -125,7 +126,7 @@ def nearest_separations(
     ``metric`` is the norm inside each space, whose coordinates are ``dims``.
     """
     chex.assert_shape(arrangement.samples, (sum(dims), num_samples))
-    return lax.platform_dependent(
+    return by_platform(
         arrangement,
         cpu=partial(_nearest_by_blocks, dims=dims, metric=metric, k=k),
         default=lambda arrangement: all_nearest(
@@ -240,7 +241,7 @@ def rectangle(
     """
     chex.assert_shape(arrangement.samples, (sum(dims), *radius.shape))
     radius = tied(radius, metric)
-    return lax.platform_dependent(
+    return by_platform(
         arrangement,
         radius,
         cpu=partial(_rectangle_by_blocks, dims=dims, metric=metric),
@@ -306,7 +307,7 @@ def count_within(
         by_cpu = _count_on_line
     else:
         by_cpu = _count_pairs
-    counts = lax.platform_dependent(
+    counts = by_platform(
         spaces,
         radius,
         cpu=partial(by_cpu, metric=metric, inclusive=inclusive),

@@ -72,7 +72,7 @@ def log_sums(centre, z, columns, column_weights):
 
     # Unrolled, XLA computes all of it twice, for the maximum and for the exponential,
     # which an accelerator does sooner than it reads and writes a tile for every unit.
-    # Not by ``lax.platform_dependent``: a gradient would hold what either way needs.
+    # Not by ``by_platform``: a gradient would hold what either way needs.
     unrolled = not on_cpu() and dim <= _FEW_UNITS
 
     # A loop over the units holds one tile.
