@@ -504,7 +504,6 @@ def test_training(name):
 
 CODES = np.random.default_rng(2).normal(size=(24, 2))
 EFFORT = Effort(num_rows=4, num_own=2, num_replicas=1, num_draws=2)
-_NOISES = {"noise_std": [0.1, 0.5], "penalty": [0.0, 0.1]}
 
 
 def _of_network(name, measured, task=None, config=CONFIG, **options):

@@ -20,7 +20,7 @@ from ibjax.bottleneck.blahut_arimoto import (
     one_cluster_per_input,
     random_encoder,
 )
-from ibjax.bottleneck.certificate import Certificate, certify
+from ibjax.bottleneck.certificate import LARGEST_SEARCH, Certificate, certify
 from ibjax.bottleneck.mixture import refine
 from ibjax.compilation import exact_jit
 
@@ -142,10 +142,11 @@ def complete(p_xy, betas, points, *, extend, max_steps, tol):
     missing = np.zeros((len(betas), p_xy.shape[1]))
     certificate = Certificate(np.zeros(len(betas)), np.ones(len(betas), bool), missing)
     everyone = changed = np.ones(len(betas), bool)
+    searched = min(p_xy.shape) <= LARGEST_SEARCH
     for round_ in range(_EXTENSIONS + 1):
         # Ascents find most of what is missing, so the proof comes after them.
-        quick = round_ == 0 and extend
-        checked = everyone if round_ <= 1 else changed
+        quick = round_ == 0 and extend and searched
+        checked = everyone if round_ == 0 or (round_ == 1 and searched) else changed
         now = take(points, checked)
         log_clusters = now.clusters.log_weight, now.clusters.log_decoder
         found = certify(p_xy, betas[checked], *log_clusters, now.objective, quick=quick)
@@ -153,8 +154,10 @@ def complete(p_xy, betas, points, *, extend, max_steps, tol):
             field[checked] = new
         # A point that was not improved would not be the next time either.
         lacking = checked & (certificate.gap > _TOLERATED_GAP * (1 + betas))
-        if not extend or round_ == _EXTENSIONS or (not lacking.any() and not quick):
+        if not extend or round_ == _EXTENSIONS or not (lacking.any() or quick):
             break
+        if not lacking.any():
+            continue
         starts = jax.tree.map(np.copy, points.clusters)
         for place in np.flatnonzero(lacking):
             weight, decoder = (np.exp(field[place]) for field in starts)

@@ -204,7 +204,7 @@ class OptimalityGap(NamedTuple):
       gap: In nats, shape ``[]``: a bound if it is certified, else an estimate, which
         may be too small.
       certified: Whether the gap is a bound, shape ``[]``. It is one for tables of up
-        to five labels or five inputs of different p(y|x), for any table up to beta = 1,
+        to four labels or four inputs of different p(y|x), for any table up to beta = 1,
         and for larger ones where one peak is all there is.
     """
 
@@ -229,8 +229,8 @@ def optimality_gap(
     The maximum over r is not concave. A branch and bound over all of them finds it, to
     1e-10 (1 + beta) nats where its budget of cells lasts, and never below its value: a
     peak too flat, as at a critical beta, leaves the bound looser, not wrong. Its cost
-    grows by the power of the labels, so that in tables of more than five of them, and
-    of more than five different inputs, ascents from every p(y|x) estimate the maximum
+    grows by the power of the labels, so that in tables of more than four of them, and
+    of more than four different inputs, ascents from every p(y|x) estimate the maximum
     instead.
 
     It runs in NumPy in float64, whatever the precision of the table, also under
@@ -281,6 +281,7 @@ def _gap_on_host(p_xy, beta, encoder):
     p_xy, beta, encoder = (np.asarray(a, np.float64) for a in (p_xy, beta, encoder))
     valid = abs(p_xy.sum() - 1) < 1e-3 and 0 <= beta < np.inf
     valid &= (p_xy >= 0).all() and (encoder >= 0).all()
+    valid &= (abs(encoder.sum(axis=1) - 1) < 1e-3).all()
     if not valid:
         return OptimalityGap(np.asarray(np.nan, dtype), np.asarray(False))
     found = certify_encoder(p_xy, float(beta), encoder)

@@ -37,37 +37,31 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ibjax.bottleneck.dual import (
+    NOTHING,
+    RESOLUTION,
+    SMALL,
+    Dual,
+    Place,
+    ascend,
+    climb,
+    distinct,
+    log,
+    logsumexp,
+)
 from ibjax.bottleneck.tables import merge_inputs
 
-__all__ = [
-    "LARGEST_SEARCH",
-    "Certificate",
-    "Dual",
-    "certify",
-    "certify_encoder",
-    "climb",
-    "distinct",
-    "log",
-    "logsumexp",
-]
+__all__ = ["LARGEST_SEARCH", "Certificate", "certify", "certify_encoder"]
 
-LARGEST_SEARCH = 5
+LARGEST_SEARCH = 4
 """Labels, or inputs of different p(y|x), up to which a search is exhaustive."""
 
-# Stands for the logarithm of zero: finite, so that zero times it is zero.
-_NOTHING = -1e30
-# A peak is resolved to so much, in nats, times 1 + beta: well below what clusters that
-# have converged to 1e-9 leave.
-_RESOLUTION = 1e-10
 # Terms of the dual's sum, over cells, corners and inputs, of a beta in a round of the
 # search, the rounds, and betas that are searched together. Beyond them the bounds that
 # remain are taken as they are: a certificate all the same, but not as tight.
 _MOST_TERMS = 300_000
 _ROUNDS = 150
 _AT_ONCE = 8
-# A probability below is taken for zero at a peak, and the box reaches down to zero.
-_SMALL = 1e-6
-_CLIMBS, _NEWTON_STEPS = 40, 12
 _SHARE_OF_MIDDLE = 0.01
 
 
@@ -83,29 +77,6 @@ class Certificate(NamedTuple):
     gap: np.ndarray
     certified: np.ndarray
     missing: np.ndarray
-
-
-class Dual(NamedTuple):
-    """Terms of h: logarithm ``offset + beta sum p(y|x) log r(y)`` for every x.
-
-    Attributes:
-      beta: Shape ``[num_betas]``.
-      offset: Shape ``[num_betas, num_x]``.
-      rows: p(y|x), shape ``[num_x, num_y]``.
-    """
-
-    beta: np.ndarray
-    offset: np.ndarray
-    rows: np.ndarray
-
-    def logs(self, owner, log_decoder):
-        """Logarithms of the terms at decoders, of the betas numbered ``owner``."""
-        cross = log_decoder @ self.rows.T
-        return self.offset[owner] + self.beta[owner][:, None] * cross
-
-    def heights(self, owner, decoders):
-        """Values of h at decoders ``[n, num_y]``, of the betas numbered ``owner``."""
-        return logsumexp(self.logs(owner, log(decoders)))
 
 
 class _Boxes(NamedTuple):
@@ -134,7 +105,7 @@ def certify(
     """Certificate of the clusters ``[num_betas, num_t]`` with some objectives.
 
     The table, ``[num_x, num_y]``, holds no input and no label of probability zero, and
-    no two inputs of one p(y|x). ``quick`` is for an estimate in any case.
+    no two inputs of one p(y|x). ``quick`` leaves the search out.
     """
     p_x = p_xy.sum(axis=1)
     rows = p_xy / p_x[:, None]
@@ -160,7 +131,7 @@ def certify(
         )
         offset = np.log(p_x) - log_z - beta[:, None] * negative_entropy
         known = [
-            distinct(np.exp(decoder[weight > np.log(_SMALL)]))
+            distinct(np.exp(decoder[weight > np.log(SMALL)]))
             for weight, decoder in zip(
                 log_weight[searched], log_decoder[searched], strict=True
             )
@@ -181,7 +152,10 @@ def certify(
 def certify_encoder(
     p_xy: np.ndarray, beta: float, p_t_given_x: np.ndarray
 ) -> Certificate:
-    """Certificate of an encoder, ``[num_x, num_t]``, of any table."""
+    """Certificate of an encoder, ``[num_x, num_t]``, of any table.
+
+    Labels of probability zero are left out of ``missing``.
+    """
     p_xy = np.asarray(p_xy, float)
     encoder = np.asarray(p_t_given_x, float)
     # In float32 they sum to one up to rounding, which beta would magnify.
@@ -193,16 +167,13 @@ def certify_encoder(
     decoder = p_ty / np.where(weight > 0, weight, 1)[:, None]
     objective = _information(p_xt) - beta * _information(p_ty)
     labels = p_xy.sum(axis=0) > 0
-    found = certify(
+    return certify(
         merge_inputs(p_xy)[0][:, labels],
         np.array([beta], float),
         log(weight)[None],
         log(decoder[:, labels])[None],
         np.array([objective]),
     )
-    missing = np.zeros((1, len(labels)))
-    missing[:, labels] = found.missing
-    return found._replace(missing=missing)
 
 
 def _search(dual, known, *, exhaustive):
@@ -216,7 +187,7 @@ def _search(dual, known, *, exhaustive):
     rows = dual.rows
     everyone = np.arange(num_betas)
     middle = np.broadcast_to(rows.mean(axis=0), (num_betas, rows.shape[1]))
-    tolerance = _RESOLUTION * (1 + dual.beta)
+    tolerance = RESOLUTION * (1 + dual.beta)
     best, where = dual.heights(everyone, middle), middle.copy()
     boxes = []
 
@@ -244,7 +215,7 @@ def _search(dual, known, *, exhaustive):
         tops = np.empty_like(middle)
         for beta in everyone:
             number = np.full(num_x, beta)
-            climbed = _ascend(dual, number, starts)
+            climbed = ascend(dual, number, starts)
             tops[beta] = climbed[dual.heights(number, climbed).argmax()]
         look(everyone, tops)
 
@@ -350,112 +321,12 @@ def _reduce(function, values):
     return result
 
 
-def climb(dual: Dual, owner: np.ndarray, decoders: np.ndarray) -> np.ndarray:
-    """Peaks of h above decoders ``[n, num_y]``, of the betas numbered ``owner``.
-
-    Newton's steps on L converge where the ascent that begins only creeps.
-    """
-    decoders = _ascend(dual, owner, decoders)
-    # What is left of a label may be on its way to zero, and get there too slowly.
-    without = np.where(decoders < _SMALL, 0, decoders)
-    without /= without.sum(axis=1, keepdims=True)
-    higher = dual.heights(owner, without) >= dual.heights(owner, decoders)
-    decoders = np.where(higher[:, None], without, decoders)
-    here = _Place(dual, owner, decoders)
-    trust = np.ones(len(decoders))
-    for _ in range(_NEWTON_STEPS):
-        if np.abs(here.gradient).max() < 1e-14 * dual.beta.max():
-            break
-        # Away from a peak L need not be concave: the size of a curvature counts.
-        curvature, axes = np.linalg.eigh(here.hessian())
-        curvature = np.maximum(np.abs(curvature), 1e-12)
-        along = (axes.swapaxes(1, 2) @ here.gradient[..., None]) / curvature[..., None]
-        step = (axes @ along)[..., 0]
-        step = np.clip(step, -trust[:, None], trust[:, None])
-        ahead = _Place(dual, owner, here.normalised(here.u + step))
-        better = ahead.value >= here.value
-        trust = np.where(better, np.minimum(2 * trust, 1), trust / 8)
-        here = _Place(
-            dual, owner, np.where(better[:, None], ahead.decoders, here.decoders)
-        )
-    return here.decoders
-
-
-def _ascend(dual, owner, decoders):
-    """Decoders after an ascent of h: the mean of the inputs that each attracts.
-
-    Such a step never lowers h, as in the iteration itself.
-    """
-    for _ in range(_CLIMBS):
-        logs = dual.logs(owner, log(decoders))
-        before, decoders = (
-            decoders,
-            np.exp(logs - logsumexp(logs)[:, None]) @ dual.rows,
-        )
-        if np.abs(decoders - before).max() < _RESOLUTION:
-            break
-    return decoders
-
-
-class _Place:
-    """L and its slopes at decoders, without the labels of next to no probability.
-
-    Labels of probability below ``_SMALL``, and the inputs that have them, are left out:
-    their part of the sum vanishes with a power of the probability, and is no longer
-    smooth where a decoder is on the border.
-
-    Attributes:
-      small: Labels that are left out, shape ``[n, num_y]``.
-      outside: Inputs that have such labels, shape ``[n, num_x]``.
-      part: Probability of such labels, shape ``[n, num_x]``.
-      u: Logarithms of the decoders, zero for such labels.
-      height: Logarithm of the sum over the other inputs, shape ``[n]``.
-      value: L, shape ``[n]``.
-      log_shares: Logarithms of the inputs' parts of the sum, shape ``[n, num_x]``.
-      shares: The parts, shape ``[n, num_x]``.
-      gradient: Of L, shape ``[n, num_y]``.
-    """
-
-    def __init__(self, dual, owner, decoders):
-        self.dual, self.beta, self.decoders = dual, dual.beta[owner], decoders
-        self.small = decoders < _SMALL
-        self.part = self.small @ dual.rows.T
-        self.outside = self.part > 0
-        self.u = np.where(self.small, 0, log(decoders))
-        self.r = np.where(self.small, 0, decoders)
-        self.logs = dual.logs(owner, self.u)
-        logs = np.where(self.outside, _NOTHING, self.logs)
-        self.height = logsumexp(logs)
-        self.log_shares = logs - self.height[:, None]
-        self.shares = np.exp(self.log_shares)
-        self.mean = self.shares @ dual.rows
-        self.value = self.height - self.beta * (self.r.sum(axis=1) - 1)
-        change = self.mean - self.r
-        self.gradient = self.beta[:, None] * np.where(self.small, 0, change)
-
-    def hessian(self):
-        """Second derivatives of L by u, minus the identity for the labels left out."""
-        rows = self.dual.rows
-        identity = np.eye(rows.shape[1])
-        second = (self.shares[:, None, :] * rows.T) @ rows
-        second -= self.mean[:, :, None] * self.mean[:, None, :]
-        hessian = self.beta[:, None, None] ** 2 * second
-        hessian -= self.beta[:, None, None] * self.r[:, :, None] * identity
-        either = self.small[:, :, None] | self.small[:, None, :]
-        return np.where(either, -identity, hessian)
-
-    def normalised(self, u):
-        """Decoders of logarithms u; labels that were left out keep theirs."""
-        decoders = np.where(self.small, self.decoders, np.exp(u))
-        return decoders / decoders.sum(axis=1, keepdims=True)
-
-
 def _box(dual, owner, peaks, tolerance):
     """Largest box found around every peak in which L is concave: low, high, bound.
 
     What the labels and inputs left out of L can add is bounded by itself.
     """
-    here = _Place(dual, owner, peaks)
+    here = Place(dual, owner, peaks)
     small, outside, beta, r = here.small, here.outside, here.beta, here.r
     low = np.full_like(r, 2.0)
     high, bound = low.copy(), np.full(len(r), -np.inf)
@@ -476,7 +347,7 @@ def _box(dual, owner, peaks, tolerance):
         # its term without them, times R to the power of beta times its part there,
         # and L loses beta R.
         extra = _most(
-            np.where(outside, here.logs + change - here.height[:, None], _NOTHING),
+            np.where(outside, here.logs + change - here.height[:, None], NOTHING),
             beta[:, None] * here.part,
             beta / np.maximum(outside.sum(axis=1), 1),
             radius,
@@ -496,7 +367,7 @@ def _box(dual, owner, peaks, tolerance):
 def _most(log_factor, power, slope, end):
     """Largest of exp(log_factor) R^power - slope R over R in [0, end], 0 or above."""
     slope = slope[:, None]
-    used = log_factor > _NOTHING / 2
+    used = log_factor > NOTHING / 2
     # From power one on it is convex, with its largest value at an end; below, its
     # slope is zero at one place.
     safe = np.clip(power, 1e-12, 1 - 1e-12)
@@ -506,24 +377,7 @@ def _most(log_factor, power, slope, end):
     return np.where(used, np.maximum(value - slope * np.exp(log_place), 0), 0)
 
 
-def distinct(decoders: np.ndarray, digits: int = 6) -> np.ndarray:
-    """Decoders without those that repeat another to some digits."""
-    _, first = np.unique(np.round(decoders, digits), axis=0, return_index=True)
-    return decoders[first]
-
-
 def _information(p):
     product = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
     ratio = np.where(p > 0, p, 1) / np.where(p > 0, product, 1)
     return float((p * np.log(ratio)).sum())
-
-
-def log(p: np.ndarray) -> np.ndarray:
-    """Logarithm of probabilities, a finite number that stands for it at zero."""
-    return np.where(p > 0, np.log(np.where(p > 0, p, 1)), _NOTHING)
-
-
-def logsumexp(values):
-    """Logarithm of the sum of exponentials over the last axis."""
-    highest = values.max(axis=-1, keepdims=True)
-    return highest[..., 0] + np.log(np.exp(values - highest).sum(axis=-1))

@@ -46,7 +46,7 @@ class InformationCurve(NamedTuple):
       gap: Distance of the objective from the least one at most, in nats, shape
         ``[num_betas]``: see :func:`ibjax.bottleneck.optimality_gap`.
       certified: Whether the gap is proven, shape ``[num_betas]``, as it is in all
-        tables of up to five labels or five inputs of different p(y|x). Elsewhere it is
+        tables of up to four labels or four inputs of different p(y|x). Elsewhere it is
         an estimate, which may be too small.
       num_clusters: Clusters that differ: of a weight above 1e-6, with decoders more
         than 1e-3 apart in total variation, int32, shape ``[num_betas]``.

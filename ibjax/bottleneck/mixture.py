@@ -10,9 +10,9 @@ finds their best weights. The fixed-point iteration changes a weight by a factor
 
 import numpy as np
 
-from ibjax.bottleneck.certificate import Dual, climb, distinct, log, logsumexp
+from ibjax.bottleneck.dual import Dual, climb, distinct, log, logsumexp
 
-__all__ = ["refine", "spare_one"]
+__all__ = ["refine"]
 
 _ROUNDS = 40
 # Height of a peak, in nats, times 1 + beta, below which it gains no more than that.
@@ -62,14 +62,14 @@ def refine(
         candidates = distinct(np.concatenate([decoder, peaks[near]]), digits=12)
     log_weight, log_decoder = np.log(weight), log(decoder)
     while len(weight) > len(p_x):
-        log_weight = spare_one(p_xy, beta, log_weight, log_decoder)
+        log_weight = _spare_one(p_xy, beta, log_weight, log_decoder)
         kept = log_weight > np.log(1e-300)
         log_weight, log_decoder = log_weight[kept], log_decoder[kept]
         weight = np.exp(log_weight)
     return log_weight, log_decoder
 
 
-def spare_one(
+def _spare_one(
     p_xy: np.ndarray, beta: float, log_weight: np.ndarray, log_decoder: np.ndarray
 ) -> np.ndarray:
     """Weights that leave out one of more clusters than inputs, at no loss; logarithms.

@@ -51,16 +51,21 @@ def save_figure(
 
 def encode_figure(figure: Figure, *, pdf: bool = True) -> dict[str, bytes]:
     """Bytes of a figure's files by suffix, the same for the same figure."""
+    shown = figure.dpi
     # Text is measured once for the layout and the PNG if both have one resolution.
     figure.set_dpi(_DPI)
-    with _collection_paused():
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.execute(figure)
-            figure.set_layout_engine("none")
-        files = {".png": _encode(figure, FigureCanvasAgg)}
-        if pdf:
-            files[".pdf"] = _encode(figure, FigureCanvasPdf)
+    try:
+        with _collection_paused():
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                engine.execute(figure)
+                figure.set_layout_engine("none")
+            files = {".png": _encode(figure, FigureCanvasAgg)}
+            if pdf:
+                files[".pdf"] = _encode(figure, FigureCanvasPdf)
+    finally:
+        # A window of the caller's stays as large as it was.
+        figure.set_dpi(shown)
     return files
 
 

@@ -68,9 +68,6 @@ _STYLE = {
     "lines.linewidth": 1.2,
     "figure.facecolor": "white",
     "figure.dpi": 100.0,
-    "savefig.dpi": 200.0,
-    "pdf.fonttype": 42,  # Text of a PDF stays text, and journals take it.
-    "svg.hashsalt": "ibjax",  # The same figure gives the same bytes.
 }
 
 

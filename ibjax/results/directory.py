@@ -45,14 +45,13 @@ class RunDirectory:
 
     def release(self) -> None:
         """Let other runs have the directory."""
-        if self._lock is None:
-            return
-        # Removed before it is unlocked, so that whoever locks it next sees it is gone.
-        with contextlib.suppress(OSError):
-            if _is_file(self._lock, self.path / LOCK_FILE):
-                (self.path / LOCK_FILE).unlink()
-        os.close(self._lock)
-        self._lock = None
+        if self._lock is not None:
+            # Before it is unlocked, so that whoever locks it next sees that it is gone.
+            with contextlib.suppress(OSError):
+                if _is_file(self._lock, self.path / LOCK_FILE):
+                    (self.path / LOCK_FILE).unlink()
+            os.close(self._lock)
+            self._lock = None
         if self._is_new:
             # Made for a run that came to nothing.
             with contextlib.suppress(OSError):

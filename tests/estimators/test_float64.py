@@ -89,7 +89,7 @@ _QUICK = ("ksg", "ksg, ties", "ross", "kl")
     ],
 )
 def test_neighbours_of_several_blocks(name):
-    _check(NEIGHBOURS[name], 641)
+    _check(NEIGHBOURS[name], SIZES[1])
 
 
 @pytest.mark.slow

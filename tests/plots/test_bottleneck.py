@@ -270,7 +270,8 @@ def test_claims_of_a_curve_that_is_wrong(curve, two_clusters):
     )
     with jax.enable_x64(True):
         found = claims.bifurcation_claims(P_XY, wrong, {})
-        lost = claims.bifurcation_claims(P_XY, curve._replace(gap=curve.gap - 1e-3), {})
+        guessed = curve._replace(certified=np.zeros(20, bool))
+        lost = claims.bifurcation_claims(P_XY, guessed, {})
     by_start = _by_start(found)
     fewer = by_start["2. The number of clusters neve"]
     assert fewer.value == 2 and f"at beta {curve.beta[15]:.6g}" in fewer.quantity

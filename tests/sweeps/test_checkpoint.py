@@ -198,12 +198,6 @@ def test_a_run_does_not_save_over_another_that_came_between(tmp_path, whole):
     assert (tmp_path / CHECKPOINT_FILE).read_text() == "of another run"
 
 
-def _cell(place, **configuration):
-    return Cell(
-        place, snapshots=SNAPSHOTS, trainable=_counter(**place, **configuration)
-    )
-
-
 def _grid(directory, axis="kind", values=("a", "b"), num_seeds=2, **options):
     cells = [
         Cell({axis: value}, snapshots=SNAPSHOTS, trainable=_counter(**{axis: value}))

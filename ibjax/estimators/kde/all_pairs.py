@@ -26,7 +26,6 @@ _MOST_ROWS = 2
 # at once where they are held, 16 MiB of float32.
 _PAIRS = 2**30
 _HELD_PAIRS = 2**22
-_EXACT = lax.Precision.HIGHEST
 
 
 def sums_of_all_pairs(points: jax.Array, weights: jax.Array) -> jax.Array:
@@ -115,7 +114,7 @@ def _held(points, weights, rows, few):
     """
 
     def products(rows):
-        return jnp.matmul(points[:, rows].T, points, precision=_EXACT)
+        return points[:, rows].T @ points
 
     def squares(rows):
         return jnp.take_along_axis(products(rows), rows[:, None], axis=1)[:, 0]
@@ -131,6 +130,6 @@ def _held(points, weights, rows, few):
         else:
             separation = square[rows][:, None] + square[None] - 2 * products(rows)
         kernels = jnp.stack(_kernels(jnp.exp2(-jnp.maximum(separation, 0.0))))
-        return jnp.matmul(kernels, weights[None], precision=_EXACT)
+        return kernels @ weights[None]
 
     return one_block

@@ -24,7 +24,7 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
-from ibjax.estimators.knn.ties import check_ties, has_repeats
+from ibjax.estimators.knn.ties import has_repeats, unless_repeats
 from ibjax.numerics import checks
 
 __all__ = [
@@ -160,23 +160,24 @@ def mutual_information(
     """
     x, y = check_together(vary=True, x=x, y=y)
     k = check_neighbours(k, len(x))
-    if check_ties(ties, k, x, y):
+
+    def counted(x, y):
         x, y = tied.spread((x, y), k=k, metric="euclidean")
-        return _unless_repeats(
-            jnp.concatenate([x, y], axis=1),
-            k,
-            lambda: tied.ksg(x, y, k, 1, "euclidean"),
-            lambda: _from_entropies(x, y, k, weights),
-        )
-    return _from_entropies(x, y, k, weights)
+        # A grid that was spread repeats nothing any more.
+        return unless_repeats(None, repeats, by_counting, usual, x, y)
 
+    def by_counting(x, y):
+        return tied.ksg(x, y, k, 1, "euclidean")
 
-def _unless_repeats(columns, k, counted, estimate):
-    """The counted estimate where a column repeats values, else the other."""
-    repeats = has_repeats(columns, k)
-    if checks.is_traced(repeats):
-        return jnp.where(repeats, counted(), estimate())
-    return counted() if repeats else estimate()
+    def usual(x, y):
+        return _from_entropies(x, y, k, weights)
+
+    def repeats(x, y):
+        return has_repeats(x, k) | has_repeats(y, k)
+
+    # Before any choice, so that what is wrong is refused in either case.
+    neighbour_weights(k, jnp.concatenate([x, y], axis=1), weights)
+    return unless_repeats(ties, repeats, counted, usual, x, y)
 
 
 def _from_entropies(x, y, k, weights):
@@ -229,16 +230,22 @@ def class_information(
     k = check_neighbours(k, len(x))
     labels = check_labels(labels, num_classes, len(x), k)
     chosen = neighbour_weights(k, x, weights)
-    if check_ties(ties, k, x):
-        options = {"num_classes": num_classes, "k": k, "metric": "euclidean"}
+    options = {"num_classes": num_classes, "k": k, "metric": "euclidean"}
+
+    def counted(x, labels):
         (x,) = tied.spread((x,), labels, **options)
-        return _unless_repeats(
-            x,
-            k,
-            lambda: tied.ross(x, labels, **options),
-            lambda: _class_information(x, labels, num_classes, chosen),
-        )
-    return _class_information(x, labels, num_classes, chosen)
+        return unless_repeats(None, repeats, by_counting, usual, x, labels)
+
+    def by_counting(x, labels):
+        return tied.ross(x, labels, **options)
+
+    def usual(x, labels):
+        return _class_information(x, labels, num_classes, chosen)
+
+    def repeats(x, labels):
+        return has_repeats(x, k)
+
+    return unless_repeats(ties, repeats, counted, usual, x, labels)
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:

@@ -20,6 +20,7 @@ in one variable are counted; of the t neighbours themselves exactly k - s - 1 ar
 Without a tie t is one, nothing is added, and the estimate is as it was.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -40,12 +41,12 @@ from ibjax.estimators.knn.samples import (
 from ibjax.numerics import checks
 
 __all__ = [
-    "check_ties",
     "conditional",
     "has_repeats",
     "ksg",
     "ross",
     "spread",
+    "unless_repeats",
 ]
 
 # Rounding makes pairs of equal numbers, of many in float32, but hardly more of one, and
@@ -76,14 +77,45 @@ class _Neighbours(NamedTuple):
     share: jax.Array  # Which share of others that tie is closer.
 
 
-def check_ties(ties: bool | None, k: int, *variables: jax.Array) -> bool:
-    """Check if ties are to be looked for: a column repeats values, or may do so."""
+def unless_repeats(
+    ties: bool | None,
+    repeats: Callable,
+    counted: Callable,
+    usual: Callable,
+    *arrays: jax.Array,
+) -> jax.Array:
+    """One estimate of arrays where some repeat values, else the usual one.
+
+    ``repeats``, ``counted`` and ``usual`` take the arrays; ``ties`` decides instead of
+    ``repeats`` where it is not None. Of traced arrays the program decides when it runs,
+    and under ``vmap`` once for all of them.
+    """
     checks.one_of("ties", ties, (None, False, True))
-    if ties is not None:
-        return bool(ties)
-    if checks.is_traced(*variables):
-        return True
-    return any(bool(has_repeats(np.asarray(each), k)) for each in variables)
+    if ties is None and checks.is_traced(*arrays):
+        return _by_program(repeats, counted, usual)(*arrays)
+    if ties is None:
+        ties = bool(repeats(*map(np.asarray, arrays)))
+    return (counted if ties else usual)(*arrays)
+
+
+def _by_program(repeats, counted, usual):
+    """Function that takes one of two ways, and the same one for a whole batch.
+
+    Under ``vmap`` alone both ways would be taken for every member, and one thrown away.
+    Where nothing repeats they agree to the last bit.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def one(*arrays):
+        return lax.cond(repeats(*arrays), counted, usual, *arrays)
+
+    @one.def_vmap
+    def of_many(size, batched, *arrays):
+        axes = [0 if is_batched else None for is_batched in batched]
+        some, *ways = (jax.vmap(f, axes) for f in (repeats, counted, usual))
+        return _by_program(lambda *each: jnp.any(some(*each)), *ways)(*arrays), True
+
+    return one
 
 
 def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Array:
