@@ -1,6 +1,9 @@
 """Settings and fixtures of all tests."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 # Most of the tests' time is compilation. They compile without the optimisations that
@@ -35,6 +38,41 @@ def _few_programs():
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
         jax.clear_caches()
+
+
+@pytest.fixture
+def terminal_signals():
+    """Let this process and those it starts take signals as from a terminal.
+
+    A job in the background, or one that outlives its terminal, ignores some, and those
+    it starts do so too.
+    """
+    standing = {signal.SIGINT: signal.default_int_handler}
+    standing |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, standing)
+    before = {number: signal.signal(number, how) for number, how in standing.items()}
+    yield
+    for number, how in before.items():
+        signal.signal(number, how)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@pytest.fixture
+def start_python(terminal_signals):
+    """Start Python on a script; what still runs at the end of the test is killed."""
+    started = []
+
+    def start(script, *arguments, **options):
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | options
+        started.append(subprocess.Popen(command, text=True, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        with process:  # Closes what it read and wrote, and waits for its end.
+            pass
 
 
 @pytest.fixture

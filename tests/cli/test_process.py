@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import jax
 import pytest
@@ -17,32 +18,25 @@ _LONG = ["--seeds", "1", "--epochs", "100000", "--snapshots", "1000"]
 _LONG += ["--hidden", "3", "--estimators", "binning"]
 
 
-def _start(*arguments, code=RUN, **options):
-    # As from a terminal, also where the tests themselves are started to outlive one.
-    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n{code}"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+@pytest.fixture
+def start(start_python):
+    def start(*arguments, code=RUN):
+        return start_python(code, *arguments, stderr=subprocess.PIPE)
+
+    return start
 
 
-def _wait_for(path, running):
-    while not path.exists():
-        assert running.poll() is None, running.stderr.read()
-
-
-def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path):
+def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path, start):
     """And one whose output nobody reads goes on until then."""
     directory = tmp_path / "bad[/x]"
-    with _start("sweep", "szt", *_LONG, "--output", str(directory)) as running:
-        running.stdout.close()
-        _wait_for(directory / "checkpoint.npz", running)
-        running.send_signal(signal.SIGTERM)
-        said = running.stderr.read().strip().splitlines()
-    assert running.returncode == 128 + signal.SIGTERM
+    running = start("sweep", "szt", *_LONG, "--output", directory)
+    running.stdout.close()
+    while not (directory / "checkpoint.npz").exists():
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.1)
+    running.send_signal(signal.SIGTERM)
+    said = running.stderr.read().strip().splitlines()
+    assert running.wait() == 128 + signal.SIGTERM
     assert said == [
         "ibjax: nobody reads the output any more; the run goes on",
         "ibjax: stopped by SIGTERM; --resume goes on from the last snapshot",
@@ -67,16 +61,16 @@ with process.stopped_by_signals("; so be it"):
 """
 
 
-def test_a_long_call_is_ended_too():
-    with _start(code=_BUSY) as running:
-        assert running.stdout.readline() == "begun\n"
-        running.send_signal(signal.SIGHUP)
-        said = running.stderr.read()
-    assert running.returncode == 128 + signal.SIGHUP
+def test_a_long_call_is_ended_too(start):
+    running = start(code=_BUSY)
+    assert running.stdout.readline() == "begun\n"
+    running.send_signal(signal.SIGHUP)
+    said = running.stderr.read()
+    assert running.wait() == 128 + signal.SIGHUP
     assert said == "\nibjax: stopped by SIGHUP; so be it\n"
 
 
-def test_signals_raise_and_are_as_before_afterwards():
+def test_signals_raise_and_are_as_before_afterwards(terminal_signals):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(process.Stopped, match="SIGTERM") as info:
         with process.stopped_by_signals(""):
@@ -85,13 +79,10 @@ def test_signals_raise_and_are_as_before_afterwards():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_signal_that_is_ignored_stays_so():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with process.stopped_by_signals(""):
-            os.kill(os.getpid(), signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_a_signal_that_is_ignored_stays_so(terminal_signals):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with process.stopped_by_signals(""):
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
@@ -137,12 +128,12 @@ def test_a_missing_package_ends_with_two(tmp_path, capsys, monkeypatch):
     assert "pip install scikit-learn" in capsys.readouterr().err
 
 
-def test_a_long_call_is_ended_where_nobody_listens():
-    with _start(code=_BUSY) as running:
-        assert running.stdout.readline() == "begun\n"
-        running.stderr.close()
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(60) == 128 + signal.SIGTERM
+def test_a_long_call_is_ended_where_nobody_listens(start):
+    running = start(code=_BUSY)
+    assert running.stdout.readline() == "begun\n"
+    running.stderr.close()
+    running.send_signal(signal.SIGTERM)
+    assert running.wait() == 128 + signal.SIGTERM
 
 
 _FORKED = """
@@ -160,10 +151,10 @@ print(os.WTERMSIG(status) == signal.SIGHUP)
 """
 
 
-def test_a_signal_to_a_forked_process_does_not_end_this_one():
-    with _start(code=_FORKED) as running:
-        said = running.stdout.read()
-    assert (running.returncode, said) == (0, "True\n")
+def test_a_signal_to_a_forked_process_does_not_end_this_one(start):
+    running = start(code=_FORKED)
+    said = running.stdout.read()
+    assert (running.wait(), said) == (0, "True\n")
 
 
 def test_a_device_that_is_not_there_ends_with_two(monkeypatch, capsys):

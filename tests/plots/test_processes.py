@@ -134,32 +134,23 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_processes_end_with_the_first_one(number):
-    # A shell has its jobs in the background ignore SIGINT, these tests among them.
+def test_processes_end_with_the_first_one(number, start_python):
     script = """
-signal.signal(signal.SIGINT, signal.default_int_handler)
 with processes.forked_drawing(2) as drawing:
     drawing.submit(wait)
     drawing.results()
     print("waiting", flush=True)
     time.sleep(100)
 """
-    first = subprocess.Popen(
-        [sys.executable, "-c", HEAD + script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with first:
-        assert first.stdout.readline() == "waiting\n"
-        others = _children(first.pid)
-        assert len(others) == 2
-        if number == signal.SIGINT:  # As Ctrl-C does, to all processes of a terminal.
-            os.killpg(first.pid, number)
-        else:
-            os.kill(first.pid, number)
-        _, errors = first.communicate(timeout=30)
+    first = start_python(HEAD + script, stderr=subprocess.PIPE, start_new_session=True)
+    assert first.stdout.readline() == "waiting\n"
+    others = _children(first.pid)
+    assert len(others) == 2
+    if number == signal.SIGINT:  # As Ctrl-C does, to all processes of a terminal.
+        os.killpg(first.pid, number)
+    else:
+        os.kill(first.pid, number)
+    _, errors = first.communicate(timeout=30)
     # One traceback, that of the first process.
     assert errors.count("Traceback") == (number == signal.SIGINT)
     until = time.monotonic() + 10

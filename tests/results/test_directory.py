@@ -3,9 +3,6 @@
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -45,24 +42,15 @@ except ResultsError:
 """
 
 
-def _process(script, directory):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(directory)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_a_killed_run_leaves_neither_lock_nor_temporary_files(tmp_path):
+def test_a_killed_run_leaves_neither_lock_nor_temporary_files(tmp_path, start_python):
     (tmp_path / ".mine.txt").touch()
     (tmp_path / ".checkpoint.npz.abcd_123").touch()  # As version 0.1.0 left them.
-    with _process(_HOLD, tmp_path) as holder:
-        assert holder.stdout.readline() == "begun\n"
-        with pytest.raises(ResultsError, match=f"in use by .*process {holder.pid} on"):
-            RunDirectory(tmp_path)
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
+    holder = start_python(_HOLD, tmp_path)
+    assert holder.stdout.readline() == "begun\n"
+    with pytest.raises(ResultsError, match=f"in use by .*process {holder.pid} on"):
+        RunDirectory(tmp_path)
+    holder.kill()
+    holder.wait()
     left = {name for name in os.listdir(tmp_path) if name.endswith(".tmp")}
     assert len(left) == 1 and (tmp_path / LOCK_FILE).exists()
     with reserved(tmp_path):
@@ -70,8 +58,8 @@ def test_a_killed_run_leaves_neither_lock_nor_temporary_files(tmp_path):
     assert os.listdir(tmp_path) == [".mine.txt"]
 
 
-def test_of_runs_that_begin_at_once_one_has_the_directory(tmp_path):
-    processes = [_process(_TRY, tmp_path / "new") for _ in range(3)]
+def test_of_runs_that_begin_at_once_one_has_the_directory(tmp_path, start_python):
+    processes = [start_python(_TRY, tmp_path / "new") for _ in range(3)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

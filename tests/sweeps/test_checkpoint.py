@@ -3,9 +3,6 @@
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
 import zipfile
 
 import jax
@@ -304,17 +301,16 @@ run(sys.argv[1], snapshots=range(10_000), on_progress=slowly)
 """
 
 
-def test_a_run_is_alone_and_survives_being_killed(tmp_path):
+def test_a_run_is_alone_and_survives_being_killed(tmp_path, start_python):
     """Killed wherever it was; then resumed, its directory is free and clean."""
     place = tmp_path / "run"
-    arguments = [sys.executable, "-c", _ENDLESS, str(place), os.path.dirname(__file__)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        while process.stdout.readline() != "5\n":
-            assert process.poll() is None
-        with pytest.raises(ResultsError, match="is in use by another run"):
-            run(place, resume=True)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    process = start_python(_ENDLESS, place, os.path.dirname(__file__))
+    while process.stdout.readline() != "5\n":
+        assert process.poll() is None
+    with pytest.raises(ResultsError, match="is in use by another run"):
+        run(place, resume=True)
+    process.kill()
+    process.wait()
     (place / ".checkpoint.npz.12345678.tmp").touch()
     with pytest.raises(Interrupted):
         run(place, snapshots=range(10_000), resume=True, on_progress=_stop_after(20))

@@ -2,10 +2,6 @@
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -300,16 +296,12 @@ sweep(
 """
 
 
-def test_killed_sweep_is_resumed(light, task, network, config, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    for line in process.stdout:
-        if line.strip() == "1":
-            break
-    os.kill(process.pid, signal.SIGKILL)
+def test_killed_sweep_is_resumed(light, task, network, config, tmp_path, start_python):
+    process = start_python(SCRIPT, tmp_path)
+    while process.stdout.readline() != "1\n":
+        assert process.poll() is None
+    process.kill()
     process.wait()
-    process.stdout.close()
     assert not (tmp_path / "results.nc").exists()
     resumed = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
     for name in light.data_vars:
