@@ -5,6 +5,7 @@ looked at before it becomes an array of JAX: integers that do not fit are refuse
 an offset that float32 would spend its digits on is taken off in the caller's precision.
 """
 
+import inspect
 import math
 import warnings
 
@@ -25,6 +26,7 @@ __all__ = [
     "check_samples",
     "lost_digits",
     "to_jax",
+    "warn",
     "without_offsets",
 ]
 
@@ -150,6 +152,15 @@ def at_least_float32(x: jax.Array) -> jax.Array:
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
 
 
+def warn(message: str) -> None:
+    """Warn of something in the line, outside of this package, that led here."""
+    package = __name__.partition(".")[0]
+    frame, level = inspect.currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level + 1)
+
+
 def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     """Samples without the offsets of columns that are far from zero for their range.
 
@@ -162,7 +173,7 @@ def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | ja
     low, high = values.min(axis=0), values.max(axis=0)
     lost = _lost_digits(name, low, high)
     if lost:
-        warnings.warn(lost, stacklevel=4)
+        warn(lost)
     if not isinstance(array, np.ndarray):
         return array
     if array.dtype == jax.dtypes.canonicalize_dtype(array.dtype):

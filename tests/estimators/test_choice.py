@@ -151,6 +151,8 @@ def test_warns_of_repeated_samples():
     (warning,) = mutual_information(*rounded, error=None).warnings
     assert "2 of 2 columns repeat values, up to 8" in warning
     assert "copies were counted" in warning
+    plain = mutual_information(*rounded, error=None, ties=False)
+    assert "copies were not counted" in plain.warnings[0]
     (warning,) = mutual_information(*rounded, method="gaussian", error=None).warnings
     assert "as densities do not: take ksg, ross" in warning
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma, gammaln
 
+from ibjax.compilation import compiling_for
 from ibjax.estimators import knn
 from ibjax.estimators.knn import counting
 
@@ -385,3 +386,56 @@ def test_ross_with_few_equals_scikit_learn():
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(*gaussian())
+
+
+@pytest.mark.parametrize(("platform", "k"), [("cpu", 3), ("gpu", 12)])
+def test_gradient_of_entropy(platform, k):
+    """Every sample pulls at its k-th neighbour, and is pulled at by it."""
+    x, _ = gaussian()
+    num_samples, dim = x.shape
+    distance = distances(x, "euclidean")
+    np.fill_diagonal(distance, np.inf)
+    other = np.argsort(distance, axis=1)[:, k - 1]
+    apart = x.astype(np.float64) - x[other]
+    apart *= dim / num_samples / np.sum(apart**2, axis=1, keepdims=True)
+    expected = apart.copy()
+    np.add.at(expected, other, -apart)
+    with compiling_for(platform):
+        gradient = jax.grad(knn.entropy)(x, k=k)
+    # A dozen roundings of each pull, which may cancel.
+    error = 12 * 2.0**-24 * np.max(np.abs(apart))
+    np.testing.assert_allclose(gradient, expected, rtol=0, atol=error)
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        lambda x, y: knn.ksg(x, y),
+        lambda x, y: knn.ksg(x, y, variant=2),
+        lambda x, y: knn.ross(x, classes()[1], num_classes=CLASSES),
+        lambda x, y: knn.conditional_mutual_information(x[:, :1], y, y**2),
+    ],
+)
+def test_counts_have_no_gradient(estimate):
+    x, y = gaussian()
+    np.testing.assert_array_equal(jax.grad(estimate)(x, y), np.zeros_like(x))
+
+
+def test_gradient_of_information_from_entropies():
+    """A larger X is worth its dimension in h(X), and its share of h(X,Y)."""
+    x, y = gaussian()
+    joint = np.concatenate([x, y], axis=1)
+    distance = distances(joint, "euclidean")
+    np.fill_diagonal(distance, np.inf)
+    other = np.argsort(distance, axis=1)[:, 2]
+    squares = (joint.astype(np.float64) - joint[other]) ** 2
+    share = np.sum(squares[:, :2], axis=1) / np.sum(squares, axis=1)
+    expected = x.shape[1] - joint.shape[1] * np.mean(share)
+
+    def information(scale):
+        return knn.mutual_information(scale * jnp.asarray(x), y)
+
+    gradients = jax.jit(jax.vmap(jax.grad(information)))(jnp.ones(2))
+    # Means of N terms of up to three, each rounded a dozen times.
+    error = 12 * 3 * 2.0**-24
+    np.testing.assert_allclose(gradients, [expected] * 2, rtol=0, atol=error)

@@ -68,9 +68,14 @@ def test_entropies_where_values_repeat(name):
 def test_the_door_where_values_repeat(name):
     x, y = _draw(name)
     estimate = mutual_information(x, y, error=None)
-    assert estimate.method == ("ross" if name in CLASSES else "ksg")
-    truth = TASKS[name].mutual_information
-    assert abs(estimate.value - truth) < BIAS + 3 * 0.05
+    if name in CLASSES:
+        method, value = "ross", knn.ross(x, y[:, 0], num_classes=2)
+    else:
+        method, value = "ksg", knn.ksg(x, y)
+    assert estimate.method == method
+    # The door scales X and Y by their deviations: some neighbours are others, which is
+    # half of what an estimate deviates by.
+    assert abs(estimate.value - value) < 0.025
     assert "repeat values" in estimate.warnings[0]
 
 
@@ -184,6 +189,9 @@ def test_what_counts_as_repeating():
     x[:4] = 0.5  # With the one that is there, five copies.
     assert has_repeats(x, 3)
     assert has_repeats(jnp.asarray(x), 3)
+    x[1:5] = [[0.0], [-0.0]] * 2  # Four copies of one value.
+    for columns in (x, jnp.asarray(x)):
+        assert has_repeats(columns, 3) and not has_repeats(columns, 5)
     pairs = np.repeat(x[10:500:20], 2, axis=0)
     assert has_repeats(np.concatenate([x[10:], pairs]), 3)
     assert not has_repeats(np.concatenate([x[10:], pairs[:4]]), 3)

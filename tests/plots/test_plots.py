@@ -191,19 +191,26 @@ def test_axes_of_the_caller(dataset):
     assert not figure.legends and not left.lines
 
 
-@pytest.mark.parametrize("name", ["plane", "plane.png", "plane.pdf", "plane.2"])
-def test_files_of_a_figure(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("plane", "plane"),
+        ("plane.png", "plane"),
+        ("plane.pdf", "plane"),
+        ("plane.2", "plane.2"),
+    ],
+)
+def test_files_of_a_figure(name, stem, tmp_path):
     png = plots.save_figure(Figure(), tmp_path / name)
-    stem = {"plane.2": "plane.2"}.get(name, "plane")
     assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.png", f"{stem}.pdf"}
     assert (tmp_path / f"{stem}.png").read_bytes() == png
 
 
 def test_a_figure_keeps_its_window(dataset, tmp_path):
     figure = plots.training_curves(dataset)
-    canvas = figure.canvas
+    before = figure.canvas, figure.dpi
     plots.save_figure(figure, tmp_path / "curves")
-    assert figure.canvas is canvas
+    assert (figure.canvas, figure.dpi) == before
 
 
 def test_settings_of_the_caller_stay_as_they_were(dataset):

@@ -67,7 +67,7 @@ def doubts(
     if not continuous:
         return
     joint = np.concatenate(continuous, axis=1)
-    yield from _repeat_doubts(joint, method.counts_copies)
+    yield from _repeat_doubts(joint, method.counts_copies, options.get("ties"))
     yield from _shape_doubts(joint, method.needs_density)
     if method.weights is not None:
         k = options.get("k", default_weighted_neighbours(x, y))
@@ -92,7 +92,7 @@ def _count_doubts(x, y):
         )
 
 
-def _repeat_doubts(joint, counts_copies):
+def _repeat_doubts(joint, counts_copies, ties):
     """Doubts of columns that repeat values."""
     ordered = np.sort(joint, axis=0)
     repeated = np.mean(ordered[1:] == ordered[:-1], axis=0)
@@ -101,10 +101,12 @@ def _repeat_doubts(joint, counts_copies):
         return
     which = f"{len(some)} of {joint.shape[1]} columns repeat values, up to "
     which += f"{np.max(repeated):.0%} of one"
-    if counts_copies:
-        yield f"{which}: copies were counted, and fine grids spread in their cells"
-    else:
+    if not counts_copies:
         yield f"{which}, as densities do not: take ksg, ross or discrete=True"
+    elif ties is False:
+        yield f"{which}: copies were not counted, and the value is mostly too large"
+    else:
+        yield f"{which}: copies were counted, and fine grids spread in their cells"
 
 
 def _shape_doubts(joint, needs_density):

@@ -194,7 +194,7 @@ def compressed_information(
       >>> print(f"{result.value:.2f} nats, error {result.relative_error_x:.2f}")
       0.35 nats, error 0.11
     """
-    x, y = to_jax("x", as_array(x)), to_jax("y", as_array(y))
+    x, y = as_array(x), as_array(y)
     for name, samples in (("x", x), ("y", y)):
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
     checks.same_length(x=x, y=y)
@@ -202,11 +202,12 @@ def compressed_information(
         checks.positive("noise_variance", noise_variance)
 
     # A variable that is handed on as it is has no residual, and an upper bound of zero.
-    def side(compressor, samples):
-        if compressor is None:
+    def side(name, compressor, samples):
+        if compressor is None:  # The estimator has the digits that were given.
             zero = jnp.zeros(())
             bound = jnp.asarray(jnp.nan) if noise_variance is None else zero
             return samples, zero, zero, bound
+        samples = to_jax(name, samples)
         code = encode(compressor, samples)
         residual = samples - decode(compressor, code)
         rms = jnp.sqrt(jnp.mean(residual**2))
@@ -217,8 +218,8 @@ def compressed_information(
             bound = residual_information(residual, noise_variance)
         return code, rms, relative, bound
 
-    code_x, rms_x, relative_x, bound_x = side(compressor_x, x)
-    code_y, rms_y, relative_y, bound_y = side(compressor_y, y)
+    code_x, rms_x, relative_x, bound_x = side("x", compressor_x, x)
+    code_y, rms_y, relative_y, bound_y = side("y", compressor_y, y)
     result = estimator(code_x, code_y)
     value = jnp.asarray(getattr(result, "value", result))
     return CompressedInformation(

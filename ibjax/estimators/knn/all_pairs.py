@@ -53,7 +53,8 @@ def all_nearest(
         if not few:
             separation = separation.reshape(len(rows), -1)
             return -lax.top_k(-separation, k)[0].T
-        beyond = jnp.full_like(separation, jnp.inf)
+        # Infinite, and no constant, of which JAX's derivative of a reduction fails.
+        beyond = jnp.maximum(separation, jnp.inf)
         nearest = [separation] + [beyond] * (k - 1)
         infinity = jnp.asarray(jnp.inf, points.dtype)
         for _ in range(2):  # Inside the pieces, then among them.

@@ -229,7 +229,7 @@ def conditional_mutual_information(
 @jit(static_argnames=("k", "variant", "metric"))
 def _ksg(x, y, k, variant, metric):
     num_samples = len(x)
-    finite, _, spaces = scaled_spaces(x, y)
+    finite, _, spaces = scaled_spaces(*lax.stop_gradient((x, y)))
     dims = (x.shape[1], y.shape[1])
     arrangement = neighbours.arrange(spaces)
     radius = neighbours.nearest_separations(
@@ -266,7 +266,7 @@ def _count_each(spaces, radii, metric, inclusive):
 @jit(static_argnames=("num_classes", "k", "metric"))
 def _ross(x, labels, num_classes, k, metric):
     num_samples = len(x)
-    finite, _, (space,) = scaled_spaces(x)
+    finite, _, (space,) = scaled_spaces(*lax.stop_gradient((x,)))
     separations = separations_in_class(space, labels, num_classes, metric, k)
     radius = separations[-1]
     closer = neighbours.count_within((space,), radius, metric=metric)
@@ -279,7 +279,7 @@ def _ross(x, labels, num_classes, k, metric):
 
 @jit(static_argnames=("k", "metric"))
 def _conditional(x, y, z, k, metric):
-    finite, _, (x, y, z) = scaled_spaces(x, y, z)
+    finite, _, (x, y, z) = scaled_spaces(*lax.stop_gradient((x, y, z)))
     dims = (len(x), len(y), len(z))
     radius = neighbours.nearest_separations(
         neighbours.arrange((x, y, z)), x.shape[1], dims=dims, metric=metric, k=k

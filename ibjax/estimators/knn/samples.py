@@ -1,7 +1,6 @@
 """Samples of all nearest-neighbour estimators: checks, scales, means."""
 
 import math
-import warnings
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +13,7 @@ from ibjax.estimators.samples import (
     check_array,
     check_classes,
     to_jax,
+    warn,
     without_offsets,
 )
 from ibjax.numerics import checks
@@ -146,10 +146,9 @@ def without_single_labels(x, labels, num_classes, k):
     if np.any(single):
         if np.all(single):
             raise ValueError("labels must have a class of two samples, got none")
-        warnings.warn(
+        warn(
             f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
-            "left out",
-            stacklevel=3,
+            "left out"
         )
         x, labels = x[~single], labels[~single]
     return x, labels, bool(np.any(size[~single] <= k))

@@ -124,8 +124,15 @@ def nearest_separations(
 
     In increasing order, ``[k, num_samples]``. There are more samples than ``k``; the
     ``metric`` is the norm inside each space, whose coordinates are ``dims``.
+
+    Derivatives hold all pairs. Counts have none: what is counted changes in steps.
     """
     chex.assert_shape(arrangement.samples, (sum(dims), num_samples))
+    return _nearest(arrangement, dims, metric, k)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _nearest(arrangement, dims, metric, k):
     return by_platform(
         arrangement,
         cpu=partial(_nearest_by_blocks, dims=dims, metric=metric, k=k),
@@ -133,6 +140,14 @@ def nearest_separations(
             arrangement.samples, dims=dims, metric=metric, k=k
         ),
     )
+
+
+@_nearest.defjvp
+def _nearest_jvp(dims, metric, k, primals, tangents):
+    # Blocks are filled up with points at infinity, whose differences are NaN.
+    samples, change = primals[0].samples, tangents[0].samples
+    nearest = partial(all_nearest, dims=dims, metric=metric, k=k)
+    return jax.jvp(nearest, [samples], [change])
 
 
 def _nearest_by_blocks(arrangement, *, dims, metric, k):

@@ -88,40 +88,42 @@ def unless_repeats(
 
     ``repeats``, ``counted`` and ``usual`` take the arrays; ``ties`` decides instead of
     ``repeats`` where it is not None. Of traced arrays the program decides when it runs,
-    and under ``vmap`` once for all of them.
+    and under ``vmap`` once for all of them: without a repeated value both estimates are
+    the same, to the last bit.
     """
     checks.one_of("ties", ties, (None, False, True))
     if ties is None and checks.is_traced(*arrays):
-        return _by_program(repeats, counted, usual)(*arrays)
+        # Under vmap, of a choice for each member both ways would be taken.
+        choice = _any_in_batch(repeats(*lax.stop_gradient(arrays)))
+        return lax.cond(choice, counted, usual, *arrays)
     if ties is None:
         ties = bool(repeats(*map(np.asarray, arrays)))
     return (counted if ties else usual)(*arrays)
 
 
-def _by_program(repeats, counted, usual):
-    """Function that takes one of two ways, and the same one for a whole batch.
+@jax.custom_batching.custom_vmap
+def _any_in_batch(flag):
+    """Flag itself, or under ``vmap`` one for the batch: true if any of it is."""
+    return flag
 
-    Under ``vmap`` alone both ways would be taken for every member, and one thrown away.
-    Where nothing repeats they agree to the last bit.
-    """
 
-    @jax.custom_batching.custom_vmap
-    def one(*arrays):
-        return lax.cond(repeats(*arrays), counted, usual, *arrays)
-
-    @one.def_vmap
-    def of_many(size, batched, *arrays):
-        axes = [0 if is_batched else None for is_batched in batched]
-        some, *ways = (jax.vmap(f, axes) for f in (repeats, counted, usual))
-        return _by_program(lambda *each: jnp.any(some(*each)), *ways)(*arrays), True
-
-    return one
+@_any_in_batch.def_vmap
+def _any_in_batch_vmap(size, batched, flags):
+    return _any_in_batch(jnp.any(flags)), False
 
 
 def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Array:
     """Check if a column of ``[num_samples, dim]`` has more than ties of rounding."""
     xp = np if isinstance(columns, np.ndarray) else jnp
-    ordered = xp.sort(columns, axis=0)
+    if xp is np:
+        ordered = np.sort(columns, axis=0)
+    else:
+        # Any order in which equal numbers are neighbours: XLA sorts integers four times
+        # as fast as floating numbers. Both zeros are equal.
+        bits = jnp.int64 if columns.dtype.itemsize == 8 else jnp.int32
+        one_zero = jnp.where(columns == 0, 0.0, columns)
+        ordered = lax.bitcast_convert_type(one_zero, bits)
+        ordered = lax.sort(ordered, dimension=0, is_stable=False)
     repeated = xp.mean(ordered[1:] == ordered[:-1], axis=0)
     copies = max(k, _FEW_COPIES)
     many = xp.any(ordered[copies:] == ordered[:-copies])
@@ -135,7 +137,7 @@ def spread(variables, labels=None, *, num_classes=None, k, metric):
     Neighbours are those of all variables together, and of the class if ``labels`` are
     given.
     """
-    finite, _, spaces = scaled_spaces(*variables)
+    finite, _, spaces = scaled_spaces(*lax.stop_gradient(variables))
     everything = spaces
     if labels is not None:
         everything = (*spaces, label_space(labels, num_classes, spaces[0].dtype))
@@ -193,7 +195,7 @@ def ross(x, labels, num_classes, k, metric):
 def conditional(x, y, z, k, metric):
     """Frenzel and Pompe's estimate of I(X;Y|Z)."""
     repeats = has_repeats(jnp.concatenate([x, y, z], axis=1), k)
-    finite, _, (x, y, z) = scaled_spaces(x, y, z)
+    finite, _, (x, y, z) = scaled_spaces(*lax.stop_gradient((x, y, z)))
     found = _neighbours((x, y, z), k, metric, repeats)
     n_xz, n_yz, n_z = (
         mean_of(digamma(_count(spaces, found, metric)))
@@ -206,7 +208,7 @@ def conditional(x, y, z, k, metric):
 def _ksg(x, y, k, variant, metric):
     """Terms of atoms, and digammas in X and in Y, ``[num_samples]`` each."""
     repeats = has_repeats(jnp.concatenate([x, y], axis=1), k)
-    finite, _, spaces = scaled_spaces(x, y)
+    finite, _, spaces = scaled_spaces(*lax.stop_gradient((x, y)))
     found = _neighbours(spaces, k, metric, repeats)
     more = found.more
     if variant == 1:
@@ -238,7 +240,7 @@ def _ksg(x, y, k, variant, metric):
 
 def _ross(x, labels, num_classes, k, metric):
     repeats = has_repeats(x, k)
-    finite, _, (space,) = scaled_spaces(x)
+    finite, _, (space,) = scaled_spaces(*lax.stop_gradient((x,)))
     size = jnp.bincount(labels, length=num_classes)[labels]
     finite &= jnp.all(size > 1)
     separations = separations_in_class(space, labels, num_classes, metric, k)
