@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import os
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pytest
 
 from ibjax import (
     TrainConfig,
+    compilation,
     datasets,
     networks,
     objectives,
@@ -54,6 +56,15 @@ def _assert_equal(found, expected):
     for name in expected.data_vars:
         one, other = found[name], expected[name]
         np.testing.assert_array_equal(one, other.transpose(*one.dims), err_msg=name)
+
+
+@pytest.fixture(autouse=True)
+def _emitters_of_users(monkeypatch):
+    """Emitters that the tests do without, for time: with them no bit differs."""
+    if "emitters=false" in os.environ["XLA_FLAGS"]:
+        monkeypatch.setitem(
+            compilation.CPU_OPTIONS, "xla_cpu_use_fusion_emitters", True
+        )
 
 
 @pytest.fixture
