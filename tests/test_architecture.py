@@ -100,3 +100,9 @@ def test_the_reading_wing_does_not_import_jax():
         if path.parts[0] in _READING:
             roots = {name.split(".")[0] for name in names}
             assert roots.isdisjoint({"jax", "flax", "optax", "chex"}), path
+
+
+def test_every_folder_of_tests_is_one_of_the_library():
+    tests = Path(__file__).parent
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert [str(path) for path in folders if not (PACKAGE / path).is_dir()] == []
