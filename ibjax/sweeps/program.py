@@ -267,7 +267,7 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
 
 def diverged(params: Any) -> np.ndarray:
     """Mask of the seeds whose parameters are not finite, ``[num_seeds]``."""
-    return ~np.asarray(jax.vmap(_all_finite)(params))
+    return ~np.asarray(_finite_seeds(params))
 
 
 def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
@@ -351,3 +351,6 @@ def _all_finite(params) -> jax.Array:
         if jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+_finite_seeds = jax.jit(jax.vmap(_all_finite))
