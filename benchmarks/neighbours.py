@@ -100,6 +100,13 @@ def case_ours(args: argparse.Namespace) -> dict[str, Any]:
     return {"label": "ibjax", **_measure_all(args, _ours()), **harness.device()}
 
 
+def case_ours_plain(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures ibjax where it does not look for values that repeat."""
+    harness.set_host_devices(1)
+    estimate = _ours(ties=False)
+    return {"label": "ibjax, ties=False", **_measure_all(args, estimate)}
+
+
 def case_scipy(args: argparse.Namespace) -> dict[str, Any]:
     """Measures SciPy's trees on one core."""
     return {"label": "SciPy, k-d trees", **_measure_all(args, scipy_ksg)}
@@ -143,10 +150,10 @@ def case_bmi(args: argparse.Namespace) -> dict[str, Any]:
     return {"label": "bmi", "dims": rows}
 
 
-def _ours() -> Callable[..., Any]:
+def _ours(**options: Any) -> Callable[..., Any]:
     from ibjax.estimators import knn
 
-    return lambda x, y: knn.ksg(x, y, k=K)
+    return lambda x, y: knn.ksg(x, y, k=K, **options)
 
 
 def _measure_all(args: argparse.Namespace, estimate: Callable[..., Any]) -> dict:
@@ -159,7 +166,7 @@ def _measure_all(args: argparse.Namespace, estimate: Callable[..., Any]) -> dict
 
 def _place(args: argparse.Namespace, *arrays: np.ndarray) -> tuple[Any, ...]:
     """Puts arrays where the case wants them: trees take float64."""
-    if args.case != "ours":
+    if not args.case.startswith("ours"):
         return tuple(array.astype(np.float64) for array in arrays)
     import jax.numpy as jnp
 
@@ -196,7 +203,7 @@ def _measure_pairs(args: argparse.Namespace, estimate: Callable[..., Any]) -> li
         placed = [_place(args, *pair) for pair in pairs]
         truth = np.asarray([all_pairs_ksg(*pair) for pair in pairs])
         ways = {"one after the other": lambda p=placed: [estimate(*pair) for pair in p]}
-        if args.case == "ours":
+        if args.case.startswith("ours"):
             import jax
 
             from ibjax.compilation import CPU_OPTIONS
@@ -230,7 +237,7 @@ def _measure_growth(args: argparse.Namespace, estimate: Callable[..., Any]) -> d
         growth[name] = []
         for dim, num_samples in sizes:
             x, y = _place(args, *gaussian_pair(dim, num_samples))
-            if args.case == "ours":
+            if args.case.startswith("ours"):
                 estimate(x, y).block_until_ready()  # Compiled.
             start = time.perf_counter()
             value, peak_bytes = harness.peak_memory(lambda x=x, y=y: estimate(x, y))
@@ -255,6 +262,7 @@ def _measure_growth(args: argparse.Namespace, estimate: Callable[..., Any]) -> d
 
 CASES = {
     "ours": case_ours,
+    "ours_plain": case_ours_plain,
     "scipy": case_scipy,
     "scipy_cores": case_scipy_cores,
     "sklearn": case_sklearn,
