@@ -13,10 +13,11 @@ the joint space and in each variable, and k gives way to their number (Gao et al
 cells of the grid, each value is replaced by a random number of its cell, always the
 same one: as the cell tells the value, no information is lost and none is added.
 
-*Equal distances* are left. If s samples are closer than the k-th neighbour and t as
-far, the k-th would be any of the t if they were spread at random; on average the share
-:math:`u = (k - s) / (t + 1)` of all that tie is then closer. So many of those that tie
-in one variable are counted; of the t neighbours themselves exactly k - s - 1 are.
+*Equal distances*, up to the rounding of coordinates, are left. If s samples are closer
+than the k-th neighbour and t as far, the k-th would be any of the t if they were spread
+at random; on average the share :math:`u = (k - s) / (t + 1)` of all that tie is then
+closer. So many of those that tie in one variable are counted; of the t neighbours
+themselves exactly k - s - 1 are.
 Without a tie t is one, nothing is added, and the estimate is as it was.
 """
 
@@ -53,8 +54,8 @@ __all__ = [
 # repeats no more than such a part of a column.
 _FEW_COPIES = 3
 _REPEATED_PART = 0.01
-# Squared distances up to this far above another one tie with it: more than the search
-# takes for equal, on either side.
+# Squared distances this far apart tie, however small the numbers are: more than the
+# search takes for equal.
 _ROUNDINGS = 32
 # A column of which so many values repeat is a grid, and no mixture. It is spread where
 # so many samples have neighbours beyond their own cell.
@@ -214,23 +215,25 @@ def _ksg(x, y, k, variant, metric):
     if variant == 1:
         counts = _count_each(spaces, found, metric)
     else:
+        # All that tie with the k-th neighbour are in the rectangle.
         sides = neighbours.rectangle(
             neighbours.arrange(spaces),
-            found.radius,
+            jnp.where(repeats, found.limits[1], found.radius),
             dims=(x.shape[1], y.shape[1]),
             metric=metric,
         )
         # A sample is in its own rectangle, but no neighbour: along a side of no length
         # it is one of the copies.
         flat = (sides == 0) & repeats
+        margins = [_margin((s,), r, metric) for s, r in zip(spaces, sides, strict=True)]
+        ends = sides + jnp.where(repeats & ~flat, jnp.stack(margins), 0)
         counts = [
-            neighbours.count_within((space,), side, metric=metric, inclusive=True)
+            neighbours.count_within((space,), end, metric=metric, inclusive=True)
             - jnp.where(is_flat, 0, 1)
-            for space, side, is_flat in zip(spaces, sides, flat, strict=True)
+            for space, end, is_flat in zip(spaces, ends, flat, strict=True)
         ]
         counts = [count.astype(x.dtype) for count in counts]
-        # All that tie with the k-th neighbour are in the rectangle. Where only one side
-        # has a length, one neighbour is on its end.
+        # Where only one side has a length, one neighbour is on its end.
         inside = found.up_to - jnp.where(found.is_atom, 0, 1)
         more = digamma(inside) - jnp.where(jnp.any(flat, axis=0), 0, 1 / inside)
         usual = (inside == k) & ~jnp.any(flat, axis=0)
@@ -248,7 +251,7 @@ def _ross(x, labels, num_classes, k, metric):
     radius = jnp.take_along_axis(separations, in_class[None] - 1, axis=0)[0]
     spaces = (space, label_space(labels, num_classes, x.dtype))
     number = in_class.astype(x.dtype)
-    found = _ties_at(spaces, radius, number, k, metric, repeats)
+    found = _ties_at(spaces, (space,), radius, number, k, metric, repeats)
     counts = size.astype(x.dtype), _count((space,), found, metric)
     more = jnp.where(finite, found.more, jnp.nan)
     return more, [digamma(count) for count in counts]
@@ -256,7 +259,23 @@ def _ross(x, labels, num_classes, k, metric):
 
 def _neighbours(spaces, k, metric, repeats):
     radius = _separations(spaces, k, metric)[-1]
-    return _ties_at(spaces, radius, jnp.full_like(radius, k), k, metric, repeats)
+    number = jnp.full_like(radius, k)
+    return _ties_at(spaces, spaces, radius, number, k, metric, repeats)
+
+
+def _margin(coordinates, radius, metric):
+    """By how much separations differ that are equal but for rounding.
+
+    Steps of a grid are as even as its numbers are round: each coordinate was rounded
+    once, and so was a difference of two, and two differences are compared.
+    """
+    eps = jnp.finfo(radius.dtype).eps
+    if metric == "chebyshev":
+        size = jnp.max(jnp.abs(jnp.concatenate(coordinates)), axis=0)
+        return 2 * eps * (size + radius)
+    size = jnp.max(jnp.stack([jnp.sum(x**2, axis=0) for x in coordinates]), axis=0)
+    distance, size = jnp.sqrt(radius), jnp.sqrt(size)
+    return 4 * eps * distance * (size + distance) + _ROUNDINGS * eps * radius
 
 
 def _separations(spaces, k, metric):
@@ -270,17 +289,18 @@ def _separations(spaces, k, metric):
     )
 
 
-def _ties_at(spaces, radius, number, k, metric, repeats):
+def _ties_at(spaces, coordinates, radius, number, k, metric, repeats):
     """Who ties with the neighbour of this number, at this distance.
 
-    Nobody does if no column ``repeats`` values; distances agree by chance.
+    ``coordinates`` are the spaces without that of labels. Nobody ties if no column
+    ``repeats`` values; distances agree by chance.
     """
-    limits = jnp.finfo(radius.dtype)
-    beyond = jnp.nextafter(radius, jnp.asarray(jnp.inf, radius.dtype))
-    if metric != "chebyshev":
-        beyond = radius * (1 + _ROUNDINGS * limits.eps)
+    margin = _margin(coordinates, radius, metric)
+    within = jnp.where(repeats, radius - margin, radius)
+    beyond = radius + margin
+    tiny = jnp.finfo(radius.dtype).tiny
     # Twice the smallest number: one that is smaller still would pass for zero.
-    thresholds = jnp.stack([radius, jnp.maximum(beyond, 2 * limits.tiny)])
+    thresholds = jnp.stack([within, jnp.maximum(beyond, 2 * tiny)])
     closer, up_to = _counts_about(spaces, thresholds, metric)
     up_to = jnp.where(repeats, up_to, number + 1)
     closer = jnp.where(repeats, closer, number)

@@ -98,19 +98,26 @@ def test_conditional_information_where_values_repeat():
 
 
 def _brute_ksg(x, y, k):
-    """In float64, by the formulas of the module, of variables that are not grids."""
+    """In float64, by the formulas of the module, of variables that are not grids.
+
+    Separations tie that differ by no more than two differences of float32 numbers do,
+    each of two rounded numbers and rounded itself.
+    """
     d_x, d_y = (np.abs(v - v.T) for v in (x.astype(np.float64), y.astype(np.float64)))
     joint = np.maximum(d_x, d_y)
     others = joint + np.diag(np.full(len(x), np.inf))
     radius = np.sort(others, axis=1)[:, k - 1 : k]
     atom = radius[:, 0] == 0
-    closer = np.sum(others < radius, axis=1)
-    tied = np.sum(others <= radius, axis=1) - closer
+    size = np.maximum(np.abs(x), np.abs(y)).astype(np.float64)
+    margin = 2 * 2.0**-23 * (size + radius)
+    closer = np.sum(others < radius - margin, axis=1)
+    closer[atom] = 0
+    tied = np.sum(others <= radius + margin * ~atom[:, None], axis=1) - closer
     share = (k - closer) / (tied + 1)
     total = np.where(atom, digamma(closer + tied + 1), digamma(k)) + digamma(len(x))
     for distance in (d_x, d_y):
-        strict = np.maximum(np.sum(distance < radius, axis=1), 1)
-        more = np.sum(distance <= radius, axis=1) - strict
+        strict = np.maximum(np.sum(distance < radius - margin, axis=1), 1)
+        more = np.sum(distance <= radius + margin * ~atom[:, None], axis=1) - strict
         among = np.minimum(more, tied)
         spread = among * (k - closer - 1) / tied + (more - among) * share
         total -= digamma(np.where(atom, strict + more, strict + spread))
@@ -203,6 +210,17 @@ def test_a_shift_and_a_scale_do_not_matter():
     moved = knn.ross(x.astype(np.float64) * 1e-30 + 1e-20, y[:, 0], num_classes=2)
     # The same draws in cells of another size.
     assert abs(moved - value) < 0.01
+
+
+@pytest.mark.parametrize("name", ["rounded-normal-0.8-1", "poisson-sum-2-1"])
+@pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
+@pytest.mark.parametrize("variant", [1, 2])
+def test_steps_that_are_rounded_tie(name, metric, variant):
+    x, y = _draw(name)
+    value = knn.ksg(x, y, metric=metric, variant=variant)
+    scaled = knn.ksg(1.37 * x, 1.37 * y, metric=metric, variant=variant)
+    # Not one of the thousand samples may count others.
+    assert abs(scaled - value) < 1 / NUM_SAMPLES
 
 
 @pytest.mark.parametrize("ties", ["yes", 2])
