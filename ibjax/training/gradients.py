@@ -84,13 +84,9 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"
         )
-    # Squares of gradients near 1e-20 are zero in float32: a power of two, which rounds
-    # nothing, takes the largest to about one.
-    largest = jnp.max(jnp.abs(gradients), initial=0.0)
-    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1.0))
-    exponent = jnp.clip(exponent, -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
-    unit = jnp.ldexp(jnp.ones((), gradients.dtype), exponent)
-    gradients = gradients * jnp.ldexp(jnp.ones((), gradients.dtype), -exponent)
+    exponent = _exponent(gradients)
+    unit = _power_of_two(exponent, gradients.dtype)
+    gradients = gradients * _power_of_two(-exponent, gradients.dtype)
     # Relative to the first batch, so that equal gradients have no spread at all.
     difference = gradients - gradients[:1]
     mean = jnp.mean(difference, axis=0, keepdims=True)
@@ -126,34 +122,67 @@ def streamed_statistics(
     """
     num_batches = len(jax.tree.leaves(batches)[0])
     checks.count("the number of batches", num_batches)
-    shapes = jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
+    shapes = tuple(
+        jax.eval_shape(gradient, jax.tree.map(lambda leaf: leaf[0], batches))
+    )
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    smallest = jnp.full(len(shapes), -_MOST_DOUBLINGS)
 
     # The mean square less the square of the mean would cancel where batches agree.
     def one_batch(carry, batch):
-        count, means, squares = carry
-        found = gradient(batch)
+        count, exponents, means, squares = carry
+        found = tuple(gradient(batch))
         new_means = jax.tree.map(lambda m, g: m + (g - m) / count, means, found)
-        squares = jax.tree.map(
-            lambda s, g, old, new: s + (g - old) * (g - new),
-            squares,
-            found,
-            means,
-            new_means,
-        )
-        return (count + 1, new_means, squares), None
+        layers = zip(exponents, found, means, new_means, squares, strict=True)
+        updated = [_with_squares(*layer) for layer in layers]
+        exponents, squares = zip(*updated, strict=True)
+        return (count + 1, jnp.stack(exponents), new_means, squares), None
 
-    carry, _ = lax.scan(one_batch, (1.0, zeros, zeros), batches)
+    carry, _ = lax.scan(one_batch, (1.0, smallest, zeros, zeros), batches)
     if last is not None:  # Beside the scan, whose batches are of one shape.
         carry, _ = one_batch(carry, last)
         num_batches += 1
-    _, means, squares = carry
+    _, exponents, means, squares = carry
     statistics = []
-    for mean, square in zip(means, squares, strict=True):
-        mean_norm = _norm(mean)
-        std_norm = jnp.sqrt(_total(square) / num_batches)
-        statistics.append(GradientStatistics(mean_norm, std_norm, mean_norm / std_norm))
+    for exponent, mean, square in zip(exponents, means, squares, strict=True):
+        total = _total(square)
+        unit = _power_of_two(exponent, total.dtype)
+        inverse = _power_of_two(-exponent, total.dtype)
+        mean_norm = _norm(jax.tree.map(lambda m, i=inverse: m * i, mean))
+        std_norm = jnp.sqrt(total / num_batches)
+        statistics.append(
+            GradientStatistics(unit * mean_norm, unit * std_norm, mean_norm / std_norm)
+        )
     return tuple(statistics)
+
+
+def _with_squares(exponent, gradient, mean, new_mean, squares):
+    """Exponent of a layer's unit, and in that unit the squares with one batch more."""
+    larger = jnp.maximum(exponent, _exponent(gradient))
+
+    def add(square, g, old, new):
+        shrunk = square * _power_of_two(exponent - larger, g.dtype) ** 2
+        inverse = _power_of_two(-larger, g.dtype)
+        return shrunk + ((g - old) * inverse) * ((g - new) * inverse)
+
+    return larger, jax.tree.map(add, squares, gradient, mean, new_mean)
+
+
+def _exponent(gradient: Any) -> jax.Array:
+    """Exponent of the unit, a power of two, in which the largest entry is about one.
+
+    Squares of gradients near 1e-20 are zero in float32; a power of two rounds nothing.
+    """
+    leaves = jax.tree.leaves(gradient) or [jnp.zeros(())]
+    largest = jnp.max(
+        jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in leaves])
+    )
+    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1.0))
+    return jnp.clip(exponent, -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+
+
+def _power_of_two(exponent: jax.Array, dtype: Any) -> jax.Array:
+    return jnp.ldexp(jnp.ones((), dtype), exponent)
 
 
 def gradient_curves(

@@ -101,23 +101,40 @@ def test_streamed_statistics_need_a_batch():
         streamed_statistics(lambda batch: (batch,), np.zeros((0, 3)))
 
 
+def _streamed(gradients):
+    (statistics,) = streamed_statistics(lambda batch: (batch,), gradients)
+    return statistics
+
+
+BOTH = pytest.mark.parametrize("statistics_of", [minibatch_statistics, _streamed])
+
+
+@BOTH
 @pytest.mark.parametrize("doublings", [-90, -70, 60])
-def test_scale_of_the_gradients_does_not_matter(key, doublings):
+def test_scale_of_the_gradients_does_not_matter(key, doublings, statistics_of):
     gradients = jax.random.normal(key, (5, 3, 4))
-    expected = minibatch_statistics(gradients)
+    expected = statistics_of(gradients)
     unit = np.float32(2.0) ** doublings
-    mean, std, snr = minibatch_statistics(unit * gradients)
+    mean, std, snr = statistics_of(unit * gradients)
     # A power of two rounds nothing.
     assert snr == expected.snr
     assert mean == unit * expected.mean_norm and std == unit * expected.std_norm
 
 
-def test_nan_stays():
+def test_batches_of_other_scales_are_counted_together():
+    gradients = np.float32([[1e-25, 3e-25], [2e-21, 1e-21], [5e-23, 1e-23]])
+    found = _streamed(gradients)
+    np.testing.assert_allclose(found, _by_numpy(gradients), rtol=1e-5)
+
+
+@BOTH
+def test_nan_stays(statistics_of):
     gradients = jnp.ones((3, 2)).at[1, 1].set(jnp.nan)
-    assert np.isnan(jax.tree.leaves(minibatch_statistics(gradients))).all()
-    assert np.isnan(minibatch_statistics(jnp.full((3, 2), jnp.inf)).snr)
+    assert np.isnan(jax.tree.leaves(statistics_of(gradients))).all()
+    assert np.isnan(statistics_of(jnp.full((3, 2), jnp.inf)).snr)
 
 
-def test_no_gradient_at_all():
-    mean, std, _ = minibatch_statistics(jnp.zeros((3, 2)))
+@BOTH
+def test_no_gradient_at_all(statistics_of):
+    mean, std, _ = statistics_of(jnp.zeros((3, 2)))
     assert mean == std == 0
