@@ -42,12 +42,17 @@ __all__ = [
 _BOUNDS = ("upper", "lower")
 
 
-def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
+def bin_edges(
+    edges: ArrayLike, name: str = "binning", *, closed: bool = False
+) -> Probe:
     """I(X;T) and I(T;Y) of every layer by bins with the given edges.
 
     Args:
       edges: See :func:`ibjax.estimators.binning.layer_information`.
       name: Name of the estimator in the results.
+      closed: Whether the last bin has its upper edge, and all above, as a histogram's
+        has. Else that edge is a bin of its own, as Shwartz-Ziv and Tishby have it: a
+        unit that saturates falls into it once its activity is rounded to 1.
 
     Returns:
       The probe.
@@ -55,8 +60,17 @@ def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
     Example:
       >>> print(bin_edges(binning.SZT_EDGES).labels)
       {'binning': '30 bin edges from -1 to 1'}
+      >>> print(bin_edges(binning.SZT_EDGES, "closed", closed=True).labels)
+      {'closed': '29 bins from -1 to 1, the last one closed'}
     """
     edges = jnp.asarray(edges)
+    low, high, num_edges = float(edges[0]), float(edges[-1]), len(edges)
+    label = f"{num_edges} bin edges from {low:g} to {high:g}"
+    parameters = {"edges": np.asarray(edges).tolist()}
+    if closed:
+        label = f"{num_edges - 1} bins from {low:g} to {high:g}, the last one closed"
+        parameters["closed"] = True
+        edges = edges[:-1]  # Whatever is above the last of these is in one bin.
 
     def measure(snapshot):
         return {
@@ -68,9 +82,6 @@ def bin_edges(edges: ArrayLike, name: str = "binning") -> Probe:
             )
         }
 
-    low, high = float(edges[0]), float(edges[-1])
-    label = f"{edges.shape[0]} bin edges from {low:g} to {high:g}"
-    parameters = {"edges": np.asarray(edges).tolist()}
     return Probe(measure, {name: label}, parameters)
 
 

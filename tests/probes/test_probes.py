@@ -1,4 +1,4 @@
-"""Probes by nearest neighbours: against all pairs in float64."""
+"""Probes of layers: neighbours against all pairs in float64, bins by hand."""
 
 import jax
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from scipy import spatial, special
 
 from ibjax import TrainConfig, datasets, networks, probes, training
+from ibjax.estimators.binning import SZT_EDGES
 
 
 def _entropy(t, k=2):
@@ -40,6 +41,26 @@ def test_nearest_neighbours_measure_noisy_layers():
         # Distances in float32, of numbers near one, over some hundredths.
         np.testing.assert_allclose(found.i_xt[layer], h - of_noise, atol=1e-4)
         np.testing.assert_allclose(found.i_ty[layer], h - weights @ by_class, atol=1e-4)
+
+
+def test_an_activity_that_rounds_to_the_last_edge_can_stay_in_its_bin():
+    # Softmax outputs: of differences of 10 and 20 one rounds to 1, and so to the edge.
+    outputs = np.asarray(jax.nn.softmax(np.float32([[10, 0], [20, 0], [0, 20]])))
+    assert (outputs[1:].max(axis=1) == 1).all() and outputs[0].max() < 1
+    task = datasets.make_task(outputs, np.array([0, 0, 1]))
+    network, config = networks.mlp((2, 2, 2)), TrainConfig(batch_size=None)
+    key = jax.random.key(0)
+    rows = training.split_rows(key, task, config)
+    batches = training.measured_batches(0, task, config)
+    snapshot = probes.take_snapshot(
+        key, network.init(key), rows, batches, task, network, config
+    )._replace(layers=(outputs,))
+    open_, closed = (
+        probes.bin_edges(SZT_EDGES, closed=is_closed)(snapshot)["binning"].i_xt[0]
+        for is_closed in (False, True)
+    )
+    np.testing.assert_allclose(open_, np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(closed, np.log(3) - 2 / 3 * np.log(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("variance", [0.0, -1.0, float("inf")])

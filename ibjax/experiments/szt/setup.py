@@ -20,7 +20,9 @@ from ibjax.sweeps.grid import Cell
 
 __all__ = ["RangedProbes", "SOFT_SHARPNESS", "SOFT_THRESHOLD", "SztSetup"]
 
-Estimator = Literal["binning", "bin-width", "data-range", "kde", "knn"]
+Estimator = Literal[
+    "binning", "closed-binning", "bin-width", "data-range", "kde", "knn"
+]
 
 SOFT_SHARPNESS, SOFT_THRESHOLD = 54.5, 7.632
 """Slope and threshold with which soft labels have the paper's p(y=1) and I(X;Y)."""
@@ -51,11 +53,13 @@ class SztSetup(Setup):
         gives the paper's I(X;Y) of 0.99 bits. None for certain labels.
       init: Standard deviation of the weights: 1/sqrt(inputs) as Shwartz-Ziv and
         Tishby's program, or 1/sqrt(units) as Saxe et al.'s.
-      estimators: Estimators of the information. Data-range has 100 bins from the least
-        to the largest activity of the whole run, for which the networks are trained
-        twice; knn takes far longer than the others.
-      num_bins: Edges on [-1, 1] for the estimator binning; 30 are Shwartz-Ziv and
-        Tishby's.
+      estimators: Estimators of the information. Closed-binning has the value 1 in the
+        last bin, where binning has it as a bin of its own, as Shwartz-Ziv and Tishby.
+        Data-range has 100 bins from the least to the largest activity of the whole
+        run, for which the networks are trained twice; knn takes far longer than the
+        others.
+      num_bins: Edges on [-1, 1] for the estimators binning and closed-binning; 30 are
+        Shwartz-Ziv and Tishby's.
       bin_width: Bin width for the estimator bin-width, in units of activity.
     """
 
@@ -207,6 +211,9 @@ def _probes(setup, task, noise_variance) -> tuple[Probe, ...]:
     edges = np.linspace(-1, 1, setup.num_bins, dtype=np.float32)
     makers = {
         "binning": lambda: probes.bin_edges(edges),
+        "closed-binning": lambda: probes.bin_edges(
+            edges, "closed_binning", closed=True
+        ),
         "bin-width": lambda: probes.bin_width(setup.bin_width),
         "kde": lambda: probes.kde_bounds(noise_variance),
         "knn": lambda: probes.nearest_neighbours(noise_variance),
