@@ -22,7 +22,12 @@ from ibjax.plots.style import (
     paper_style,
     pick,
 )
-from ibjax.results.statistics import NATS_PER_BIT, mean_interval, turning_epochs
+from ibjax.results.statistics import (
+    NATS_PER_BIT,
+    majority_quantiles,
+    mean_interval,
+    turning_epochs,
+)
 
 __all__ = [
     "estimator_comparison",
@@ -363,13 +368,10 @@ def _nanquantile(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarr
 
 
 def _mark_turning(axes: Axes, epochs: np.ndarray, ratio: np.ndarray) -> None:
-    turning = turning_epochs(epochs, ratio)
-    turned = turning[np.isfinite(turning)]
-    known = np.isfinite(ratio).any(axis=1).sum()
-    # A median over the few seeds that turn would pass for one of all.
-    if not len(turned) or 2 * len(turned) < known:
+    known = np.isfinite(ratio).any(axis=1)
+    (epoch,) = majority_quantiles(turning_epochs(epochs, ratio[known]), [0.5])
+    if np.isnan(epoch):
         return
-    epoch = float(np.median(turned))
     axes.axvline(epoch, color="0.3", linewidth=0.9, linestyle=(0, (1, 1.5)))
     # On a logarithmic axis the last 95 % of the epochs are the right end.
     right = epoch > 0.05 * epochs[-1]

@@ -17,7 +17,11 @@ from ibjax.plots.style import (
     pick,
 )
 from ibjax.results.curve_distance import has_curve
-from ibjax.results.statistics import NATS_PER_BIT, mean_interval
+from ibjax.results.statistics import (
+    NATS_PER_BIT,
+    majority_quantiles,
+    mean_interval,
+)
 
 __all__ = ["optimality"]
 
@@ -97,7 +101,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
 
         # The names of the rows are the legend of both panels.
         divergence = mean_interval(divergence / NATS_PER_BIT)
-        beta = _median(beta)
+        (beta,) = majority_quantiles(beta, [0.5])
         place = np.arange(len(names))
         for index, color in enumerate(colors):
             low, high = divergence.low[index], divergence.high[index]
@@ -122,14 +126,6 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
         rows.set_xlim(left=0.0)
         rows.spines["left"].set_position(("outward", 6))
     return figure
-
-
-def _median(values: np.ndarray) -> np.ndarray:
-    """Median over seeds, NaN where fewer than half of them have a value."""
-    known = np.isfinite(values)
-    ordered = np.sort(np.where(known, values, np.inf), axis=0)
-    middle = ordered[(np.sum(known, axis=0) - 1) // 2, np.arange(values.shape[1])]
-    return np.where(np.mean(known, axis=0) >= 0.5, middle, np.nan)
 
 
 def _beta_text(beta: float, compared: np.ndarray) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "MeanInterval",
     "cautious_interval",
     "loss_kinks",
+    "majority_quantiles",
     "mean_interval",
     "turning_epochs",
 ]
@@ -151,6 +152,37 @@ def cautious_interval(
     return MeanInterval(
         mean, np.minimum(low, ends[0]), np.maximum(high, ends[1]), count
     )
+
+
+def majority_quantiles(
+    values: ArrayLike, probabilities: ArrayLike = (0.25, 0.5, 0.75)
+) -> np.ndarray:
+    """Quantiles over those seeds that have a value, if half of all seeds do.
+
+    A median over a few would pass for one of all.
+
+    Args:
+      values: Shape ``[num_seeds, ...]``; values that are not finite are none.
+      probabilities: Shape ``[num_probabilities]``.
+
+    Returns:
+      Shape ``[num_probabilities, ...]``, in the values' unit; NaN where fewer than half
+      of the seeds have a value.
+
+    Example:
+      >>> nan = float("nan")
+      >>> values = [[10.0, 10.0], [30.0, nan], [nan, nan], [20.0, nan]]
+      >>> print(majority_quantiles(values, [0.5]))
+      [[20. nan]]
+    """
+    values = np.asarray(values, np.float64)
+    finite = np.isfinite(values)
+    found = np.full((len(probabilities), *values.shape[1:]), np.nan)
+    for place in np.ndindex(values.shape[1:]):
+        column, known = values[:, *place], finite[:, *place]
+        if known.any() and 2 * known.sum() >= len(known):
+            found[:, *place] = np.quantile(column[known], probabilities)
+    return found
 
 
 def turning_epochs(epochs: ArrayLike, gradient_snr: ArrayLike) -> np.ndarray:

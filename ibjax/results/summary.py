@@ -25,6 +25,7 @@ from ibjax.results.statistics import (
     NATS_PER_BIT,
     TURNING_SNAPSHOTS,
     MeanInterval,
+    majority_quantiles,
     mean_interval,
     turning_epochs,
 )
@@ -188,15 +189,12 @@ def _named(interval: MeanInterval) -> dict[str, Any]:
 
 
 def _quartiles(values: np.ndarray) -> dict[str, Any]:
-    values = values[np.isfinite(values)]
-    low, median, high = (
-        np.quantile(values, (0.25, 0.5, 0.75)) if values.size else [np.nan] * 3
-    )
+    low, median, high = majority_quantiles(values)
     return {
         "median": median,
         "lower_quartile": low,
         "upper_quartile": high,
-        "num_seeds": values.size,
+        "num_seeds": np.sum(np.isfinite(values)),
     }
 
 

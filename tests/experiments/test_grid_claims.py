@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from ibjax import claims, plots, results
 from ibjax.experiments.activations.claims import activation_claims
 from ibjax.experiments.batches.claims import batch_claims, copy_claims
-from ibjax.experiments.batches.figures import transitions
+from ibjax.experiments.batches.figures import _mark, transitions
 from ibjax.experiments.depth.claims import compression_times, depth_claims, width_claims
 from ibjax.experiments.training_size.claims import training_size_claims
 from ibjax.plots.files import save_figure
@@ -234,6 +235,18 @@ def test_transitions_mark_the_events():
     epochs = [line.get_xdata()[0] for line in marks if len(line.get_xdata())]
     # Half of the seeds or so at 16, the others at 64.
     assert len(epochs) == 3 and set(epochs) <= {16.0, 40.0, 64.0}
+
+
+def test_an_event_of_few_seeds_has_no_mark():
+    figure = Figure()
+    for axes, epochs in zip(
+        figure.subplots(1, 2), ([5.0, 9.0, np.nan], [5.0, np.nan, np.nan]), strict=True
+    ):
+        _mark(axes, np.array(epochs), "red", own=True)
+    (line, strokes), (alone,) = (axes.lines for axes in figure.axes)
+    assert line.get_xdata() == [7.0, 7.0]
+    assert strokes.get_xdata().tolist() == [5.0, 9.0]
+    assert alone.get_xdata().tolist() == [5.0]
 
 
 def test_claims_are_collected_on_one_page(tmp_path):

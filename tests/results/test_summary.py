@@ -15,6 +15,7 @@ from ibjax.results.example import example_dataset
 from ibjax.results.statistics import (
     cautious_interval,
     loss_kinks,
+    majority_quantiles,
     mean_interval,
     turning_epochs,
 )
@@ -123,6 +124,13 @@ def test_compression_by_hand():
     assert layer["epoch_of_max"]["median"] == 1.0
     assert layer["i_ty_final_bits"]["mean"] == pytest.approx(0.8)
     assert layer["verdict"] == "undecided"
+
+
+def test_quantiles_need_half_of_the_seeds():
+    values = np.array([[4.0, 1.0], [np.nan, np.nan], [8.0, np.nan], [np.inf, np.nan]])
+    found = majority_quantiles(values)
+    np.testing.assert_array_equal(found[:, 0], [5.0, 6.0, 7.0])
+    assert np.isnan(found[:, 1]).all()
 
 
 def test_epoch_of_the_maximum_quartiles():

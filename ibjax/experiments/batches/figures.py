@@ -10,7 +10,7 @@ from ibjax.claims.curves import Curves
 from ibjax.experiments.batches.claims import transition_epochs
 from ibjax.plots.style import choose_estimator, epoch_axis, layer_colors, paper_style
 from ibjax.results.cells import cells_of, place_text
-from ibjax.results.statistics import NATS_PER_BIT
+from ibjax.results.statistics import NATS_PER_BIT, majority_quantiles
 
 __all__ = ["transitions"]
 
@@ -25,8 +25,8 @@ def transitions(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     """Gradient SNR, loss and I(X;T) of the last hidden layer against the epoch.
 
     Lines are medians over seeds with a band between the quartiles. A dotted line marks
-    the median epoch of each of the three events, and short strokes at the foot of its
-    own panel that of every seed.
+    the median epoch of each of the three events, if half of the seeds have it, and
+    short strokes at the foot of its own panel that of every seed.
 
     Args:
       dataset: Dataset of a grid of sweeps, with ``gradient_snr`` and ``train_loss``.
@@ -102,10 +102,10 @@ def _band(axes, epochs, values, color) -> None:
 
 
 def _mark(axes, epochs, color, *, own: bool) -> None:
+    (median,) = majority_quantiles(epochs, [0.5])
+    if np.isfinite(median):
+        axes.axvline(median, color=color, linestyle=":", linewidth=1.0)
     epochs = epochs[np.isfinite(epochs)]
-    if not len(epochs):
-        return
-    axes.axvline(np.median(epochs), color=color, linestyle=":", linewidth=1.0)
     if own:
         axes.plot(
             epochs,
