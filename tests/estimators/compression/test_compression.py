@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.estimators import compression
+from ibjax.estimators import compression, knn
 from ibjax.networks import autoencoders
 
 SMALL = {"num_steps": 800, "learning_rate": 5e-3, "batch_size": 64}
@@ -249,3 +249,12 @@ def test_bad_input(key, curve, model):
         )
     with pytest.raises(ValueError, match="noise_variance must be one positive number"):
         compression.residual_information(x, -1.0)
+
+
+def test_what_is_not_compressed_keeps_its_digits():
+    x, noise = np.random.default_rng(0).normal(size=(2, 400, 1))
+    y = x + noise
+    plain = knn.ksg(x, y)
+    found = compression.compressed_information(knn.ksg, None, x + 1e7, None, y - 1e7)
+    # Of 1e7 float32 holds steps of one; of float64's 2e-9 hardly a neighbour changes.
+    assert abs(found.value - plain) < 1e-3
