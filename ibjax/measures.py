@@ -136,7 +136,7 @@ def conditional_entropy(p_xy: ArrayLike) -> jax.Array:
 
 
 def _probabilities(name: str, p: ArrayLike) -> jax.Array:
-    return checks.floating(name, jnp.asarray(p), hint="divide counts by n")
+    return checks.floating(name, checks.jax_array(name, p), hint="divide counts by n")
 
 
 def _joint(p_xy: ArrayLike) -> jax.Array:

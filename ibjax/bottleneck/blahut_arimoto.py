@@ -361,7 +361,7 @@ def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
 
 
 def _check_encoder(p_t_given_x, p_xy):
-    encoder = jnp.asarray(p_t_given_x, p_xy.dtype)
+    encoder = checks.jax_array("p_t_given_x", p_t_given_x, p_xy.dtype)
     checks.shape("p_t_given_x", encoder, [len(p_xy), "num_t"], why="to match p_xy")
     if not checks.is_traced(encoder):
         rows = np.asarray(encoder, np.float64)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ibjax.bottleneck.annealing import LEAST_DISTANCE, LEAST_WEIGHT
 from ibjax.bottleneck.curve import InformationCurve
+from ibjax.numerics import checks
 
 __all__ = ["Transition", "decoders", "transitions"]
 
@@ -43,12 +44,21 @@ def decoders(p_xy: ArrayLike, p_t_given_x: ArrayLike) -> tuple[np.ndarray, np.nd
       Weights, shape ``[num_clusters]``, and decoders, ``[num_clusters, num_y]``,
       heaviest cluster first.
 
+    Raises:
+      ValueError: If shapes do not match, or an entry is not finite.
+      TypeError: If an entry is no number.
+
     Example:
       >>> halves = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
       >>> decoders([[0.45, 0.05], [0.05, 0.45]], halves)
       (array([0.5, 0.5]), array([[0.9, 0.1], [0.1, 0.9]]))
     """
-    p_xy, p_t_given_x = np.asarray(p_xy, float), np.asarray(p_t_given_x, float)
+    p_xy, p_t_given_x = (
+        np.asarray(checks.finite(name, checks.array(name, table, np.asarray)), float)
+        for name, table in (("p_xy", p_xy), ("p_t_given_x", p_t_given_x))
+    )
+    checks.shape("p_xy", p_xy, ("num_x", "num_y"))
+    checks.shape("p_t_given_x", p_t_given_x, (len(p_xy), "num_t"), why="to match p_xy")
     p_ty = p_t_given_x.T @ p_xy
     p_ty = p_ty[np.argsort(-p_ty.sum(axis=1), kind="stable")]
     groups: list[np.ndarray] = []

@@ -171,7 +171,7 @@ def rate_distortion(
     checks.in_range("slope", slope, "[0, inf]")
     _check_stopping(max_steps, tol)
     dtype = jnp.result_type(p_x, distortion)
-    slope = jnp.asarray(slope, dtype)
+    slope = checks.jax_array("slope", slope, dtype)
     return _rate_distortion(
         p_x.astype(dtype), distortion.astype(dtype), slope, max_steps, tol
     )
@@ -309,7 +309,7 @@ def _check_stopping(max_steps: int, tol: float) -> None:
 
 def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:
     """Check that an array is a distribution, or one in every row."""
-    p = checks.shape(name, jnp.asarray(p), ("num_x", "num_y")[:ndim])
+    p = checks.shape(name, checks.jax_array(name, p), ("num_x", "num_y")[:ndim])
     checks.floating(name, p, hint="divide counts by n")
     if p.dtype.itemsize < 4:
         p = p.astype(jnp.float32)
@@ -331,7 +331,7 @@ def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:
 
 
 def _check_distortion(distortion: ArrayLike, p_x: jax.Array) -> jax.Array:
-    distortion = jnp.asarray(distortion)
+    distortion = checks.jax_array("distortion", distortion)
     checks.shape("distortion", distortion, [len(p_x), "num_t"], why="to match p_x")
     checks.floating("distortion", distortion)
     if distortion.dtype.itemsize < 4:

@@ -339,7 +339,7 @@ def _pad(values: jax.Array, length: int, value: float) -> jax.Array:
 def _check_trade_off(
     name: str, value: ArrayLike, ndim: int, dtype: jnp.dtype
 ) -> jax.Array:
-    value = jnp.asarray(value, dtype)
+    value = checks.jax_array(name, value, dtype)
     if value.ndim != ndim:
         expected = "be one number" if ndim == 0 else f"have shape [num_{name}]"
         raise ValueError(f"{name} must {expected}, got shape {value.shape}")

@@ -78,7 +78,7 @@ def layer_optimality(
       >>> print(f"beta {found.beta:.1f}, {found.divergence:.4f} nats")
       beta 2.0, 0.0000 nats
     """
-    p_t_given_x = jnp.asarray(p_t_given_x)
+    p_t_given_x = checks.jax_array("p_t_given_x", p_t_given_x)
     p_y_given_x, p_x, betas = _check(
         p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas
     )
@@ -146,8 +146,9 @@ def map_optimality(
       >>> print(f"beta {found.beta:.0f}, {found.divergence:.4f} nats")
       beta 10, 0.0000 nats
     """
-    clusters, inputs = jnp.asarray(clusters), jnp.asarray(inputs)
-    p_y_given_x = jnp.asarray(p_y_given_x)
+    clusters = checks.jax_array("clusters", clusters)
+    inputs = checks.jax_array("inputs", inputs)
+    p_y_given_x = checks.jax_array("p_y_given_x", p_y_given_x)
     if clusters.ndim != 1 or inputs.shape != clusters.shape:
         raise ValueError(
             "clusters and inputs must have one shape [num_samples], got "
@@ -206,8 +207,9 @@ def _closest(betas, divergences):
 
 
 def _check(encoder, name, p_y_given_x, p_x, betas):
-    p_y_given_x, p_x = jnp.asarray(p_y_given_x), jnp.asarray(p_x)
-    betas = jnp.asarray(betas, p_x.dtype)
+    p_y_given_x = checks.jax_array("p_y_given_x", p_y_given_x)
+    p_x = checks.jax_array("p_x", p_x)
+    betas = checks.jax_array("betas", betas, p_x.dtype)
     if encoder.ndim != 2 or not jnp.issubdtype(encoder.dtype, jnp.floating):
         raise ValueError(
             f"{name} must be floating of rank 2, got {encoder.dtype} {encoder.shape}"

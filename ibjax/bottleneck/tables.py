@@ -17,7 +17,7 @@ def check_joint(p_xy: ArrayLike) -> jax.Array:
     num_y]`` or, outside of ``jit``, a negative or NaN probability or another sum than
     one raises ``ValueError``.
     """
-    p_xy = jnp.asarray(p_xy)
+    p_xy = checks.jax_array("p_xy", p_xy)
     if p_xy.ndim != 2 or p_xy.shape[0] < 1 or p_xy.shape[1] < 2:
         raise ValueError(
             "p_xy must have shape [num_x, num_y] with at least one row and two "

@@ -150,7 +150,7 @@ def _bins(t, edges, bin_width):
 
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
-    edges = checks.shape("edges", as_array(edges), ("num_edges",))
+    edges = checks.shape("edges", as_array("edges", edges), ("num_edges",))
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
     return to_jax("edges", edges)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from ibjax.estimators.samples import as_array
 from ibjax.numerics import checks
 
 __all__ = ["CalibratedVariance", "calibrated_noise_variance", "label_information"]
@@ -69,7 +70,8 @@ def label_information(
       >>> print(f"{label_information(np.full(10, 0.1), 0.0735) / np.log(2):.4f} bits")
       3.3219 bits
     """
-    p_y = checks.shape("p_y", np.asarray(p_y, np.float64), ("num_classes",))
+    p_y = np.asarray(checks.finite("p_y", as_array("p_y", p_y)), np.float64)
+    checks.shape("p_y", p_y, ("num_classes",))
     if np.any(p_y < 0) or not math.isclose(p_y.sum(), 1, abs_tol=1e-6):
         raise ValueError(f"p_y must be a distribution [num_classes], got {p_y}")
     checks.positive("noise_variance", noise_variance)
@@ -119,8 +121,8 @@ def calibrated_noise_variance(
       >>> print(f"{found.smallest:g} to {found.largest:.3f}")
       0 to 0.140
     """
-    p_y = np.asarray(p_y, np.float64)
     label_information(p_y, 1.0, bound=bound)  # Refuses what is no distribution.
+    p_y = np.asarray(p_y, np.float64)
     entropy = float(-np.sum(p_y[p_y > 0] * np.log(p_y[p_y > 0])))
     if target is None:
         target = math.log(len(p_y))

@@ -57,8 +57,8 @@ def check_layer(
     ``[num_samples, num_classes]``. Half precision is converted to float32. With
     ``movable`` only differences of activities matter, and large offsets are taken off.
     """
-    t, labels = check_activities(t, movable=movable), as_array(labels)
-    checks.at_least("num_classes", num_classes, 1)
+    t, labels = check_activities(t, movable=movable), as_array("labels", labels)
+    checks.count("num_classes", num_classes)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     if not hard and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise TypeError(f"labels must be integers or p(y|x), got {labels.dtype}")
@@ -70,7 +70,7 @@ def check_layer(
 
 def check_activities(t: ArrayLike, *, movable: bool = False) -> jax.Array:
     """Activities ``[num_samples, dim]``, checked, at least float32."""
-    t = checks.shape("t", as_array(t), ("num_samples", "dim"))
+    t = checks.shape("t", as_array("t", t), ("num_samples", "dim"))
     t = checks.floating("t", t)
     return at_least_float32(to_jax("t", without_offsets("t", t) if movable else t))
 

@@ -36,19 +36,18 @@ _LARGE_OFFSET = 16.0
 _FEW_STEPS = 2**13
 
 
-def as_array(values: ArrayLike) -> np.ndarray | jax.Array:
+def as_array(name: str, values: ArrayLike) -> np.ndarray | jax.Array:
     """An array of JAX as it is, anything else as one of NumPy, nothing cut off."""
-    if isinstance(values, np.ndarray | jax.Array):
-        return values
-    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)):
-        return jnp.asarray(values)
-    return np.asarray(values)
+    of_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values))
+    return checks.array(name, values, jnp.asarray if of_jax else np.asarray)
 
 
 def to_jax(name: str, array: np.ndarray | jax.Array) -> jax.Array:
     """An array of JAX; what its dtypes cannot hold is refused, not cut off."""
     if isinstance(array, jax.Array):
         return array
+    if array.dtype.kind not in "biufcV":  # V is of bfloat16 and its like.
+        raise TypeError(f"{name} must hold numbers, got {array.dtype}")
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     if dtype == array.dtype or not array.size:
         return jnp.asarray(array)
@@ -115,7 +114,7 @@ def check_array(
 ) -> np.ndarray | jax.Array:
     """Samples checked as by :func:`check_samples`, but not converted."""
     axes = ("num_samples", "*shape") if any_shape else ("num_samples", "dim")
-    array = checks.shape(name, as_array(x), axes)
+    array = checks.shape(name, as_array(name, x), axes)
     checks.floating(name, array, hint=hint)
     if len(array) < fewest:
         raise ValueError(
@@ -134,7 +133,7 @@ def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[jax.Array, jax.Array]:
 
 def check_sample_shape(name: str, x: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
     """Check that every sample has the shape that something was made for."""
-    x = checks.shape(name, as_array(x), ("num_samples", *shape))
+    x = checks.shape(name, as_array(name, x), ("num_samples", *shape))
     return to_jax(name, checks.floating(name, x))
 
 
@@ -142,7 +141,7 @@ def check_classes(
     name: str, labels: ArrayLike, num_classes: int, num_samples: int, why: str
 ) -> jax.Array:
     """Check that there is a class in ``[0, num_classes)`` for every sample."""
-    labels = checks.integers(name, as_array(labels))
+    labels = checks.integers(name, as_array(name, labels))
     checks.shape(name, labels, (num_samples,), why=why)
     return to_jax(name, checks.indices(name, labels, num_classes))
 

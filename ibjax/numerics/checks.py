@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 __all__ = [
+    "array",
     "at_least",
     "count",
     "counts",
@@ -25,6 +26,7 @@ __all__ = [
     "indices",
     "integers",
     "is_traced",
+    "jax_array",
     "key",
     "not_empty",
     "not_negative",
@@ -45,6 +47,25 @@ def is_traced(*values: Any) -> bool:
     return any(isinstance(value, jax.core.Tracer) for value in values)
 
 
+def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:
+    """Check that a value is an array, or make one of it."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask, got a masked one")
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return value
+    try:
+        return convert(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(
+            f"{name} must be an array of numbers, got {value!r:.80}"
+        ) from error
+
+
+def jax_array(name: str, value: Any, dtype: Any = None) -> jax.Array:
+    """Check that a value holds numbers, and make an array of JAX of it."""
+    return jnp.asarray(_numbers(name, value), dtype)
+
+
 def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
     """Check the shape of an array.
 
@@ -61,12 +82,12 @@ def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
       Traceback (most recent call last):
       ValueError: labels must have shape [3] to match t, got (2,)
     """
-    array = _array(value)
-    if not any(_fits(array.shape, axes) for axes in shapes):
+    found = array(name, value)
+    if not any(_fits(found.shape, axes) for axes in shapes):
         expected = " or ".join(f"[{', '.join(map(str, axes))}]" for axes in shapes)
         why = why and f" {why}"
-        raise ValueError(f"{name} must have shape {expected}{why}, got {array.shape}")
-    return array
+        raise ValueError(f"{name} must have shape {expected}{why}, got {found.shape}")
+    return found
 
 
 def same_shape(**arrays: Any) -> None:
@@ -97,27 +118,27 @@ def integers(name: str, value: Any, *, hint: str = "") -> Any:
 
 def finite(name: str, value: Any) -> Any:
     """Check that an array, if its values are known, holds no NaN and no infinity."""
-    array = _array(value)
-    if not is_traced(array):
-        bad = np.sum(~np.isfinite(np.asarray(array)))
+    found = _numbers(name, value)
+    if not is_traced(found):
+        bad = np.sum(~np.isfinite(np.asarray(found)))
         if bad:
             raise ValueError(
                 f"{name} must be finite, got {bad} NaN or infinite entries"
             )
-    return array
+    return found
 
 
 def indices(name: str, value: Any, size: int) -> Any:
     """Check that an array of integers, if its values are known, lies in [0, size)."""
-    array = _array(value)
-    if not is_traced(array) and array.size:
-        values = np.asarray(array)
+    found = _numbers(name, value)
+    if not is_traced(found) and found.size:
+        values = np.asarray(found)
         low, high = values.min(), values.max()
         if low < 0 or high >= size:
             raise ValueError(
                 f"{name} must lie in [0, {size}), got values from {low} to {high}"
             )
-    return array
+    return found
 
 
 def whole(name: str, value: Value) -> Value:
@@ -235,9 +256,12 @@ def key(name: str, value: Any) -> Any:
     return shape(name, value, ())
 
 
-def _array(value: Any) -> Any:
-    is_array = hasattr(value, "shape") and hasattr(value, "dtype")
-    return value if is_array else jnp.asarray(value)
+def _numbers(name: str, value: Any) -> Any:
+    """An array whose dtype is one of numbers, not of texts, dates or objects."""
+    found = array(name, value)
+    if isinstance(found.dtype, np.dtype) and found.dtype.kind in "OSUMm":
+        raise TypeError(f"{name} must hold numbers, got {found.dtype}")
+    return found
 
 
 def _fits(actual: tuple[int, ...], axes: Axes) -> bool:
@@ -253,22 +277,29 @@ def _fits(actual: tuple[int, ...], axes: Axes) -> bool:
 
 
 def _kind(name: str, value: Any, kind: Any, expected: str, hint: str) -> Any:
-    array = _array(value)
-    if not jnp.issubdtype(array.dtype, kind):
+    found = array(name, value)
+    if not jnp.issubdtype(found.dtype, kind):
         hint = hint and f"; {hint}"
-        raise TypeError(f"{name} must be {expected}, got {array.dtype}{hint}")
-    return array
+        raise TypeError(f"{name} must be {expected}, got {found.dtype}{hint}")
+    return found
 
 
 def _number(
     name: str, value: Value, expected: str, is_fine: Callable[[Any], bool]
 ) -> Value:
-    is_number = isinstance(value, numbers.Number) or hasattr(value, "dtype")
-    if np.shape(value) != ():
+    try:
+        found = np.shape(value)
+    except ValueError:  # A list of lists that differ in length.
+        found = ()
+    if found != ():
         # An array may be of any size, and its numbers are not what is wrong.
-        raise ValueError(f"{name} must {expected}, got shape {np.shape(value)}")
-    if not is_number:
-        raise TypeError(f"{name} must {expected}, got {value!r}")
+        raise ValueError(f"{name} must {expected}, got shape {found}")
+    dtype = getattr(value, "dtype", None)
+    is_number = isinstance(value, numbers.Number)
+    if dtype is not None:
+        is_number |= any(jnp.issubdtype(dtype, kind) for kind in (jnp.number, bool))
+    if not is_number or isinstance(value, complex):
+        raise TypeError(f"{name} must {expected}, got {value!r:.80}")
     if not is_traced(value) and not is_fine(value):
         raise ValueError(f"{name} must {expected}, got {value}")
     return value

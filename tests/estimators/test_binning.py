@@ -235,7 +235,11 @@ T, Y = np.zeros((3, 2), np.float32), np.array([0, 1, 1])
         ({"t": T[:0], "labels": Y[:0]}, ValueError, r"t must have shape .*\(0, 2\)"),
         ({"t": T[:, :0]}, ValueError, r"t must have shape .*\(3, 0\)"),
         ({"t": T.astype(int)}, TypeError, "t must be floating, got int"),
-        ({"num_classes": 0}, ValueError, "num_classes must be at least 1, got 0"),
+        (
+            {"num_classes": 0},
+            ValueError,
+            "num_classes must be a whole number, at least 1, got 0",
+        ),
         ({"labels": Y > 0}, TypeError, r"labels must be integers or p\(y\|x\), got b"),
         ({"labels": Y[:2]}, ValueError, r"labels must have shape \[3\] to match t"),
         (

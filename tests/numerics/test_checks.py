@@ -230,3 +230,29 @@ def test_a_key_is_typed_and_one():
     refuses(TypeError, f"{expected}an array of uint32", checks.key, "key", old)
     keys = jax.random.split(key)
     refuses(ValueError, "key must have shape [], got (2,)", checks.key, "key", keys)
+
+
+@pytest.mark.parametrize(
+    "value", [None, {"a": 1}, len, [[1.0], [1.0, 2.0]], "text", 2**40, object()]
+)
+def test_what_is_no_array_is_named(value):
+    for check in (checks.array, checks.jax_array, checks.finite, checks.floating):
+        with pytest.raises(TypeError, match="^t must be an array of numbers, got "):
+            check("t", value)
+
+
+def test_what_has_no_numbers_is_named():
+    dates, texts = np.array(["2026-01-01"], "datetime64[D]"), np.array(["a", "b"])
+    for value in (dates, texts, np.array([None, 1])):
+        message = f"t must hold numbers, got {value.dtype}"
+        refuses(TypeError, message, checks.jax_array, "t", value)
+        refuses(TypeError, message, checks.finite, "t", value)
+    masked = np.ma.masked_array([1.0, 2.0], [False, True])
+    message = "t must be an array without a mask, got a masked one"
+    refuses(TypeError, message, checks.shape, "t", masked, ("n",))
+
+
+@pytest.mark.parametrize("value", [[[1.0], [1.0, 2.0]], jax.random.key(0), 1j])
+def test_what_is_no_number_is_named(value):
+    with pytest.raises(TypeError, match="^n must be one positive number, got "):
+        checks.positive("n", value)

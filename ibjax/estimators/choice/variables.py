@@ -36,7 +36,7 @@ def variable(
     With ``discrete`` "auto" integers are labels unless most of them are distinct.
     """
     shapes = ("num_samples",), ("num_samples", "dim")
-    array = checks.shape(name, np.asarray(as_array(values)), *shapes)
+    array = checks.shape(name, np.asarray(as_array(name, values)), *shapes)
     columns = array.reshape(len(array), -1)
     is_floating = jnp.issubdtype(array.dtype, jnp.floating)
     if not (

@@ -149,7 +149,9 @@ def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
     """Samples, ``[num_samples, *shape]``, from codes ``[num_samples, dim]``."""
-    code = checks.shape("code", to_jax("code", as_array(code)), ("num_samples", "dim"))
+    code = checks.shape(
+        "code", to_jax("code", as_array("code", code)), ("num_samples", "dim")
+    )
     return _decode(model, checks.floating("code", code))
 
 

@@ -194,7 +194,7 @@ def compressed_information(
       >>> print(f"{result.value:.2f} nats, error {result.relative_error_x:.2f}")
       0.35 nats, error 0.11
     """
-    x, y = as_array(x), as_array(y)
+    x, y = as_array("x", x), as_array("y", y)
     for name, samples in (("x", x), ("y", y)):
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
     checks.same_length(x=x, y=y)

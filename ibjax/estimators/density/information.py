@@ -241,7 +241,9 @@ def class_information(
       0.7 nats, truth 0.7
     """
     x = check_samples("x", x)
-    x, labels = check_layer(x, checks.integers("labels", as_array(labels)), num_classes)
+    x, labels = check_layer(
+        x, checks.integers("labels", as_array("labels", labels)), num_classes
+    )
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     log_x, b_x, rank = _log_density(x, criterion, fixed, True)
     _check_density("x", x, rank, b_x[0])

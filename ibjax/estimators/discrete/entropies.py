@@ -91,7 +91,7 @@ def entropy(
       1.4005 nats
     """
     _check_correction(correction, num_cells)
-    counts = checks.shape("counts", as_array(counts), ("num_counts",))
+    counts = checks.shape("counts", as_array("counts", counts), ("num_counts",))
     if not _is_number(counts.dtype):
         raise TypeError(f"counts must be integers or floating, got {counts.dtype}")
     if not checks.is_traced(counts):
@@ -243,7 +243,7 @@ def _check_counts(counts, correction, num_cells):
 
 def _check_cells(name, cells, num_cells):
     checks.at_least(f"the number of {name}", num_cells, 1)
-    cells = checks.shape(name, as_array(cells), ("num_samples",))
+    cells = checks.shape(name, as_array(name, cells), ("num_samples",))
     cells = checks.indices(name, checks.integers(name, cells), num_cells)
     return to_jax(name, cells)
 

@@ -14,8 +14,6 @@ the distances is multiplied by up to :math:`\sum_j |w_j|`: look at it before tru
 an estimate, and raise k when it is above about 30.
 """
 
-import operator
-
 import numpy as np
 from scipy.special import gammaln
 
@@ -63,7 +61,7 @@ def weights(k: int, dim: int, kind: str = "bsy") -> np.ndarray:
       >>> print(weights(5, 8).round(2))
       [ 9.85 -7.67 -7.23 -1.21  7.25]
     """
-    k, dim = operator.index(k), operator.index(dim)
+    k, dim = int(checks.whole("k", k)), int(checks.whole("dim", dim))
     checks.one_of("kind", kind, KINDS)
     checks.at_least("dim", dim, 1)
     num_terms = dim // 4

@@ -86,7 +86,7 @@ def check_neighbours(k: int, num_samples: int) -> int:
 
 def check_labels(labels, num_classes, num_samples, k):
     """Check that labels are in range and their classes have ``k`` neighbours."""
-    checks.at_least("num_classes", num_classes, 1)
+    checks.count("num_classes", num_classes)
     labels = check_classes("labels", labels, num_classes, num_samples, "to match x")
     if checks.is_traced(labels):
         return labels
@@ -137,7 +137,7 @@ def separations_in_class(space, labels, num_classes, metric, k):
 
 def without_single_labels(x, labels, num_classes, k):
     """Samples and labels without classes of one, and whether some have k or fewer."""
-    checks.at_least("num_classes", num_classes, 1)
+    checks.count("num_classes", num_classes)
     labels = check_classes("labels", labels, num_classes, len(x), "to match x")
     if checks.is_traced(labels, x):
         return x, labels, False

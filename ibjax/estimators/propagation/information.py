@@ -258,7 +258,7 @@ def layer_information(
     checks.positive("noise_std", noise_std)
     centres = centres[:, None] if centres.ndim == 2 else centres
     if rows is not None:
-        rows = checks.shape("rows", as_array(rows), ("num_rows",))
+        rows = checks.shape("rows", as_array("rows", rows), ("num_rows",))
         rows = checks.indices("rows", checks.integers("rows", rows), len(centres))
         rows = to_jax("rows", rows)
         if own_centres is None:
@@ -279,7 +279,7 @@ def layer_information(
 
 
 def _check_centres(centres, *shapes, name="centres", why=""):
-    centres = checks.shape(name, as_array(centres), *shapes, why=why)
+    centres = checks.shape(name, as_array(name, centres), *shapes, why=why)
     checks.finite(name, checks.floating(name, centres))
     return at_least_float32(to_jax(name, centres))
 

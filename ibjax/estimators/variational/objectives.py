@@ -285,13 +285,18 @@ def club(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
 
 def off_diagonal(matrix: jax.Array) -> jax.Array:
     """Entries off the diagonal, ``[n, n]`` to ``[n, n - 1]``, without a gather."""
+    matrix = checks.jax_array("matrix", matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+        raise ValueError(
+            f"matrix must have shape [n, n] with n at least 2, got {matrix.shape}"
+        )
     n = matrix.shape[0]
     # Without its first entry, the flat matrix has the diagonal in one last column.
     return matrix.reshape(-1)[1:].reshape(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
 
 
 def _check_scores(scores: ArrayLike) -> jax.Array:
-    scores = jnp.asarray(scores)
+    scores = checks.jax_array("scores", scores)
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(
             "scores must have shape [batch, batch] with batch at least 2, or [batch] "
@@ -307,7 +312,8 @@ def _joint_and_marginal(
     if marginal is None:
         scores = _check_scores(scores)
         return jnp.diagonal(scores), off_diagonal(scores)
-    joint, marginal = jnp.asarray(scores), jnp.asarray(marginal)
+    joint = checks.jax_array("scores", scores)
+    marginal = checks.jax_array("marginal", marginal)
     if joint.ndim != 1 or joint.size == 0 or marginal.size == 0:
         raise ValueError(
             "scores must have shape [batch] beside a marginal that is not empty, got "

@@ -379,7 +379,7 @@ def test_ross_with_few_equals_scikit_learn():
         (
             lambda x, y: knn.class_information(x, np.zeros(len(x), int), num_classes=0),
             ValueError,
-            "num_classes must be at least 1",
+            "num_classes must be a whole number, at least 1",
         ),
     ],
 )
