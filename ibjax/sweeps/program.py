@@ -6,7 +6,9 @@ product, and the blocks are spread over the devices. What is trained is a
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -44,6 +46,7 @@ _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 16
 _programs: dict[Any, Callable] = {}
+_lock = threading.Lock()
 
 
 class Layout(NamedTuple):
@@ -133,17 +136,20 @@ class Traced(NamedTuple):
             (state, record),
         )
 
-    def begin(self) -> tuple[Any, Any]:
-        """States before any step, and what each seed keeps, compiled and run."""
-        return _compiled(self.start, self.layout)(*self.arguments)
+    def compile(self) -> tuple[Callable, Callable]:
+        """Compile both programs, one beside the other.
 
-    def compile(self) -> Callable:
-        """Compile ``advance(states, own, data, first, last, is_last)``.
-
-        It returns the states after epoch ``last`` of those after epoch ``first``, and
-        what was measured there, ``[num_blocks, block, ...]``.
+        Returns:
+          ``start(*arguments)``, the states before any step and what each seed keeps;
+          and ``advance(states, own, data, first, last, is_last)``, the states after
+          epoch ``last`` of those after epoch ``first`` and what was measured there,
+          ``[num_blocks, block, ...]``.
         """
-        return _compiled(self.advance, self.layout)
+        # Lowered in this thread, whose settings of JAX another does not have.
+        lowered = [_lowered(each, self.layout) for each in (self.start, self.advance)]
+        with ThreadPoolExecutor(len(lowered)) as threads:
+            start, advance = threads.map(partial(_compiled, self.layout), lowered)
+        return start, advance
 
 
 def trace(
@@ -270,22 +276,28 @@ def diverged(params: Any) -> np.ndarray:
     return ~np.asarray(_finite_seeds(params))
 
 
-def _compiled(traced: jax.stages.Traced, layout: Layout) -> Callable:
+def _lowered(traced: jax.stages.Traced, layout: Layout) -> jax.stages.Lowered:
+    with compiling_for(layout.devices[0].platform):
+        return traced.lower()
+
+
+def _compiled(layout: Layout, lowered: jax.stages.Lowered) -> Callable:
     """The executable of a program, one kept from before if it is the same program.
 
     Programs are told apart by their text, so that networks, probes and tasks made anew
     hit, and a change of the default precision does not.
     """
     platform = layout.devices[0].platform
-    with compiling_for(platform):
-        lowered = traced.lower()
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     key = text, layout.devices, lowered.in_tree, lowered.out_tree
-    if key not in _programs:
-        while len(_programs) >= _MAX_PROGRAMS:
-            _programs.pop(next(iter(_programs)))
-        _programs[key] = lowered.compile(CPU_OPTIONS if platform == "cpu" else None)
-    return _programs[key]
+    found = _programs.get(key)
+    if found is None:
+        found = lowered.compile(CPU_OPTIONS if platform == "cpu" else None)
+        with _lock:
+            while len(_programs) >= _MAX_PROGRAMS:
+                _programs.pop(next(iter(_programs)))
+            _programs[key] = found
+    return found
 
 
 def _advance(states, own, data, first, last, is_last, *, trainable, layout):

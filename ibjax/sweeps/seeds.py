@@ -236,10 +236,10 @@ def sweep_trainable(
         if done is not None:
             # Another probe of the same name may measure something else by now.
             check_fits(done, jax.tree.leaves(state), record, num_rows=num_rows)
-        states, own = traced.begin()
+        start, compiled = traced.compile()
+        states, own = start(*traced.arguments)
         if done is not None:
             states = program.restore(states, done.leaves, layout)
-        compiled = traced.compile()
 
         def advance(states, first, last, is_last):
             epochs = jnp.int32(first), jnp.int32(last)

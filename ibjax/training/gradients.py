@@ -84,9 +84,9 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"
         )
-    exponent = _exponent(gradients)
-    unit = _power_of_two(exponent, gradients.dtype)
-    gradients = gradients * _power_of_two(-exponent, gradients.dtype)
+    (exponent,) = _exponents([gradients])
+    unit = _powers_of_two(exponent).astype(gradients.dtype)
+    gradients = gradients * _powers_of_two(-exponent).astype(gradients.dtype)
     # Relative to the first batch, so that equal gradients have no spread at all.
     difference = gradients - gradients[:1]
     mean = jnp.mean(difference, axis=0, keepdims=True)
@@ -133,56 +133,59 @@ def streamed_statistics(
         count, exponents, means, squares = carry
         found = tuple(gradient(batch))
         new_means = jax.tree.map(lambda m, g: m + (g - m) / count, means, found)
-        layers = zip(exponents, found, means, new_means, squares, strict=True)
-        updated = [_with_squares(*layer) for layer in layers]
-        exponents, squares = zip(*updated, strict=True)
-        return (count + 1, jnp.stack(exponents), new_means, squares), None
+        larger = jnp.maximum(exponents, _exponents(found))
+        shrunk, inverse = (
+            _powers_of_two(exponents - larger) ** 2,
+            _powers_of_two(-larger),
+        )
+        layers = zip(shrunk, inverse, squares, found, means, new_means, strict=True)
+        squares = tuple(_with_squares(*layer) for layer in layers)
+        return (count + 1, larger, new_means, squares), None
 
     carry, _ = lax.scan(one_batch, (1.0, smallest, zeros, zeros), batches)
     if last is not None:  # Beside the scan, whose batches are of one shape.
         carry, _ = one_batch(carry, last)
         num_batches += 1
     _, exponents, means, squares = carry
+    units, inverse = _powers_of_two(exponents), _powers_of_two(-exponents)
     statistics = []
-    for exponent, mean, square in zip(exponents, means, squares, strict=True):
-        total = _total(square)
-        unit = _power_of_two(exponent, total.dtype)
-        inverse = _power_of_two(-exponent, total.dtype)
-        mean_norm = _norm(jax.tree.map(lambda m, i=inverse: m * i, mean))
-        std_norm = jnp.sqrt(total / num_batches)
+    for unit, scale, mean, square in zip(units, inverse, means, squares, strict=True):
+        mean_norm = _norm(jax.tree.map(lambda m, scale=scale: m * scale, mean))
+        std_norm = jnp.sqrt(_total(square) / num_batches)
         statistics.append(
             GradientStatistics(unit * mean_norm, unit * std_norm, mean_norm / std_norm)
         )
     return tuple(statistics)
 
 
-def _with_squares(exponent, gradient, mean, new_mean, squares):
-    """Exponent of a layer's unit, and in that unit the squares with one batch more."""
-    larger = jnp.maximum(exponent, _exponent(gradient))
+def _with_squares(shrunk, inverse, squares, gradient, mean, new_mean):
+    """Squares of one layer with those of one batch more, in the unit there is now."""
 
     def add(square, g, old, new):
-        shrunk = square * _power_of_two(exponent - larger, g.dtype) ** 2
-        inverse = _power_of_two(-larger, g.dtype)
-        return shrunk + ((g - old) * inverse) * ((g - new) * inverse)
+        scale = inverse.astype(g.dtype)
+        return square * shrunk.astype(g.dtype) + ((g - old) * scale) * (
+            (g - new) * scale
+        )
 
-    return larger, jax.tree.map(add, squares, gradient, mean, new_mean)
+    return jax.tree.map(add, squares, gradient, mean, new_mean)
 
 
-def _exponent(gradient: Any) -> jax.Array:
-    """Exponent of the unit, a power of two, in which the largest entry is about one.
+def _exponents(gradients: Sequence[Any]) -> jax.Array:
+    """Exponents of units, powers of two, in which each layer's largest entry is one.
 
     Squares of gradients near 1e-20 are zero in float32; a power of two rounds nothing.
     """
-    leaves = jax.tree.leaves(gradient) or [jnp.zeros(())]
-    largest = jnp.max(
-        jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) for leaf in leaves])
-    )
-    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1.0))
-    return jnp.clip(exponent, -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
+    largest = [
+        [jnp.max(jnp.abs(leaf), initial=0.0) for leaf in jax.tree.leaves(layer)]
+        for layer in gradients
+    ]
+    largest = jnp.stack([jnp.max(jnp.stack(leaves or [0.0])) for leaves in largest])
+    _, exponents = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1.0))
+    return jnp.clip(exponents, -_MOST_DOUBLINGS, _MOST_DOUBLINGS)
 
 
-def _power_of_two(exponent: jax.Array, dtype: Any) -> jax.Array:
-    return jnp.ldexp(jnp.ones((), dtype), exponent)
+def _powers_of_two(exponents: jax.Array) -> jax.Array:
+    return jnp.ldexp(jnp.ones((), jnp.float32), exponents)
 
 
 def gradient_curves(

@@ -212,7 +212,8 @@ def test_a_learning_rate_of_its_own_does_not_compile_again(task, network, config
         layout = program.lay_out(1, None, jax.devices()[:1])
         trainable = network_trainable(task, network, config, probes=probes)
         key = jax.random.key(3)
-        return program.trace(key, trainable, np.arange(1), {}, layout).compile()
+        _, advance = program.trace(key, trainable, np.arange(1), {}, layout).compile()
+        return advance
 
     first = compiled(config)
     other = dataclasses.replace(config, learning_rate=1e-3)
