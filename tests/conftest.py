@@ -45,6 +45,14 @@ def _few_programs():
 
 
 @pytest.fixture
+def users_options():
+    """Compiler options that undo the flags of tests which change the last bit."""
+    if "emitters=false" in os.environ["XLA_FLAGS"]:
+        return {"xla_cpu_use_fusion_emitters": True}
+    return {}
+
+
+@pytest.fixture
 def terminal_signals():
     """Let this process and those it starts take signals as from a terminal.
 

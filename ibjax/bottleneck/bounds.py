@@ -177,7 +177,7 @@ def finite_sample_bounds(
 def _all_within(name, value, expected, is_fine) -> None:
     """Check all entries of a number or an array whose values are known."""
     if not checks.is_traced(value):
-        values = np.asarray(checks.array(name, value, np.asarray), float)
+        values = np.asarray(checks.numeric(name, value, np.asarray), float)
         wrong = values[~is_fine(values)]
         if wrong.size:
             raise ValueError(f"{name} must be {expected}, got {wrong.flat[0]:g}")

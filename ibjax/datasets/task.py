@@ -14,6 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax import measures
+from ibjax.compilation import exact_jit
 
 __all__ = ["TARGETS", "Batch", "Task", "make_task"]
 
@@ -133,7 +134,7 @@ class Task:
         """Entropy H(Y) of the label, in nats; NaN without classes."""
         if self.p_y_given_x is None:
             return jnp.float32(jnp.nan)
-        return measures.entropy(jnp.mean(self.p_y_given_x, axis=0))
+        return _label_entropy(self.p_y_given_x)
 
     @property
     def i_xy(self) -> jax.Array:
@@ -143,7 +144,7 @@ class Task:
         """
         if self.p_y_given_x is None:
             return jnp.float32(jnp.nan)
-        return measures.mutual_information(self.p_y_given_x / self.num_samples)
+        return _information(self.p_y_given_x)
 
     def relabelled(self, labels: jax.Array) -> "Task":
         """The task with other labels, all certain."""
@@ -170,6 +171,17 @@ class Task:
             return self.p_y_given_x[rows]
         classes = jnp.arange(self.num_classes)[:, None]
         return (self.labels[rows][None] == classes).astype(self.p_y_given_x.dtype).T
+
+
+# A program each: of primitives one by one each would be compiled by itself.
+@exact_jit
+def _label_entropy(p_y_given_x):
+    return measures.entropy(jnp.mean(p_y_given_x, axis=0))
+
+
+@exact_jit
+def _information(p_y_given_x):
+    return measures.mutual_information(p_y_given_x / len(p_y_given_x))
 
 
 def make_task(

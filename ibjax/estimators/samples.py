@@ -46,8 +46,7 @@ def to_jax(name: str, array: np.ndarray | jax.Array) -> jax.Array:
     """An array of JAX; what its dtypes cannot hold is refused, not cut off."""
     if isinstance(array, jax.Array):
         return array
-    if array.dtype.kind not in "biufcV":  # V is of bfloat16 and its like.
-        raise TypeError(f"{name} must hold numbers, got {array.dtype}")
+    checks.numeric(name, array)
     dtype = jax.dtypes.canonicalize_dtype(array.dtype)
     if dtype == array.dtype or not array.size:
         return jnp.asarray(array)

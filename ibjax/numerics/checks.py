@@ -30,6 +30,7 @@ __all__ = [
     "key",
     "not_empty",
     "not_negative",
+    "numeric",
     "one_of",
     "positive",
     "same_length",
@@ -48,7 +49,7 @@ def is_traced(*values: Any) -> bool:
 
 
 def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:
-    """Check that a value is an array, or make one of it."""
+    """Check that a value is an array without a mask, or ``convert`` it to one."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be an array without a mask, got a masked one")
     if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -61,9 +62,18 @@ def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) ->
         ) from error
 
 
+def numeric(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:
+    """Check that a value is an array of numbers, not of texts, objects or keys."""
+    found = array(name, value, convert)
+    # A key has a dtype of JAX's own.
+    if not isinstance(found.dtype, np.dtype) or found.dtype.kind in "OSUMm":
+        raise TypeError(f"{name} must hold numbers, got {found.dtype}")
+    return found
+
+
 def jax_array(name: str, value: Any, dtype: Any = None) -> jax.Array:
     """Check that a value holds numbers, and make an array of JAX of it."""
-    return jnp.asarray(_numbers(name, value), dtype)
+    return jnp.asarray(numeric(name, value), dtype)
 
 
 def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
@@ -118,7 +128,7 @@ def integers(name: str, value: Any, *, hint: str = "") -> Any:
 
 def finite(name: str, value: Any) -> Any:
     """Check that an array, if its values are known, holds no NaN and no infinity."""
-    found = _numbers(name, value)
+    found = numeric(name, value)
     if not is_traced(found):
         bad = np.sum(~np.isfinite(np.asarray(found)))
         if bad:
@@ -130,7 +140,7 @@ def finite(name: str, value: Any) -> Any:
 
 def indices(name: str, value: Any, size: int) -> Any:
     """Check that an array of integers, if its values are known, lies in [0, size)."""
-    found = _numbers(name, value)
+    found = numeric(name, value)
     if not is_traced(found) and found.size:
         values = np.asarray(found)
         low, high = values.min(), values.max()
@@ -254,14 +264,6 @@ def key(name: str, value: Any) -> Any:
         found = repr(value) if dtype is None else f"an array of {dtype}"
         raise TypeError(f"{name} must be a key such as jax.random.key(0), got {found}")
     return shape(name, value, ())
-
-
-def _numbers(name: str, value: Any) -> Any:
-    """An array whose dtype is one of numbers, not of texts, dates or objects."""
-    found = array(name, value)
-    if isinstance(found.dtype, np.dtype) and found.dtype.kind in "OSUMm":
-        raise TypeError(f"{name} must hold numbers, got {found.dtype}")
-    return found
 
 
 def _fits(actual: tuple[int, ...], axes: Axes) -> bool:

@@ -195,7 +195,7 @@ def check_covariance(name: str, cov: ArrayLike) -> jax.Array:
 
 def check_matrix(name: str, matrix: ArrayLike) -> jax.Array:
     """Check that a matrix is floating and, if known, finite; at least float32."""
-    matrix = jnp.asarray(matrix)
+    matrix = checks.jax_array(name, matrix)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{name} must be a matrix, got shape {matrix.shape}")
     checks.floating(name, matrix)

@@ -12,7 +12,6 @@ from pathlib import Path
 import matplotlib
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from ibjax.results.files import write_atomically
@@ -62,6 +61,9 @@ def encode_figure(figure: Figure, *, pdf: bool = True) -> dict[str, bytes]:
                 figure.set_layout_engine("none")
             files = {".png": _encode(figure, FigureCanvasAgg)}
             if pdf:
+                # Imported late: the start of a run need not wait for its fonts.
+                from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
                 files[".pdf"] = _encode(figure, FigureCanvasPdf)
     finally:
         # A window of the caller's stays as large as it was.

@@ -243,7 +243,7 @@ def test_what_is_no_array_is_named(value):
 
 def test_what_has_no_numbers_is_named():
     dates, texts = np.array(["2026-01-01"], "datetime64[D]"), np.array(["a", "b"])
-    for value in (dates, texts, np.array([None, 1])):
+    for value in (dates, texts, np.array([None, 1]), jax.random.key(0)):
         message = f"t must hold numbers, got {value.dtype}"
         refuses(TypeError, message, checks.jax_array, "t", value)
         refuses(TypeError, message, checks.finite, "t", value)

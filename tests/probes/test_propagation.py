@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, stats
 
 from ibjax.estimators import propagation
 from ibjax.networks import noisy
@@ -15,24 +14,7 @@ from ibjax.probes.propagation import (
     network_information_at,
     noisy_layer_information,
 )
-
-
-def _noise_entropy(dim, std):
-    return dim / 2 * math.log(2 * math.pi * math.e * std**2)
-
-
-def _quadrature(centres, std):
-    """I(S; S + Z) in nats of centres on a line, by adaptive quadrature in float64."""
-    centres = np.asarray(centres, np.float64)
-
-    def integrand(t):
-        p = np.mean(stats.norm.pdf(t, centres, std))
-        return -p * np.log(p) if p > 0 else 0.0
-
-    low, high = centres.min() - 12 * std, centres.max() + 12 * std
-    points = np.unique(centres)
-    h = integrate.quad(integrand, low, high, points=points, limit=2000, epsabs=1e-10)[0]
-    return h - _noise_entropy(1, std)
+from tests.quadrature import information_through_noise
 
 
 def test_a_deep_network_is_a_markov_chain(key):
@@ -52,7 +34,7 @@ def test_a_deep_network_is_a_markov_chain(key):
     )
     assert len(layers) == 2
     for depth, layer in enumerate(layers, start=1):
-        truth = _quadrature([-1.0, 1.0], 0.5 * math.sqrt(depth))
+        truth = information_through_noise([-1.0, 1.0], 0.5 * math.sqrt(depth))
         error = 3 * float(layer.i_xt_error)
         # Eight replicas of a wider spread are 0.036 too large, so 2,000 less than
         # 1.5e-4. What is held out suffers more, but only downwards.

@@ -3,7 +3,6 @@
 import dataclasses
 import inspect
 import json
-import os
 
 import jax
 import jax.numpy as jnp
@@ -59,12 +58,9 @@ def _assert_equal(found, expected):
 
 
 @pytest.fixture(autouse=True)
-def _emitters_of_users(monkeypatch):
-    """Emitters that the tests do without, for time: with them no bit differs."""
-    if "emitters=false" in os.environ["XLA_FLAGS"]:
-        monkeypatch.setitem(
-            compilation.CPU_OPTIONS, "xla_cpu_use_fusion_emitters", True
-        )
+def _compiled_as_for_users(monkeypatch, users_options):
+    for name, value in users_options.items():
+        monkeypatch.setitem(compilation.CPU_OPTIONS, name, value)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from scipy import integrate, stats
 
 from ibjax.estimators import propagation
+from tests.quadrature import information_through_noise, noise_entropy
 
 # I(S; S + Z) in nats for S = +-1 and tanh neurons on {-3, -1, 1, 3}, by quadrature.
 TWO_POINTS = {
@@ -23,35 +24,17 @@ NEURONS = {(1, 0): 1.1020565353, (2, -4): 0.5729621820, (20, -40): 0.5623351446}
 ROUNDING = 1e-6
 
 
-def _noise_entropy(dim, std):
-    return dim / 2 * math.log(2 * math.pi * math.e * std**2)
-
-
-def _quadrature(centres, std):
-    """I(S; S + Z) in nats of centres on a line, by adaptive quadrature in float64."""
-    centres = np.asarray(centres, np.float64)
-
-    def integrand(t):
-        p = np.mean(stats.norm.pdf(t, centres, std))
-        return -p * np.log(p) if p > 0 else 0.0
-
-    low, high = centres.min() - 12 * std, centres.max() + 12 * std
-    points = np.unique(centres)
-    h = integrate.quad(integrand, low, high, points=points, limit=2000, epsabs=1e-10)[0]
-    return h - _noise_entropy(1, std)
-
-
 @pytest.mark.parametrize("std", TWO_POINTS)
-def test_two_points_have_the_entropy_of_quadrature(key, std):
+def test_two_points_have_the_entropy_ofinformation_through_noise(key, std):
     # At 0.25 the two overlap 4 sigma out, and about 1e-4 of the draws see it: 400,000
     # of each let some 80 do so, enough for the standard error to be one.
     centres = jnp.array([[-1.0], [1.0]])
     estimate = propagation.mixture_entropy(
         key, centres, noise_std=std, num_draws=400_000
     )
-    error = float(estimate.value) - _noise_entropy(1, std) - TWO_POINTS[std]
+    error = float(estimate.value) - noise_entropy(1, std) - TWO_POINTS[std]
     assert abs(error) < 3 * float(estimate.standard_error) + ROUNDING
-    assert abs(TWO_POINTS[std] - _quadrature([-1, 1], std)) < 1e-8
+    assert abs(TWO_POINTS[std] - information_through_noise([-1, 1], std)) < 1e-8
 
 
 def test_corners_of_a_cube_have_dim_times_the_entropy(key):
@@ -59,7 +42,7 @@ def test_corners_of_a_cube_have_dim_times_the_entropy(key):
     estimate = propagation.mixture_entropy(
         key, corners.astype(np.float32), noise_std=1.0, num_draws=2_000
     )
-    error = float(estimate.value) - _noise_entropy(5, 1) - 5 * TWO_POINTS[1.0]
+    error = float(estimate.value) - noise_entropy(5, 1) - 5 * TWO_POINTS[1.0]
     assert abs(error) < 3 * float(estimate.standard_error) + ROUNDING
 
 
@@ -87,13 +70,13 @@ def test_a_noisy_tanh_neuron_has_its_information(key, weight, bias):
 def test_information_about_labels_is_a_difference_of_entropies(key):
     centres = np.array([-1.0, 0.1, 0.5, 1.2], np.float32)
     labels = np.array([0, 1, 0, 1])
-    truth = _quadrature(centres, 0.3) - np.mean(
-        [_quadrature(centres[labels == label], 0.3) for label in (0, 1)]
+    truth = information_through_noise(centres, 0.3) - np.mean(
+        [information_through_noise(centres[labels == label], 0.3) for label in (0, 1)]
     )
     for given in (labels, np.eye(2, dtype=np.float32)[labels]):
         layer = _four_points(key, centres, given, 0.3)
         assert abs(float(layer.i_ty) - truth) < 3 * float(layer.i_ty_error)
-        error = float(layer.i_xt) - _quadrature(centres, 0.3)
+        error = float(layer.i_xt) - information_through_noise(centres, 0.3)
         assert abs(error) < 3 * float(layer.i_xt_error)
 
 
@@ -173,7 +156,7 @@ def test_nothing_cancels_far_from_the_origin_and_with_little_noise(key):
         key, (pair + offset).astype(np.float32), **options
     )
     np.testing.assert_allclose(far.value, near.value, atol=ROUNDING * 10)
-    error = float(near.value) - _noise_entropy(1, std) - TWO_POINTS[1.0]
+    error = float(near.value) - noise_entropy(1, std) - TWO_POINTS[1.0]
     assert abs(error) < 3 * float(near.standard_error) + 10 * ROUNDING
 
 
@@ -230,7 +213,7 @@ def _replicated(keys, num_replicas, num_draws, shift=None):
 
 
 def test_replicas_enclose_the_truth_and_know_their_error(key):
-    truth = _quadrature([-1.0, 1.0], math.hypot(SPREAD, STD))
+    truth = information_through_noise([-1.0, 1.0], math.hypot(SPREAD, STD))
     num_repeats, num_replicas = 400, 12
     keys = jax.random.split(key, num_repeats + 1)
     # The last one is not finite.
