@@ -10,6 +10,7 @@ from ibjax import (
     results,
     training,
 )
+from ibjax.sweeps.replay import replay
 from ibjax.sweeps.runs import snapshot_epochs
 from ibjax.sweeps.seeds import sweep
 from ibjax.training import gradients, objectives
@@ -27,6 +28,7 @@ __all__ = [
     "networks",
     "objectives",
     "probes",
+    "replay",
     "results",
     "snapshot_epochs",
     "sweep",

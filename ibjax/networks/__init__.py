@@ -1,5 +1,6 @@
 """Networks: pure functions of their parameters, from widths or from a flax module."""
 
+from ibjax.networks.described import from_description
 from ibjax.networks.from_flax import from_flax
 from ibjax.networks.mlp import ACTIVATIONS, INITIALIZERS, mlp
 from ibjax.networks.network import Layer, Network, NetworkState
@@ -11,6 +12,7 @@ __all__ = [
     "Layer",
     "Network",
     "NetworkState",
+    "from_description",
     "from_flax",
     "mlp",
     "noisy",

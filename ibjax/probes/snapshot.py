@@ -146,7 +146,9 @@ def take_snapshot(
     *hidden, output = network.activations(params, measured.x)
     logits = output if measured is task else _all_outputs(params, task, network)
     if network.output == "softmax":
-        output = _softmax(output)
+        # Rounded alike whatever else is measured: merged with the losses' logarithms, a
+        # probability near one may be another float, which falls into another bin.
+        output = _softmax(lax.optimization_barrier(output))
     key = measuring_key(key)
     # Streams of their own; what callers fold in are small numbers.
     key_gradients = jax.random.fold_in(key, 2**31)

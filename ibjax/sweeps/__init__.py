@@ -3,13 +3,16 @@
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
+from ibjax.sweeps.replay import Replay, replay
 from ibjax.sweeps.runs import Progress, snapshot_epochs
 from ibjax.sweeps.seeds import sweep, sweep_trainable
 
 __all__ = [
     "Cell",
     "Progress",
+    "Replay",
     "network_trainable",
+    "replay",
     "seed_key",
     "snapshot_epochs",
     "sweep",

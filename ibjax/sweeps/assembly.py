@@ -151,6 +151,7 @@ def attributes(
     configuration: dict[str, Any],
     *,
     devices: Sequence[jax.Device],
+    block: int,
     wall_seconds: float,
     compile_seconds: float,
 ) -> dict[str, Any]:
@@ -161,6 +162,7 @@ def attributes(
         "configuration": json.dumps(configuration),
         "versions": json.dumps(package_versions()),
         "devices": describe_devices(devices),
+        "block": block,
         "wall_seconds": wall_seconds,
         "compile_seconds": compile_seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

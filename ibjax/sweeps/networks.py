@@ -25,7 +25,7 @@ from ibjax.training.loop import objective_of
 from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
-__all__ = ["NetworkFn", "network_trainable"]
+__all__ = ["NetworkFn", "made_of", "network_trainable", "number_names"]
 
 NetworkFn = Callable[..., Network]
 """``network(*, noise_std) -> Network``: a network of numbers that a sweep varies."""
@@ -98,7 +98,7 @@ def network_trainable(
         task, chosen = data
         if chosen is None:
             chosen = config
-        return task, _made(network, numbers), _made(chosen, numbers)
+        return task, made_of(network, numbers), made_of(chosen, numbers)
 
     def init(key, data, numbers):
         task, network, config = of(data, numbers)
@@ -171,7 +171,7 @@ def network_trainable(
     )
 
 
-def _made(made: Any, numbers: dict[str, jax.Array]) -> Any:
+def made_of(made: Any, numbers: dict[str, jax.Array]) -> Any:
     """A network or a configuration, from the numbers that it takes."""
     if isinstance(made, Network):
         return made
@@ -186,7 +186,7 @@ def _shown(made: Any, varied: Sequence[str]) -> Any:
     found: list[Any] = []
 
     def make(numbers):
-        found.append(_made(made, numbers))
+        found.append(made_of(made, numbers))
         return jnp.zeros(())
 
     jax.eval_shape(
@@ -209,6 +209,14 @@ def _keywords(made: Any) -> set[str]:
     return set(inspect.signature(made).parameters)
 
 
+def number_names(network: Any, config: Any, objective: ObjectiveFn | None) -> set[str]:
+    """Names of the numbers that what is trained takes, which a sweep may vary."""
+    known = _keywords(network) | _keywords(config)
+    if objective is not None:
+        known |= as_objective(objective).keywords - {"network"}
+    return known
+
+
 def _required(made: Any) -> set[str]:
     """Names of those without a default."""
     if isinstance(made, Network | training.TrainConfig):
@@ -218,12 +226,10 @@ def _required(made: Any) -> set[str]:
 
 
 def _check_varied(varied, network, config, objective, probes) -> None:
-    known, needed = _keywords(network) | _keywords(config), _required(network)
-    needed |= _required(config)
+    known = number_names(network, config, objective)
+    needed = _required(network) | _required(config)
     if objective is not None:
-        objective = as_objective(objective)
-        known |= objective.keywords - {"network"}
-        needed |= objective.required - {"network"}
+        needed |= as_objective(objective).required - {"network"}
     read = {name for probe in probes for name in probe.numbers}
     known, needed = known | read, needed | read
     unused = [name for name in varied if name not in known]

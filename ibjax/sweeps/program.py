@@ -107,7 +107,8 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
       seed: Number of the seed.
 
     Returns:
-      The key that :func:`ibjax.training.train` needs to train that very network.
+      The key with which :func:`ibjax.training.train` trains that network, to rounding;
+      :func:`ibjax.replay` gives it to the last bit.
     """
     return jax.random.fold_in(key, seed)
 

@@ -266,6 +266,7 @@ def sweep_trainable(
                 trainable,
                 own_configuration,
                 devices=layout.devices,
+                block=layout.block,
                 wall_seconds=run.wall_seconds / len(places),
                 compile_seconds=run.compile_seconds / len(places),
             )
