@@ -7,6 +7,7 @@ from ibjax import (
     measures,
     networks,
     probes,
+    representations,
     results,
     training,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "objectives",
     "probes",
     "replay",
+    "representations",
     "results",
     "snapshot_epochs",
     "sweep",

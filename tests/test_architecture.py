@@ -29,7 +29,7 @@ ALLOWED = {
     "training": {"compilation", "datasets", "networks", "numerics"},
     **dict.fromkeys(
         _FAMILIES,
-        {"compilation", "datasets", "measures", "networks", "numerics", "training"},
+        _ESTIMATION - {"bottleneck"} | {"networks", "numerics", "training"},
     ),
     "probes": _RUNNING,
     "results": {"bottleneck.bounds", "measures"},

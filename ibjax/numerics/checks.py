@@ -203,6 +203,17 @@ def positive(name: str, value: Value) -> Value:
     return _number(name, value, "be one positive number", lambda v: 0 < v < np.inf)
 
 
+def all_positive(name: str, value: Any) -> Any:
+    """Check that an array, if its values are known, holds positive numbers alone."""
+    found = numeric(name, value)
+    if not is_traced(found):
+        values = np.asarray(found)
+        if not np.all(values > 0):
+            least = "NaN" if np.isnan(values).any() else values.min()
+            raise ValueError(f"{name} must hold positive numbers, got {least}")
+    return found
+
+
 def not_negative(name: str, value: Value) -> Value:
     """Check that a value is one finite number, zero or above."""
     return _number(name, value, "be one number from 0 on", lambda v: 0 <= v < np.inf)

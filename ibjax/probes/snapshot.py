@@ -153,7 +153,8 @@ def take_snapshot(
     # Streams of their own; what callers fold in are small numbers.
     key_gradients = jax.random.fold_in(key, 2**31)
     num_train = training.num_train_rows(task, config)
-    options = {"objective": objective, "numbers": numbers, "num_rows": num_train}
+    given = {**numbers, "epoch": jnp.asarray(epoch)}
+    options = {"objective": objective, "numbers": given, "num_rows": num_train}
     arguments = (key_gradients, params, rows, batches, task, network)
     return Snapshot(
         params=params,

@@ -22,7 +22,7 @@ from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
 from ibjax.training.batches import noisy_labels
 from ibjax.training.loop import objective_of
-from ibjax.training.objectives import ObjectiveFn, as_objective
+from ibjax.training.objectives import GIVEN, ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
 __all__ = ["NetworkFn", "made_of", "network_trainable", "number_names"]
@@ -122,7 +122,7 @@ def network_trainable(
             network,
             config,
             objective=objective,
-            numbers=own.numbers,
+            numbers=own.numbers | {"epoch": epoch},
         )
 
     def measure(state, own, data, batches, epoch, is_last):
@@ -213,7 +213,7 @@ def number_names(network: Any, config: Any, objective: ObjectiveFn | None) -> se
     """Names of the numbers that what is trained takes, which a sweep may vary."""
     known = _keywords(network) | _keywords(config)
     if objective is not None:
-        known |= as_objective(objective).keywords - {"network"}
+        known |= as_objective(objective).keywords - GIVEN
     return known
 
 
@@ -229,7 +229,7 @@ def _check_varied(varied, network, config, objective, probes) -> None:
     known = number_names(network, config, objective)
     needed = _required(network) | _required(config)
     if objective is not None:
-        needed |= as_objective(objective).required - {"network"}
+        needed |= as_objective(objective).required - GIVEN
     read = {name for probe in probes for name in probe.numbers}
     known, needed = known | read, needed | read
     unused = [name for name in varied if name not in known]

@@ -45,7 +45,7 @@ from ibjax.sweeps.runs import (
     progress_after,
     run_snapshots,
 )
-from ibjax.training.objectives import ObjectiveFn
+from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
 __all__ = ["check_vary", "run_configurations", "sweep", "sweep_trainable"]
@@ -133,6 +133,10 @@ def sweep(
     """
     checks.key("key", key)
     vary = check_vary(vary)
+    intervals = {} if objective is None else as_objective(objective).intervals
+    for name in vary.keys() & intervals.keys():
+        for value in vary[name]:
+            checks.in_range(name, value, intervals[name])
     trainable = network_trainable(
         task,
         network,

@@ -100,7 +100,15 @@ def train(
         batches = epoch_batches(epoch, task, config)
         draws = epoch_key(key, epoch)
         return run_epoch(
-            draws, state, rows, batches, task, network, config, objective=objective
+            draws,
+            state,
+            rows,
+            batches,
+            task,
+            network,
+            config,
+            objective=objective,
+            numbers={"epoch": epoch},
         )
 
     state = init_state(key, network, config)
@@ -177,7 +185,7 @@ def run_epoch(
       network: The network.
       config: How to train.
       objective: What to lower, see :func:`train`.
-      numbers: Numbers that the objective asks for, by name.
+      numbers: Numbers that the objective asks for, by name, ``epoch`` among them.
 
     Returns:
       The network after one step per batch.

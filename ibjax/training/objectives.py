@@ -2,15 +2,16 @@
 
 An objective is any ``objective(params, batch, key) -> loss``, or ``-> (loss, terms)``
 with named numbers that a sweep records. It may have keyword-only arguments: ``network``
-is given the network, every other one the number of that name which a sweep varies, or
-its default.
+is given the network, ``epoch`` the number of epochs done, every other one the number of
+that name which a sweep varies, or its default.
 Those here compose: ``cross_entropy() + 0.01 * orthonormal()``.
 """
 
 import dataclasses
 import inspect
 import numbers as numbers_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 
 __all__ = [
+    "GIVEN",
     "Objective",
     "ObjectiveFn",
     "as_objective",
@@ -31,6 +33,7 @@ __all__ = [
     "default_objective",
     "evaluate",
     "mean_loss",
+    "objective",
     "orthonormal",
     "orthonormality",
     "squared_error",
@@ -39,6 +42,9 @@ __all__ = [
 
 ObjectiveFn = Callable[..., Any]
 """``objective(params, batch, key) -> loss`` or ``(loss, terms)``."""
+
+GIVEN = frozenset({"epoch", "network"})
+"""Keyword arguments of an objective that are no numbers to vary."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +58,8 @@ class _Term:
     output: str | None = None
     # Whether a row of weight zero changes nothing; not known of a caller's function.
     weighs: bool = True
+    # Intervals of its numbers, by name.
+    intervals: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +99,11 @@ class Objective:
         """Names of those without a default."""
         names = {term.weight for term in self.terms if isinstance(term.weight, str)}
         return frozenset(names.union(*(_required(term.loss) for term in self.terms)))
+
+    @property
+    def intervals(self) -> dict[str, str]:
+        """Intervals that its numbers must lie in, by name, where there are any."""
+        return {k: v for term in self.terms for k, v in term.intervals}
 
     def __call__(
         self, params: Params, batch: Batch, key: jax.Array, **chosen: Any
@@ -140,6 +153,43 @@ class Objective:
         return Objective(tuple(terms))
 
     __rmul__ = __mul__
+
+
+def objective(
+    loss: ObjectiveFn,
+    name: str,
+    *,
+    targets: Sequence[str] = TARGETS,
+    output: str | None = None,
+    weighs: bool = False,
+    intervals: Mapping[str, str] = MappingProxyType({}),
+) -> Objective:
+    """An objective of a loss, with what it is for.
+
+    Args:
+      loss: ``loss(params, batch, key) -> loss`` or ``(loss, terms)``, with keyword-only
+        arguments.
+      name: All that it depends on, in words: a resumed run compares it.
+      targets: Kinds of targets that it takes, of ``ibjax.datasets.task.TARGETS``.
+      output: Meaning of the network's output that it needs; None for any.
+      weighs: Whether rows of weight zero change nothing, for certain.
+      intervals: Intervals of its numbers by name, such as ``{"beta": "[0, inf)"}``.
+
+    Returns:
+      The objective.
+
+    Example:
+      >>> sparse = objective(
+      ...     lambda params, batch, key, *, strength: strength * jnp.sum(abs(params)),
+      ...     "absolute values",
+      ...     intervals={"strength": "[0, inf)"},
+      ... )
+      >>> sparse.name, sparse.intervals
+      ('absolute values', {'strength': '[0, inf)'})
+    """
+    return Objective(
+        (_Term(1.0, loss, name, tuple(targets), output, weighs, (*intervals.items(),)),)
+    )
 
 
 def as_objective(objective: ObjectiveFn) -> Objective:

@@ -1,0 +1,67 @@
+"""Representations learned through a bottleneck: codes, their priors and objectives.
+
+A network through a Gaussian code (:func:`variational`) is a network like any other,
+trained on an objective that weighs what the code fails to tell against what it costs.
+"""
+
+from ibjax.representations.discrepancy import gaussian_mmd, median_bandwidth, mmd
+from ibjax.representations.gaussians import (
+    gaussian_kl,
+    gaussian_log_density,
+    relative_gaussian_kl,
+)
+from ibjax.representations.objectives import (
+    LIKELIHOODS,
+    RateDistortion,
+    capacity_vae,
+    ceb,
+    info_vae,
+    nonlinear_ib,
+    rate_distortion,
+    vib,
+)
+from ibjax.representations.priors import (
+    Prior,
+    class_prior,
+    gaussian_prior,
+    mixture_prior,
+    standard_prior,
+)
+from ibjax.representations.variational import (
+    COVARIANCES,
+    Posterior,
+    Variational,
+    VariationalParams,
+    encoder_width,
+    predict,
+    variational,
+)
+
+__all__ = [
+    "COVARIANCES",
+    "LIKELIHOODS",
+    "Posterior",
+    "Prior",
+    "RateDistortion",
+    "Variational",
+    "VariationalParams",
+    "capacity_vae",
+    "ceb",
+    "class_prior",
+    "encoder_width",
+    "gaussian_kl",
+    "gaussian_log_density",
+    "gaussian_mmd",
+    "gaussian_prior",
+    "info_vae",
+    "median_bandwidth",
+    "mixture_prior",
+    "mmd",
+    "nonlinear_ib",
+    "predict",
+    "rate_distortion",
+    "relative_gaussian_kl",
+    "standard_prior",
+    "variational",
+    "vib",
+]

@@ -1,0 +1,131 @@
+r"""Gaussian distributions of a code, and divergences between them, in nats.
+
+A scale is either standard deviations, one for each dimension, or the lower triangular
+factor L of a covariance :math:`L L^T`.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+from jax.typing import ArrayLike
+
+from ibjax.compilation import exact_jit
+from ibjax.numerics import checks
+
+__all__ = ["gaussian_kl", "gaussian_log_density", "relative_gaussian_kl"]
+
+_LOG_2_PI = math.log(2 * math.pi)
+
+
+def gaussian_kl(mean: ArrayLike, scale: ArrayLike) -> jax.Array:
+    r"""KL divergence of a Gaussian from the standard one, in nats.
+
+    .. math:: \tfrac12 (\mathrm{tr} \Sigma + \mu^T \mu - k - \log |\Sigma|)
+
+    Args:
+      mean: Shape ``[..., k]``.
+      scale: Standard deviations, shape ``[..., k]``, or lower triangular factors of the
+        covariances, shape ``[..., k, k]``; deviations and diagonals are positive.
+
+    Returns:
+      Divergences summed over the k dimensions, shape ``[...]``.
+
+    Raises:
+      ValueError: If shapes do not fit, or a deviation is not positive (outside of
+        ``jit``).
+
+    Example:
+      >>> print(f"{gaussian_kl(jnp.ones(1), jnp.array([0.5])):.7f}")
+      0.8181472
+    """
+    mean, scale = _checked(mean, scale)
+    return _gaussian_kl(mean, scale)
+
+
+@exact_jit
+def _gaussian_kl(mean, scale):
+    if scale.ndim == mean.ndim:
+        return jnp.sum(0.5 * (mean**2 + scale**2 - 1) - jnp.log(scale), axis=-1)
+    diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
+    squares = jnp.sum(scale**2, axis=(-2, -1)) + jnp.sum(mean**2, axis=-1)
+    return 0.5 * (squares - mean.shape[-1]) - jnp.sum(jnp.log(diagonal), axis=-1)
+
+
+def relative_gaussian_kl(
+    mean: ArrayLike, scale: ArrayLike, prior_mean: ArrayLike, prior_std: ArrayLike
+) -> jax.Array:
+    r"""KL divergence of a Gaussian from one with independent dimensions, in nats.
+
+    Args:
+      mean: Shape ``[..., k]``.
+      scale: See :func:`gaussian_kl`.
+      prior_mean: Mean of the other one, a shape that broadcasts to ``[..., k]``.
+      prior_std: Its standard deviations, positive, likewise.
+
+    Returns:
+      Divergences, shape ``[...]``.
+
+    Raises:
+      ValueError: As :func:`gaussian_kl`.
+
+    Example:
+      >>> value = relative_gaussian_kl(jnp.ones(2), jnp.ones(2), jnp.ones(2), 1.0)
+      >>> print(value)
+      0.0
+    """
+    mean, scale = _checked(mean, scale)
+    checks.all_positive("prior_std", prior_std)
+    prior_mean, prior_std = (
+        jnp.broadcast_to(jnp.asarray(array, mean.dtype), mean.shape)
+        for array in (prior_mean, prior_std)
+    )
+    # In the prior's units the prior is the standard Gaussian.
+    per_row = prior_std[..., None] if scale.ndim > mean.ndim else prior_std
+    return _gaussian_kl((mean - prior_mean) / prior_std, scale / per_row)
+
+
+def gaussian_log_density(z: ArrayLike, mean: ArrayLike, scale: ArrayLike) -> jax.Array:
+    """Logarithm of a Gaussian density.
+
+    Args:
+      z: Points, shape ``[..., k]``.
+      mean: Mean, of the same shape.
+      scale: See :func:`gaussian_kl`.
+
+    Returns:
+      Log densities in nats, shape ``[...]``.
+
+    Raises:
+      ValueError: As :func:`gaussian_kl`, or if ``z`` has another shape.
+
+    Example:
+      >>> print(f"{gaussian_log_density(jnp.zeros(2), jnp.zeros(2), jnp.ones(2)):.4f}")
+      -1.8379
+    """
+    mean, scale = _checked(mean, scale)
+    z = checks.shape("z", checks.jax_array("z", z), mean.shape)
+    return _log_density(z, mean, scale)
+
+
+@exact_jit
+def _log_density(z, mean, scale):
+    if scale.ndim == mean.ndim:
+        standard, diagonal = (z - mean) / scale, scale
+    else:
+        standard = solve_triangular(scale, (z - mean)[..., None], lower=True)[..., 0]
+        diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
+    return -jnp.sum(0.5 * (standard**2 + _LOG_2_PI) + jnp.log(diagonal), axis=-1)
+
+
+def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    mean, scale = checks.jax_array("mean", mean), checks.jax_array("scale", scale)
+    if mean.ndim == 0:
+        raise ValueError("mean must be of shape [..., k], got a single number")
+    diagonal, full = mean.shape, (*mean.shape, mean.shape[-1])
+    checks.shape("scale", scale, diagonal, full, why="for the mean's")
+    is_full = scale.ndim > mean.ndim
+    stds = jnp.diagonal(scale, axis1=-2, axis2=-1) if is_full else scale
+    checks.all_positive("scale", stds)
+    return mean, scale

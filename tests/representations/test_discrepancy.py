@@ -1,0 +1,78 @@
+"""The maximum mean discrepancy against its definition and known Gaussians."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax.representations import gaussian_mmd, median_bandwidth, mmd
+
+RNG = np.random.default_rng(1)
+
+
+def _by_definition(x, y, bandwidth):
+    def kernel(a, b):
+        squared = ((a[:, None] - b[None]) ** 2).sum(-1)
+        return np.exp(-squared / (2 * bandwidth**2))
+
+    off = ~np.eye(len(x), dtype=bool), ~np.eye(len(y), dtype=bool)
+    within = kernel(x, x)[off[0]].mean() + kernel(y, y)[off[1]].mean()
+    return within - 2 * kernel(x, y).mean()
+
+
+def test_definition():
+    # Far from zero: what is centred loses nothing.
+    x, y = RNG.normal(size=(40, 3)) + 50, RNG.normal(size=(30, 3)) + 50.5
+    expected = [_by_definition(x, y, b) for b in (0.5, 2.0)]
+    for bandwidth, value in zip((0.5, 2.0), expected, strict=True):
+        # Distances are of size ten, and an offset of 50 is rounded to 4e-6.
+        np.testing.assert_allclose(mmd(x, y, bandwidth=bandwidth), value, atol=2e-6)
+    both = mmd(x, y, bandwidth=jnp.array([0.5, 2.0]))
+    np.testing.assert_allclose(both, np.mean(expected), atol=2e-6)
+
+
+@pytest.mark.parametrize("dim, expected", [(2, 0.2447336), (20, 0.0060987)])
+def test_closed_form(dim, expected):
+    bandwidth = dim / np.sqrt(2)
+    mean = np.zeros(dim)
+    mean[0] = 1
+    found = gaussian_mmd(mean, 0.25, bandwidth=bandwidth)
+    np.testing.assert_allclose(found, expected, atol=5e-8, rtol=0)
+
+
+def test_unbiased_for_gaussians():
+    mean, variance, bandwidth = jnp.array([1.0, 0.0]), 0.25, 1.0
+    z = jax.random.normal(jax.random.key(0), (200, 2, 50, 2))
+    x, y = jnp.sqrt(variance) * z[:, 0], z[:, 1]
+    x = x.at[..., 0].add(1.0)
+    values = jax.vmap(lambda x, y: mmd(x, y, bandwidth=bandwidth))(x, y)
+    error = jnp.std(values) / jnp.sqrt(len(values))
+    expected = gaussian_mmd(mean, variance, bandwidth=bandwidth)
+    assert abs(jnp.mean(values) - expected) < 4 * error
+    # The biased one would be off by (1 - E k) (1/m + 1/n), ten times the error.
+    assert 4 * error < 0.5 * (1 / 50 + 1 / 50)
+
+
+def test_equal_gaussians_have_none():
+    assert gaussian_mmd(jnp.zeros(3), 1.0, bandwidth=2.0) == 0
+
+
+def test_median_of_pairs():
+    x = RNG.normal(size=(25, 2))
+    rows, columns = np.triu_indices(25, 1)
+    expected = np.median(np.linalg.norm(x[rows] - x[columns], axis=1))
+    np.testing.assert_allclose(median_bandwidth(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x, y, bandwidth, message",
+    [
+        (np.ones(3), np.ones((3, 1)), 1.0, "x must have shape"),
+        (np.ones((1, 2)), np.ones((3, 2)), 1.0, "the number of samples of x must"),
+        (np.ones((3, 2)), np.ones((3, 1)), 1.0, "y must have shape"),
+        (np.ones((3, 2)), np.ones((3, 2)), 0.0, "bandwidth must hold positive"),
+    ],
+)
+def test_refusals(x, y, bandwidth, message):
+    with pytest.raises(ValueError, match=message):
+        mmd(x, y, bandwidth=bandwidth)
