@@ -38,7 +38,7 @@ def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks():
         dim=1,
     )
     num_steps = 2000
-    schedule = optax.cosine_decay_schedule(0.02, num_steps)
+    schedule = optax.cosine_decay_schedule(0.05, num_steps)
     dataset = sweep(
         KEY,
         datasets.make_task(x, targets=y),
@@ -52,14 +52,14 @@ def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks():
         snapshots=[num_steps],
         probes=[_exact_of_a_linear_code],
     )
-    # Draws move the rate of one network by 1e-3 (four measured), of eight by a third.
+    # Draws move the rate of one network by 1e-3 or 2e-3 (measured), their mean by less.
     ends = dataset.isel(epoch=-1).mean("seed")
     rate, distortion = ends.exact_rate.values, ends.exact_distortion.values
     expected = 0.5 * np.log(2 * np.pi) + 0.5 * left
     np.testing.assert_allclose(rate, [point.i_xt for point in curve], atol=1e-3)
     np.testing.assert_allclose(distortion, expected, atol=1e-3)
     assert rate[0] < 1e-3  # Below the critical beta, 1 / rho**2, nothing is told.
-    # The second input tells nothing of Y. Near one a weight, its noise is as the rate's.
+    # The second input tells nothing of Y; its weight is as noisy as the rate.
     assert abs(dataset.direction.values[1:]).max() < 0.03
 
 

@@ -147,7 +147,7 @@ def test_draws_of_priors_are_theirs():
 
 
 def test_the_best_prior_makes_the_rate_the_information():
-    """Of a linear Gaussian code: another prior costs its divergence from the marginal."""
+    """Of a linear Gaussian code: another prior costs what it is off the marginal."""
     x = np.random.default_rng(1).normal(size=(200_000, 1))
     weight, std = 1.5, 0.8
     mean = jnp.asarray(weight * x, jnp.float32)
