@@ -29,6 +29,7 @@ from ibjax.probes.layers import (
     target_information,
 )
 from ibjax.probes.probe import Probe
+from ibjax.probes.representations import code_bounds, code_mixture
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
 from ibjax.training.trainable import Variable
@@ -39,6 +40,8 @@ __all__ = [
     "Variable",
     "bin_edges",
     "bin_width",
+    "code_bounds",
+    "code_mixture",
     "default_probes",
     "gradients",
     "kde_bounds",

@@ -10,6 +10,7 @@ from ibjax.representations.gaussians import (
     gaussian_log_density,
     relative_gaussian_kl,
 )
+from ibjax.representations.information import CodeInformation, code_information
 from ibjax.representations.objectives import (
     LIKELIHOODS,
     RateDistortion,
@@ -39,6 +40,7 @@ from ibjax.representations.variational import (
 
 __all__ = [
     "COVARIANCES",
+    "CodeInformation",
     "LIKELIHOODS",
     "Posterior",
     "Prior",
@@ -48,6 +50,7 @@ __all__ = [
     "capacity_vae",
     "ceb",
     "class_prior",
+    "code_information",
     "encoder_width",
     "gaussian_kl",
     "gaussian_log_density",

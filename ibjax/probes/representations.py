@@ -1,0 +1,199 @@
+"""Rate, distortion and errors of networks through a code, at a snapshot."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ibjax.estimators import LayerInformation
+from ibjax.numerics import checks
+from ibjax.probes.probe import Probe
+from ibjax.probes.snapshot import Snapshot
+from ibjax.representations.information import code_information
+from ibjax.representations.objectives import rate_distortion
+from ibjax.representations.variational import Variational, predict
+from ibjax.training.trainable import Variable
+
+__all__ = ["code_bounds", "code_mixture"]
+
+# One key for each: what one draws tells nothing of what another draws.
+_BOUNDS, _MIXTURE = 100, 101
+_ROWS_AT_ONCE = 1000
+
+
+def code_bounds(
+    model: Variational, *, num_draws: int = 12, most_rows: int = 10_000
+) -> Probe:
+    r"""What the code of a classifier costs and tells, on training and on test rows.
+
+    For each split, ``train_`` and ``test_``: ``rate``, an upper bound on I(X;Z), and
+    ``distortion`` in nats, with one draw of every code; ``error_one_draw``, the share
+    of inputs whose class one draw misses, and ``error``, that of the mean of several
+    draws' probabilities. As the estimator ``variational`` it returns the rate and H(Y)
+    less the distortion, a lower bound on I(Z;Y), of the test rows, for the layer of the
+    code; other layers are NaN. H(Y) is that of the test rows.
+
+    Args:
+      model: The network, whose output is logits.
+      num_draws: Draws that ``error`` is of; Alemi et al. take 12.
+      most_rows: Rows of each split to measure on at most, the first ones in the
+        network's order.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a number is not positive, or the model's output is no logits.
+
+    Example:
+      >>> from ibjax import networks
+      >>> from ibjax.representations import variational
+      >>> encoder = networks.mlp([12, 4], output="linear")
+      >>> model = variational(encoder, networks.mlp([2, 2]), dim=2)
+      >>> code_bounds(model).labels
+      {'variational': 'rate and H(Y) less the distortion of the code'}
+    """
+    checks.count("num_draws", num_draws)
+    checks.count("most_rows", most_rows)
+    checks.one_of("the model's output", model.network.output, ["softmax"])
+
+    def measure(snapshot):
+        key = jax.random.fold_in(snapshot.key, _BOUNDS)
+        num_train, num_test = snapshot.num_train, snapshot.num_test
+        found = {}
+        for number, (split, start, size) in enumerate(
+            (("train", 0, num_train), ("test", num_train, num_test))
+        ):
+            rows = snapshot.rows[start : start + min(size, most_rows)]
+            values = _of_rows(
+                jax.random.fold_in(key, number), snapshot, rows, model, num_draws
+            )
+            found |= {f"{split}_{name}": value for name, value in values.items()}
+        h_y = _entropy_of_rows(snapshot, num_train, min(num_test, most_rows))
+        found["variational"] = _of_code(
+            model, found["test_rate"], h_y - found["test_distortion"]
+        )
+        return found
+
+    split_variables = {
+        f"{split}_{name}": Variable((), units, f"{words} of {split} rows")
+        for split in ("train", "test")
+        for name, units, words in (
+            ("rate", "nats", "rate of the code"),
+            ("distortion", "nats", "distortion of the code"),
+            ("error_one_draw", "1", "share of wrong classes, one draw of the code,"),
+            ("error", "1", f"share of wrong classes, mean of {num_draws} draws,"),
+        )
+    }
+    return Probe(
+        measure,
+        {"variational": "rate and H(Y) less the distortion of the code"},
+        {"code_bounds": {"draws": num_draws, "rows": most_rows}},
+        split_variables,
+    )
+
+
+def code_mixture(
+    model: Variational, *, num_samples: int = 2000, last_only: bool = True
+) -> Probe:
+    """I(X;Z) and I(Z;Y) of the code without a prior, as the estimator ``mixture``.
+
+    See :func:`ibjax.representations.code_information`; the first measured inputs are
+    taken. Standard errors are ``mixture_i_xt_error`` and ``mixture_i_ty_error``.
+
+    Args:
+      model: The network.
+      num_samples: Inputs to take; all pairs are held against each other.
+      last_only: Whether to measure at the last snapshot only.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If ``num_samples`` is not positive.
+
+    Example:
+      >>> from ibjax import networks
+      >>> from ibjax.representations import variational
+      >>> encoder = networks.mlp([12, 4], output="linear")
+      >>> model = variational(encoder, networks.mlp([2, 2]), dim=2)
+      >>> code_mixture(model).labels
+      {'mixture': 'codes as a mixture of 2000 Gaussians'}
+    """
+    checks.count("num_samples", num_samples)
+
+    def measure(snapshot):
+        task = snapshot.measured
+        found = code_information(
+            jax.random.fold_in(snapshot.key, _MIXTURE),
+            model.encode(snapshot.params, task.x[:num_samples]),
+            task.labels[:num_samples],
+            num_classes=task.num_classes,
+        )
+        return {
+            "mixture": _of_code(model, found.i_xz, found.i_zy),
+            "mixture_i_xt_error": found.i_xz_error,
+            "mixture_i_ty_error": found.i_zy_error,
+        }
+
+    return Probe(
+        measure,
+        {"mixture": f"codes as a mixture of {num_samples} Gaussians"},
+        {"code_mixture": num_samples},
+        {
+            f"mixture_{name}_error": Variable((), "nats", f"standard error of {words}")
+            for name, words in (("i_xt", "I(X;Z)"), ("i_ty", "I(Z;Y)"))
+        },
+        last_only=last_only,
+    )
+
+
+def _of_rows(key, snapshot: Snapshot, rows, model, num_draws):
+    """Means over rows, a part of them at a time."""
+    size = min(_ROWS_AT_ONCE, len(rows))
+    if not size:
+        names = ("rate", "distortion", "error_one_draw", "error")
+        return dict.fromkeys(names, jnp.float32(jnp.nan))
+    num_parts = -(-len(rows) // size)
+    places = jnp.arange(num_parts * size).reshape(num_parts, size)
+
+    def one_part(part):
+        number, places = part
+        weights = (places < len(rows)).astype(jnp.float32)
+        batch = snapshot.task.batch(rows[jnp.minimum(places, len(rows) - 1)], weights)
+        key_bounds, key_one, key_mean = jax.random.split(
+            jax.random.fold_in(key, number), 3
+        )
+        bounds = rate_distortion(key_bounds, snapshot.params, batch, model=model)
+        label = jnp.argmax(batch.targets, axis=1)
+
+        def error(key, num_samples):
+            p = predict(
+                key, snapshot.params, batch.x, model=model, num_samples=num_samples
+            )
+            wrong = jnp.argmax(p, axis=1) != label
+            return jnp.sum(wrong * weights) / jnp.sum(weights)
+
+        return jnp.sum(weights), {
+            "rate": bounds.rate,
+            "distortion": bounds.distortion,
+            "error_one_draw": error(key_one, 1),
+            "error": error(key_mean, num_draws),
+        }
+
+    sizes, values = lax.map(one_part, (jnp.arange(num_parts), places))
+    return jax.tree.map(lambda v: jnp.sum(v * sizes) / jnp.sum(sizes), values)
+
+
+def _entropy_of_rows(snapshot: Snapshot, start: int, size: int) -> jax.Array:
+    rows = snapshot.rows[start : start + size]
+    p = jnp.mean(snapshot.task.batch(rows).targets, axis=0)
+    return -jnp.sum(jax.scipy.special.xlogy(p, p))
+
+
+def _of_code(model: Variational, i_xt, i_ty) -> LayerInformation:
+    """Information of the code, NaN for all other layers."""
+    names = model.network.layer_names
+    is_code = jnp.array([name == f"code {model.dim}" for name in names])
+    return LayerInformation(
+        jnp.where(is_code, i_xt, jnp.nan), jnp.where(is_code, i_ty, jnp.nan)
+    )

@@ -1,0 +1,91 @@
+"""Probes of networks through a code, in a sweep, against what they are made of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax import TrainConfig, datasets, networks, probes, replay, sweep
+from ibjax import representations as r
+
+KEY = jax.random.key(0)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 3)).astype(np.float32)
+TASK = datasets.make_task(X, (X[:, 0] > 0).astype(int), num_measured=30)
+MODEL = r.variational(
+    networks.mlp([3, 6, 4], "relu", output="linear"), networks.mlp([2, 2]), dim=2
+)
+CONFIG = TrainConfig(
+    learning_rate=0.03, batch_size=20, train_fraction=60 / 90, split="ordered"
+)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return sweep(
+        KEY,
+        TASK,
+        MODEL.network,
+        CONFIG,
+        objective=r.vib(MODEL),
+        vary={"beta": [1e-3, 10.0]},
+        num_seeds=2,
+        snapshots=[0, 40],
+        probes=[probes.code_bounds(MODEL), probes.code_mixture(MODEL, num_samples=30)],
+    )
+
+
+def test_bounds_hold(dataset):
+    code = dataset.isel(layer=dataset.layer_name.values.tolist().index("code 2"))
+    last = code.isel(epoch=-1)
+    rate = last.i_xt.sel(estimator="variational")
+    np.testing.assert_array_equal(rate, last.test_rate)
+    mixture = last.i_xt.sel(estimator="mixture")
+    error = last.mixture_i_xt_error
+    assert (rate > mixture - 4 * error).all()
+    told = last.i_ty.sel(estimator="variational")
+    assert (told < last.i_ty.sel(estimator="mixture") + 0.2).all()
+    # A price of ten nats a nat leaves nothing; one of 1e-3 all that the label needs.
+    assert (last.test_rate.sel(beta=10.0) < 0.02).all()
+    assert (last.train_error.sel(beta=1e-3) < 0.1).all()
+    # The mixture is measured at the end alone, and other layers are not.
+    assert code.i_xt.sel(estimator="mixture").isel(epoch=0).isnull().all()
+    assert dataset.i_xt.isel(epoch=-1).notnull().sum("layer").max() == 1
+
+
+def test_numbers_are_those_of_the_parts(dataset):
+    cell = dataset.sel(beta=1e-3)
+    found = replay(
+        cell,
+        1,
+        40,
+        task=TASK,
+        network=MODEL.network,
+        config=CONFIG,
+        objective=r.vib(MODEL),
+    )
+    for split, rows in (("train", found.rows[:60]), ("test", found.rows[60:])):
+        posterior = MODEL.encode(found.params, jnp.asarray(X[rows]))
+        expected = jnp.mean(r.gaussian_kl(*posterior))
+        value = cell[f"{split}_rate"].sel(seed=1, epoch=40)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+        p = r.predict(
+            KEY, found.params, jnp.asarray(X[rows]), model=MODEL, num_samples=2000
+        )
+        wrong = np.mean(np.argmax(p, 1) != np.asarray(TASK.labels)[rows])
+        # Of twelve draws a class that is nearly even may go either way.
+        assert abs(cell[f"{split}_error"].sel(seed=1, epoch=40) - wrong) < 0.1
+
+
+def test_refusals():
+    autoencoder = r.variational(
+        networks.mlp([3, 4], output="linear"),
+        networks.mlp([2, 3], output="linear"),
+        dim=2,
+    )
+    with pytest.raises(ValueError, match="the model's output must be one of softmax"):
+        probes.code_bounds(autoencoder)
+    with pytest.raises(ValueError, match="num_draws must be a whole number"):
+        probes.code_bounds(MODEL, num_draws=0)
+    with pytest.raises(ValueError, match="num_samples must be a whole number"):
+        probes.code_mixture(MODEL, num_samples=0)

@@ -1,0 +1,68 @@
+"""Information of a code against quadrature."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax.representations import Posterior, code_information
+from tests.quadrature import information_through_noise
+
+KEY = jax.random.key(0)
+RNG = np.random.default_rng(0)
+MEANS = RNG.normal(size=(300, 1))
+LABELS = jnp.asarray((MEANS[:, 0] > 0.3).astype(int))
+
+
+@pytest.mark.parametrize("std", [0.05, 0.5])
+def test_one_dimension_by_quadrature(std):
+    posterior = Posterior(jnp.asarray(MEANS), jnp.full((300, 1), std))
+    found = code_information(KEY, posterior, LABELS, num_classes=2)
+    expected = information_through_noise(MEANS[:, 0], std)
+    assert abs(found.i_xz - expected) < 4 * found.i_xz_error
+    # I(Z;Y) = I(X;Z) - I(X;Z|Y).
+    within = [
+        np.mean(LABELS == y) * information_through_noise(MEANS[LABELS == y, 0], std)
+        for y in (0, 1)
+    ]
+    assert abs(found.i_zy - (expected - sum(within))) < 4 * found.i_zy_error
+    assert found.i_xz_error < 0.1 and found.i_zy_error < 0.1
+
+
+def test_deviations_of_their_own_and_full_covariances():
+    mean = jnp.asarray(RNG.normal(size=(300, 2)))
+    stds = jnp.asarray(np.exp(RNG.normal(size=(300, 2)) - 1))
+    factors = stds[..., None] * jnp.eye(2)[None]
+    diagonal, full = (
+        code_information(KEY, Posterior(mean, scale), LABELS, num_classes=2)
+        for scale in (stds, factors)
+    )
+    np.testing.assert_allclose(full, diagonal, atol=1e-5)
+    # By its definition, in float64.
+    z = np.asarray(Posterior(mean, stds).sample(KEY), np.float64)
+    m, s = np.asarray(mean, np.float64), np.asarray(stds, np.float64)
+    logs = -(((z[:, None] - m[None]) / s[None]) ** 2).sum(-1) / 2 - np.log(s).sum(1)
+    densities = np.exp(logs - np.diag(logs)[:, None])
+    np.testing.assert_allclose(
+        diagonal.i_xz, -np.log(densities.mean(1)).mean(), rtol=1e-4
+    )
+
+
+def test_codes_apart_tell_inputs_and_labels():
+    posterior = Posterior(1e3 * jnp.asarray(MEANS), jnp.full((300, 1), 1e-4))
+    found = code_information(KEY, posterior, LABELS, num_classes=2)
+    share = float(LABELS.mean())
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    # Means of 300 numbers of float32.
+    np.testing.assert_allclose(found.i_xz, np.log(300), rtol=1e-5)
+    np.testing.assert_allclose(found.i_zy, entropy, rtol=1e-5)
+
+
+def test_refusals():
+    posterior = Posterior(jnp.zeros((3, 1)), jnp.ones((3, 1)))
+    with pytest.raises(ValueError, match="labels must have shape"):
+        code_information(KEY, posterior, jnp.zeros(2, int), num_classes=2)
+    with pytest.raises(ValueError, match="labels must lie in"):
+        code_information(KEY, posterior, jnp.array([0, 1, 2]), num_classes=2)
+    with pytest.raises(TypeError, match="labels must be integers"):
+        code_information(KEY, posterior, jnp.zeros(3), num_classes=2)
