@@ -35,8 +35,12 @@ def dataset():
     )
 
 
+def _layer(dataset):
+    return dataset.isel(beta=0).layer_name.values.tolist().index("code 2")
+
+
 def test_bounds_hold(dataset):
-    code = dataset.isel(layer=dataset.layer_name.values.tolist().index("code 2"))
+    code = dataset.isel(layer=_layer(dataset))
     last = code.isel(epoch=-1)
     rate = last.i_xt.sel(estimator="variational")
     np.testing.assert_array_equal(rate, last.test_rate)
