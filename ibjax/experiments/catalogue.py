@@ -15,6 +15,7 @@ from ibjax.experiments import (
     stochastic_convolutional,
     szt,
     training_size,
+    vib,
 )
 
 __all__ = ["EXPERIMENTS", "SWEEPS"]
@@ -36,6 +37,7 @@ EXPERIMENTS = {
         stochastic_convolutional.EXPERIMENT,
         bifurcations.EXPERIMENT,
         compression.EXPERIMENT,
+        vib.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

@@ -120,7 +120,9 @@ def rate_distortion(
     return RateDistortion(distortion, _mean(rates, batch.weights), posterior, z)
 
 
-def vib(model: Variational, *, likelihood: str = "categorical") -> Objective:
+def vib(
+    model: Variational, *, beta: float = 1e-3, likelihood: str = "categorical"
+) -> Objective:
     r"""Deep variational information bottleneck: distortion + beta rate.
 
     With inputs as their own targets it is a beta-VAE, at beta = 1 the (negative)
@@ -128,14 +130,14 @@ def vib(model: Variational, *, likelihood: str = "categorical") -> Objective:
 
     Args:
       model: The network, see :func:`ibjax.representations.variational`.
+      beta: What a nat of rate costs where a sweep does not vary ``beta``.
       likelihood: One of :data:`LIKELIHOODS`.
 
     Returns:
-      An objective of ``beta``, 1e-3 unless varied, with terms ``distortion`` and
-      ``rate``.
+      An objective of ``beta`` with terms ``distortion`` and ``rate``.
 
     Raises:
-      ValueError: If the likelihood is unknown.
+      ValueError: If beta is negative or infinite, or the likelihood unknown.
 
     References:
       Alemi et al., `Deep variational information bottleneck`, ICLR 2017. Higgins et
@@ -163,17 +165,18 @@ def vib(model: Variational, *, likelihood: str = "categorical") -> Objective:
       >>> dataset.rate.dims
       ('beta', 'seed', 'epoch')
     """
+    checks.not_negative("beta", beta)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
-    def loss(params, batch, key, *, beta=1e-3):
+    def loss(params, batch, key, *, beta=beta):
         found = _training(model, likelihood, params, batch, key)
         terms = {"distortion": found.distortion, "rate": found.rate}
         return found.distortion + beta * found.rate, terms
 
-    return _objective(loss, "vib", likelihood=likelihood)
+    return _objective(loss, "vib", f"beta {beta:g}", likelihood=likelihood)
 
 
-def ceb(model: Variational) -> Objective:
+def ceb(model: Variational, *, beta: float = 1.0) -> Objective:
     r"""Conditional entropy bottleneck: distortion + beta residual information.
 
     The rate is held against a prior for every class, so that it bounds I(X;Z|Y) =
@@ -183,32 +186,36 @@ def ceb(model: Variational) -> Objective:
 
     Args:
       model: A network whose prior is :func:`~ibjax.representations.class_prior`.
+      beta: What a nat of the residual costs where a sweep does not vary ``beta``.
 
     Returns:
-      An objective of ``beta``, 1 unless varied, with terms ``distortion`` and
-      ``residual``.
+      An objective of ``beta`` with terms ``distortion`` and ``residual``.
 
     Raises:
-      ValueError: If the prior is the same for all classes.
+      ValueError: If beta is negative or infinite, or the prior the same for all
+        classes.
 
     References:
       Fischer, `The conditional entropy bottleneck`, Entropy 2020.
     """
+    checks.not_negative("beta", beta)
     if not model.prior.needs_targets:
         raise ValueError(
             "model must have a prior for every class, such as class_prior, got "
             f"{model.prior.description}"
         )
 
-    def loss(params, batch, key, *, beta=1.0):
+    def loss(params, batch, key, *, beta=beta):
         found = _training(model, "categorical", params, batch, key)
         terms = {"distortion": found.distortion, "residual": found.rate}
         return found.distortion + beta * found.rate, terms
 
-    return _objective(loss, "ceb")
+    return _objective(loss, "ceb", f"beta {beta:g}")
 
 
-def nonlinear_ib(model: Variational, *, power: float = 1.0) -> Objective:
+def nonlinear_ib(
+    model: Variational, *, beta: float = 1e-3, power: float = 1.0
+) -> Objective:
     r"""Nonlinear information bottleneck: distortion + beta I(X;Z)^power.
 
     I(X;Z) is bounded from above by the pairs of a batch
@@ -219,23 +226,25 @@ def nonlinear_ib(model: Variational, *, power: float = 1.0) -> Objective:
 
     Args:
       model: A network whose codes share one covariance.
+      beta: The price where a sweep does not vary ``beta``.
       power: Power of the information, at least one.
 
     Returns:
-      An objective of ``beta``, 1e-3 unless varied, with terms ``distortion`` and
-      ``information``.
+      An objective of ``beta`` with terms ``distortion`` and ``information``.
 
     Raises:
-      ValueError: If ``power`` is below one, or (when called) the covariance is another.
+      ValueError: If beta is negative or infinite, ``power`` below one, or (when called)
+        the covariance another.
 
     References:
       Kolchinsky, Tracey and Wolpert, `Nonlinear information bottleneck`, Entropy 2019.
       Kolchinsky, Tracey and Van Kuyk, `Caveats for information bottleneck in
       deterministic scenarios`, ICLR 2019.
     """
+    checks.not_negative("beta", beta)
     checks.at_least("power", power, 1)
 
-    def loss(params, batch, key, *, beta=1e-3):
+    def loss(params, batch, key, *, beta=beta):
         if params.log_std is None:
             raise ValueError("model must have codes of covariance 'shared'")
         found = _training(model, "categorical", params, batch, key)
@@ -248,7 +257,9 @@ def nonlinear_ib(model: Variational, *, power: float = 1.0) -> Objective:
         terms = {"distortion": found.distortion, "information": information}
         return found.distortion + beta * information**power, terms
 
-    return _objective(loss, "nonlinear_ib", f"power {power:g}", weighs=False)
+    return _objective(
+        loss, "nonlinear_ib", f"beta {beta:g}", f"power {power:g}", weighs=False
+    )
 
 
 def capacity_vae(

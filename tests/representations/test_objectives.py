@@ -224,6 +224,8 @@ def test_likelihoods_are_scipys():
     "make, message",
     [
         (lambda: r.vib(CLASSIFIER, likelihood="poisson"), "likelihood must be one of"),
+        (lambda: r.vib(CLASSIFIER, beta=-1), "beta must be one number from 0 on"),
+        (lambda: r.nonlinear_ib(CLASSIFIER, beta=np.inf), "beta must be one number"),
         (lambda: r.nonlinear_ib(CLASSIFIER, power=0.5), "power must be at least 1"),
         (
             lambda: r.info_vae(AUTOENCODER, bandwidth=0),
@@ -246,12 +248,17 @@ def test_options_out_of_range(make, message):
         (r.vib(CLASSIFIER), LABELLED, {"beta": [-1.0]}, r"beta must lie in \[0, inf\)"),
         (r.vib(CLASSIFIER), LABELLED, {"beta": [np.inf]}, "different finite numbers"),
         (r.vib(CLASSIFIER), LABELLED, {"epoch": [1.0]}, "vary must name numbers that"),
-        (r.vib(CLASSIFIER), PIXELS, {}, "targets for vib must be one of classes"),
+        (
+            r.vib(CLASSIFIER),
+            PIXELS,
+            {},
+            "targets for vib, beta 0.001 must be one of classes",
+        ),
         (
             r.vib(CLASSIFIER, likelihood="bernoulli"),
             PIXELS,
             {},
-            "output for vib, bernoulli must be one of linear",
+            "output for vib, beta 0.001, bernoulli must be one of linear",
         ),
     ],
 )

@@ -1,0 +1,208 @@
+"""Claims of Alemi et al. (2017) about classifiers through a code."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ibjax.claims.claim import Claim, decide
+from ibjax.results.cells import cells_of
+from ibjax.results.intervals import Estimate, mean_estimate
+from ibjax.results.statistics import NATS_PER_BIT
+
+__all__ = ["Point", "points_of", "vib_claims"]
+
+# Price at which the paper's networks are best.
+_GOOD_BETA = 1e-3
+
+
+class Point(NamedTuple):
+    """Networks of one price of information, at their last snapshot.
+
+    Attributes:
+      beta: The price.
+      values: Values of every seed by name, ``[num_seeds]`` each: ``i_xz`` and ``i_zy``,
+        the bounds, and ``mixture_i_xz`` and ``mixture_i_zy``, in bits; ``test_error``,
+        ``train_error``, ``test_error_one_draw`` and so on.
+    """
+
+    beta: float
+    values: dict[str, np.ndarray]
+
+
+def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
+    """Networks of every kind of code, by price.
+
+    Args:
+      dataset: Dataset of :class:`ibjax.experiments.vib.setup.VibSetup`.
+
+    Returns:
+      For every code its points, prices increasing.
+
+    Raises:
+      ValueError: If the dataset has no codes measured.
+    """
+    if "test_rate" not in dataset:
+        raise ValueError(
+            "dataset must be of networks through a code, with test_rate, got "
+            f"{list(dataset.data_vars)}"
+        )
+    found: dict[str, list[Point]] = {}
+    for place, cell in cells_of(dataset):
+        own = place.get("code", "code")
+        last = cell.isel(epoch=-1)
+        names = [str(name) for name in last.layer_name.values]
+        layer = next(n for n, name in enumerate(names) if name.startswith("code "))
+        code = last.isel(layer=layer)
+        values = {
+            name: last[name].values.astype(np.float64)
+            for name in last.data_vars
+            if name.startswith(("train_", "test_")) and last[name].dims == ("seed",)
+        }
+        for estimator, prefix in (("variational", ""), ("mixture", "mixture_")):
+            for name, short in (("i_xt", "i_xz"), ("i_ty", "i_zy")):
+                chosen = code[name].sel(estimator=estimator)
+                values[prefix + short] = chosen.values / NATS_PER_BIT
+        beta = place.get("beta", np.nan)
+        found.setdefault(own, []).append(Point(float(beta), values))
+    return {
+        code: sorted(points, key=lambda p: p.beta) for code, points in found.items()
+    }
+
+
+def vib_claims(dataset: xr.Dataset) -> list[Claim]:
+    """Claims of Alemi et al. (2017), for every kind of code, at the last snapshot.
+
+    Errors are of the mean of several draws unless another is named; differences are
+    seed by seed. In order:
+
+    1. A small price, 1e-3, lowers the test error against the least price of all.
+    2. Where the code costs less than H(Y), the test error is more than five points
+       above the best; where it costs more than twice H(Y), within one point of it.
+    3. The mean of several draws errs less than one draw where the rate is between H(Y)
+       and thrice that. At the least price, where codes hardly vary, it makes no
+       difference of a tenth of a point.
+    4. The difference of test and training error falls with the price: it is less at the
+       best price than at the least one.
+    5. The code tells at most what it costs: I(Z;Y) is below I(X;Z) by either estimate.
+    6. (Ours.) What the fixed prior costs: the rate less I(X;Z) without a prior, at the
+       price 1e-3. The claim is that it is more than a bit. I(X;Z) is log2 2,000 bits at
+       most there, and where it is, this is no statement on the prior: such a claim is
+       left out.
+
+    Args:
+      dataset: Dataset of :class:`ibjax.experiments.vib.setup.VibSetup`, over several
+        prices.
+
+    Returns:
+      The claims.
+
+    Raises:
+      ValueError: If it is no such dataset.
+
+    References:
+      Alemi et al., `Deep variational information bottleneck`, ICLR 2017.
+    """
+    h_y = float(dataset.attrs["h_y"]) / NATS_PER_BIT
+    claims = []
+    for code, points in points_of(dataset).items():
+        claims += _claims_of(f"code {code}" if code != "code" else code, points, h_y)
+    return sorted(claims, key=lambda claim: claim.claim.split(".")[0])
+
+
+def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
+    num_seeds = len(points[0].values["test_error"])
+
+    def claim(text, quantity, values, **limits):
+        return decide(text, quantity, _mean(values), num_seeds=num_seeds, **limits)
+
+    percent = {p.beta: 100 * p.values["test_error"] for p in points}
+    rate = {p.beta: np.mean(p.values["i_xz"]) for p in points}
+    least, good = points[0], min(points, key=lambda p: abs(np.log(p.beta / _GOOD_BETA)))
+    best = min(points, key=lambda p: np.nanmean(p.values["test_error"]))
+    claims = [
+        claim(
+            f"1. {code}: beta {good.beta:g} errs less than {least.beta:g}",
+            "difference of the test errors, percentage points",
+            percent[good.beta] - percent[least.beta],
+            below=0.0,
+        )
+    ]
+    for p in points:
+        above = percent[p.beta] - percent[best.beta]
+        if rate[p.beta] < h_y:
+            claims.append(
+                claim(
+                    f"2. {code}: a rate below H(Y) is too little, beta {p.beta:g}",
+                    "test error above that of the best beta, percentage points",
+                    above,
+                    above=5.0,
+                )
+            )
+        elif rate[p.beta] > 2 * h_y:
+            claims.append(
+                claim(
+                    f"2. {code}: a rate above 2 H(Y) is enough, beta {p.beta:g}",
+                    "test error above that of the best beta, percentage points",
+                    above,
+                    below=1.0,
+                )
+            )
+        if h_y < rate[p.beta] < 3 * h_y:
+            claims.append(
+                claim(
+                    f"3. {code}: several draws err less than one, beta {p.beta:g}",
+                    "error of one draw less that of several, percentage points",
+                    100 * (p.values["test_error_one_draw"] - p.values["test_error"]),
+                    above=0.0,
+                )
+            )
+    gaps = {
+        p.beta: 100 * (p.values["test_error"] - p.values["train_error"]) for p in points
+    }
+    claims += [
+        claim(
+            f"3. {code}: at the least beta, {least.beta:g}, they do not",
+            "error of one draw less that of several, percentage points",
+            100 * (least.values["test_error_one_draw"] - least.values["test_error"]),
+            above=-0.1,
+            below=0.1,
+        ),
+        claim(
+            f"4. {code}: the best beta, {best.beta:g}, generalises better than "
+            f"{least.beta:g}",
+            "test less training error, difference, percentage points",
+            gaps[best.beta] - gaps[least.beta],
+            below=0.0,
+        ),
+    ]
+    for prefix, words in (("", "by its bounds"), ("mixture_", "without a prior")):
+        excess = [p.values[f"{prefix}i_xz"] - p.values[f"{prefix}i_zy"] for p in points]
+        claims.append(
+            claim(
+                f"5. {code}: at no beta more is told than it costs, {words}",
+                "I(X;Z) less I(Z;Y) of the beta where it is least, bits",
+                np.min(excess, axis=0),
+                above=-0.1,
+            )
+        )
+    if np.mean(good.values["mixture_i_xz"]) < _CEILING_BITS - 1:
+        claims.append(
+            claim(
+                f"6. {code}: the fixed prior costs more than a bit, beta {good.beta:g}",
+                "rate less I(X;Z) without a prior, bits",
+                good.values["i_xz"] - good.values["mixture_i_xz"],
+                above=1.0,
+            )
+        )
+    return claims
+
+
+# Of I(X;Z) for 2,000 inputs.
+_CEILING_BITS = np.log2(2000)
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    return mean_estimate(np.asarray(values, np.float64))
