@@ -1,0 +1,368 @@
+r"""What noisy weights do to a layer's activities: flat minima, invariance, chains.
+
+Weights carry multiplicative noise, :math:`w = \epsilon \hat w` with :math:`\log
+\epsilon \sim N(-\alpha / 2, \alpha)`, of mean one and variance :math:`e^\alpha - 1`.
+Under a log-uniform prior their information is :math:`-\frac12 \sum_i \log \alpha_i`
+plus a constant that this improper prior leaves open: only differences mean something,
+and no bound on the risk follows from it.
+
+References:
+  Achille and Soatto, `Emergence of invariance and disentanglement in deep
+  representations`, JMLR 19, 2018. Achille and Soatto, `Where is the information in a
+  deep neural network?`, 2019.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from ibjax.compilation import exact_jit
+from ibjax.numerics import checks
+
+__all__ = [
+    "FlatMinimum",
+    "activation_precision",
+    "chain_bound",
+    "effective_information",
+    "flat_minimum",
+    "flat_minimum_bound",
+    "layer_information_plus_total_correlation",
+    "noise_of_information",
+    "unit_information",
+]
+
+
+class FlatMinimum(NamedTuple):
+    """Best multiplicative noise at a minimum.
+
+    Attributes:
+      information: Information in the weights in nats, up to a constant, shape ``[]``.
+      alphas: Variance of the log of every weight's noise, shape ``[num_weights]``.
+    """
+
+    information: jax.Array
+    alphas: jax.Array
+
+
+def flat_minimum(
+    weights: ArrayLike, hessian_diagonal: ArrayLike, *, beta: ArrayLike
+) -> FlatMinimum:
+    r"""Best multiplicative noise at a minimum, and the information that it leaves.
+
+    It minimises :math:`\frac12 \sum_i h_{ii} \hat w_i^2 \alpha_i - \frac\beta2 \sum_i
+    \log \alpha_i`, so that :math:`\alpha_i = \beta / (h_{ii} \hat w_i^2)`.
+
+    Args:
+      weights: The minimum, shape ``[num_weights]``.
+      hessian_diagonal: Diagonal of the Hessian of the summed loss, positive, same
+        shape.
+      beta: The trade-off; it may be traced.
+
+    Returns:
+      The information, up to a constant, and the noise; infinite where a weight or its
+      curvature is zero, NaN where the curvature is negative.
+
+    Raises:
+      ValueError: If shapes differ, a number is not finite or ``beta`` not positive.
+
+    References:
+      Achille and Soatto, 2018, proof of prop. 4.3, where beta is halved.
+
+    Example:
+      >>> found = flat_minimum([1.0, 2.0], [1.0, 3.0], beta=0.01)
+      >>> print(f"{found.information:.3f} nats", found.alphas)
+      5.848 nats [0.01       0.00083333]
+    """
+    weights = checks.finite("weights", checks.jax_array("weights", weights))
+    curvature = checks.jax_array("hessian_diagonal", hessian_diagonal)
+    checks.finite("hessian_diagonal", curvature)
+    checks.shape("weights", weights, ("num_weights",))
+    checks.same_shape(weights=weights, hessian_diagonal=curvature)
+    checks.positive("beta", beta)
+    logs = jnp.log(curvature) + 2 * jnp.log(jnp.abs(weights)) - jnp.log(beta)
+    return FlatMinimum(jnp.sum(logs) / 2, jnp.exp(-logs))
+
+
+def flat_minimum_bound(
+    weights: ArrayLike, hessian_trace: ArrayLike, *, beta: ArrayLike
+) -> jax.Array:
+    r"""Bound on the information at a minimum, by its flatness and the weights' length.
+
+    .. math:: \frac K2 \Big[ \log |\hat w|^2 + \log \mathrm{tr} H
+       - \log (K^2 \beta) \Big],
+
+    for K weights: Jensen's inequality twice on :func:`flat_minimum`, and equal to it
+    where all curvatures and all squared weights are equal.
+
+    Args:
+      weights: The minimum, shape ``[num_weights]``.
+      hessian_trace: Trace of the Hessian of the summed loss; its nuclear norm at a
+        minimum.
+      beta: The trade-off; it may be traced.
+
+    Returns:
+      The bound in nats, up to the same constant, shape ``[]``.
+
+    Raises:
+      ValueError: If ``weights`` is no finite vector or a number is not positive.
+
+    References:
+      Achille and Soatto, 2018, prop. 4.3, printed with beta / 2, which is looser, and
+      with a factor K at the last term alone.
+
+    Example:
+      >>> bound = flat_minimum_bound(jnp.ones(30), 30.0, beta=1e-4)
+      >>> print(f"{bound:.4f} nats")
+      138.1551 nats
+    """
+    weights = checks.finite("weights", checks.jax_array("weights", weights))
+    checks.shape("weights", weights, ("num_weights",))
+    checks.positive("hessian_trace", hessian_trace)
+    checks.positive("beta", beta)
+    num = len(weights)
+    # Means in place of sums: the square of K divides out.
+    mean_square, mean_curvature = jnp.mean(weights**2), hessian_trace / num
+    return num / 2 * (jnp.log(mean_square) + jnp.log(mean_curvature) - jnp.log(beta))
+
+
+def noise_of_information(information: ArrayLike, num_weights: int) -> jax.Array:
+    r"""Noise :math:`\alpha = e^{-2 I / K}` of K weights that share an information.
+
+    Args:
+      information: Information in the weights in nats, up to a constant, any shape.
+      num_weights: How many weights share it.
+
+    Returns:
+      Variance of the log of the noise.
+
+    Raises:
+      ValueError: If ``num_weights`` is no positive whole number.
+
+    References:
+      Achille and Soatto, 2018, prop. 5.2, printed without the factor 2.
+
+    Example:
+      >>> alphas = jnp.full(10, 0.3)
+      >>> print(noise_of_information(-jnp.sum(jnp.log(alphas)) / 2, 10))
+      0.3
+    """
+    checks.count("num_weights", num_weights)
+    return jnp.exp(-2 * checks.jax_array("information", information) / num_weights)
+
+
+def unit_information(alpha: ArrayLike) -> jax.Array:
+    r"""Information :math:`g(\alpha) = -\frac12 \log (1 - e^{-\alpha})` of one unit.
+
+    It falls with the noise of the weights, and is what the noise has a say in of
+    :func:`layer_information_plus_total_correlation`.
+
+    Args:
+      alpha: Variance of the log of the noise, positive, any shape.
+
+    Returns:
+      Information in nats; infinite without noise.
+
+    References:
+      Achille and Soatto, 2018, prop. 5.2.
+
+    Example:
+      >>> print(f"{unit_information(0.1):.4f} nats")
+      1.1761 nats
+    """
+    return -jnp.log(-jnp.expm1(-checks.jax_array("alpha", alpha))) / 2
+
+
+def layer_information_plus_total_correlation(
+    weights: ArrayLike, x: ArrayLike, *, alpha: ArrayLike
+) -> jax.Array:
+    r"""I(x;z) + TC(z) of a linear layer z = W x with multiplicative noise, in nats.
+
+    The noise of weights that are not known to the layer's reader makes z invariant,
+    with little I(x;z), and disentangled, with little total correlation TC(z). For
+    marginals that are Gaussian and :math:`\tilde\alpha = e^\alpha - 1`,
+
+    .. math::
+        I(x;z) + \mathrm{TC}(z) = -\frac12 \sum_i E_x \log
+        \frac{\tilde\alpha \sum_j w_{ij}^2 x_j^2}
+        {w_i \mathrm{Cov}(x) w_i^T + \tilde\alpha \sum_j w_{ij}^2 E x_j^2} .
+
+    With inputs of mean zero that are not correlated it is :func:`unit_information` plus
+    a constant, which does not depend on the noise, for every unit.
+
+    Args:
+      weights: Means of the weights, shape ``[num_units, num_inputs]``.
+      x: Inputs over which expectations are taken, shape ``[num_samples, num_inputs]``.
+      alpha: Variance of the log of the noise, positive; it may be traced.
+
+    Returns:
+      The sum in nats, shape ``[]``; infinite where an input gives a unit nothing but
+      zeros.
+
+    Raises:
+      ValueError: If shapes do not fit, numbers are not finite, or ``alpha`` is not
+        positive.
+
+    References:
+      Achille and Soatto, 2018, props. 5.1 and 5.2.
+
+    Example:
+      >>> x = jnp.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+      >>> total = layer_information_plus_total_correlation(
+      ...     [[2.0, 3.0]], x, alpha=0.1
+      ... )
+      >>> print(f"{total:.4f} {unit_information(0.1):.4f}")
+      1.1761 1.1761
+    """
+    weights = checks.finite("weights", checks.jax_array("weights", weights))
+    x = checks.finite("x", checks.jax_array("x", x))
+    checks.shape("weights", weights, ("num_units", "num_inputs"))
+    num_inputs = weights.shape[1]
+    checks.shape("x", x, ("num_samples", num_inputs), why="to match weights")
+    checks.positive("alpha", alpha)
+    return _information_plus_correlation(weights, x, alpha)
+
+
+@exact_jit
+def _information_plus_correlation(weights, x, alpha):
+    variance = jnp.expm1(alpha)
+    noise = variance * (x**2 @ (weights**2).T)
+    centred = x - jnp.mean(x, axis=0, keepdims=True)
+    signal = jnp.mean((centred @ weights.T) ** 2, axis=0)
+    total = signal + jnp.mean(noise, axis=0)
+    return jnp.sum(jnp.mean(jnp.log(total)[None] - jnp.log(noise), axis=0)) / 2
+
+
+def chain_bound(alphas: ArrayLike, widths: ArrayLike) -> jax.Array:
+    r"""Bound :math:`\min_k \dim(z_{k+1}) [g(\alpha_k) + 1]` on what a last layer knows.
+
+    No layer knows more of the input than the layer whose weights know least lets
+    through. The one stands for the constant of
+    :func:`layer_information_plus_total_correlation`, which is below it for Gaussian
+    inputs. It is an upper bound only: layers after the narrowest may lose more.
+
+    Args:
+      alphas: Variance of the log of the noise of every layer's weights, positive,
+        shape ``[num_layers]``.
+      widths: Number of units of every layer, shape ``[num_layers]``.
+
+    Returns:
+      The bound in nats, shape ``[]``.
+
+    Raises:
+      ValueError: If the shapes differ.
+
+    References:
+      Achille and Soatto, 2018, sec. 5.
+
+    Example:
+      >>> print(f"{chain_bound([0.1, 0.5], [100, 10]):.2f} nats")
+      14.66 nats
+    """
+    alphas = checks.shape("alphas", checks.jax_array("alphas", alphas), ("num_layers",))
+    widths = checks.jax_array("widths", widths)
+    checks.same_shape(alphas=alphas, widths=widths)
+    return jnp.min(widths * (unit_information(alphas) + 1))
+
+
+def activation_precision(
+    input_jacobian: ArrayLike,
+    weight_jacobian: ArrayLike,
+    fisher: ArrayLike,
+    *,
+    beta: ArrayLike,
+) -> jax.Array:
+    r"""Fisher information of the input in a layer whose weights carry noise.
+
+    For the activities :math:`z = f_{w + n}(x)` with :math:`n \sim N(0, \beta F^{-1})`,
+    to first order in the noise,
+
+    .. math:: F_{z|x} = G^T (\beta J F^{-1} J^T)^{-1} G, \qquad
+       G = \frac{\partial f}{\partial x}, \quad J = \frac{\partial f}{\partial w} .
+
+    It does not depend on how the weights are parametrised. What the change of the
+    covariance with x adds is not counted; it does not grow as beta falls.
+
+    Args:
+      input_jacobian: G, shape ``[num_units, num_inputs]``.
+      weight_jacobian: J, shape ``[num_units, num_weights]``, of full row rank.
+      fisher: Fisher matrix of the weights, positive definite, shape ``[num_weights,
+        num_weights]``, or its diagonal, ``[num_weights]``.
+      beta: The trade-off; it may be traced.
+
+    Returns:
+      The matrix, shape ``[num_inputs, num_inputs]``; not finite where a matrix that is
+      to be inverted is singular.
+
+    Raises:
+      ValueError: If shapes do not fit, numbers are not finite, or ``beta`` is not
+        positive.
+
+    References:
+      Achille and Soatto, 2019, with F printed for the inverse of J F^-1 J^T.
+
+    Example:
+      >>> print(activation_precision([[2.0]], [[1.0, 1.0]], [4.0, 4.0], beta=0.5))
+      [[16.]]
+    """
+    g = checks.finite(
+        "input_jacobian", checks.jax_array("input_jacobian", input_jacobian)
+    )
+    j = checks.jax_array("weight_jacobian", weight_jacobian)
+    checks.finite("weight_jacobian", j)
+    fisher = checks.finite("fisher", checks.jax_array("fisher", fisher))
+    checks.shape("input_jacobian", g, ("num_units", "num_inputs"))
+    why = "to match input_jacobian"
+    checks.shape("weight_jacobian", j, (g.shape[0], "num_weights"), why=why)
+    num = j.shape[1]
+    checks.shape("fisher", fisher, (num,), (num, num), why="to match weight_jacobian")
+    checks.positive("beta", beta)
+    return _precision(g, j, fisher, beta)
+
+
+@exact_jit
+def _precision(g, j, fisher, beta):
+    if fisher.ndim == 1:
+        spread = j.T / fisher[:, None]
+    else:
+        spread = jnp.linalg.solve(fisher, j.T)
+    covariance = beta * (j @ spread)
+    return g.T @ jnp.linalg.solve(covariance, g)
+
+
+def effective_information(precisions: ArrayLike, *, input_entropy: ArrayLike):
+    r"""Effective information of the activities about the input, in nats.
+
+    .. math:: I_\mathrm{eff}(x; z) = H(x)
+       - E_x\, \frac12 \log \frac{(2 \pi e)^{\dim x}}{|F_{z|x}|} .
+
+    Args:
+      precisions: :func:`activation_precision` of every input, shape ``[num_samples,
+        num_inputs, num_inputs]``.
+      input_entropy: Differential entropy H(x) in nats.
+
+    Returns:
+      Effective information, shape ``[]``. It is minus infinity where there are fewer
+      units than inputs, as z then leaves some of x open; rounding can make that a
+      large negative number, or NaN.
+
+    Raises:
+      ValueError: If ``precisions`` does not hold square matrices.
+
+    References:
+      Achille and Soatto, 2019.
+
+    Example:
+      >>> found = effective_information(100 * jnp.eye(2)[None], input_entropy=2.0)
+      >>> print(f"{found:.4f} nats")
+      3.7673 nats
+    """
+    precisions = checks.jax_array("precisions", precisions)
+    checks.shape("precisions", precisions, ("num_samples", "num_inputs", "num_inputs"))
+    num = precisions.shape[2]
+    checks.shape("precisions", precisions, ("num_samples", num, num))
+    # The determinant of a positive matrix: a sign of minus is a rounding of zero.
+    _, log_det = jnp.linalg.slogdet(precisions)
+    return input_entropy + jnp.mean(log_det - num * np.log(2 * np.pi * np.e)) / 2
