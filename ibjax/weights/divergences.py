@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.logarithms import x_minus_log1p
 
@@ -51,6 +52,11 @@ def mean_field_kl(
     for variance in variances:
         checks.positive("prior_variance", variance)
     centres = _broadcast("prior_mean", prior_mean, mean)
+    return _kl(means, stds, variances, centres)
+
+
+@exact_jit
+def _kl(means, stds, variances, centres):
     total = jnp.zeros(())
     for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
         ratio = jnp.where(s >= 0, s**2, jnp.nan) / variance

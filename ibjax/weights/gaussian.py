@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.logarithms import x_minus_log1p
 
@@ -109,9 +110,13 @@ def gaussian_information(
       >>> print(f"{found.information:.4f} nats", found.noise_variances)
       3.8036 nats [9.997501e-04 4.000000e+00]
     """
-    mean, s, prior_variance, beta = _checked(
-        mean, hessian_eigenvalues, prior_variance, beta
-    )
+    arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
+    return _gaussian_information(*arguments)
+
+
+@exact_jit
+def _gaussian_information(mean, values, prior_variance, beta):
+    s = values * prior_variance / beta
     # log(1 + s) - s / (1 + s) is -u - log(1 - u) for u = s / (1 + s), where flat
     # directions, by far the most, do not cancel.
     exists = jnp.all(s > -1)
@@ -162,9 +167,13 @@ def gaussian_lagrangian(
       >>> print(f"{value:.4f}")
       0.2136
     """
-    mean, s, prior_variance, beta = _checked(
-        mean, hessian_eigenvalues, prior_variance, beta
-    )
+    arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
+    return _gaussian_lagrangian(*arguments, loss)
+
+
+@exact_jit
+def _gaussian_lagrangian(mean, values, prior_variance, beta, loss):
+    s = values * prior_variance / beta
     log_det = jnp.sum(jnp.log1p(jnp.where(s > -1, s, jnp.nan)))
     return loss + beta * (jnp.sum(mean**2) / prior_variance + log_det) / 2
 
@@ -203,6 +212,11 @@ def gibbs_posterior(
     prior = checks.floating("prior", checks.jax_array("prior", prior))
     checks.same_shape(loss=loss, prior=prior)
     checks.positive("beta", beta)
+    return _gibbs_posterior(loss, prior, beta)
+
+
+@exact_jit
+def _gibbs_posterior(loss, prior, beta):
     # Relative to the least possible loss: not all exponentials underflow.
     possible = prior > 0
     least = jnp.min(jnp.where(possible, loss, jnp.inf))
@@ -215,7 +229,7 @@ def gibbs_posterior(
 
 
 def _checked(mean, hessian_eigenvalues, prior_variance, beta):
-    """Arguments as arrays, with eigenvalues in units of the prior's own curvature."""
+    """Arguments as arrays, checked."""
     mean = checks.finite("mean", checks.jax_array("mean", mean))
     values = checks.jax_array("hessian_eigenvalues", hessian_eigenvalues)
     checks.finite("hessian_eigenvalues", values)
@@ -223,4 +237,4 @@ def _checked(mean, hessian_eigenvalues, prior_variance, beta):
     checks.shape("hessian_eigenvalues", values, ("num_eigenvalues",))
     checks.positive("prior_variance", prior_variance)
     checks.positive("beta", beta)
-    return mean, values * prior_variance / beta, prior_variance, beta
+    return mean, values, prior_variance, beta
