@@ -1,6 +1,7 @@
 """Information in the weights of networks: posteriors, Fisher, PAC-Bayes bounds."""
 
 from ibjax.weights import pac_bayes
+from ibjax.weights.activations import activation_precision, effective_information
 from ibjax.weights.divergences import (
     log_normal_information,
     mean_field_kl,
@@ -8,14 +9,19 @@ from ibjax.weights.divergences import (
 )
 from ibjax.weights.emergence import (
     FlatMinimum,
-    activation_precision,
     chain_bound,
-    effective_information,
     flat_minimum,
     flat_minimum_bound,
     layer_information_plus_total_correlation,
     noise_of_information,
     unit_information,
+)
+from ibjax.weights.fisher import (
+    FisherTrace,
+    fisher_diagonal,
+    fisher_log_determinant,
+    fisher_trace,
+    fisher_vector_product,
 )
 from ibjax.weights.gaussian import (
     GaussianInformation,
@@ -24,24 +30,47 @@ from ibjax.weights.gaussian import (
     gaussian_lagrangian,
     gibbs_posterior,
 )
+from ibjax.weights.hessian import (
+    Eigenvalues,
+    Estimate,
+    TraceEstimate,
+    hessian_trace,
+    hvp,
+    log_determinant,
+    spectral_sum,
+    top_eigenvalues,
+)
 
 __all__ = [
+    "Eigenvalues",
+    "Estimate",
+    "FisherTrace",
     "FlatMinimum",
     "GaussianInformation",
     "GibbsPosterior",
+    "TraceEstimate",
     "activation_precision",
     "chain_bound",
     "effective_information",
+    "fisher_diagonal",
+    "fisher_log_determinant",
+    "fisher_trace",
+    "fisher_vector_product",
     "flat_minimum",
     "flat_minimum_bound",
     "gaussian_information",
     "gaussian_lagrangian",
     "gibbs_posterior",
+    "hessian_trace",
+    "hvp",
     "layer_information_plus_total_correlation",
+    "log_determinant",
     "log_normal_information",
     "mean_field_kl",
     "noise_of_information",
     "optimal_prior_variance",
     "pac_bayes",
+    "spectral_sum",
+    "top_eigenvalues",
     "unit_information",
 ]
