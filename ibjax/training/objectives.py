@@ -142,8 +142,13 @@ class Objective:
     __rmul__ = __mul__
 
 
-def as_objective(objective: ObjectiveFn) -> Objective:
+def as_objective(objective: ObjectiveFn, *, weighs: bool = False) -> Objective:
     """Any objective as one that can be added and weighed.
+
+    Args:
+      objective: The objective.
+      weighs: Whether rows of weight zero change nothing in it: a short batch can then
+        be filled up, and needs no program of its own.
 
     Example:
       >>> penalty = as_objective(lambda params, batch, key: jnp.sum(params**2))
@@ -159,7 +164,7 @@ def as_objective(objective: ObjectiveFn) -> Objective:
             f"{type(objective).__name__}"
         )
     name = getattr(objective, "__name__", type(objective).__name__)
-    return Objective((_Term(1.0, objective, name, weighs=False),))
+    return Objective((_Term(1.0, objective, name, weighs=weighs),))
 
 
 def default_objective(kind: str) -> Objective:

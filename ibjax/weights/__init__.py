@@ -1,6 +1,6 @@
 """Information in the weights of networks: posteriors, Fisher, PAC-Bayes bounds."""
 
-from ibjax.weights import pac_bayes
+from ibjax.weights import pac_bayes, posterior
 from ibjax.weights.activations import activation_precision, effective_information
 from ibjax.weights.divergences import (
     log_normal_information,
@@ -40,6 +40,8 @@ from ibjax.weights.hessian import (
     spectral_sum,
     top_eigenvalues,
 )
+from ibjax.weights.noisy import noisy_weights, weight_bottleneck
+from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
 
 __all__ = [
     "Eigenvalues",
@@ -48,6 +50,7 @@ __all__ = [
     "FlatMinimum",
     "GaussianInformation",
     "GibbsPosterior",
+    "Posterior",
     "TraceEstimate",
     "activation_precision",
     "chain_bound",
@@ -60,17 +63,22 @@ __all__ = [
     "flat_minimum_bound",
     "gaussian_information",
     "gaussian_lagrangian",
+    "gibbs_error",
     "gibbs_posterior",
     "hessian_trace",
     "hvp",
+    "init_posterior",
     "layer_information_plus_total_correlation",
     "log_determinant",
     "log_normal_information",
     "mean_field_kl",
     "noise_of_information",
+    "noisy_weights",
     "optimal_prior_variance",
     "pac_bayes",
+    "posterior",
     "spectral_sum",
     "top_eigenvalues",
     "unit_information",
+    "weight_bottleneck",
 ]

@@ -1,0 +1,239 @@
+r"""Networks whose weights carry noise, and the objective that they are trained on.
+
+A network's weights become a Gaussian posterior, :class:`~ibjax.weights.Posterior`,
+whose means and standard deviations are what is trained, by the one training loop. The
+objective is the Lagrangian of the information in the weights.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from ibjax.compilation import full_precision
+from ibjax.networks.network import Network, NetworkState
+from ibjax.numerics import checks
+from ibjax.training.objectives import (
+    Objective,
+    ObjectiveFn,
+    as_objective,
+    cross_entropy,
+)
+from ibjax.weights.posterior import Posterior, init_posterior, kl, sample
+
+__all__ = ["noisy_weights", "weight_bottleneck"]
+
+
+def noisy_weights(
+    network: Network, *, std: ArrayLike = 0.1, local: bool | None = None
+) -> Network:
+    r"""A network whose parameters are a posterior over those of another.
+
+    Where its activities are given a key, as in training, its weights are drawn; without
+    one, as when layers are measured, they are the means. Draws are either
+
+    - *local*: every unit's pre-activation is drawn for every sample by itself, from
+      :math:`N(M t + m, S^2 t^2 + s^2)` for an activity t before it, means M and m and
+      standard deviations S and s. A sample has the distribution that drawn weights give
+      it, and gradients have less variance, as samples do not share their noise.
+      Networks of :func:`ibjax.networks.mlp` can be drawn so; or
+    - *explicit*: all samples of a batch share one draw of the weights.
+
+    Args:
+      network: The network.
+      std: Standard deviation of all weights at initialization, positive; it may be
+        traced, as a number that a sweep varies is.
+      local: Whether draws are local; by default where they can be.
+
+    Returns:
+      The network. What its ``init`` returns, but for the state of a network that has
+      one, is a :class:`~ibjax.weights.Posterior`.
+
+    Raises:
+      ValueError: If ``std`` is not positive, or draws are to be local of a network that
+        is not a chain of dense layers without noise of their own.
+
+    References:
+      Kingma, Salimans and Welling, `Variational dropout and the local
+      reparameterization trick`, NeurIPS 2015. Blundell et al., `Weight uncertainty in
+      neural networks`, ICML 2015.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = noisy_weights(networks.mlp([3, 4, 2]), std=0.2)
+      >>> params = network.init(jax.random.key(0))
+      >>> layers = network.activations(params, jnp.ones((5, 3)), key=jax.random.key(1))
+      >>> print(type(params).__name__, [t.shape for t in layers])
+      Posterior [(5, 4), (5, 2)]
+    """
+    checks.positive("std", std)
+    possible = network.activate is not None and all(
+        isinstance(layer.noise_std, int | float) and layer.noise_std == 0
+        for layer in network.layers
+    )
+    local = possible if local is None else local
+    if local and not possible:
+        raise ValueError(
+            "local must be False for a network that is not a chain of dense layers "
+            f"without noise, got {local} for {network.description}"
+        )
+
+    def split(params):
+        # With a state, it is the second of two.
+        return (params, None) if network.state is None else params
+
+    def drawn(params, key):
+        posterior, state = split(params)
+        return network.merge(sample(key, posterior), state)
+
+    def mean(params):
+        posterior, state = split(params)
+        return network.merge(posterior.mean, state)
+
+    def init(key):
+        trained, state = network.split(network.init(key))
+        posterior = init_posterior(trained, std=std)
+        return posterior if network.state is None else (posterior, state)
+
+    def activations(params, x, *, key=None, training=False):
+        if key is None:
+            return network.activations(mean(params), x, training=training)
+        if local:
+            return _local_activations(key, network, params, x)
+        key_weights, key_own = jax.random.split(key)
+        weights = drawn(params, key_weights)
+        return network.activations(weights, x, key=key_own, training=training)
+
+    def update(params, x, key):
+        # The statistics of the batch under the weights that it is trained with.
+        key_weights, key_own = jax.random.split(key)
+        return network.state.update(drawn(params, key_weights), x, key_own)
+
+    state = None
+    if network.state is not None:
+        together = lambda posterior, state: (posterior, state)  # noqa: E731
+        state = NetworkState(split, together, update)
+    layer = network.layer
+    size = "varied" if isinstance(std, jax.core.Tracer) else float(std)
+    how = "local" if local else "explicit"
+    return Network(
+        init=init,
+        activations=full_precision(activations),
+        kernels=lambda params: network.kernels(mean(params)),
+        layers=network.layers,
+        description=f"{network.description}, {how} noise of weights from std {size}",
+        output=network.output,
+        layer=layer and (lambda params, number, t: layer(mean(params), number, t)),
+        state=state,
+    )
+
+
+def weight_bottleneck(
+    *,
+    num_samples: int,
+    beta: ArrayLike = 1.0,
+    prior_variance: Any = 1.0,
+    prior_mean: Any = 0.0,
+    loss: ObjectiveFn | None = None,
+) -> Objective:
+    r"""Lagrangian of the information in the weights, per training sample.
+
+    The loss summed over the training set, plus :math:`\beta` times the information, is
+    :math:`\sum_i L_i + \beta\, \mathrm{KL}(Q \| P)`; at :math:`\beta = 1` it is the
+    negative evidence lower bound, from where on learning random labels costs more than
+    it saves. What
+    is lowered is this divided by the number N of samples, for every batch its mean loss
+    plus :math:`\beta / N` times the KL, so that an epoch pays for the information once,
+    whatever the batch size, and learning rates keep their meaning. Some papers' beta is
+    this :math:`\beta / N`.
+
+    A sweep records ``weight_information``, the KL in nats, beside the loss by its name,
+    and can vary ``beta`` and ``prior_variance``.
+
+    Args:
+      num_samples: Number of training samples N.
+      beta: The trade-off for a summed loss.
+      prior_variance: Variance of the Gaussian prior, a number or a prefix tree of the
+        network's weights; None for the best one of every array, as it is learned.
+      prior_mean: Mean of the prior, as in :func:`ibjax.weights.mean_field_kl`.
+      loss: Mean loss of a batch, an objective; the cross-entropy by default.
+
+    Returns:
+      The objective, for networks of :func:`noisy_weights`.
+
+    Raises:
+      ValueError: If a number is not positive, or beta is negative.
+
+    References:
+      Achille and Soatto, `Emergence of invariance and disentanglement in deep
+      representations`, JMLR 19, 2018, sec. 3.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> task = datasets.make_task([[0.0], [1.0]], ["no", "yes"])
+      >>> network = noisy_weights(networks.mlp([1, 2]), std=0.5)
+      >>> params, key = network.init(jax.random.key(0)), jax.random.key(1)
+      >>> params = params._replace(mean=jax.tree.map(jnp.zeros_like, params.mean))
+      >>> objective = weight_bottleneck(num_samples=2, beta=0.1)
+      >>> batch = task.batch(jnp.arange(2))
+      >>> value, terms = jax.jit(
+      ...     lambda params: objective(params, batch, key, network=network)
+      ... )(params)
+      >>> print(f"{terms['weight_information']:.4f} nats")  # 4/2 [0.25 - 1 - log 0.25]
+      1.2726 nats
+      >>> print(f"{value - terms['cross_entropy']:.4f}")
+      0.0636
+    """
+    checks.count("num_samples", num_samples)
+    checks.not_negative("beta", beta)
+    if isinstance(prior_variance, int | float | np.number):
+        checks.positive("prior_variance", prior_variance)
+    loss = cross_entropy() if loss is None else as_objective(loss)
+    chosen = {"beta": beta, "prior_variance": prior_variance}
+
+    def weight_information(
+        params,
+        batch,
+        key,
+        *,
+        network,
+        beta=chosen["beta"],
+        prior_variance=chosen["prior_variance"],
+    ):
+        del batch, key
+        posterior, _ = network.split(params)
+        if not isinstance(posterior, Posterior):
+            raise TypeError(
+                "network must be one of weights.noisy_weights, got parameters of type "
+                f"{type(posterior).__name__}"
+            )
+        information = kl(
+            posterior, prior_variance=prior_variance, prior_mean=prior_mean
+        )
+        # The term is recorded without its factor, in nats.
+        terms = {"weight_information": information}
+        return beta / num_samples * information, terms
+
+    return loss + as_objective(weight_information, weighs=True)
+
+
+def _local_activations(key, network: Network, posterior: Posterior, x: jax.Array):
+    """Activities with pre-activations drawn for every sample by itself."""
+    means, stds = posterior.mean, posterior.std
+    # From here on [unit, sample], as such networks keep them.
+    t = x.reshape(x.shape[0], -1).T
+    widths = [layer.width for layer in network.layers]
+    # One flat draw: compiling a draw costs far more than running it.
+    noise = jax.random.normal(key, (sum(widths), t.shape[1]), t.dtype)
+    layers = []
+    start = 0
+    for number, ((w, b), (w_std, b_std)) in enumerate(zip(means, stds, strict=True)):
+        mean = w @ t + b[:, None]
+        variance = w_std**2 @ t**2 + b_std[:, None] ** 2
+        z = noise[start : start + widths[number]]
+        t = network.activate(number, mean + jnp.sqrt(variance) * z)
+        layers.append(t.T)
+        start += widths[number]
+    return tuple(layers)
