@@ -9,6 +9,7 @@ from ibjax import (
     probes,
     results,
     training,
+    weights,
 )
 from ibjax.sweeps.runs import snapshot_epochs
 from ibjax.sweeps.seeds import sweep
@@ -31,4 +32,5 @@ __all__ = [
     "snapshot_epochs",
     "sweep",
     "training",
+    "weights",
 ]

@@ -31,6 +31,7 @@ from ibjax.probes.layers import (
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
+from ibjax.probes.weights import fisher_trace
 from ibjax.training.trainable import Variable
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "bin_edges",
     "bin_width",
     "default_probes",
+    "fisher_trace",
     "gradients",
     "kde_bounds",
     "losses",
