@@ -84,7 +84,9 @@ def _precision(g, j, fisher, beta):
     return g.T @ jnp.linalg.solve(covariance, g)
 
 
-def effective_information(precisions: ArrayLike, *, input_entropy: ArrayLike):
+def effective_information(
+    precisions: ArrayLike, *, input_entropy: ArrayLike
+) -> jax.Array:
     r"""Effective information of the activities about the input, in nats.
 
     .. math:: I_\mathrm{eff}(x; z) = H(x)
@@ -115,6 +117,12 @@ def effective_information(precisions: ArrayLike, *, input_entropy: ArrayLike):
     checks.shape("precisions", precisions, ("num_samples", "num_inputs", "num_inputs"))
     num = precisions.shape[2]
     checks.shape("precisions", precisions, ("num_samples", num, num))
+    return _effective_information(precisions, input_entropy)
+
+
+@exact_jit
+def _effective_information(precisions, input_entropy):
     # The determinant of a positive matrix: a sign of minus is a rounding of zero.
     _, log_det = jnp.linalg.slogdet(precisions)
+    num = precisions.shape[2]
     return input_entropy + jnp.mean(log_det - num * np.log(2 * np.pi * np.e)) / 2

@@ -78,6 +78,11 @@ def flat_minimum(
     checks.shape("weights", weights, ("num_weights",))
     checks.same_shape(weights=weights, hessian_diagonal=curvature)
     checks.positive("beta", beta)
+    return _flat_minimum(weights, curvature, beta)
+
+
+@exact_jit
+def _flat_minimum(weights, curvature, beta):
     logs = jnp.log(curvature) + 2 * jnp.log(jnp.abs(weights)) - jnp.log(beta)
     return FlatMinimum(jnp.sum(logs) / 2, jnp.exp(-logs))
 
