@@ -40,7 +40,7 @@ from ibjax.weights.hessian import (
     spectral_sum,
     top_eigenvalues,
 )
-from ibjax.weights.noisy import noisy_weights, weight_bottleneck
+from ibjax.weights.noisy import NoisyState, noisy_weights, weight_bottleneck
 from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "FlatMinimum",
     "GaussianInformation",
     "GibbsPosterior",
+    "NoisyState",
     "Posterior",
     "TraceEstimate",
     "activation_precision",

@@ -5,7 +5,7 @@ whose means and standard deviations are what is trained, by the one training loo
 objective is the Lagrangian of the information in the weights.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +23,27 @@ from ibjax.training.objectives import (
 )
 from ibjax.weights.posterior import Posterior, init_posterior, kl, sample
 
-__all__ = ["noisy_weights", "weight_bottleneck"]
+__all__ = ["NoisyState", "noisy_weights", "weight_bottleneck"]
+
+
+class NoisyState(NamedTuple):
+    """What no gradient changes of a network with noisy weights.
+
+    Attributes:
+      own: State of the network itself, None without one.
+      initial: Weights at initialization, None where they are not kept.
+    """
+
+    own: Any
+    initial: Any
 
 
 def noisy_weights(
-    network: Network, *, std: ArrayLike = 0.1, local: bool | None = None
+    network: Network,
+    *,
+    std: ArrayLike = 0.1,
+    local: bool | None = None,
+    keep_initial: bool = False,
 ) -> Network:
     r"""A network whose parameters are a posterior over those of another.
 
@@ -46,10 +62,13 @@ def noisy_weights(
       std: Standard deviation of all weights at initialization, positive; it may be
         traced, as a number that a sweep varies is.
       local: Whether draws are local; by default where they can be.
+      keep_initial: Whether the initial weights are kept, as the mean of a prior that
+        training does not move, see :func:`weight_bottleneck`.
 
     Returns:
-      The network. What its ``init`` returns, but for the state of a network that has
-      one, is a :class:`~ibjax.weights.Posterior`.
+      The network. Its parameters are a :class:`~ibjax.weights.Posterior`; or, of a
+      network with a state or whose initial weights are kept, a posterior and a
+      :class:`NoisyState`.
 
     Raises:
       ValueError: If ``std`` is not positive, or draws are to be local of a network that
@@ -80,41 +99,43 @@ def noisy_weights(
             f"without noise, got {local} for {network.description}"
         )
 
+    has_state = network.state is not None or keep_initial
+
     def split(params):
-        # With a state, it is the second of two.
-        return (params, None) if network.state is None else params
+        return params if has_state else (params, NoisyState(None, None))
 
     def drawn(params, key):
         posterior, state = split(params)
-        return network.merge(sample(key, posterior), state)
+        return network.merge(sample(key, posterior), state.own)
 
     def mean(params):
         posterior, state = split(params)
-        return network.merge(posterior.mean, state)
+        return network.merge(posterior.mean, state.own)
 
     def init(key):
-        trained, state = network.split(network.init(key))
+        trained, own = network.split(network.init(key))
         posterior = init_posterior(trained, std=std)
-        return posterior if network.state is None else (posterior, state)
+        initial = trained if keep_initial else None
+        return (posterior, NoisyState(own, initial)) if has_state else posterior
 
     def activations(params, x, *, key=None, training=False):
         if key is None:
             return network.activations(mean(params), x, training=training)
         if local:
-            return _local_activations(key, network, params, x)
+            return _local_activations(key, network, split(params)[0], x)
         key_weights, key_own = jax.random.split(key)
         weights = drawn(params, key_weights)
         return network.activations(weights, x, key=key_own, training=training)
 
     def update(params, x, key):
+        _, state = params
+        if network.state is None:
+            return state
         # The statistics of the batch under the weights that it is trained with.
         key_weights, key_own = jax.random.split(key)
-        return network.state.update(drawn(params, key_weights), x, key_own)
+        own = network.state.update(drawn(params, key_weights), x, key_own)
+        return state._replace(own=own)
 
-    state = None
-    if network.state is not None:
-        together = lambda posterior, state: (posterior, state)  # noqa: E731
-        state = NetworkState(split, together, update)
     layer = network.layer
     size = "varied" if isinstance(std, jax.core.Tracer) else float(std)
     how = "local" if local else "explicit"
@@ -126,8 +147,12 @@ def noisy_weights(
         description=f"{network.description}, {how} noise of weights from std {size}",
         output=network.output,
         layer=layer and (lambda params, number, t: layer(mean(params), number, t)),
-        state=state,
+        state=NetworkState(split, _pair, update) if has_state else None,
     )
+
+
+def _pair(posterior: Posterior, state: NoisyState) -> tuple[Posterior, NoisyState]:
+    return posterior, state
 
 
 def weight_bottleneck(
@@ -157,18 +182,24 @@ def weight_bottleneck(
       beta: The trade-off for a summed loss.
       prior_variance: Variance of the Gaussian prior, a number or a prefix tree of the
         network's weights; None for the best one of every array, as it is learned.
-      prior_mean: Mean of the prior, as in :func:`ibjax.weights.mean_field_kl`.
+      prior_mean: Mean of the prior, as in :func:`ibjax.weights.mean_field_kl`; or
+        ``"initial"`` for the weights at initialization, which ``noisy_weights(...,
+        keep_initial=True)`` keeps. They lie nearer to those that are trained than zero
+        does, so that a bound on the risk can mean something.
       loss: Mean loss of a batch, an objective; the cross-entropy by default.
 
     Returns:
       The objective, for networks of :func:`noisy_weights`.
 
     Raises:
-      ValueError: If a number is not positive, or beta is negative.
+      ValueError: If a number is not positive, beta is negative, or ``prior_mean`` is
+        another name.
 
     References:
       Achille and Soatto, `Emergence of invariance and disentanglement in deep
-      representations`, JMLR 19, 2018, sec. 3.
+      representations`, JMLR 19, 2018, sec. 3. Dziugaite and Roy, `Computing nonvacuous
+      generalization bounds for deep (stochastic) neural networks`, UAI 2017, on initial
+      weights as the prior.
 
     Example:
       >>> from ibjax import datasets, networks
@@ -190,6 +221,8 @@ def weight_bottleneck(
     checks.not_negative("beta", beta)
     if isinstance(prior_variance, int | float | np.number):
         checks.positive("prior_variance", prior_variance)
+    if isinstance(prior_mean, str):
+        checks.one_of("prior_mean", prior_mean, ["initial"], otherwise="a tree")
     loss = cross_entropy() if loss is None else as_objective(loss)
     chosen = {"beta": beta, "prior_variance": prior_variance}
 
@@ -203,15 +236,21 @@ def weight_bottleneck(
         prior_variance=chosen["prior_variance"],
     ):
         del batch, key
-        posterior, _ = network.split(params)
+        posterior, state = network.split(params)
         if not isinstance(posterior, Posterior):
             raise TypeError(
                 "network must be one of weights.noisy_weights, got parameters of type "
                 f"{type(posterior).__name__}"
             )
-        information = kl(
-            posterior, prior_variance=prior_variance, prior_mean=prior_mean
-        )
+        centre = prior_mean
+        if isinstance(prior_mean, str):
+            centre = None if state is None else state.initial
+            if centre is None:
+                raise ValueError(
+                    "network must be one of noisy_weights(..., keep_initial=True) for "
+                    "prior_mean 'initial', got one that does not keep its weights"
+                )
+        information = kl(posterior, prior_variance=prior_variance, prior_mean=centre)
         # The term is recorded without its factor, in nats.
         terms = {"weight_information": information}
         return beta / num_samples * information, terms

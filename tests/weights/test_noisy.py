@@ -7,6 +7,7 @@ import pytest
 
 from ibjax import TrainConfig, datasets, networks, objectives, probes, sweep, weights
 from ibjax.networks.network import NetworkState
+from ibjax.training import train
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 3)).astype(np.float32)
@@ -162,6 +163,38 @@ def test_the_information_is_paid_once_an_epoch(key):
     np.testing.assert_allclose(total, 0.3 * information, rtol=1e-4)
 
 
+def test_initial_weights_are_kept_as_the_mean_of_the_prior(key):
+    task = datasets.make_task(X, [0, 1, 1, 0])
+    network = weights.noisy_weights(networks.mlp((3, 2)), std=0.5, keep_initial=True)
+    objective = weights.weight_bottleneck(
+        num_samples=4, beta=0.1, prior_variance=0.25, prior_mean="initial"
+    )
+    config = TrainConfig(learning_rate=0.05, train_fraction=1.0)
+
+    @jax.jit
+    def trained(key):
+        start = network.init(jax.random.split(key)[0])
+        end = train(key, task, network, config, num_epochs=5, objective=objective)
+        batch = task.batch(jnp.arange(4))
+        values = [objective(p, batch, key, network=network)[1] for p in (start, end)]
+        return start, end, values
+
+    start, end, values = trained(key)
+    for one, other in zip(*map(jax.tree.leaves, (start[1], end[1])), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(start[0].mean[0][0], start[1].initial[0][0])
+    # The posterior starts as the prior, and moves.
+    assert abs(values[0]["weight_information"]) < 1e-6
+    expected = weights.posterior.kl(
+        end[0], prior_variance=0.25, prior_mean=start[0].mean
+    )
+    np.testing.assert_allclose(values[1]["weight_information"], expected, rtol=1e-5)
+    assert expected > 0.01
+    without = weights.noisy_weights(networks.mlp((3, 2)))
+    with pytest.raises(ValueError, match="keep_initial=True"):
+        objective(without.init(key), task.batch(jnp.arange(4)), key, network=without)
+
+
 def test_betas_are_varied_in_one_sweep(key):
     task = datasets.make_task(X, [0, 1, 1, 0])
     dataset = sweep(
@@ -211,8 +244,9 @@ def test_the_state_of_a_network_is_that_under_its_drawn_weights(key):
         return params, kept, network.activations(params, X, key=key)[0]
 
     params, kept, drawn = one(key)
-    assert isinstance(params[0], weights.Posterior) and params[1] == 0
-    np.testing.assert_allclose(kept, np.mean(drawn), rtol=1e-5)
+    assert isinstance(params[0], weights.Posterior)
+    assert params[1].own == 0 and params[1].initial is None
+    np.testing.assert_allclose(kept.own, np.mean(drawn), rtol=1e-5)
     assert jax.tree.structure(network.split(params)[0]) == jax.tree.structure(params[0])
     assert network.kernels(params)[0].shape == (2, 3)
 
@@ -224,6 +258,7 @@ def test_bad_arguments_are_refused(key):
         ({"num_samples": 0}, "num_samples must be a whole number"),
         ({"beta": -1.0}, "beta must be one number from 0 on"),
         ({"prior_variance": 0.0}, "prior_variance must be one positive number"),
+        ({"prior_mean": "zero"}, "prior_mean must be one of initial or a tree"),
     ]
     for change, message in cases:
         with pytest.raises(ValueError, match=message):
