@@ -219,6 +219,33 @@ def test_betas_are_varied_in_one_sweep(key):
     assert (dataset.train_loss[0, :, 1] < 0.1).all()
 
 
+@pytest.mark.slow
+def test_random_labels_are_learned_below_a_beta_of_one_whatever_their_number(key):
+    """Fitting a label saves its entropy and costs beta times that information."""
+    learned = {}
+    for num in (30, 120):
+        x, labels = RNG.normal(size=(num, 40)), RNG.integers(0, 2, num)
+        dataset = sweep(
+            key,
+            datasets.make_task(x.astype(np.float32), labels),
+            weights.noisy_weights(networks.mlp((40, 30, 2), "relu"), std=0.05),
+            TrainConfig(learning_rate=5e-3, train_fraction=1.0),
+            num_seeds=1,
+            snapshots=[0, 4000],
+            probes=[probes.losses, probes.objective_terms],
+            objective=weights.weight_bottleneck(num_samples=num, prior_variance=0.1),
+            vary={"beta": [0.1, 1.0, 3.0]},
+        )
+        end = dataset.isel(epoch=-1)
+        learned[num] = end.cross_entropy.mean("seed").values
+        per_sample = (end.weight_information / num).mean("seed").values
+        assert np.all(np.diff(per_sample) < 0)
+        # Below one the weights know all of the labels, from one on less than half.
+        assert per_sample[0] > np.log(2) > 2 * per_sample[1]
+    for loss in learned.values():
+        assert loss[0] < 0.3 * np.log(2) and np.all(loss[1:] > np.log(2))
+
+
 def test_the_state_of_a_network_is_that_under_its_drawn_weights(key):
     # The mean of the first activity over the batch, which no gradient changes.
     base = networks.mlp((3, 2))
