@@ -13,7 +13,12 @@ from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.logarithms import x_minus_log1p
 
-__all__ = ["log_normal_information", "mean_field_kl", "optimal_prior_variance"]
+__all__ = [
+    "log_normal_information",
+    "mean_field_kl",
+    "mean_field_kl_of_logs",
+    "optimal_prior_variance",
+]
 
 
 def mean_field_kl(
@@ -47,23 +52,46 @@ def mean_field_kl(
       >>> print(f"{kl:.4f} nats")  # 3/2 [0.25 + 1 - 1 - log 0.25]
       2.4544 nats
     """
+    return _checked_kl(mean, std, prior_variance, prior_mean, are_logs=False)
+
+
+def mean_field_kl_of_logs(
+    mean: Any, log_std: Any, *, prior_variance: Any, prior_mean: Any = 0.0
+) -> jax.Array:
+    """:func:`mean_field_kl` from logarithms of standard deviations, of any size.
+
+    It stays finite, with its gradient, where a variance underflows.
+    """
+    return _checked_kl(mean, log_std, prior_variance, prior_mean, are_logs=True)
+
+
+def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Array:
     means, stds = _same_leaves(mean, std)
     variances = _broadcast("prior_variance", prior_variance, mean)
     for variance in variances:
         checks.positive("prior_variance", variance)
     centres = _broadcast("prior_mean", prior_mean, mean)
-    return _kl(means, stds, variances, centres)
+    return _kl(means, stds, variances, centres, are_logs)
 
 
-@exact_jit
-def _kl(means, stds, variances, centres):
+@exact_jit(static_argnames="are_logs")
+def _kl(means, stds, variances, centres, are_logs):
     total = jnp.zeros(())
     for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
-        ratio = jnp.where(s >= 0, s**2, jnp.nan) / variance
-        # Near the prior itself the terms cancel, for every one of many weights.
-        spread = x_minus_log1p(ratio - 1)
+        if are_logs:
+            spread = _expm1_minus_x(2 * s - jnp.log(variance))
+        else:
+            ratio = jnp.where(s >= 0, s**2, jnp.nan) / variance
+            spread = x_minus_log1p(ratio - 1)
         total += jnp.sum(spread + (m - centre) ** 2 / variance) / 2
     return total
+
+
+def _expm1_minus_x(x: jax.Array) -> jax.Array:
+    """``e^x - 1 - x``: near the prior, of many weights, its terms cancel."""
+    is_near = jnp.abs(x) < 0.1
+    near = x_minus_log1p(jnp.expm1(jnp.where(is_near, x, 0.0)))
+    return jnp.where(is_near, near, jnp.expm1(x) - x)
 
 
 def optimal_prior_variance(mean: Any, std: Any, *, prior_mean: Any = 0.0) -> Any:

@@ -270,9 +270,9 @@ def log_determinant(
 ) -> Estimate:
     r"""Log-determinant :math:`\log |I + s A|`, by stochastic Lanczos quadrature.
 
-    For the Hessian of a loss that is summed over samples it is twice the information in
-    the weights, but for the rest of :func:`ibjax.weights.gaussian_lagrangian`, at
-    :math:`s = \lambda^2 / \beta`.
+    The Lagrangian of :func:`ibjax.weights.gaussian_lagrangian` has it of the Hessian of
+    the summed loss, at :math:`s = \lambda^2 / \beta`. The information is the
+    :func:`spectral_sum` of :math:`\frac12 [\log (1 + s h) - s h / (1 + s h)]`.
 
     Args:
       key: Draws the signs.

@@ -272,7 +272,9 @@ def _local_activations(key, network: Network, posterior: Posterior, x: jax.Array
         mean = w @ t + b[:, None]
         variance = w_std**2 @ t**2 + b_std[:, None] ** 2
         z = noise[start : start + widths[number]]
-        t = network.activate(number, mean + jnp.sqrt(variance) * z)
+        # A variance that underflows must not have an infinite slope.
+        std = jnp.sqrt(variance + jnp.finfo(variance.dtype).tiny)
+        t = network.activate(number, mean + std * z)
         layers.append(t.T)
         start += widths[number]
     return tuple(layers)

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit, full_precision
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
-from ibjax.weights.divergences import mean_field_kl, optimal_prior_variance
+from ibjax.weights.divergences import mean_field_kl_of_logs, optimal_prior_variance
 
 __all__ = ["Posterior", "gibbs_error", "init_posterior", "kl", "sample"]
 
@@ -104,11 +104,13 @@ def kl(
       >>> print(f"{kl(posterior, prior_variance=1.0):.4f} {kl(posterior):.4f} nats")
       2.4544 2.4142 nats
     """
-    mean, std = posterior.mean, posterior.std
+    mean, log_std = posterior
     if prior_variance is None:
-        prior_variance = optimal_prior_variance(mean, std, prior_mean=prior_mean)
-    return mean_field_kl(
-        mean, std, prior_variance=prior_variance, prior_mean=prior_mean
+        prior_variance = optimal_prior_variance(
+            mean, posterior.std, prior_mean=prior_mean
+        )
+    return mean_field_kl_of_logs(
+        mean, log_std, prior_variance=prior_variance, prior_mean=prior_mean
     )
 
 

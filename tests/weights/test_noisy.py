@@ -219,6 +219,22 @@ def test_betas_are_varied_in_one_sweep(key):
     assert (dataset.train_loss[0, :, 1] < 0.1).all()
 
 
+def test_gradients_are_finite_where_noise_underflows(key):
+    network = weights.noisy_weights(BASE)
+    objective = weights.weight_bottleneck(num_samples=4, beta=0.0)
+    batch = datasets.make_task(X, [0, 1, 1, 0]).batch(jnp.arange(4))
+
+    @jax.jit
+    def gradient(key):
+        params = network.init(key)
+        logs = jax.tree.map(lambda s: s - 200, params.log_std)
+        return jax.grad(lambda p: objective(p, batch, key, network=network)[0])(
+            params._replace(log_std=logs)
+        )
+
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient(key)))
+
+
 @pytest.mark.slow
 def test_random_labels_are_learned_below_a_beta_of_one_whatever_their_number(key):
     """Fitting a label saves its entropy and costs beta times that information."""

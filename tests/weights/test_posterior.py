@@ -53,6 +53,25 @@ def test_the_information_is_the_divergence_from_the_prior():
     np.testing.assert_allclose(learned, expected, rtol=1e-5)
 
 
+def test_noise_of_any_size_has_finite_information():
+    """Also where its variance underflows, at a standard deviation below e^-50."""
+    logs = jnp.array([-200.0, -60.0, -1e-4, 0.0, 1e-4, 2.0])
+
+    @jax.jit
+    def each(logs):
+        def one(log):
+            q = weights.Posterior(jnp.zeros(()), log)
+            return posterior.kl(q, prior_variance=1.0)
+
+        return jax.vmap(jax.value_and_grad(one))(logs)
+
+    found, slope = each(logs)
+    exact = np.expm1(2 * np.float64(logs)) / 2 - np.float64(logs)
+    # A few roundings, times the ten by which terms cancel at a tenth.
+    np.testing.assert_allclose(found, exact, rtol=40 * 2**-24)
+    np.testing.assert_allclose(slope, np.expm1(2 * np.float64(logs)), rtol=1e-5)
+
+
 def test_the_error_of_drawn_weights_is_a_normal_probability(key):
     """A difference of two logits w x is below zero with a probability known exactly."""
     mean = ((jnp.array([[0.0], [1.0]]), jnp.zeros(2)),)
