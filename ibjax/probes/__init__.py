@@ -31,7 +31,7 @@ from ibjax.probes.layers import (
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
-from ibjax.probes.weights import fisher_trace
+from ibjax.probes.weights import fisher_trace, weight_information
 from ibjax.training.trainable import Variable
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "squared_errors",
     "take_snapshot",
     "target_information",
+    "weight_information",
 ]

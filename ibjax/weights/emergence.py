@@ -58,8 +58,9 @@ def flat_minimum(
       beta: The trade-off; it may be traced.
 
     Returns:
-      The information, up to a constant, and the noise; infinite where a weight or its
-      curvature is zero, NaN where the curvature is negative.
+      The information, up to a constant, and the noise. A weight that is zero, or has no
+      curvature, has infinite noise and an information of minus infinity; where the
+      curvature is negative both are NaN.
 
     Raises:
       ValueError: If shapes differ, a number is not finite or ``beta`` not positive.

@@ -88,7 +88,8 @@ def noisy_weights(
       Posterior [(5, 4), (5, 2)]
     """
     checks.positive("std", std)
-    possible = network.activate is not None and all(
+    is_chain = network.activate is not None and network.state is None
+    possible = is_chain and all(
         isinstance(layer.noise_std, int | float) and layer.noise_std == 0
         for layer in network.layers
     )
@@ -98,7 +99,6 @@ def noisy_weights(
             "local must be False for a network that is not a chain of dense layers "
             f"without noise, got {local} for {network.description}"
         )
-
     has_state = network.state is not None or keep_initial
 
     def split(params):
@@ -137,14 +137,17 @@ def noisy_weights(
         return state._replace(own=own)
 
     layer = network.layer
-    size = "varied" if isinstance(std, jax.core.Tracer) else float(std)
+    size = "varied" if checks.is_traced(std) else float(std)
     how = "local" if local else "explicit"
+    kept = ", initial weights kept" if keep_initial else ""
     return Network(
         init=init,
         activations=full_precision(activations),
         kernels=lambda params: network.kernels(mean(params)),
         layers=network.layers,
-        description=f"{network.description}, {how} noise of weights from std {size}",
+        description=(
+            f"{network.description}, {how} noise of weights from std {size}{kept}"
+        ),
         output=network.output,
         layer=layer and (lambda params, number, t: layer(mean(params), number, t)),
         state=NetworkState(split, _pair, update) if has_state else None,
@@ -167,12 +170,11 @@ def weight_bottleneck(
 
     The loss summed over the training set, plus :math:`\beta` times the information, is
     :math:`\sum_i L_i + \beta\, \mathrm{KL}(Q \| P)`; at :math:`\beta = 1` it is the
-    negative evidence lower bound, from where on learning random labels costs more than
-    it saves. What
-    is lowered is this divided by the number N of samples, for every batch its mean loss
-    plus :math:`\beta / N` times the KL, so that an epoch pays for the information once,
-    whatever the batch size, and learning rates keep their meaning. Some papers' beta is
-    this :math:`\beta / N`.
+    negative evidence lower bound, and learning random labels costs as much as it saves.
+    What is lowered is this divided by the number N of samples: for every batch its mean
+    loss plus :math:`\beta / N` times the KL, so that an epoch pays for the information
+    once, whatever the batch size, and learning rates keep their meaning. The beta of
+    some papers is this :math:`\beta / N`.
 
     A sweep records ``weight_information``, the KL in nats, beside the loss by its name,
     and can vary ``beta`` and ``prior_variance``.
