@@ -82,8 +82,11 @@ def noisy_weights(
     Example:
       >>> from ibjax import networks
       >>> network = noisy_weights(networks.mlp([3, 4, 2]), std=0.2)
-      >>> params = network.init(jax.random.key(0))
-      >>> layers = network.activations(params, jnp.ones((5, 3)), key=jax.random.key(1))
+      >>> @jax.jit
+      ... def drawn(key, x):
+      ...     params = network.init(key)
+      ...     return params, network.activations(params, x, key=key)
+      >>> params, layers = drawn(jax.random.key(0), jnp.ones((5, 3)))
       >>> print(type(params).__name__, [t.shape for t in layers])
       Posterior [(5, 4), (5, 2)]
     """
@@ -207,13 +210,13 @@ def weight_bottleneck(
       >>> from ibjax import datasets, networks
       >>> task = datasets.make_task([[0.0], [1.0]], ["no", "yes"])
       >>> network = noisy_weights(networks.mlp([1, 2]), std=0.5)
-      >>> params, key = network.init(jax.random.key(0)), jax.random.key(1)
-      >>> params = params._replace(mean=jax.tree.map(jnp.zeros_like, params.mean))
+      >>> params = init_posterior(((jnp.zeros((2, 1)), jnp.zeros(2)),), std=0.5)
       >>> objective = weight_bottleneck(num_samples=2, beta=0.1)
-      >>> batch = task.batch(jnp.arange(2))
-      >>> value, terms = jax.jit(
-      ...     lambda params: objective(params, batch, key, network=network)
-      ... )(params)
+      >>> @jax.jit
+      ... def loss(params, key):
+      ...     batch = task.batch(jnp.arange(2))
+      ...     return objective(params, batch, key, network=network)
+      >>> value, terms = loss(params, jax.random.key(0))
       >>> print(f"{terms['weight_information']:.4f} nats")  # 4/2 [0.25 - 1 - log 0.25]
       1.2726 nats
       >>> print(f"{value - terms['cross_entropy']:.4f}")
