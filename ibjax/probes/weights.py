@@ -19,8 +19,8 @@ def fisher_trace(
     """Trace of the Fisher information of every layer's weights, and of all parameters.
 
     It is measured on training rows, without noise and dropout; of noisy weights, at
-    their means. Beside it a sweep should record the training loss: late in training the
-    trace falls for no other reason than that the network grows certain.
+    their means. A sweep should record the training loss beside it: late in training the
+    trace falls because the network grows certain, even if no decision changes.
 
     Args:
       labels: ``"model"`` for the Fisher information, with labels as the network would

@@ -158,8 +158,8 @@ def noise_of_information(information: ArrayLike, num_weights: int) -> jax.Array:
 def unit_information(alpha: ArrayLike) -> jax.Array:
     r"""Information :math:`g(\alpha) = -\frac12 \log (1 - e^{-\alpha})` of one unit.
 
-    It falls with the noise of the weights, and is what the noise has a say in of
-    :func:`layer_information_plus_total_correlation`.
+    It falls as the noise of the weights grows, and is the only part of
+    :func:`layer_information_plus_total_correlation` that depends on the noise.
 
     Args:
       alpha: Variance of the log of the noise, positive, any shape.
@@ -182,17 +182,17 @@ def layer_information_plus_total_correlation(
 ) -> jax.Array:
     r"""I(x;z) + TC(z) of a linear layer z = W x with multiplicative noise, in nats.
 
-    The noise of weights that are not known to the layer's reader makes z invariant,
-    with little I(x;z), and disentangled, with little total correlation TC(z). For
-    marginals that are Gaussian and :math:`\tilde\alpha = e^\alpha - 1`,
+    Noise in the weights makes z invariant, with little I(x;z), and disentangled, with
+    little total correlation TC(z). For Gaussian marginals and :math:`\tilde\alpha =
+    e^\alpha - 1`,
 
     .. math::
         I(x;z) + \mathrm{TC}(z) = -\frac12 \sum_i E_x \log
         \frac{\tilde\alpha \sum_j w_{ij}^2 x_j^2}
         {w_i \mathrm{Cov}(x) w_i^T + \tilde\alpha \sum_j w_{ij}^2 E x_j^2} .
 
-    With inputs of mean zero that are not correlated it is :func:`unit_information` plus
-    a constant, which does not depend on the noise, for every unit.
+    For uncorrelated inputs of mean zero every unit adds :func:`unit_information` and a
+    constant that does not depend on the noise.
 
     Args:
       weights: Means of the weights, shape ``[num_units, num_inputs]``.
@@ -240,10 +240,10 @@ def _information_plus_correlation(weights, x, alpha):
 def chain_bound(alphas: ArrayLike, widths: ArrayLike) -> jax.Array:
     r"""Bound :math:`\min_k \dim(z_{k+1}) [g(\alpha_k) + 1]` on what a last layer knows.
 
-    No layer knows more of the input than the layer whose weights know least lets
-    through. The one stands for the constant of
-    :func:`layer_information_plus_total_correlation`, which is below it for Gaussian
-    inputs. It is an upper bound only: layers after the narrowest may lose more.
+    By the data processing inequality the last layer knows no more of the input than the
+    layer that lets least through. The one stands for the constant of
+    :func:`layer_information_plus_total_correlation`, which is smaller for Gaussian
+    inputs. It is an upper bound only: other layers may lose more.
 
     Args:
       alphas: Variance of the log of the noise of every layer's weights, positive,

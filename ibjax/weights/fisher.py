@@ -137,9 +137,9 @@ def fisher_trace(
 ) -> FisherTrace:
     """Trace of the Fisher matrix, of every layer and in all.
 
-    Achille et al. follow it over training. It falls late in training for no other
-    reason than that the network grows certain, p (1 - p) to 0, without any change of
-    its decisions: report the loss beside it. It is not the information in the weights.
+    Achille et al. follow it over training. Late in training it falls because p (1 - p)
+    goes to zero as the network grows certain, even if no decision changes: report the
+    loss beside it. It is not the information in the weights.
 
     Args:
       params: Parameters of the network.
