@@ -10,6 +10,7 @@ from ibjax import (
     representations,
     results,
     training,
+    weights,
 )
 from ibjax.sweeps.replay import replay
 from ibjax.sweeps.runs import snapshot_epochs
@@ -35,4 +36,5 @@ __all__ = [
     "snapshot_epochs",
     "sweep",
     "training",
+    "weights",
 ]

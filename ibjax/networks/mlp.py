@@ -100,7 +100,9 @@ def mlp(
 
     def layer(params, number, t):
         w, b = params[number]
-        s = _dense(w, b, t.T).T
+        return activate(number, _dense(w, b, t.T).T)
+
+    def activate(number, s):
         return functions[number](s) if number < num_hidden else s
 
     hidden = [
@@ -119,6 +121,7 @@ def mlp(
         description=description + (", linear output" if output == "linear" else ""),
         output=output,
         layer=full_precision(layer),
+        activate=activate,
     )
 
 

@@ -70,6 +70,10 @@ class Network(NamedTuple):
         activities ``t`` of the layer before it or, for 0, the inputs. None for a
         network that is no chain of layers.
       state: How the state is kept apart from what is trained; None for no state.
+      activate: ``activate(number, s)``: activities of layer ``number`` for its
+        pre-activations ``s``, elementwise, before its noise. For a chain of dense
+        layers with parameters ``(w, b)`` each, ``w`` of shape ``[units, inputs]``; None
+        for any other network.
     """
 
     init: Callable[[jax.Array], Params]
@@ -80,6 +84,7 @@ class Network(NamedTuple):
     output: str = "softmax"
     layer: Callable[[Params, int, jax.Array], jax.Array] | None = None
     state: NetworkState | None = None
+    activate: Callable[[int, jax.Array], jax.Array] | None = None
 
     @property
     def layer_names(self) -> tuple[str, ...]:

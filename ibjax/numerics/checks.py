@@ -37,6 +37,7 @@ __all__ = [
     "same_shape",
     "shape",
     "whole",
+    "within",
 ]
 
 Value = TypeVar("Value")
@@ -151,6 +152,17 @@ def indices(name: str, value: Any, size: int) -> Any:
     return found
 
 
+def within(name: str, value: Any, interval: str) -> Any:
+    """Check that an array, if its values are known, lies in an interval as "[0, 1)"."""
+    found = numeric(name, value)
+    if not is_traced(found):
+        values = np.asarray(found)
+        outside = values[~_is_inside(interval)(values)]
+        if outside.size:
+            raise ValueError(f"{name} must lie in {interval}, got {outside.flat[0]}")
+    return found
+
+
 def whole(name: str, value: Value) -> Value:
     """Check that a value is one integer, of Python or of NumPy."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -203,17 +215,6 @@ def positive(name: str, value: Value) -> Value:
     return _number(name, value, "be one positive number", lambda v: 0 < v < np.inf)
 
 
-def all_positive(name: str, value: Any) -> Any:
-    """Check that an array, if its values are known, holds positive numbers alone."""
-    found = numeric(name, value)
-    if not is_traced(found):
-        values = np.asarray(found)
-        if not np.all(values > 0):
-            least = "NaN" if np.isnan(values).any() else values.min()
-            raise ValueError(f"{name} must hold positive numbers, got {least}")
-    return found
-
-
 def not_negative(name: str, value: Value) -> Value:
     """Check that a value is one finite number, zero or above."""
     return _number(name, value, "be one number from 0 on", lambda v: 0 <= v < np.inf)
@@ -221,13 +222,7 @@ def not_negative(name: str, value: Value) -> Value:
 
 def in_range(name: str, value: Value, interval: str) -> Value:
     """Check that a value is one number of an interval, written as in ``"[0, 1)"``."""
-    low, high = map(float, interval[1:-1].split(","))
-
-    def is_inside(v):
-        above = v >= low if interval[0] == "[" else v > low
-        return above and (v <= high if interval[-1] == "]" else v < high)
-
-    return _number(name, value, f"lie in {interval}", is_inside)
+    return _number(name, value, f"lie in {interval}", _is_inside(interval))
 
 
 def one_of(
@@ -275,6 +270,17 @@ def key(name: str, value: Any) -> Any:
         found = repr(value) if dtype is None else f"an array of {dtype}"
         raise TypeError(f"{name} must be a key such as jax.random.key(0), got {found}")
     return shape(name, value, ())
+
+
+def _is_inside(interval: str) -> Callable[[Any], Any]:
+    """Membership of an interval, of a number or of an array's entries."""
+    low, high = map(float, interval[1:-1].split(","))
+
+    def is_inside(v):
+        above = v >= low if interval[0] == "[" else v > low
+        return above & (v <= high if interval[-1] == "]" else v < high)
+
+    return is_inside
 
 
 def _fits(actual: tuple[int, ...], axes: Axes) -> bool:

@@ -32,6 +32,7 @@ from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
+from ibjax.probes.weights import fisher_trace, weight_information
 from ibjax.training.trainable import Variable
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "code_bounds",
     "code_mixture",
     "default_probes",
+    "fisher_trace",
     "gradients",
     "kde_bounds",
     "losses",
@@ -52,4 +54,5 @@ __all__ = [
     "squared_errors",
     "take_snapshot",
     "target_information",
+    "weight_information",
 ]

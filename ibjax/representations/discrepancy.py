@@ -41,7 +41,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
     """
     x, y = _samples("x", x), _samples("y", y)
     checks.shape("y", y, ("num_y", x.shape[1]), why="for the dimensions of x")
-    checks.all_positive("bandwidth", bandwidth)
+    checks.within("bandwidth", bandwidth, "(0, inf)")
     return _mmd(x, y, jnp.ravel(jnp.asarray(bandwidth, x.dtype)))
 
 

@@ -76,7 +76,7 @@ def relative_gaussian_kl(
       0.0
     """
     mean, scale = _checked(mean, scale)
-    checks.all_positive("prior_std", prior_std)
+    checks.within("prior_std", prior_std, "(0, inf)")
     prior_mean, prior_std = (
         jnp.broadcast_to(jnp.asarray(array, mean.dtype), mean.shape)
         for array in (prior_mean, prior_std)
@@ -127,5 +127,5 @@ def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:
     checks.shape("scale", scale, diagonal, full, why="for the mean's")
     is_full = scale.ndim > mean.ndim
     stds = jnp.diagonal(scale, axis1=-2, axis2=-1) if is_full else scale
-    checks.all_positive("scale", stds)
+    checks.within("scale", stds, "(0, inf)")
     return mean, scale

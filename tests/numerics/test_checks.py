@@ -256,3 +256,12 @@ def test_what_has_no_numbers_is_named():
 def test_what_is_no_number_is_named(value):
     with pytest.raises(TypeError, match="^n must be one positive number, got "):
         checks.positive("n", value)
+
+
+def test_every_entry_of_an_array_lies_within():
+    values = np.array([0.0, 0.5])
+    assert checks.within("p", values, "[0, 1)") is values
+    for value in (1.0, -0.5, np.nan):
+        message = f"p must lie in [0, 1), got {value}"
+        refuses(ValueError, message, checks.within, "p", [0.5, value], "[0, 1)")
+    jax.jit(lambda p: checks.within("p", p, "[0, 1)"))(2.0)

@@ -70,7 +70,7 @@ def test_median_of_pairs():
         (np.ones(3), np.ones((3, 1)), 1.0, "x must have shape"),
         (np.ones((1, 2)), np.ones((3, 2)), 1.0, "the number of samples of x must"),
         (np.ones((3, 2)), np.ones((3, 1)), 1.0, "y must have shape"),
-        (np.ones((3, 2)), np.ones((3, 2)), 0.0, "bandwidth must hold positive"),
+        (np.ones((3, 2)), np.ones((3, 2)), 0.0, "bandwidth must lie in"),
     ],
 )
 def test_refusals(x, y, bandwidth, message):

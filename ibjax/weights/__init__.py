@@ -1,0 +1,85 @@
+"""Information in the weights of networks: posteriors, Fisher, PAC-Bayes bounds."""
+
+from ibjax.weights import pac_bayes, posterior
+from ibjax.weights.activations import activation_precision, effective_information
+from ibjax.weights.divergences import (
+    log_normal_information,
+    mean_field_kl,
+    optimal_prior_variance,
+)
+from ibjax.weights.emergence import (
+    FlatMinimum,
+    chain_bound,
+    flat_minimum,
+    flat_minimum_bound,
+    layer_information_plus_total_correlation,
+    noise_of_information,
+    unit_information,
+)
+from ibjax.weights.fisher import (
+    FisherTrace,
+    fisher_diagonal,
+    fisher_log_determinant,
+    fisher_trace,
+    fisher_vector_product,
+)
+from ibjax.weights.gaussian import (
+    GaussianInformation,
+    GibbsPosterior,
+    gaussian_information,
+    gaussian_lagrangian,
+    gibbs_posterior,
+)
+from ibjax.weights.hessian import (
+    Eigenvalues,
+    Estimate,
+    TraceEstimate,
+    hessian_trace,
+    hvp,
+    log_determinant,
+    spectral_sum,
+    top_eigenvalues,
+)
+from ibjax.weights.noisy import NoisyState, noisy_weights, weight_bottleneck
+from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
+
+__all__ = [
+    "Eigenvalues",
+    "Estimate",
+    "FisherTrace",
+    "FlatMinimum",
+    "GaussianInformation",
+    "GibbsPosterior",
+    "NoisyState",
+    "Posterior",
+    "TraceEstimate",
+    "activation_precision",
+    "chain_bound",
+    "effective_information",
+    "fisher_diagonal",
+    "fisher_log_determinant",
+    "fisher_trace",
+    "fisher_vector_product",
+    "flat_minimum",
+    "flat_minimum_bound",
+    "gaussian_information",
+    "gaussian_lagrangian",
+    "gibbs_error",
+    "gibbs_posterior",
+    "hessian_trace",
+    "hvp",
+    "init_posterior",
+    "layer_information_plus_total_correlation",
+    "log_determinant",
+    "log_normal_information",
+    "mean_field_kl",
+    "noise_of_information",
+    "noisy_weights",
+    "optimal_prior_variance",
+    "pac_bayes",
+    "posterior",
+    "spectral_sum",
+    "top_eigenvalues",
+    "unit_information",
+    "weight_bottleneck",
+]

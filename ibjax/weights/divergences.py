@@ -1,0 +1,179 @@
+"""Divergences of noisy weights from their prior, in nats, on pytrees.
+
+Trees are of any structure. What is one number for all weights may be a tree with one
+number for each layer: a prefix of the tree of weights, as for ``jax.vmap``.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ibjax.compilation import exact_jit
+from ibjax.numerics import checks
+from ibjax.numerics.logarithms import x_minus_log1p
+
+__all__ = [
+    "log_normal_information",
+    "mean_field_kl",
+    "mean_field_kl_of_logs",
+    "optimal_prior_variance",
+]
+
+
+def mean_field_kl(
+    mean: Any, std: Any, *, prior_variance: Any, prior_mean: Any = 0.0
+) -> jax.Array:
+    r"""Divergence of independent Gaussian weights from a Gaussian prior, in nats.
+
+    .. math:: \frac12 \sum_i \Big[ \frac{\sigma_i^2 + (\mu_i - m_i)^2}{\lambda^2}
+       - 1 - \log \frac{\sigma_i^2}{\lambda^2} \Big] .
+
+    Args:
+      mean: Means of the weights, a pytree of arrays.
+      std: Standard deviations, a tree of the same structure and shapes.
+      prior_variance: Variance of the prior, a number or a prefix tree of numbers.
+      prior_mean: Mean of the prior, such as the weights at initialization: a number or
+        a prefix tree of numbers or of arrays of the weights' shapes.
+
+    Returns:
+      The divergence, shape ``[]``; infinite for a standard deviation of zero, NaN for a
+      negative one.
+
+    Raises:
+      ValueError: If trees or shapes do not fit, or a prior variance is not positive.
+
+    References:
+      Hinton and van Camp, `Keeping neural networks simple by minimizing the description
+      length of the weights`, COLT 1993.
+
+    Example:
+      >>> kl = mean_field_kl(jnp.ones(3), jnp.full(3, 0.5), prior_variance=1.0)
+      >>> print(f"{kl:.4f} nats")  # 3/2 [0.25 + 1 - 1 - log 0.25]
+      2.4544 nats
+    """
+    return _checked_kl(mean, std, prior_variance, prior_mean, are_logs=False)
+
+
+def mean_field_kl_of_logs(
+    mean: Any, log_std: Any, *, prior_variance: Any, prior_mean: Any = 0.0
+) -> jax.Array:
+    """:func:`mean_field_kl` from logarithms of standard deviations, of any size.
+
+    It stays finite, with its gradient, where a variance underflows.
+    """
+    return _checked_kl(mean, log_std, prior_variance, prior_mean, are_logs=True)
+
+
+def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Array:
+    means, stds = _same_leaves(mean, std)
+    variances = _broadcast("prior_variance", prior_variance, mean)
+    for variance in variances:
+        checks.positive("prior_variance", variance)
+    centres = _broadcast("prior_mean", prior_mean, mean)
+    return _kl(means, stds, variances, centres, are_logs)
+
+
+@exact_jit(static_argnames="are_logs")
+def _kl(means, stds, variances, centres, are_logs):
+    total = jnp.zeros(())
+    for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
+        if are_logs:
+            spread = _expm1_minus_x(2 * s - jnp.log(variance))
+        else:
+            ratio = jnp.where(s >= 0, s**2, jnp.nan) / variance
+            spread = x_minus_log1p(ratio - 1)
+        total += jnp.sum(spread + (m - centre) ** 2 / variance) / 2
+    return total
+
+
+def _expm1_minus_x(x: jax.Array) -> jax.Array:
+    """``e^x - 1 - x``: near the prior, of many weights, its terms cancel."""
+    is_near = jnp.abs(x) < 0.1
+    near = x_minus_log1p(jnp.expm1(jnp.where(is_near, x, 0.0)))
+    return jnp.where(is_near, near, jnp.expm1(x) - x)
+
+
+def optimal_prior_variance(mean: Any, std: Any, *, prior_mean: Any = 0.0) -> Any:
+    r"""Prior variance of each array that its weights are nearest to.
+
+    The mean over weights of :math:`\sigma_i^2 + (\mu_i - m_i)^2`. A prior that follows
+    the posterior is not fixed before the data: a bound on the risk has to pay for it,
+    see ``ibjax.weights.pac_bayes.prior_union_cost``.
+
+    Args:
+      mean: Means of the weights, a pytree of arrays.
+      std: Standard deviations, a tree of the same structure and shapes.
+      prior_mean: Mean of the prior, as in :func:`mean_field_kl`.
+
+    Returns:
+      A tree of the same structure with one number, shape ``[]``, for each array.
+
+    Raises:
+      ValueError: If trees or shapes do not fit.
+
+    Example:
+      >>> print(optimal_prior_variance(jnp.array([1.0, -1.0]), jnp.array([0.5, 0.5])))
+      1.25
+    """
+    means, stds = _same_leaves(mean, std)
+    centres = _broadcast("prior_mean", prior_mean, mean)
+    found = [
+        jnp.mean(s**2 + (m - centre) ** 2)
+        for m, s, centre in zip(means, stds, centres, strict=True)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(mean), found)
+
+
+def log_normal_information(alphas: Any) -> jax.Array:
+    r"""Information of multiplicative log-normal noise, up to a constant, in nats.
+
+    :math:`-\frac12 \sum_i \log \alpha_i`, the divergence of :math:`w = \epsilon \hat w`
+    with :math:`\log \epsilon \sim N(-\alpha / 2, \alpha)` from the log-uniform prior.
+    That prior has no norm, so that the constant is arbitrary: only differences between
+    noises of the same weights mean something, and no bound on the risk follows.
+
+    Args:
+      alphas: Variances of the log of the noise, positive, a pytree of arrays.
+
+    Returns:
+      The information, shape ``[]``; infinite without noise.
+
+    References:
+      Achille and Soatto, `Emergence of invariance and disentanglement in deep
+      representations`, JMLR 19, 2018, prop. 4.1.
+
+    Example:
+      >>> coarse, fine = (log_normal_information(jnp.full(10, a)) for a in (0.4, 0.1))
+      >>> print(f"{fine - coarse:.4f} nats")  # 10 log 2
+      6.9315 nats
+    """
+    return -sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas)) / 2
+
+
+def _same_leaves(mean: Any, std: Any) -> tuple[list[jax.Array], list[jax.Array]]:
+    """Arrays of two trees of one structure and of the same shapes."""
+    structures = jax.tree.structure(mean), jax.tree.structure(std)
+    if structures[0] != structures[1]:
+        raise ValueError(
+            f"mean and std must have one structure, got {structures[0]} and "
+            f"{structures[1]}"
+        )
+    means, stds = (
+        [checks.jax_array(name, leaf) for leaf in jax.tree.leaves(tree)]
+        for name, tree in (("mean", mean), ("std", std))
+    )
+    for m, s in zip(means, stds, strict=True):
+        checks.same_shape(mean=m, std=s)
+    return means, stds
+
+
+def _broadcast(name: str, prefix: Any, tree: Any) -> list[Any]:
+    """Leaves of a prefix tree, one for every leaf of the full one."""
+    try:
+        return jax.tree.leaves(jax.tree.broadcast(prefix, tree))
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be one number or a tree that begins as that of the weights, "
+            f"got {jax.tree.structure(prefix)}"
+        ) from error

@@ -1,0 +1,174 @@
+"""Gaussian posteriors over the weights of a network, every weight by itself."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
+
+from ibjax.compilation import exact_jit, full_precision
+from ibjax.networks.network import Network
+from ibjax.numerics import checks
+from ibjax.weights.divergences import mean_field_kl_of_logs, optimal_prior_variance
+
+__all__ = ["Posterior", "gibbs_error", "init_posterior", "kl", "sample"]
+
+
+class Posterior(NamedTuple):
+    """Independent Gaussian weights.
+
+    Attributes:
+      mean: Means, a pytree of arrays.
+      log_std: Logarithms of the standard deviations, a tree of the same structure.
+    """
+
+    mean: Any
+    log_std: Any
+
+    @property
+    def std(self) -> Any:
+        """Standard deviations."""
+        return jax.tree.map(jnp.exp, self.log_std)
+
+
+def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
+    """Posterior around some weights, with one standard deviation for all.
+
+    Args:
+      params: The weights, a pytree of arrays.
+      std: Standard deviation, positive; it may be traced.
+
+    Returns:
+      The posterior.
+
+    Raises:
+      ValueError: If ``std`` is not positive.
+
+    Example:
+      >>> posterior = init_posterior({"w": jnp.ones(2)}, std=1.0)
+      >>> print(posterior.mean["w"], posterior.std["w"])
+      [1. 1.] [1. 1.]
+    """
+    checks.positive("std", std)
+    log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)
+    return Posterior(params, log_std)
+
+
+def sample(key: jax.Array, posterior: Posterior) -> Any:
+    """One draw of all weights.
+
+    Args:
+      key: Draws the weights.
+      posterior: The posterior.
+
+    Returns:
+      Weights, a tree like ``posterior.mean``.
+
+    Raises:
+      TypeError: If ``key`` is no typed key.
+
+    Example:
+      >>> posterior = init_posterior({"w": jnp.ones(3)}, std=0.1)
+      >>> sample(jax.random.key(0), posterior)["w"].shape
+      (3,)
+    """
+    checks.key("key", key)
+    # One flat draw: compiling a draw costs far more than running it.
+    flat, as_tree = ravel_pytree(posterior.mean)
+    noise = as_tree(jax.random.normal(key, flat.shape, flat.dtype))
+    return jax.tree.map(lambda m, s, z: m + s * z, posterior.mean, posterior.std, noise)
+
+
+def kl(
+    posterior: Posterior, *, prior_variance: Any = None, prior_mean: Any = 0.0
+) -> jax.Array:
+    """Information in the weights: the divergence from a Gaussian prior, in nats.
+
+    Args:
+      posterior: The posterior.
+      prior_variance: Variance of the prior, a number or a prefix tree of numbers; None
+        for the best one of every array, which the data choose and a bound on the risk
+        has to pay for.
+      prior_mean: Mean of the prior, as in :func:`ibjax.weights.mean_field_kl`.
+
+    Returns:
+      The divergence, shape ``[]``.
+
+    Raises:
+      ValueError: If trees do not fit, or a variance is not positive.
+
+    Example:
+      >>> posterior = init_posterior(jnp.ones(3), std=0.5)
+      >>> print(f"{kl(posterior, prior_variance=1.0):.4f} {kl(posterior):.4f} nats")
+      2.4544 2.4142 nats
+    """
+    mean, log_std = posterior
+    if prior_variance is None:
+        prior_variance = optimal_prior_variance(
+            mean, posterior.std, prior_mean=prior_mean
+        )
+    return mean_field_kl_of_logs(
+        mean, log_std, prior_variance=prior_variance, prior_mean=prior_mean
+    )
+
+
+@full_precision
+def gibbs_error(
+    key: jax.Array,
+    posterior: Posterior,
+    x: ArrayLike,
+    labels: ArrayLike,
+    *,
+    network: Network,
+    num_draws: int,
+) -> jax.Array:
+    """Share of wrong predictions, over samples and over draws of all the weights.
+
+    Every draw is of weights that all samples share, as
+    :func:`ibjax.weights.pac_bayes.monte_carlo_error` asks for.
+
+    Args:
+      key: Draws the weights.
+      posterior: The posterior.
+      x: Inputs, shape ``[num_samples, ...]``.
+      labels: Classes, integers of shape ``[num_samples]``.
+      network: The network, with weights as the posterior has them and no state.
+      num_draws: Number of draws.
+
+    Returns:
+      The share, shape ``[]``.
+
+    Raises:
+      ValueError: If shapes do not fit or ``num_draws`` is not positive.
+      TypeError: If ``key`` is no typed key, or labels are no integers.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = networks.mlp([1, 2])
+      >>> weights = ((jnp.array([[0.0], [1.0]]), jnp.zeros(2)),)
+      >>> posterior = init_posterior(weights, std=1e-3)
+      >>> x, labels = jnp.array([[1.0], [-1.0], [2.0], [3.0]]), jnp.array([1, 0, 1, 0])
+      >>> print(
+      ...     gibbs_error(
+      ...         jax.random.key(0), posterior, x, labels, network=network, num_draws=5
+      ...     )
+      ... )
+      0.25
+    """
+    checks.key("key", key)
+    x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
+    labels = checks.integers("labels", checks.jax_array("labels", labels))
+    checks.shape("labels", labels, (len(x),), why="to match x")
+    checks.count("num_draws", num_draws)
+    return _error(key, posterior, x, labels, network.activations, num_draws)
+
+
+@exact_jit(static_argnames=("activations", "num_draws"))
+def _error(key, posterior, x, labels, activations, num_draws):
+    def one(key):
+        logits = activations(sample(key, posterior), x)[-1]
+        return jnp.mean(jnp.argmax(logits, axis=1) != labels)
+
+    return jnp.mean(lax.map(one, jax.random.split(key, num_draws)))

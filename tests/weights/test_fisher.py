@@ -1,0 +1,214 @@
+"""Fisher matrices: closed forms, all gradients by themselves, all labels drawn."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from ibjax import networks, weights
+from ibjax.networks.network import NetworkState
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(7, 3))
+LABELS = np.array([0, 1, 2, 1, 0, 2, 2])
+WIDTHS = (3, 4, 3)
+NETWORK = networks.mlp(WIDTHS)
+PARAMS = tuple(
+    (RNG.normal(size=(m, n)), RNG.normal(size=m)) for n, m in itertools.pairwise(WIDTHS)
+)
+
+
+@pytest.fixture(autouse=True)
+def x64():
+    with jax.enable_x64(True):
+        yield
+
+
+def _logits(params, x):
+    (w1, b1), (w2, b2) = params
+    return jnp.tanh(x @ w1.T + b1) @ w2.T + b2
+
+
+@pytest.fixture(scope="module")
+def jacobian():
+    """Derivatives of all outputs by all parameters, ``[sample, class, parameter]``."""
+    with jax.enable_x64(True):
+        flat, as_tree = ravel_pytree(PARAMS)
+        one = jax.jacrev(lambda flat, x: _logits(as_tree(flat), x))
+        return np.asarray(jax.jit(jax.vmap(one, (None, 0)))(flat, X))
+
+
+@pytest.fixture(scope="module")
+def p():
+    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+        return np.asarray(jax.nn.softmax(_logits(PARAMS, X), axis=1))
+
+
+def _scores(jacobian, p):
+    """Gradient of log p(y|x) for every sample and class."""
+    return jacobian - np.einsum("nc,ncp->np", p, jacobian)[:, None]
+
+
+def _flat(tree):
+    return np.asarray(ravel_pytree(tree)[0])
+
+
+def test_softmax_regression_in_closed_form():
+    linear = networks.mlp((3, 3))
+    ((w, b),) = params = ((RNG.normal(size=(3, 3)), RNG.normal(size=3)),)
+    logits = X @ w.T + b
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ((of_w, of_b),) = weights.fisher_diagonal(params, X, network=linear)
+    np.testing.assert_allclose(of_w, (p * (1 - p)).T @ X**2 / 7, rtol=1e-12)
+    np.testing.assert_allclose(of_b, np.mean(p * (1 - p), axis=0), rtol=1e-12)
+    found = weights.fisher_diagonal(params, X, network=linear, labels=LABELS)
+    errors = (p - np.eye(3)[LABELS]) ** 2
+    np.testing.assert_allclose(found[0][0], errors.T @ X**2 / 7, rtol=1e-12)
+
+
+def test_the_diagonal_is_that_of_all_gradients(jacobian, p):
+    squares = _scores(jacobian, p) ** 2
+    expected = np.einsum("nc,ncp->p", p, squares) / 7
+    # Batches that do not come out even, and one of more samples than there are.
+    for batch_size in (3, 64):
+        found = weights.fisher_diagonal(
+            PARAMS, X, network=NETWORK, batch_size=batch_size
+        )
+        np.testing.assert_allclose(_flat(found), expected, rtol=1e-11)
+        assert jax.tree.structure(found) == jax.tree.structure(PARAMS)
+    labels = RNG.dirichlet(np.ones(3), 7)
+    found = weights.fisher_diagonal(PARAMS, X, network=NETWORK, labels=labels)
+    expected = np.einsum("nc,ncp->p", labels, squares) / 7
+    np.testing.assert_allclose(_flat(found), expected, rtol=1e-11)
+
+
+def test_certain_distributions_are_classes():
+    by_class, by_row = (
+        weights.fisher_diagonal(PARAMS, X, network=NETWORK, labels=labels)
+        for labels in (LABELS, np.eye(3)[LABELS])
+    )
+    np.testing.assert_allclose(_flat(by_class), _flat(by_row), rtol=1e-12)
+
+
+def test_a_linear_output_has_noise_of_variance_one(jacobian, p):
+    network = networks.mlp(WIDTHS, output="linear")
+    found = weights.fisher_diagonal(PARAMS, X, network=network)
+    np.testing.assert_allclose(
+        _flat(found), np.sum(jacobian**2, axis=1).mean(axis=0), rtol=1e-11
+    )
+    targets = RNG.normal(size=(7, 3))
+    errors = np.log(p) - np.log(p)[:, :1]  # Logits but for what all share.
+    (_, _), (w2, b2) = PARAMS
+    outputs = np.tanh(X @ PARAMS[0][0].T + PARAMS[0][1]) @ w2.T + b2
+    np.testing.assert_allclose(outputs - outputs[:, :1], errors, atol=1e-12)
+    gradients = np.einsum("nc,ncp->np", outputs - targets, jacobian)
+    found = weights.fisher_diagonal(PARAMS, X, network=network, labels=targets)
+    np.testing.assert_allclose(_flat(found), np.mean(gradients**2, axis=0), rtol=1e-10)
+
+
+def test_the_square_of_a_mean_gradient_is_not_the_fisher_information(jacobian, p):
+    """Over all labels that a model can draw for a batch of B, its mean is F / B."""
+    num = 3
+    scores, p = _scores(jacobian, p)[:num], p[:num]
+    drawn = np.zeros(scores.shape[2])
+    for labels in itertools.product(range(3), repeat=num):
+        rows = np.arange(num), np.array(labels)
+        drawn += np.prod(p[rows]) * np.mean(scores[rows], axis=0) ** 2
+    found = weights.fisher_diagonal(PARAMS, X[:num], network=NETWORK, batch_size=num)
+    np.testing.assert_allclose(num * drawn, _flat(found), rtol=1e-11)
+
+
+def test_traces_of_layers_and_of_all():
+    diagonal = weights.fisher_diagonal(PARAMS, X, network=NETWORK)
+    found = weights.fisher_trace(PARAMS, X, network=NETWORK)
+    np.testing.assert_allclose(found.total, _flat(diagonal).sum(), rtol=1e-12)
+    layers = [np.sum(w) for w, _ in diagonal]
+    np.testing.assert_allclose(found.layers, layers, rtol=1e-12)
+
+
+def test_products_and_determinants_are_those_of_the_matrix(jacobian, p):
+    rows = np.sqrt(p / 7)[..., None] * _scores(jacobian, p)
+    rows = rows.reshape(-1, rows.shape[2])
+    fisher = rows.T @ rows
+    vector = RNG.normal(size=fisher.shape[0])
+    tree = ravel_pytree(PARAMS)[1](vector)
+    found = weights.fisher_vector_product(
+        PARAMS, X, tree, network=NETWORK, batch_size=3
+    )
+    np.testing.assert_allclose(_flat(found), fisher @ vector, rtol=1e-10, atol=1e-13)
+    # As many gradients, 21, as make the Gram matrix the smaller one, and more.
+    for count in (7, 14):
+        x = np.concatenate([X, X])[:count]
+        for scale in (0.0, 3.0, 1e4):
+            found = weights.fisher_log_determinant(
+                PARAMS, x, network=NETWORK, scale=scale
+            )
+            exact = np.linalg.slogdet(np.eye(len(fisher)) + scale * fisher)[1]
+            np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
+
+
+def test_half_the_quadratic_form_is_the_divergence():
+    tree = jax.tree.map(lambda leaf: RNG.normal(size=leaf.shape), PARAMS)
+
+    def log_p(step):
+        moved = jax.tree.map(lambda leaf, d: leaf + step * d, PARAMS, tree)
+        return jax.nn.log_softmax(NETWORK.activations(moved, X)[-1], axis=1)
+
+    step = 1e-4
+    before, after = np.asarray(log_p(0.0)), np.asarray(log_p(step))
+    kl = np.mean(np.sum(np.exp(before) * (before - after), axis=1))
+    product = weights.fisher_vector_product(PARAMS, X, tree, network=NETWORK)
+    # The cubic term of the divergence.
+    np.testing.assert_allclose(
+        kl, step**2 / 2 * np.vdot(_flat(tree), _flat(product)), rtol=1e3 * step
+    )
+
+
+def test_what_is_not_trained_has_no_information():
+    # A scale of the inputs that no gradient changes.
+    state = NetworkState(
+        split=lambda params: params,
+        merge=lambda trained, scale: (trained, scale),
+        update=lambda params, x, key: params[1],
+    )
+    network = NETWORK._replace(
+        activations=lambda params, x: NETWORK.activations(params[0], params[1] * x),
+        kernels=lambda params: NETWORK.kernels(params[0]),
+        state=state,
+    )
+    options = {"network": network, "batch_size": 7}
+    found = weights.fisher_diagonal((PARAMS, 2.0), X, **options)
+    expected = weights.fisher_diagonal(PARAMS, 2 * X, network=NETWORK, batch_size=7)
+    np.testing.assert_allclose(_flat(found), _flat(expected), rtol=1e-12)
+    trace = weights.fisher_trace((PARAMS, 2.0), X, **options)
+    np.testing.assert_allclose(trace.total, _flat(found).sum(), rtol=1e-12)
+    assert trace.layers.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"x": X[0]}, ValueError, r"x must have shape \[num_samples, \*shape\]"),
+        ({"labels": "data"}, ValueError, "labels must be one of model or an array of"),
+        (
+            {"labels": LABELS[:3]},
+            ValueError,
+            r"labels must have shape \[7\] or \[7, 3\]",
+        ),
+        ({"labels": LABELS + 1}, ValueError, r"labels must lie in \[0, 3\)"),
+        ({"labels": LABELS * 1.0}, TypeError, "labels must be integers"),
+        ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
+    ],
+)
+def test_bad_arguments_are_refused(change, error, message):
+    good = {"params": PARAMS, "x": X, "network": NETWORK}
+    with pytest.raises(error, match=message):
+        weights.fisher_diagonal(**good | change)
+
+
+def test_bad_scales_are_refused():
+    with pytest.raises(ValueError, match="scale must be one number from 0 on"):
+        weights.fisher_log_determinant(PARAMS, X, network=NETWORK, scale=-1.0)
