@@ -147,6 +147,8 @@ def information_curve(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "
             f"random starts, got num_t={num_t} and none"
         )
+    if key is not None:
+        checks.key("key", key)
     if key is None:
         num_restarts, key = 0, jax.random.key(0)
     else:

@@ -15,6 +15,8 @@ import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
+from ibjax.numerics import checks
+
 __all__ = [
     "DATASET_FILE",
     "ResultsError",
@@ -204,7 +206,7 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
       >>> print(merged.seed.values, merged.attrs["configuration"])
       [0 1] {"num_seeds": 2, "first_seed": 0}
     """
-    datasets = list(datasets)
+    datasets = datasets_in("datasets", datasets)
     if not datasets:
         raise ValueError("datasets must hold at least one dataset, got none")
     configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
@@ -274,6 +276,17 @@ def _is_unsealed(content: bytes) -> bool:
     return at is not None and int.from_bytes(content[at : at + 8], "little") == len(
         content
     )
+
+
+def datasets_in(name: str, datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """Datasets of sweeps as a list, checked to be some with a configuration."""
+    if isinstance(datasets, xr.Dataset) or not isinstance(datasets, Iterable):
+        raise TypeError(f"{name} must be several datasets, got {datasets!r:.80}")
+    datasets = list(datasets)
+    for dataset in datasets:
+        checks.instance(f"each of {name}", dataset, xr.Dataset)
+        checks.holds(f"the attributes of {name}", dataset.attrs, "configuration")
+    return datasets
 
 
 def _listed(numbers: list[int]) -> str:

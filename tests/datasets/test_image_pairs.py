@@ -160,7 +160,7 @@ def test_bad_input(key):
         image_pairs.gaussian_images(key, 10, information=-1.0)
     with pytest.raises(ValueError, match="information must be one number"):
         image_pairs.latent_pairs(key, 10, dim=2, information=math.nan)
-    with pytest.raises(ValueError, match="num_samples must be at least 1"):
+    with pytest.raises(ValueError, match="num_samples must be .* at least 1, got 0"):
         image_pairs.rectangle_images(key, 0, information=1.0)
     with pytest.raises(ValueError, match="size must be at least 3"):
         image_pairs.rectangle_images(key, 10, information=1.0, size=2)

@@ -89,7 +89,7 @@ def test_no_other_penalty_does_better_on_average(many):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"num_samples": 0}, "num_samples must be one positive number, got 0"),
+        ({"num_samples": 0}, "num_samples must be a whole number, at least 1, got 0"),
         ({"snr": 0.0}, "snr must be one positive number"),
         ({"num_relevant": 17}, "num_relevant must be at most num_inputs, 16, got 17"),
     ],

@@ -153,6 +153,7 @@ def mixture_entropy(
       >>> print(f"{h.value - noise:.4f} nats")
       0.6931 nats
     """
+    checks.key("key", key)
     centres = _check_centres(centres, ("num_centres", "dim"))
     checks.positive("noise_std", noise_std)
     _check_draws(num_draws, 1)
@@ -286,7 +287,7 @@ def _check_centres(centres, *shapes, name="centres", why=""):
 
 def _check_draws(num_draws, num_replicas):
     # One draw has no variance, of which the standard error is made.
-    checks.at_least("num_draws", num_draws, 2)
+    checks.count("num_draws", num_draws, 2)
     if 1 < num_replicas < num_draws:
         raise ValueError(
             "num_draws must be at most the number of replicas, so that each draw comes "

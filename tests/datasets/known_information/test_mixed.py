@@ -118,7 +118,10 @@ def test_samples_have_shapes_kinds_and_atoms(task):
         (lambda: known.rounded_normal(0.0, 0.0), "step must be one positive"),
         (lambda: known.poisson_sum(0.0, 1.0), "shared must be one positive"),
         (lambda: known.poisson_classes((1.0, 0.0)), "rates must be one positive"),
-        (lambda: known.uniform_steps(0), "num_steps must be at least 1"),
+        (
+            lambda: known.uniform_steps(0),
+            "num_steps must be a whole number",
+        ),
     ],
 )
 def test_refuses(make, message):
