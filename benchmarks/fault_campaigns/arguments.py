@@ -195,7 +195,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "datasets.teacher_student.best_student": {"problem": problem},
         "datasets.teacher_student.draw_problem": {"num_samples": 8, "num_inputs": 2},
         "datasets.teacher_student.generalization_error": {
-            **{"problem": problem, "w": np.zeros((2, 1), np.float32)}
+            **{"problem": problem, "w": np.zeros((1, 2), np.float32)}
         },
         "datasets.teacher_student.mean_squared_error": {"w": np.eye(2)},
         "estimators.binning.clusters": {"edges": [0.0, 0.5]},

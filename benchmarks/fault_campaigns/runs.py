@@ -86,30 +86,34 @@ def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def case_disk_full(args: argparse.Namespace) -> dict[str, Any]:
-    """Fills the disk at every step of a sweep's writing, and resumes it with room."""
+    """Fills the disk at every step of a sweep's writing, and resumes it with room.
+
+    Once the results are saved it is every fifth step: the figures are many, and are
+    written one like the other.
+    """
     tally = Tally()
     options = ["--snapshots", "5"]
-    left = number = 0
+    left, step, tried = 0, 1, 0
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        whole = _run(place / "whole", options)
+        _run(place / "whole", options)
         expected = _content(place / "whole")
         full = place / "full"
         while True:
-            number += 1
             command = commands.start(
                 [*_SWEEP, *options, "--output", str(full)],
-                before=_FullDisk(number, str(full)).install,
+                before=_FullDisk(step, str(full)).install,
             )
             ended = command.ended(LONGEST_SECONDS)
             if ended.code == 0:
                 break
             words = _last_line(ended.err)
             if not _is_refusal(ended, full) or "--resume" not in words:
-                tally.add("raw error", f"step {number}: {words}")
-            whole = _run(full, options)
-            left += _add(tally, whole, full, expected)
-    return tally.row(f"disk full at {number - 1} steps", **{"files left": left})
+                tally.add("raw error", f"step {step}: {words}")
+            tried += 1
+            step += 5 if (full / "results.nc").exists() else 1
+            left += _add(tally, _run(full, options), full, expected)
+    return tally.row(f"disk full at {tried} steps", **{"files left": left})
 
 
 class _FullDisk:

@@ -347,7 +347,7 @@ def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
         beta,
         alpha,
         max_steps=max_steps,
-        tol=default_tol(p_xy.dtype) if tol is None else tol,
+        tol=default_tol(p_xy.dtype) if tol is None else float(tol),
         keep_history=True,
     )
     # The clusters of the merged table give every input of the table its encoder.
@@ -382,7 +382,7 @@ def _check_encoder(p_t_given_x, p_xy):
 
 
 def check_options(
-    beta: ArrayLike, alpha: ArrayLike, max_steps: int, tol: float | None
+    beta: ArrayLike, alpha: ArrayLike, max_steps: int, tol: float | None = None
 ) -> None:
     """Check beta and alpha, where their values are known, ``max_steps`` and ``tol``."""
     checks.not_negative("beta", beta)

@@ -108,7 +108,7 @@ def capacity(
     """
     p_y_given_x = _check_probabilities("p_y_given_x", p_y_given_x, ndim=2)
     _check_stopping(max_steps, tol)
-    return _capacity(p_y_given_x, max_steps, tol)
+    return _capacity(p_y_given_x, max_steps, float(tol))
 
 
 def rate_distortion(
@@ -173,7 +173,7 @@ def rate_distortion(
     dtype = jnp.result_type(p_x, distortion)
     slope = checks.jax_array("slope", slope, dtype)
     return _rate_distortion(
-        p_x.astype(dtype), distortion.astype(dtype), slope, max_steps, tol
+        p_x.astype(dtype), distortion.astype(dtype), slope, max_steps, float(tol)
     )
 
 

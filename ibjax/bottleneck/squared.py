@@ -82,7 +82,7 @@ def squared_bottleneck(
     check_options(beta, 1.0, max_steps, tol)
     beta = jnp.asarray(beta, p_xy.dtype)
     merged = merge_where_known(p_xy)
-    tol = default_tol(p_xy.dtype) if tol is None else tol
+    tol = default_tol(p_xy.dtype) if tol is None else float(tol)
     return _solve(p_xy, merged, beta, max_steps=max_steps, tol=tol)
 
 

@@ -236,7 +236,7 @@ def counts(
       Traceback (most recent call last):
       ValueError: widths must be 2 or more positive whole numbers, got [12]
     """
-    values = list(values) if isinstance(values, Iterable) else [values]
+    values = [values] if np.ndim(values) == 0 else list(values)
     positive = all(
         isinstance(v, numbers.Integral) and 1 <= v <= _LARGEST_COUNT for v in values
     )

@@ -64,6 +64,7 @@ def bin_edges(
       {'closed': '29 bins from -1 to 1, the last one closed'}
     """
     checks.instance("name", name, str)
+    checks.flag("closed", closed)
     edges = checks.shape("edges", checks.jax_array("edges", edges), ["num_edges"])
     low, high, num_edges = float(edges[0]), float(edges[-1]), len(edges)
     label = f"{num_edges} bin edges from {low:g} to {high:g}"
@@ -205,6 +206,7 @@ def nearest_neighbours(
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
     checks.positive("noise_variance", noise_variance)
+    checks.instance("name", name, str)
     # On the host, in float64: it is taken off once for every unit.
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
 

@@ -82,6 +82,8 @@ def combine(
       >>> whole.i_xt.dims
       ('activation', 'seed', 'epoch', 'layer', 'estimator')
     """
+    checks.instance("places", places, list, tuple)
+    checks.not_empty("places", places)
     _check_places(places)
     datasets = datasets_in("datasets", datasets)
     checks.same_length(places=places, datasets=datasets)
@@ -213,6 +215,8 @@ def cells_over(
           ...
       ValueError: dataset must be a grid over hidden, got one over ['activation']
     """
+    for axis in axes:
+        checks.instance("each of axes", axis, str)
     cells = cells_of(dataset)
     found = list(cells[0][0])
     if found != list(axes):
@@ -223,7 +227,6 @@ def cells_over(
 
 
 def _check_places(places) -> None:
-    checks.instance("places", places, list, tuple)
     for place in places:
         checks.instance("each of places", place, dict)
     if not places:

@@ -59,6 +59,7 @@ def curve_distance(dataset: xr.Dataset, *, estimator: str = "binning") -> CurveD
       >>> has_curve(example_dataset(num_seeds=2, num_epochs=4))
       False
     """
+    checks.instance("estimator", estimator, str)
     if not has_curve(dataset):
         raise ValueError(
             "dataset must hold optimal_beta and curve_i_xt, from probes.optimality, "

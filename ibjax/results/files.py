@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5netcdf
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "ResultsError",
     "merge",
     "open_dataset",
+    "read_json",
     "save_dataset",
     "seal",
     "unseal",
@@ -124,6 +126,32 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     with _temporary_beside(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def read_json(path: str | Path) -> Any:
+    """Reads a file of JSON that a run left.
+
+    Args:
+      path: The file.
+
+    Returns:
+      Its content.
+
+    Raises:
+      ResultsError: If it cannot be read, or is no JSON.
+
+    Example:
+      >>> read_json("no-such-file.json")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+          ...
+      ibjax.results.files.ResultsError: no-such-file.json cannot be read: ...
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path} is damaged or no JSON: {error}") from error
 
 
 def open_dataset(path: str | Path) -> xr.Dataset:
@@ -280,7 +308,8 @@ def _is_unsealed(content: bytes) -> bool:
 
 def datasets_in(name: str, datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     """Datasets of sweeps as a list, checked to be some with a configuration."""
-    if isinstance(datasets, xr.Dataset) or not isinstance(datasets, Iterable):
+    single = isinstance(datasets, xr.Dataset) or hasattr(datasets, "shape")
+    if single or not isinstance(datasets, Iterable):
         raise TypeError(f"{name} must be several datasets, got {datasets!r:.80}")
     datasets = list(datasets)
     for dataset in datasets:

@@ -76,13 +76,16 @@ def network_trainable(
       TypeError: If a probe or the objective is no function.
     """
     checks.instance("task", task, Task)
-    checks.instance("description", description, Mapping)
+    if description is not None:
+        checks.instance("description", description, Mapping)
     chosen = default_probes(task.kind) if probes is None else probes
     if callable(chosen) or not isinstance(chosen, Iterable):
         raise TypeError(f"probes must be some functions, got {chosen!r:.80}")
     chosen = tuple(chosen)
     checks.not_empty("probes", chosen)
     measured = tuple(map(as_probe, chosen))
+    for name in checks.instance("varied", varied, list, tuple):
+        checks.instance("each of varied", name, str)
     _check_varied(varied, network, config, objective, measured)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.

@@ -253,6 +253,7 @@ def layer_information(
       >>> print(f"{some.i_xt:.4f} {some.i_ty:.4f} nats")
       0.6931 0.6931 nats
     """
+    checks.key("key", key)
     shapes = ("num_samples", "dim"), ("num_samples", "num_replicas", "dim")
     centres = _check_centres(centres, *shapes)
     _, labels = check_layer(centres.reshape(len(centres), -1), labels, num_classes)
