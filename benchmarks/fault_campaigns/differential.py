@@ -180,7 +180,8 @@ def _kl_entropy(rng):
     n, d = x.shape
     nearest = np.sort(_distances(x, "euclidean"), axis=1)[:, k]
     ball = d / 2 * math.log(math.pi) - special.gammaln(d / 2 + 1)
-    expected = special.digamma(n) - special.digamma(k) + ball
+    # With the logarithm for the digamma function of the number of samples.
+    expected = math.log(n - 1) - special.digamma(k) + ball
     return knn.entropy(x, k=k), expected + d * np.log(nearest).mean()
 
 

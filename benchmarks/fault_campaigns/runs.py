@@ -92,7 +92,7 @@ def case_disk_full(args: argparse.Namespace) -> dict[str, Any]:
     written one like the other.
     """
     tally = Tally()
-    options = ["--snapshots", "5"]
+    options = ["--snapshots", "3"]
     left, step, tried = 0, 1, 0
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
@@ -132,12 +132,12 @@ class _FullDisk:
                 disk.spend()
                 return super().write(content)
 
-        def opened(file, mode="r", buffering=-1, encoding=None, errors=None, *more):
+        def opened(file, mode="r", *more, **named):
             if not disk.has(file) or not set(mode) & set("wax+"):
-                return own_open(file, mode, buffering, encoding, errors, *more)
+                return own_open(file, mode, *more, **named)
             disk.spend(file)
             raw = io.BufferedWriter(File(file, mode.replace("b", "").replace("t", "")))
-            return raw if "b" in mode else io.TextIOWrapper(raw, encoding, errors)
+            return raw if "b" in mode else io.TextIOWrapper(raw, "utf-8")
 
         import builtins
 

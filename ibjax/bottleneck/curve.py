@@ -138,8 +138,9 @@ def information_curve(
     merged = merge_where_known(p_xy)
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
-    checks.at_least("num_t", num_t, 1)
-    checks.at_least("max_steps", max_steps, 3)
+    checks.count("num_t", num_t)
+    checks.count("max_steps", max_steps, 3)
+    checks.flag("find_critical_betas", find_critical_betas)
     if tol is not None:
         checks.positive("tol", tol)
     if num_t < num_x and key is None:
@@ -152,7 +153,7 @@ def information_curve(
     if key is None:
         num_restarts, key = 0, jax.random.key(0)
     else:
-        checks.at_least("num_restarts", num_restarts, 1)
+        checks.count("num_restarts", num_restarts)
     options = {
         "max_steps": max_steps,
         "tol": default_tol(np.dtype(np.float64)) if tol is None else tol,

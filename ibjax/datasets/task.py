@@ -396,7 +396,7 @@ def _check_rows(
 ) -> np.ndarray | None:
     if rows is None:
         return None
-    rows = np.asarray(rows)
+    rows = np.asarray(checks.numeric(name, rows, np.asarray))
     if rows.ndim != 1 or len(rows) == 0:
         raise ValueError(f"{name} must have shape [num_rows], got {rows.shape}")
     if rows.dtype.kind not in "iu":

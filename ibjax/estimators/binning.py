@@ -142,15 +142,16 @@ def _bins(t, edges, bin_width):
         )
     if edges is not None:
         return _by_edges(t, _check_edges(edges))
-    checks.positive("bin_width", bin_width)
+    bin_width = checks.positive("bin_width", bin_width)
     if not checks.is_traced(bin_width):
         least = jnp.finfo(t.dtype).tiny
         checks.at_least("bin_width", bin_width, least)
-    return _by_width(t, jnp.asarray(bin_width, t.dtype))
+    return _by_width(t, bin_width)
 
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
     edges = checks.shape("edges", as_array("edges", edges), ("num_edges",))
+    checks.real("edges", edges)
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
     return to_jax("edges", edges)
@@ -172,7 +173,7 @@ def _by_edges(t, edges):
 
 @exact_jit
 def _by_width(t, bin_width):
-    bins = jnp.floor(t.T / bin_width).astype(jnp.float32)
+    bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype)).astype(jnp.float32)
     bins = jnp.where(bins == 0, 0.0, bins)  # As a word, -0 is another number.
     return lax.bitcast_convert_type(bins, jnp.uint32)
 

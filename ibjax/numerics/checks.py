@@ -220,7 +220,7 @@ def count(name: str, value: Value, least: int = 1, *, otherwise: str = "") -> Va
         name,
         value,
         expected,
-        lambda v: isinstance(v, numbers.Integral) and least <= v <= _LARGEST_COUNT,
+        lambda v: _is_count(v) and least <= v <= _LARGEST_COUNT,
     )
 
 
@@ -236,10 +236,9 @@ def counts(
       Traceback (most recent call last):
       ValueError: widths must be 2 or more positive whole numbers, got [12]
     """
-    values = [values] if np.ndim(values) == 0 else list(values)
-    positive = all(
-        isinstance(v, numbers.Integral) and 1 <= v <= _LARGEST_COUNT for v in values
-    )
+    is_one = getattr(values, "ndim", None) == 0 or not isinstance(values, Iterable)
+    values = [values] if is_one else list(values)
+    positive = all(_is_count(v) and 1 <= v <= _LARGEST_COUNT for v in values)
     if not positive or not fewest <= len(values) <= most:
         how_many = f"{fewest} " if fewest == most else f"{fewest} or more "
         how_many = how_many if fewest > 0 else ""
@@ -250,13 +249,15 @@ def counts(
 
 
 def positive(name: str, value: Value) -> Value:
-    """Check that a value is one positive, finite number."""
-    return _number(name, value, "be one positive number", lambda v: 0 < v < np.inf)
+    """Check that a value is one positive, finite number; a large integer as a float."""
+    expected = "be one positive number"
+    return _for_jax(_number(name, value, expected, lambda v: 0 < v < np.inf))
 
 
 def not_negative(name: str, value: Value) -> Value:
-    """Check that a value is one finite number, zero or above."""
-    return _number(name, value, "be one number from 0 on", lambda v: 0 <= v < np.inf)
+    """Check that a value is one finite number, zero or above, as :func:`positive`."""
+    expected = "be one number from 0 on"
+    return _for_jax(_number(name, value, expected, lambda v: 0 <= v < np.inf))
 
 
 def number(name: str, value: Value) -> Value:
@@ -361,6 +362,17 @@ def _number(
     if not is_traced(value) and not is_fine(value):
         raise ValueError(f"{name} must {expected}, got {value}")
     return value
+
+
+def _is_count(value: Any) -> bool:
+    """True for an integer; True and False are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _for_jax(value: Value) -> Value | float:
+    """An integer that JAX has no room for as a float, where any number will do."""
+    is_large = isinstance(value, int) and value > _LARGEST_COUNT
+    return float(value) if is_large else value
 
 
 def _all(words: Iterable[Any]) -> str:

@@ -76,7 +76,7 @@ def data_processing_violations(
       'holds'
     """
     checks.instance("dataset", dataset, xr.Dataset)
-    checks.in_range("confidence", confidence, "(0, 1)")
+    checks.number("confidence", confidence)
     checks.number("tolerance", tolerance)
     for name in _QUANTITIES:
         if name not in dataset:

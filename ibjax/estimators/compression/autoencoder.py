@@ -122,8 +122,8 @@ def autoencoder_fit(
     checks.count("dim", dim)
     checks.count("num_steps", num_steps)
     checks.count("batch_size", batch_size)
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("code_noise", code_noise)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    code_noise = checks.not_negative("code_noise", code_noise)
     checks.one_of("loss", loss, _LOSSES)
     if not checks.is_traced(x):
         values = np.asarray(x)

@@ -205,7 +205,7 @@ def compressed_information(
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
     checks.same_length(x=x, y=y)
     if noise_variance is not None:
-        checks.positive("noise_variance", noise_variance)
+        noise_variance = checks.positive("noise_variance", noise_variance)
 
     # A variable that is handed on as it is has no residual, and an upper bound of zero.
     def side(name, compressor, samples):
@@ -260,8 +260,7 @@ def residual_information(residual: ArrayLike, noise_variance: ArrayLike) -> jax.
       0.3466
     """
     residual = check_samples("residual", residual, any_shape=True)
-    checks.positive("noise_variance", noise_variance)
-    noise_variance = jnp.asarray(noise_variance, residual.dtype)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     return _residual_information(residual, noise_variance)
 
 

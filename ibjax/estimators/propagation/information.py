@@ -155,7 +155,7 @@ def mixture_entropy(
     """
     checks.key("key", key)
     centres = _check_centres(centres, ("num_centres", "dim"))
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     _check_draws(num_draws, 1)
     no_labels = jnp.zeros((len(centres), 0), centres.dtype)
     estimate = information_at(
@@ -257,7 +257,7 @@ def layer_information(
     shapes = ("num_samples", "dim"), ("num_samples", "num_replicas", "dim")
     centres = _check_centres(centres, *shapes)
     _, labels = check_layer(centres.reshape(len(centres), -1), labels, num_classes)
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     centres = centres[:, None] if centres.ndim == 2 else centres
     if rows is not None:
         rows = checks.shape("rows", as_array("rows", rows), ("num_rows",))

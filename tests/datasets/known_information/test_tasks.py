@@ -309,3 +309,19 @@ def test_bad_input():
         known.spiral(known.multinormal_sparse(2, 2))
     with pytest.raises(ValueError, match="one column of X"):
         known.swissroll(known.multinormal_sparse(2, 2))
+
+
+@pytest.mark.parametrize("transform", [known.asinh, known.spiral, known.swissroll])
+def test_what_is_no_task_is_named(transform):
+    with pytest.raises(TypeError, match="task must be a KnownInformation, got 3"):
+        transform(3)
+
+
+def test_maps_are_functions_and_correlations_numbers():
+    task = known.multinormal_sparse(1, 1, [0.5])
+    with pytest.raises(TypeError, match="map_x must be a function, got None"):
+        known.transform(task, "name", None)
+    with pytest.raises(TypeError, match="correlations must hold numbers"):
+        known.multinormal_sparse(1, 1, ["a"])
+    with pytest.raises(ValueError, match="dim_x and dim_y must sum to 32768 at most"):
+        known.multinormal_dense(2**20, 1)

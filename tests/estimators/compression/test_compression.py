@@ -258,3 +258,18 @@ def test_what_is_not_compressed_keeps_its_digits():
     found = compression.compressed_information(knn.ksg, None, x + 1e7, None, y - 1e7)
     # Of 1e7 float32 holds steps of one; of float64's 2e-9 hardly a neighbour changes.
     assert abs(found.value - plain) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: compression.encode(None, x),
+        lambda x: compression.decode(None, x),
+        lambda x: compression.pca_encode(None, x),
+        lambda x: compression.pca_decode(None, x),
+        lambda x: compression.compressed_information(knn.ksg, 3, x, None, x),
+    ],
+)
+def test_what_is_no_compressor_is_named(call):
+    with pytest.raises(TypeError, match="(compressor|compressor_x|pca) must be a Pca"):
+        call(np.ones((4, 2), np.float32))
