@@ -18,6 +18,7 @@ A campaign a row of the table:
 """
 
 import argparse
+import importlib
 
 import harness
 from fault_campaigns import SIZES
@@ -26,8 +27,6 @@ from fault_campaigns.tally import OUTCOMES
 
 def _case(name):
     def run(args):
-        import importlib
-
         module, _ = SIZES[name]
         found = importlib.import_module(f"fault_campaigns.{module}")
         return getattr(found, f"case_{name.replace('-', '_')}")(args)
@@ -39,8 +38,7 @@ def main() -> None:
     """Runs the campaigns and prints their table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, (_, size) in SIZES.items():
-        if size is not None:
-            parser.add_argument(f"--{name}", type=int, default=size)
+        parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--seed", type=int, default=0)
     harness.add_arguments(parser, list(SIZES), repeats=1)
     args = parser.parse_args()

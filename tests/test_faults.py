@@ -16,9 +16,9 @@ ROUNDS = {
     "files": 100,
     "checkpoints": 60,
     "kills": 2,
+    "disk-full": 3,
     "two-processes": 2,
 }
-# Five more rounds of a full disk than these are of drawing alone.
 LONGEST_SECONDS = 800
 
 

@@ -7,6 +7,6 @@ SIZES = {
     "files": ("damage", 5_000),
     "checkpoints": ("damage", 1_000),
     "kills": ("runs", 200),
-    "disk-full": ("runs", None),
+    "disk-full": ("runs", 1_000),
     "two-processes": ("runs", 20),
 }

@@ -1,13 +1,17 @@
 """Sweeps that are killed, that find the disk full, or that want one directory."""
 
 import argparse
+import builtins
 import errno
 import io
+import multiprocessing
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,8 +81,6 @@ def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
                 tally.add("lost", f"{len(won)} of two runs went on: {words}")
             elif not _is_refusal(others[0], shared):
                 tally.add("raw error", _last_line(others[0].err))
-                _ = shutil.rmtree(shared)
-                continue
             else:
                 left += _add(tally, both[won[0]], shared, expected[won[0]])
             shutil.rmtree(shared, ignore_errors=True)
@@ -88,32 +90,27 @@ def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
 def case_disk_full(args: argparse.Namespace) -> dict[str, Any]:
     """Fills the disk at every step of a sweep's writing, and resumes it with room.
 
-    Once the results are saved it is every fifth step: the figures are many, and are
-    written one like the other.
+    With fewer rounds than there are steps it is at some of them, evenly spread.
     """
     tally = Tally()
     options = ["--snapshots", "3"]
-    left, step, tried = 0, 1, 0
+    left = 0
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        _run(place / "whole", options)
+        counted = _FullDisk(sys.maxsize, str(place / "whole"))
+        _run(place / "whole", options, before=counted.install)
         expected = _content(place / "whole")
+        rounds = min(args.disk_full, counted.num_steps)
+        steps = np.linspace(1, counted.num_steps, rounds).round().astype(int)
         full = place / "full"
-        while True:
-            command = commands.start(
-                [*_SWEEP, *options, "--output", str(full)],
-                before=_FullDisk(step, str(full)).install,
-            )
-            ended = command.ended(LONGEST_SECONDS)
-            if ended.code == 0:
-                break
+        for step in steps:
+            disk = _FullDisk(int(step), str(full))
+            ended = _run(full, options, before=disk.install)
             words = _last_line(ended.err)
-            if not _is_refusal(ended, full) or "--resume" not in words:
+            if ended.code and not (_is_refusal(ended, full) and "--resume" in words):
                 tally.add("raw error", f"step {step}: {words}")
-            tried += 1
-            step += 5 if (full / "results.nc").exists() else 1
             left += _add(tally, _run(full, options), full, expected)
-    return tally.row(f"disk full at {tried} steps", **{"files left": left})
+    return tally.row(f"disk full at {rounds} steps", **{"files left": left})
 
 
 class _FullDisk:
@@ -121,7 +118,14 @@ class _FullDisk:
 
     def __init__(self, step: int, directory: str):
         """Fail from this step on, counted in this directory alone."""
-        self._left, self._directory = step, directory
+        self._last, self._directory = step - 1, directory
+        # In memory that a forked process shares.
+        self._count = multiprocessing.Value("q", 0, lock=False)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps so far."""
+        return self._count.value
 
     def install(self) -> None:
         """Take the place of the functions that write."""
@@ -138,8 +142,6 @@ class _FullDisk:
             disk.spend(file)
             raw = io.BufferedWriter(File(file, mode.replace("b", "").replace("t", "")))
             return raw if "b" in mode else io.TextIOWrapper(raw, "utf-8")
-
-        import builtins
 
         io.open = builtins.open = opened
         for name in ("open", "mkdir", "replace", "write", "fsync", "ftruncate"):
@@ -166,17 +168,21 @@ class _FullDisk:
 
     def spend(self, *name: Any) -> None:
         """Take a step, or raise the error of a full disk."""
-        self._left -= 1
-        if self._left <= 0:
+        self._count.value += 1
+        if self._count.value > self._last:
             raise OSError(*_FULL, *map(os.fspath, name))
 
 
 def _run(
-    directory: pathlib.Path, options: list[str], *, limit: float = LONGEST_SECONDS
+    directory: pathlib.Path,
+    options: list[str],
+    *,
+    limit: float = LONGEST_SECONDS,
+    before: Callable[[], None] = lambda: None,
 ) -> commands.Ended:
     resume = ["--resume"] if directory.exists() else []
     command = [*_SWEEP, *options, "--output", str(directory), *resume]
-    return commands.start(command).ended(limit)
+    return commands.start(command, before=before).ended(limit)
 
 
 def _add(
