@@ -162,9 +162,9 @@ def test_bad_input(key):
         image_pairs.latent_pairs(key, 10, dim=2, information=math.nan)
     with pytest.raises(ValueError, match="num_samples must be .* at least 1, got 0"):
         image_pairs.rectangle_images(key, 0, information=1.0)
-    with pytest.raises(ValueError, match="size must be at least 3"):
+    with pytest.raises(ValueError, match="size must be a whole number, at least 3"):
         image_pairs.rectangle_images(key, 10, information=1.0, size=2)
-    with pytest.raises(ValueError, match="size must be at least 2"):
+    with pytest.raises(ValueError, match="size must be a whole number, at least 2"):
         image_pairs.gaussian_images(key, 10, information=1.0, size=1)
     with pytest.raises(ValueError, match=r"latents must have shape \[2\]"):
         image_pairs.gaussian_image(jnp.zeros(3), 16)

@@ -301,7 +301,7 @@ def test_bad_input():
         known.additive_noise(-0.1)
     with pytest.raises(ValueError, match="information must be one positive number"):
         known.smoothed_uniform(0.0)
-    with pytest.raises(ValueError, match="dim must be at least 1"):
+    with pytest.raises(ValueError, match="dim must be a whole number, at least 1"):
         known.smoothed_uniform(1.0, dim=0)
     with pytest.raises(ValueError, match="information must be at most 20"):
         known.log_gamma_exponential(21.0)

@@ -218,9 +218,13 @@ def test_bad_input(key, curve, model):
         compression.pca_fit(x[:1], 1)
     with pytest.raises(ValueError, match=r"dim must lie in \[1, 2\], got 3"):
         compression.pca_fit(x, 3)
-    with pytest.raises(ValueError, match="dim must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="dim must be a whole number, at least 1, got 0"
+    ):
         fit(key, x, dim=0)
-    with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="num_steps must be a whole number, at least 1, got 0"
+    ):
         fit(key, x, dim=1, num_steps=0)
     with pytest.raises(ValueError, match="learning_rate must be one positive number"):
         fit(key, x, dim=1, learning_rate=0.0)
