@@ -118,10 +118,11 @@ def _line(rng: np.random.Generator) -> list[str]:
             line += [f"--{rng.choice(_MORE.get(line[0], _MORE['info']))}", word]
         elif kind < 0.9:
             # Also the command's and the experiment's name, now and then.
-            line[int(rng.integers(rng.integers(2), len(line)))] = word
+            first = min(int(rng.integers(2)), len(line) - 1)
+            line[int(rng.integers(first, len(line)))] = word
         elif kind < 0.95:
             line.insert(int(rng.integers(len(line) + 1)), word)
-        else:
+        elif len(line) > 1:
             del line[int(rng.integers(len(line)))]
     return line
 

@@ -175,7 +175,7 @@ def fit(
             f"{num_steps} and {num_checkpoints}"
         )
     checks.in_range("averaging", averaging, "[0, 1)")
-    checks.in_range("clip", clip, "(0, inf]")
+    checks.number("clip", clip)
     checks.in_range("mine_rate", mine_rate, "(0, 1]")
     checks.positive("learning_rate", learning_rate)
     checks.not_negative("weight_decay", weight_decay)
