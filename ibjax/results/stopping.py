@@ -66,8 +66,9 @@ def early_stopping(watched: xr.DataArray, *, patience: float) -> EarlyStopping:
     checks.instance("watched", watched, xr.DataArray)
     if watched.sizes.get("epoch", 0) == 0:
         raise ValueError(f"watched must be over epoch, got {dict(watched.sizes)}")
-    if not checks.number("patience", patience) > 0:
-        raise ValueError(f"patience must be a positive number, got {patience}")
+    # Written so that NaN is refused too.
+    if not (isinstance(patience, int | float | np.number) and patience > 0):
+        raise ValueError(f"patience must be a positive number, got {patience!r:.80}")
     watched = watched.transpose("epoch", ...)
     epochs, places = watched["epoch"].values, np.arange(watched.sizes["epoch"])
     values = np.where(np.isnan(watched), np.inf, watched)
