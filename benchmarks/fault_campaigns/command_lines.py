@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import resource
 import shutil
+import signal
 import tempfile
 from typing import Any
 
@@ -79,7 +80,9 @@ def case_command_lines(args: argparse.Namespace) -> dict[str, Any]:
     tally = Tally()
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        commands.start([*_SWEEP[:-1], "finished"], place=place).ended(LONGEST_SECONDS)
+        commands.start([*_SWEEP[:-1], "finished"], place=place).ended(
+            5 * LONGEST_SECONDS
+        )
         for number in range(args.command_lines):
             own = place / f"place {number}"
             (own / "a directory").mkdir(parents=True)
@@ -87,8 +90,8 @@ def case_command_lines(args: argparse.Namespace) -> dict[str, Any]:
                 (own / name).write_text(text)
             shutil.copytree(place / "finished", own / "finished")
             line = _line(rng)
-            started = commands.start(line, place=own, before=_with_little_memory)
-            ended = started.ended(LONGEST_SECONDS)
+            started = commands.start(line, place=own, before=_with_limits)
+            ended = started.ended(5 * LONGEST_SECONDS)
             outcome = _outcome(ended)
             words = " ".join(repr(word[:40]) for word in line)
             last = ended.err.strip().splitlines()[-1:]
@@ -98,7 +101,7 @@ def case_command_lines(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _outcome(ended: commands.Ended) -> str:
-    if ended.killed:
+    if ended.killed or ended.code == -signal.SIGXCPU:
         return "hung"
     if "Traceback" in ended.err or ended.code not in (0, 1, 2):
         return "raw error"
@@ -127,6 +130,10 @@ def _line(rng: np.random.Generator) -> list[str]:
     return line
 
 
-def _with_little_memory() -> None:
-    """Let what asks for all memory fail, before others on the machine do."""
+def _with_limits() -> None:
+    """A minute of a processor, and no more memory than there is.
+
+    Not a minute on the clock, of which others on the machine may take their part.
+    """
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_SECONDS, LONGEST_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
