@@ -136,7 +136,8 @@ def conditional_entropy(p_xy: ArrayLike) -> jax.Array:
 
 
 def _probabilities(name: str, p: ArrayLike) -> jax.Array:
-    return checks.floating(name, checks.jax_array(name, p), hint="divide counts by n")
+    p = checks.floating(name, checks.numeric(name, p), hint="divide counts by n")
+    return jnp.asarray(p)
 
 
 def _joint(p_xy: ArrayLike) -> jax.Array:

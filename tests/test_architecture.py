@@ -32,7 +32,7 @@ ALLOWED = {
         _ESTIMATION - {"bottleneck"} | {"networks", "numerics", "training"},
     ),
     "probes": _RUNNING,
-    "results": {"bottleneck.bounds", "measures"},
+    "results": {"bottleneck.bounds", "measures", "numerics.checks"},
     "sweeps": _RUNNING | {"probes", "results"},
     "claims": {"results"},
     "plots": {"bottleneck", "results"},

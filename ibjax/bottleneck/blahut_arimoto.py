@@ -125,7 +125,8 @@ def blahut_arimoto(
       0.6578 0.3581 True
     """
     p_xy = check_joint(p_xy)
-    check_options(beta, alpha, max_steps)
+    check_options(beta, alpha, max_steps, tol)
+    beta = jnp.asarray(beta, p_xy.dtype)
     merged = merge_where_known(p_xy)
     if p_t_given_x is None:
         start = one_cluster_per_input(merged)
@@ -171,13 +172,15 @@ def best_of_restarts(
       >>> print(f"{solution.i_xt:.4f} {solution.i_ty:.4f} {solution.converged}")
       0.6578 0.3581 True
     """
+    checks.key("key", key)
     p_xy = check_joint(p_xy)
-    check_options(beta, alpha, max_steps)
-    checks.at_least("num_restarts", num_restarts, 1)
+    check_options(beta, alpha, max_steps, tol)
+    beta = jnp.asarray(beta, p_xy.dtype)
+    checks.count("num_restarts", num_restarts)
     merged = merge_where_known(p_xy)
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
-    checks.at_least("num_t", num_t, 1)
+    checks.count("num_t", num_t)
 
     def one_start(key):
         start = _clusters_of(merged, random_encoder(key, num_x, num_t, merged.dtype))
@@ -344,7 +347,7 @@ def _solve(p_xy, merged, start, beta, alpha, *, max_steps, tol):
         beta,
         alpha,
         max_steps=max_steps,
-        tol=default_tol(p_xy.dtype) if tol is None else tol,
+        tol=default_tol(p_xy.dtype) if tol is None else float(tol),
         keep_history=True,
     )
     # The clusters of the merged table give every input of the table its encoder.
@@ -378,8 +381,12 @@ def _check_encoder(p_t_given_x, p_xy):
     return encoder
 
 
-def check_options(beta: ArrayLike, alpha: ArrayLike, max_steps: int) -> None:
-    """Check beta and alpha, where their values are known, and ``max_steps``."""
+def check_options(
+    beta: ArrayLike, alpha: ArrayLike, max_steps: int, tol: float | None = None
+) -> None:
+    """Check beta and alpha, where their values are known, ``max_steps`` and ``tol``."""
     checks.not_negative("beta", beta)
     checks.in_range("alpha", alpha, "[0, 1]")
-    checks.at_least("max_steps", max_steps, 3)
+    checks.count("max_steps", max_steps, 3)
+    if tol is not None:
+        checks.not_negative("tol", tol)

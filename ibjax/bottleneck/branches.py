@@ -54,7 +54,7 @@ def decoders(p_xy: ArrayLike, p_t_given_x: ArrayLike) -> tuple[np.ndarray, np.nd
       (array([0.5, 0.5]), array([[0.9, 0.1], [0.1, 0.9]]))
     """
     p_xy, p_t_given_x = (
-        np.asarray(checks.finite(name, checks.array(name, table, np.asarray)), float)
+        np.asarray(checks.finite(name, checks.real(name, table, np.asarray)), float)
         for name, table in (("p_xy", p_xy), ("p_t_given_x", p_t_given_x))
     )
     checks.shape("p_xy", p_xy, ("num_x", "num_y"))
@@ -71,7 +71,7 @@ def decoders(p_xy: ArrayLike, p_t_given_x: ArrayLike) -> tuple[np.ndarray, np.nd
                 break
         else:
             groups.append(row)
-    joint = np.array(groups)
+    joint = np.array(groups).reshape(-1, p_xy.shape[1])
     weights = joint.sum(axis=1)
     return weights, joint / weights[:, None]
 
@@ -100,6 +100,7 @@ def transitions(curve: InformationCurve) -> list[Transition]:
       >>> print(f"{found.before} to {found.after} at {found.beta:.2f}")
       1 to 2 at 1.56
     """
+    checks.instance("curve", curve, InformationCurve)
     if len(curve.beta) < 2:
         raise ValueError(f"curve must have two or more points, got {len(curve.beta)}")
     order = np.argsort(curve.beta, kind="stable")

@@ -107,7 +107,7 @@ def capacity(
       0.3681 nats
     """
     p_y_given_x = _check_probabilities("p_y_given_x", p_y_given_x, ndim=2)
-    _check_stopping(max_steps, tol)
+    tol = _check_stopping(max_steps, tol)
     return _capacity(p_y_given_x, max_steps, tol)
 
 
@@ -169,7 +169,7 @@ def rate_distortion(
     p_x = _check_probabilities("p_x", p_x, ndim=1)
     distortion = _check_distortion(distortion, p_x)
     checks.in_range("slope", slope, "[0, inf]")
-    _check_stopping(max_steps, tol)
+    tol = _check_stopping(max_steps, tol)
     dtype = jnp.result_type(p_x, distortion)
     slope = checks.jax_array("slope", slope, dtype)
     return _rate_distortion(
@@ -302,9 +302,9 @@ def _start(p_x: jax.Array, distortion: jax.Array, slope: jax.Array) -> jax.Array
     return jnp.where((slope == 0) & jnp.isfinite(alone[best]), single, equal)
 
 
-def _check_stopping(max_steps: int, tol: float) -> None:
-    checks.at_least("max_steps", max_steps, 0)
-    checks.not_negative("tol", tol)
+def _check_stopping(max_steps: int, tol: float) -> float:
+    checks.count("max_steps", max_steps, 0)
+    return checks.not_negative("tol", tol)
 
 
 def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:

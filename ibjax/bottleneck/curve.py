@@ -138,8 +138,9 @@ def information_curve(
     merged = merge_where_known(p_xy)
     num_x = merged.shape[0]
     num_t = num_x if num_t is None else num_t
-    checks.at_least("num_t", num_t, 1)
-    checks.at_least("max_steps", max_steps, 3)
+    checks.count("num_t", num_t)
+    checks.count("max_steps", max_steps, 3)
+    checks.flag("find_critical_betas", find_critical_betas)
     if tol is not None:
         checks.positive("tol", tol)
     if num_t < num_x and key is None:
@@ -147,10 +148,12 @@ def information_curve(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "
             f"random starts, got num_t={num_t} and none"
         )
+    if key is not None:
+        checks.key("key", key)
     if key is None:
         num_restarts, key = 0, jax.random.key(0)
     else:
-        checks.at_least("num_restarts", num_restarts, 1)
+        checks.count("num_restarts", num_restarts)
     options = {
         "max_steps": max_steps,
         "tol": default_tol(np.dtype(np.float64)) if tol is None else tol,

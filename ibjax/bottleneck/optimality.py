@@ -27,6 +27,7 @@ __all__ = ["LayerOptimality", "layer_optimality", "map_optimality"]
 
 # Divergences that differ by no more than so many roundings count as equal.
 _ROUNDINGS = 1e3
+_TABLE = ("num_x", "num_y")
 
 
 class LayerOptimality(NamedTuple):
@@ -45,7 +46,6 @@ class LayerOptimality(NamedTuple):
     divergence_by_beta: jax.Array
 
 
-@exact_jit
 def layer_optimality(
     p_t_given_x: ArrayLike, p_y_given_x: ArrayLike, p_x: ArrayLike, betas: ArrayLike
 ) -> LayerOptimality:
@@ -79,9 +79,12 @@ def layer_optimality(
       beta 2.0, 0.0000 nats
     """
     p_t_given_x = checks.jax_array("p_t_given_x", p_t_given_x)
-    p_y_given_x, p_x, betas = _check(
-        p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas
-    )
+    others = _check(p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas)
+    return _layer_optimality(p_t_given_x, *others)
+
+
+@exact_jit
+def _layer_optimality(p_t_given_x, p_y_given_x, p_x, betas):
     source = iteration.make_source(p_x[:, None] * p_y_given_x)
     clusters = iteration.clusters_of(source, p_t_given_x)
     joint = p_x[:, None] * p_t_given_x
@@ -156,7 +159,9 @@ def map_optimality(
         )
     checks.integers("clusters", clusters)
     checks.integers("inputs", inputs)
-    checks.at_least("num_t", num_t, 1)
+    checks.shape("p_y_given_x", checks.floating("p_y_given_x", p_y_given_x), _TABLE)
+    betas = checks.jax_array("betas", betas, p_y_given_x.dtype)
+    checks.count("num_t", num_t)
     checks.indices("clusters", clusters, num_t)
     checks.indices("inputs", inputs, len(p_y_given_x))
     return _map_optimality(clusters, inputs, p_y_given_x, betas, num_t=num_t)

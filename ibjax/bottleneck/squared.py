@@ -79,9 +79,10 @@ def squared_bottleneck(
       0.400 0.400 nats
     """
     p_xy = check_joint(p_xy)
-    check_options(beta, 1.0, max_steps)
+    check_options(beta, 1.0, max_steps, tol)
+    beta = jnp.asarray(beta, p_xy.dtype)
     merged = merge_where_known(p_xy)
-    tol = default_tol(p_xy.dtype) if tol is None else tol
+    tol = default_tol(p_xy.dtype) if tol is None else float(tol)
     return _solve(p_xy, merged, beta, max_steps=max_steps, tol=tol)
 
 

@@ -17,13 +17,13 @@ def check_joint(p_xy: ArrayLike) -> jax.Array:
     num_y]`` or, outside of ``jit``, a negative or NaN probability or another sum than
     one raises ``ValueError``.
     """
-    p_xy = checks.jax_array("p_xy", p_xy)
+    p_xy = checks.numeric("p_xy", p_xy)
     if p_xy.ndim != 2 or p_xy.shape[0] < 1 or p_xy.shape[1] < 2:
         raise ValueError(
             "p_xy must have shape [num_x, num_y] with at least one row and two "
             f"columns, got {p_xy.shape}"
         )
-    checks.floating("p_xy", p_xy, hint="divide counts by n")
+    p_xy = jnp.asarray(checks.floating("p_xy", p_xy, hint="divide counts by n"))
     if p_xy.dtype.itemsize < 4:
         p_xy = p_xy.astype(jnp.float32)
     if not checks.is_traced(p_xy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from ibjax.claims.claim import Claim, claims_json, claims_markdown
-from ibjax.results.files import ResultsError, write_atomically
+from ibjax.results.files import ResultsError, read_json, write_atomically
 
 __all__ = [
     "VERDICTS",
@@ -79,6 +80,7 @@ def write_claims(
     table = claims_markdown(claims)
     content = {"title": title, "command": command} | content
     content["claims"] = claims_json(claims)
+    content["sha256"] = _digest(content)
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     write_atomically(directory / "claims.json", text + "\n")
     write_atomically(directory / "claims.md", table)
@@ -144,13 +146,27 @@ def verdict_counts(content: dict[str, Any]) -> list[int]:
 
 def _read(path: Path, *, required: bool) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        if not required and not isinstance(error, OSError):
+        content = read_json(path)
+    except ResultsError as error:
+        # Among others in a directory there may be some that are none of JSON.
+        if not required and not isinstance(error.__cause__, OSError):
             return None
-        raise ResultsError(f"{path} is damaged or no JSON: {error}") from error
+        raise
+    if isinstance(content, dict) and "sha256" in content:
+        digest = content.pop("sha256")
+        if digest != _digest(content):
+            raise ResultsError(
+                f"{path} is damaged or was changed: its claims are not those that were "
+                "written; without the entry sha256 they are read as they are"
+            )
     if not isinstance(content, dict) or not {"title", "claims"} <= content.keys():
         if required:
             raise ResultsError(f"{path} holds no claims: title or claims missing")
         return None
     return content | {"path": str(path)}
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Digest of what JSON holds, however it is laid out."""
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

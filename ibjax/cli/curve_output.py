@@ -14,7 +14,12 @@ from ibjax.cli.joint_table import Table
 from ibjax.measures import NATS_PER_BIT
 from ibjax.plots.files import encode_figure
 from ibjax.results.directory import RunDirectory, check_same_run
-from ibjax.results.files import DATASET_FILE, ResultsError, write_atomically
+from ibjax.results.files import (
+    DATASET_FILE,
+    ResultsError,
+    read_json,
+    write_atomically,
+)
 
 __all__ = [
     "check_output",
@@ -42,9 +47,8 @@ def check_output(directory: Path, configuration: dict[str, Any]) -> None:
     if not there:
         return
     try:
-        earlier = json.loads((directory / _FILES[0]).read_text())["configuration"]
-        earlier = _as_options(earlier)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        earlier = _as_options(read_json(directory / _FILES[0])["configuration"])
+    except (ResultsError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(
             f"{directory} holds {', '.join(there)} of an unknown run; choose another "
             "directory"

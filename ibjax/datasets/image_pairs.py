@@ -49,6 +49,7 @@ _EXACT = lax.Precision.HIGHEST
 # Of exp(-10 r^2), with r in units of the image's side.
 _SHARPNESS = 10.0
 _SMALLEST_SIDE = 2.0  # Pixels.
+_LARGEST_SIZE = 2**14
 
 
 class ImagePairs(NamedTuple):
@@ -94,7 +95,7 @@ def gaussian_images(
       >>> pairs.x.shape, pairs.latents_x.shape
       ((100, 16, 16), (100, 2))
     """
-    checks.at_least("size", size, 2)
+    _check_size(size, 2)
     return _image_pairs(key, num_samples, information, size, gaussian_image)
 
 
@@ -111,7 +112,7 @@ def rectangle_images(
       >>> pairs.x.shape, pairs.latents_x.shape
       ((100, 32, 32), (100, 4))
     """
-    checks.at_least("size", size, 3)
+    _check_size(size, 3)
     return _image_pairs(key, num_samples, information, size, rectangle_image)
 
 
@@ -127,7 +128,9 @@ def gaussian_image(latents: ArrayLike, size: int) -> jax.Array:
       >>> print(f"{image[0, 2]:.2f} {image[0, 0]:.1e}")
       1.00 4.5e-05
     """
-    latents = checks.shape("latents", jnp.asarray(latents), [GAUSSIAN_DIM])
+    latents = checks.shape("latents", checks.real("latents", latents), [GAUSSIAN_DIM])
+    latents = jnp.asarray(latents, jnp.result_type(latents, float))
+    _check_size(size, 1)
     place = jnp.linspace(0.0, 1.0, size, dtype=latents.dtype)
     column, row = jnp.exp(-_SHARPNESS * (place[None] - latents[:, None]) ** 2)
     return row[:, None] * column[None]
@@ -152,8 +155,9 @@ def rectangle_image(latents: ArrayLike, size: int) -> jax.Array:
              [1. , 1. , 0.5, 0. ],
              [0. , 0. , 0. , 0. ]], dtype=float32)
     """
-    latents = checks.shape("latents", jnp.asarray(latents), [RECTANGLE_DIM])
-    checks.at_least("size", size, 3)
+    latents = checks.shape("latents", checks.real("latents", latents), [RECTANGLE_DIM])
+    latents = jnp.asarray(latents, jnp.result_type(latents, float))
+    _check_size(size, 3)
     smallest = _SMALLEST_SIDE / size
     first, second = latents.reshape(2, 2).T
     start = (1 - smallest) * (1 - jnp.sqrt(1 - first))
@@ -179,10 +183,11 @@ def latent_pairs(
       >>> u.shape, v.shape
       ((5, 2), (5, 2))
     """
-    checks.at_least("num_samples", num_samples, 1)
-    checks.at_least("dim", dim, 1)
+    checks.key("key", key)
+    checks.count("num_samples", num_samples)
+    checks.count("dim", dim)
     checks.not_negative("information", information)
-    return _latent_pairs(key, num_samples, dim, information)
+    return _latent_pairs(key, num_samples, dim, jnp.asarray(information, float))
 
 
 @exact_jit(static_argnames=("num_samples", "dim"))
@@ -201,6 +206,11 @@ def _latent_pairs(
         return ndtr(jnp.matmul(v, rotation, precision=_EXACT))
 
     return uniform(key_x, xi), uniform(key_y, eta)
+
+
+def _check_size(size: int, least: int) -> None:
+    checks.count("size", size, least)
+    checks.in_range("size", size, f"[{least}, {_LARGEST_SIZE}]")
 
 
 def _image_pairs(

@@ -72,7 +72,7 @@ def szt(sharpness: float | None = None, threshold: float = 7.63) -> Task:
     """
     if sharpness is not None:
         checks.positive("sharpness", sharpness)
-    checks.finite("threshold", threshold)
+    checks.number("threshold", checks.finite("threshold", threshold))
     score = scores()
     p_y_given_x = None
     if sharpness is not None:

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 
 from ibjax import measures
 from ibjax.compilation import exact_jit
+from ibjax.numerics import checks
 
 __all__ = ["TARGETS", "Batch", "Task", "make_task"]
 
@@ -235,7 +236,7 @@ def make_task(
       >>> make_task([[0.0], [1.0]], targets=[0.5, -0.5]).kind
       'vectors'
     """
-    x = np.asarray(x, np.float32)
+    x = np.asarray(_numbers("x", x), np.float32)
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"x must have shape [num_samples, ...], got {x.shape}")
     if not np.all(np.isfinite(x)):
@@ -244,6 +245,8 @@ def make_task(
         raise ValueError("targets must be given alone, got labels or p_y_given_x too")
     if num_measured is not None and measured_rows is not None:
         raise ValueError("num_measured and measured_rows exclude each other, got both")
+    if num_measured is not None:
+        checks.whole("num_measured", num_measured)
     if num_measured is not None and not 1 <= num_measured <= len(x):
         raise ValueError(
             f"num_measured must lie in [1, {len(x)}], the number of inputs, got "
@@ -283,6 +286,10 @@ def make_task(
 def _classes(labels, num_classes, p_y_given_x, num_samples: int) -> dict[str, Any]:
     """Fields of a task with classes."""
     names = None
+    if num_classes is not None:
+        checks.count("num_classes", num_classes)
+    if p_y_given_x is not None:
+        p_y_given_x = _numbers("p_y_given_x", p_y_given_x)
     if p_y_given_x is not None and num_classes is None:
         num_classes = np.shape(p_y_given_x)[-1]
     if labels is not None:
@@ -308,6 +315,14 @@ def _classes(labels, num_classes, p_y_given_x, num_samples: int) -> dict[str, An
         "hard": bool(np.array_equal(p_y_given_x, one_hot)),
         "class_names": names,
     }
+
+
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
+    """Real numbers, or booleans, as an array of NumPy."""
+    found = checks.numeric(name, values, np.asarray)
+    if jnp.issubdtype(found.dtype, jnp.complexfloating):
+        raise TypeError(f"{name} must hold real numbers, got {found.dtype}")
+    return np.asarray(found)
 
 
 def _check_labels(
@@ -381,7 +396,7 @@ def _check_rows(
 ) -> np.ndarray | None:
     if rows is None:
         return None
-    rows = np.asarray(rows)
+    rows = np.asarray(checks.numeric(name, rows, np.asarray))
     if rows.ndim != 1 or len(rows) == 0:
         raise ValueError(f"{name} must have shape [num_rows], got {rows.shape}")
     if rows.dtype.kind not in "iu":

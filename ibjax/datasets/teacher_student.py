@@ -90,14 +90,15 @@ def draw_problem(
       (50, 100) (50, 1) 30
     """
     num_relevant = num_inputs if num_relevant is None else num_relevant
+    checks.key("key", key)
     for name, number in (
         ("num_samples", num_samples),
         ("num_inputs", num_inputs),
         ("num_outputs", num_outputs),
         ("num_relevant", num_relevant),
-        ("snr", snr),
     ):
-        checks.positive(name, number)
+        checks.count(name, number)
+    snr = float(checks.positive("snr", snr))
     if num_relevant > num_inputs:
         raise ValueError(
             f"num_relevant must be at most num_inputs, {num_inputs}, got {num_relevant}"
@@ -129,7 +130,9 @@ def generalization_error(problem: TeacherStudent, w: jax.Array) -> jax.Array:
       >>> print(generalization_error(problem, problem.teacher))
       1.0
     """
+    checks.instance("problem", problem, TeacherStudent)
     num_outputs, num_inputs = problem.teacher.shape
+    w = checks.shape("w", checks.real("w", w), [num_outputs, num_inputs])
     squares = jnp.sum((problem.teacher - w) ** 2) / num_inputs
     return squares + num_outputs * LABEL_NOISE_VARIANCE
 
@@ -144,6 +147,9 @@ def mean_squared_error(x: jax.Array, y: jax.Array, w: jax.Array) -> jax.Array:
       >>> print(mean_squared_error(jnp.eye(2), jnp.ones((2, 1)), jnp.ones((1, 2))))
       0.0
     """
+    x = checks.shape("x", checks.real("x", x), ["num_samples", "num_inputs"])
+    w = checks.shape("w", checks.real("w", w), ["num_outputs", x.shape[1]])
+    y = checks.shape("y", checks.real("y", y), [len(x), len(w)])
     return jnp.mean(jnp.sum((y - matmul(x, w.T)) ** 2, axis=1))
 
 
@@ -161,7 +167,7 @@ def best_student(problem: TeacherStudent) -> jax.Array:
       >>> bool(error < generalization_error(problem, jnp.zeros((1, 100))))
       True
     """
-    x, y, _, variance = problem
+    x, y, _, variance = checks.instance("problem", problem, TeacherStudent)
     scaled = x * variance[None]
     gram = matmul(scaled, x.T)
     gram = gram + LABEL_NOISE_VARIANCE * jnp.eye(len(x), dtype=x.dtype)

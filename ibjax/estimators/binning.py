@@ -142,7 +142,7 @@ def _bins(t, edges, bin_width):
         )
     if edges is not None:
         return _by_edges(t, _check_edges(edges))
-    checks.positive("bin_width", bin_width)
+    bin_width = checks.positive("bin_width", bin_width)
     if not checks.is_traced(bin_width):
         least = jnp.finfo(t.dtype).tiny
         checks.at_least("bin_width", bin_width, least)
@@ -151,6 +151,7 @@ def _bins(t, edges, bin_width):
 
 def _check_edges(edges: ArrayLike) -> jax.Array:
     edges = checks.shape("edges", as_array("edges", edges), ("num_edges",))
+    checks.real("edges", edges)
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must increase, got {edges}")
     return to_jax("edges", edges)

@@ -127,6 +127,7 @@ def calibrated_noise_variance(
     if target is None:
         target = math.log(len(p_y))
     checks.positive("target", target)
+    checks.number("tolerance", tolerance)
     if not 0 < tolerance < target:
         raise ValueError(
             "tolerance must lie between 0 and the target, got "

@@ -294,6 +294,7 @@ def _check_shrinkage(shrinkage, dtype):
 def _check_correction(shrinkage, bias_correction):
     if bias_correction is None:
         return shrinkage is None
+    checks.flag("bias_correction", bias_correction)
     if bias_correction and shrinkage is not None:
         raise ValueError(
             "bias_correction is for covariances without shrinkage: set one of the two "

@@ -123,7 +123,7 @@ def equal_count_bins(t: ArrayLike, num_bins: int) -> jax.Array:
 
 
 def _check_values(t, num_bins):
-    checks.at_least("num_bins", checks.whole("num_bins", num_bins), 1)
+    checks.count("num_bins", num_bins)
     t = checks.floating("t", as_array("t", t))
     if t.size == 0:
         raise ValueError(f"t must have activities, got shape {t.shape}")

@@ -74,9 +74,9 @@ def subsampling_error(
       >>> print(f"{subsampling_error(jax.random.key(0), np.mean, x):.3f}, truly 0.010")
       0.010, truly 0.010
     """
-    arrays, num_samples = _check(samples)
-    checks.at_least("num_parts", num_parts, 2)
-    checks.at_least("num_partitions", num_partitions, 1)
+    arrays, num_samples = _check(key, estimate, samples)
+    checks.count("num_parts", num_parts, 2)
+    checks.count("num_partitions", num_partitions)
     size = num_samples // num_parts
     if size < 2:
         raise ValueError(
@@ -126,8 +126,8 @@ def jackknife_error(
       >>> print(f"{jackknife_error(jax.random.key(0), np.mean, x):.2f}, truly 0.01")
       0.01, truly 0.01
     """
-    arrays, num_samples = _check(samples)
-    checks.at_least("num_groups", num_groups, 2)
+    arrays, num_samples = _check(key, estimate, samples)
+    checks.count("num_groups", num_groups, 2)
     size = num_samples // num_groups
     if size < 1:
         raise ValueError(
@@ -143,8 +143,11 @@ def jackknife_error(
     return math.sqrt((num_groups - 1) * np.var(values))
 
 
-def _check(samples):
-    arrays = [np.asarray(array) for array in samples]
+def _check(key, estimate, samples):
+    checks.key("key", key)
+    checks.function("estimate", estimate)
+    arrays = [checks.numeric("samples", array, np.asarray) for array in samples]
+    arrays = [np.asarray(array) for array in arrays]
     lengths = [array.shape[:1] for array in arrays]
     if not arrays or () in lengths or len(set(lengths)) > 1:
         raise ValueError(

@@ -139,8 +139,9 @@ def standardize(
     return x, (ratio * unit)[0], count
 
 
-def principal(rows: jax.Array) -> Principal:
+def principal(rows: ArrayLike) -> Principal:
     """Singular value decomposition of centred rows, zero where within rounding."""
+    rows = check_samples("rows", rows, 1, movable=False)
     # Of a tall matrix first the small factor, which is all that is iterated on.
     orthonormal, triangle = jnp.linalg.qr(rows)
     left, deviations, directions = jnp.linalg.svd(triangle, full_matrices=False)

@@ -1,6 +1,5 @@
 """Run of an experiment: sweeps, figures, and its claims held against them."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from ibjax.datasets.task import Task
 from ibjax.experiments.experiment import Experiment
 from ibjax.plots.files import encode_figure, write_figure
 from ibjax.plots.processes import Drawing
-from ibjax.results.files import ResultsError, write_atomically
+from ibjax.results.files import ResultsError, read_json, write_atomically
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.runs import Progress
 
@@ -118,8 +117,8 @@ def _check_output(experiment: Experiment, output: Path) -> None:
     if not path.exists():
         return
     try:
-        title = json.loads(path.read_text()).get("title", experiment.title)
-    except (ValueError, AttributeError) as error:
+        title = read_json(path).get("title", experiment.title)
+    except (ResultsError, AttributeError) as error:
         raise ResultsError(
             f"{path} cannot be read; remove it, or choose another directory"
         ) from error

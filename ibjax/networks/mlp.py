@@ -138,6 +138,7 @@ def _activations(activation, num_hidden: int) -> tuple[list[str], list[Callable]
     if isinstance(activation, str) or callable(activation):
         name, function = activation_function(activation)
         return [name] * max(num_hidden, 1), [function] * num_hidden
+    checks.instance("activation", activation, str, list, tuple)
     if len(activation) != num_hidden:
         raise ValueError(
             f"activation must name one function for each of the {num_hidden} hidden "

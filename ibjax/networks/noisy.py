@@ -103,7 +103,8 @@ def _standard_deviations(noise_std: ArrayLike, num_hidden: int) -> list:
     if isinstance(noise_std, jax.core.Tracer):
         noise_std = jnp.broadcast_to(noise_std, (num_hidden,))
         return [noise_std[number] for number in range(num_hidden)]
-    stds = np.atleast_1d(np.asarray(noise_std, dtype=float))
+    stds = checks.real("noise_std", noise_std, np.asarray)
+    stds = np.atleast_1d(np.asarray(stds, dtype=float))
     if stds.shape == (1,):
         stds = np.repeat(stds, num_hidden)
     why = "for as many hidden layers, or be one number"

@@ -20,19 +20,24 @@ __all__ = [
     "count",
     "counts",
     "finite",
+    "flag",
     "floating",
+    "function",
     "holds",
     "in_range",
     "indices",
+    "instance",
     "integers",
     "is_traced",
     "jax_array",
     "key",
     "not_empty",
     "not_negative",
+    "number",
     "numeric",
     "one_of",
     "positive",
+    "real",
     "same_length",
     "same_shape",
     "shape",
@@ -42,6 +47,9 @@ __all__ = [
 
 Value = TypeVar("Value")
 Axes = Sequence[str | int]
+
+# Sizes are 32-bit numbers in a program, and more of anything has no room.
+_LARGEST_COUNT = 2**31 - 1
 
 
 def is_traced(*values: Any) -> bool:
@@ -72,9 +80,17 @@ def numeric(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) 
     return found
 
 
+def real(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:
+    """Check that a value is an array of real numbers, integers or floating."""
+    found = numeric(name, value, convert)
+    if found.dtype == bool or jnp.issubdtype(found.dtype, jnp.complexfloating):
+        raise TypeError(f"{name} must hold real numbers, got {found.dtype}")
+    return found
+
+
 def jax_array(name: str, value: Any, dtype: Any = None) -> jax.Array:
-    """Check that a value holds numbers, and make an array of JAX of it."""
-    return jnp.asarray(numeric(name, value), dtype)
+    """Check that a value holds real numbers, and make an array of JAX of it."""
+    return jnp.asarray(real(name, value), dtype)
 
 
 def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
@@ -163,6 +179,34 @@ def within(name: str, value: Any, interval: str) -> Any:
     return found
 
 
+def instance(name: str, value: Value, *kinds: type) -> Value:
+    """Check that a value is of one of these types.
+
+    Example:
+      >>> instance("names", 3, list, tuple)
+      Traceback (most recent call last):
+      TypeError: names must be a list or a tuple, got 3
+    """
+    if not isinstance(value, kinds):
+        expected = " or a ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{name} must be a {expected}, got {value!r:.80}")
+    return value
+
+
+def function(name: str, value: Value) -> Value:
+    """Check that a value can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {value!r:.80}")
+    return value
+
+
+def flag(name: str, value: Value) -> Value:
+    """Check that a value is True or False."""
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return value
+
+
 def whole(name: str, value: Value) -> Value:
     """Check that a value is one integer, of Python or of NumPy."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -182,8 +226,13 @@ def count(name: str, value: Value, least: int = 1, *, otherwise: str = "") -> Va
     """
     otherwise = otherwise and f", or {otherwise}"
     expected = f"be a whole number, at least {least}{otherwise}"
+    if isinstance(value, numbers.Integral) and value > _LARGEST_COUNT:
+        expected = f"be at most {_LARGEST_COUNT}"
     return _number(
-        name, value, expected, lambda v: isinstance(v, numbers.Integral) and v >= least
+        name,
+        value,
+        expected,
+        lambda v: _is_count(v) and least <= v <= _LARGEST_COUNT,
     )
 
 
@@ -199,8 +248,9 @@ def counts(
       Traceback (most recent call last):
       ValueError: widths must be 2 or more positive whole numbers, got [12]
     """
-    values = list(values)
-    positive = all(isinstance(v, numbers.Integral) and v >= 1 for v in values)
+    is_one = getattr(values, "ndim", None) == 0 or not isinstance(values, Iterable)
+    values = [values] if is_one else list(values)
+    positive = all(_is_count(v) and 1 <= v <= _LARGEST_COUNT for v in values)
     if not positive or not fewest <= len(values) <= most:
         how_many = f"{fewest} " if fewest == most else f"{fewest} or more "
         how_many = how_many if fewest > 0 else ""
@@ -211,13 +261,20 @@ def counts(
 
 
 def positive(name: str, value: Value) -> Value:
-    """Check that a value is one positive, finite number."""
-    return _number(name, value, "be one positive number", lambda v: 0 < v < np.inf)
+    """Check that a value is one positive, finite number; a large integer as a float."""
+    expected = "be one positive number"
+    return _for_jax(_number(name, value, expected, lambda v: 0 < v < np.inf))
 
 
 def not_negative(name: str, value: Value) -> Value:
-    """Check that a value is one finite number, zero or above."""
-    return _number(name, value, "be one number from 0 on", lambda v: 0 <= v < np.inf)
+    """Check that a value is one finite number, zero or above, as :func:`positive`."""
+    expected = "be one number from 0 on"
+    return _for_jax(_number(name, value, expected, lambda v: 0 <= v < np.inf))
+
+
+def number(name: str, value: Value) -> Value:
+    """Check that a value is one number, which is not NaN."""
+    return _number(name, value, "be one number", lambda v: v == v)
 
 
 def in_range(name: str, value: Value, interval: str) -> Value:
@@ -322,6 +379,17 @@ def _number(
     if not is_traced(value) and not is_fine(value):
         raise ValueError(f"{name} must {expected}, got {value}")
     return value
+
+
+def _is_count(value: Any) -> bool:
+    """True for an integer; True and False are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _for_jax(value: Value) -> Value | float:
+    """An integer that JAX has no room for as a float, where any number will do."""
+    is_large = isinstance(value, int) and value > _LARGEST_COUNT
+    return float(value) if is_large else value
 
 
 def _all(words: Iterable[Any]) -> str:

@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from ibjax import bottleneck
 from ibjax.datasets.task import Task
 from ibjax.estimators import binning
+from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.training.trainable import Variable
 
@@ -53,8 +54,10 @@ def optimality(
       >>> print(dims, f"{i_ty.max():.3f}")
       curve_beta 0.693
     """
-    edges, betas = jnp.asarray(edges), np.asarray(betas)
-    task = task.measured
+    edges = checks.jax_array("edges", edges)
+    betas = checks.real("betas", betas, np.asarray)
+    betas = np.asarray(checks.shape("betas", betas, ["num_betas"]))
+    task = checks.instance("task", task, Task).measured
     # Inputs with one p(y|x) are one to the bottleneck, which keeps its tables small.
     rows, row_of_input = np.unique(
         np.asarray(task.p_y_given_x), axis=0, return_inverse=True

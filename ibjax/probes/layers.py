@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.datasets.task import Task
+from ibjax.datasets.task import TARGETS, Task
 from ibjax.estimators import LayerInformation, binning, gaussian, kde, knn
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
@@ -63,7 +63,9 @@ def bin_edges(
       >>> print(bin_edges(binning.SZT_EDGES, "closed", closed=True).labels)
       {'closed': '29 bins from -1 to 1, the last one closed'}
     """
-    edges = jnp.asarray(edges)
+    checks.instance("name", name, str)
+    checks.flag("closed", closed)
+    edges = checks.shape("edges", checks.jax_array("edges", edges), ["num_edges"])
     low, high, num_edges = float(edges[0]), float(edges[-1]), len(edges)
     label = f"{num_edges} bin edges from {low:g} to {high:g}"
     parameters = {"edges": np.asarray(edges).tolist()}
@@ -99,6 +101,8 @@ def bin_width(width: float, name: str = "bin_width") -> Probe:
       >>> print(bin_width(0.07, name="narrow").labels)
       {'narrow': 'bins of width 0.07'}
     """
+    checks.instance("name", name, str)
+    checks.positive("width", width)
 
     def measure(snapshot):
         return {
@@ -202,6 +206,7 @@ def nearest_neighbours(
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
     checks.positive("noise_variance", noise_variance)
+    checks.instance("name", name, str)
     # On the host, in float64: it is taken off once for every unit.
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)
 
@@ -257,6 +262,8 @@ def target_information(
         "gaussian": "I(T;Y) of jointly normal T and targets",
     }
     checks.one_of("method", method, estimates)
+    if name is not None:
+        checks.instance("name", name, str)
     name = method if name is None else name
 
     def measure(snapshot):
@@ -282,6 +289,7 @@ def default_probes(kind: str = "classes") -> tuple[Probe, ...]:
     Args:
       kind: Kind of the task's targets, ``task.kind``.
     """
+    checks.one_of("kind", kind, TARGETS)
     if kind == "vectors":
         information = target_information("ksg"), target_information("gaussian")
         return (*information, gradients, squared_errors)

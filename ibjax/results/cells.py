@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ibjax.numerics import checks
+from ibjax.results.files import datasets_in
+
 __all__ = [
     "cell_configurations",
     "cell_name",
@@ -79,7 +82,11 @@ def combine(
       >>> whole.i_xt.dims
       ('activation', 'seed', 'epoch', 'layer', 'estimator')
     """
+    checks.instance("places", places, list, tuple)
+    checks.not_empty("places", places)
     _check_places(places)
+    datasets = datasets_in("datasets", datasets)
+    checks.same_length(places=places, datasets=datasets)
     axes = _axes(places)
     layers = sorted({int(n) for dataset in datasets for n in dataset["layer"].values})
     by_place = {}
@@ -152,6 +159,8 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
       >>> [place for place, _ in cells_of(example_grid(num_seeds=2))]
       [{'activation': 'tanh'}, {'activation': 'relu'}]
     """
+    checks.instance("dataset", dataset, xr.Dataset)
+    checks.holds("the attributes of dataset", dataset.attrs, "configuration")
     cells = cell_configurations(json.loads(dataset.attrs["configuration"]))
     if not cells[0][0]:
         return [({}, dataset)]
@@ -206,6 +215,8 @@ def cells_over(
           ...
       ValueError: dataset must be a grid over hidden, got one over ['activation']
     """
+    for axis in axes:
+        checks.instance("each of axes", axis, str)
     cells = cells_of(dataset)
     found = list(cells[0][0])
     if found != list(axes):
@@ -216,6 +227,8 @@ def cells_over(
 
 
 def _check_places(places) -> None:
+    for place in places:
+        checks.instance("each of places", place, dict)
     if not places:
         raise ValueError("cells must hold at least one cell, got none")
     names = {tuple(place) for place in places}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.bottleneck import bounds
+from ibjax.numerics import checks
 
 __all__ = ["CurveDistance", "curve_distance", "has_curve"]
 
@@ -33,6 +34,7 @@ class CurveDistance(NamedTuple):
 
 def has_curve(dataset: xr.Dataset) -> bool:
     """True if a sweep was measured with :func:`ibjax.probes.optimality`."""
+    checks.instance("dataset", dataset, xr.Dataset)
     return "curve_i_xt" in dataset and "optimal_beta" in dataset
 
 
@@ -57,12 +59,13 @@ def curve_distance(dataset: xr.Dataset, *, estimator: str = "binning") -> CurveD
       >>> has_curve(example_dataset(num_seeds=2, num_epochs=4))
       False
     """
+    checks.instance("estimator", estimator, str)
     if not has_curve(dataset):
         raise ValueError(
             "dataset must hold optimal_beta and curve_i_xt, from probes.optimality, "
             f"got {sorted(dataset)}"
         )
-    if estimator not in dataset["estimator"].values:
+    if estimator not in dataset["estimator"].values.tolist():
         raise ValueError(
             f"dataset must hold the estimator {estimator}, got "
             f"{dataset['estimator'].values.tolist()}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from ibjax.numerics import checks
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
@@ -74,6 +75,9 @@ def data_processing_violations(
       >>> chain.verdict.sel(quantity="i_xt", estimator="binning", pair="1-2").item(-1)
       'holds'
     """
+    checks.instance("dataset", dataset, xr.Dataset)
+    checks.number("confidence", confidence)
+    checks.number("tolerance", tolerance)
     for name in _QUANTITIES:
         if name not in dataset:
             raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
@@ -167,6 +171,7 @@ def list_violations(chain: xr.Dataset) -> list[Violation]:
       >>> [(v.estimator, v.quantity, v.epochs) for v in violations][:1]
       [('binning', 'i_ty', (10000,))]
     """
+    checks.instance("chain", chain, xr.Dataset)
     chain = chain.transpose("estimator", "quantity", "pair", "epoch")
     epochs = chain["epoch"].values
     violated = chain["verdict"].values == "violated"

@@ -197,10 +197,11 @@ def _locked(path: Path) -> int | None:
             return None
         # Whoever had it may have removed the file after it was opened here.
         if _is_file(handle, path):
-            os.ftruncate(handle, 0)
-            os.write(
-                handle, f"process {os.getpid()} on {socket.gethostname()}".encode()
-            )
+            owner = f"process {os.getpid()} on {socket.gethostname()}"
+            # The lock holds without it, on a disk without room too.
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, 0)
+                os.write(handle, owner.encode())
             return handle
         os.close(handle)
 

@@ -9,17 +9,21 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5netcdf
 import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
+from ibjax.numerics import checks
+
 __all__ = [
     "DATASET_FILE",
     "ResultsError",
     "merge",
     "open_dataset",
+    "read_json",
     "save_dataset",
     "seal",
     "unseal",
@@ -124,6 +128,32 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     return path
 
 
+def read_json(path: str | Path) -> Any:
+    """Reads a file of JSON that a run left.
+
+    Args:
+      path: The file.
+
+    Returns:
+      Its content.
+
+    Raises:
+      ResultsError: If it cannot be read, or is no JSON.
+
+    Example:
+      >>> read_json("no-such-file.json")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+          ...
+      ibjax.results.files.ResultsError: no-such-file.json cannot be read: ...
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path} is damaged or no JSON: {error}") from error
+
+
 def open_dataset(path: str | Path) -> xr.Dataset:
     """Reads a sweep's dataset into memory.
 
@@ -204,7 +234,7 @@ def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
       >>> print(merged.seed.values, merged.attrs["configuration"])
       [0 1] {"num_seeds": 2, "first_seed": 0}
     """
-    datasets = list(datasets)
+    datasets = datasets_in("datasets", datasets)
     if not datasets:
         raise ValueError("datasets must hold at least one dataset, got none")
     configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
@@ -274,6 +304,18 @@ def _is_unsealed(content: bytes) -> bool:
     return at is not None and int.from_bytes(content[at : at + 8], "little") == len(
         content
     )
+
+
+def datasets_in(name: str, datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """Datasets of sweeps as a list, checked to be some with a configuration."""
+    single = isinstance(datasets, xr.Dataset) or hasattr(datasets, "shape")
+    if single or not isinstance(datasets, Iterable):
+        raise TypeError(f"{name} must be several datasets, got {datasets!r:.80}")
+    datasets = list(datasets)
+    for dataset in datasets:
+        checks.instance(f"each of {name}", dataset, xr.Dataset)
+        checks.holds(f"the attributes of {name}", dataset.attrs, "configuration")
+    return datasets
 
 
 def _listed(numbers: list[int]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
+from ibjax.numerics import checks
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
@@ -105,8 +106,9 @@ def compression_interval(i_xt: ArrayLike, *, confidence: float = 0.95) -> MeanIn
       >>> print(bool(interval.mean > 1), bool(interval.low < 0))
       True True
     """
-    i_xt = np.asarray(i_xt, np.float64)
-    if i_xt.ndim != 2:
+    i_xt = _floats("i_xt", i_xt)
+    _check_confidence(confidence)
+    if i_xt.ndim != 2 or i_xt.shape[1] == 0:
         raise ValueError(
             f"i_xt must have shape [num_seeds, num_epochs], got {i_xt.shape}"
         )
@@ -141,6 +143,7 @@ def compression_verdict(interval_bits: MeanInterval) -> str:
       >>> compression_verdict(compression_interval(curves))
       'compresses'
     """
+    checks.instance("interval_bits", interval_bits, MeanInterval)
     if interval_bits.count == 0:
         return "no data"
     if interval_bits.low > COMPRESSION_THRESHOLD_BITS:
@@ -175,8 +178,10 @@ def compression_onsets(
       >>> print(compression_onsets([0, 1, 10, 100, 1000], i_xt))
       [100.  nan]
     """
-    epochs, i_xt = np.asarray(epochs, np.float64), np.asarray(i_xt, np.float64)
-    if epochs.ndim != 1 or i_xt.shape[-1:] != epochs.shape:
+    epochs, i_xt = _floats("epochs", epochs), _floats("i_xt", i_xt)
+    checks.number("threshold", threshold)
+    checks.shape("epochs", epochs, ["num_epochs"])
+    if i_xt.shape[-1:] != epochs.shape:
         raise ValueError(
             "i_xt must have shape [..., num_epochs] with num_epochs = "
             f"{epochs.shape}, got {i_xt.shape}"
@@ -198,7 +203,8 @@ def event_ratios(first: ArrayLike, second: ArrayLike) -> np.ndarray:
       >>> print(event_ratios([100.0, np.nan, 10.0], [50.0, 50.0, np.nan]))
       [ 2. inf  0.]
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    first, second = _floats("first", first), _floats("second", second)
+    checks.same_shape(first=first, second=second)
     never = np.isnan(first) & np.isnan(second)
     first, second = (np.where(np.isnan(e), np.inf, e) for e in (first, second))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -222,10 +228,11 @@ def mean_estimate(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
       >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
       2.00 [-0.48, 4.48]
     """
-    values = np.asarray(values)
+    values = checks.numeric("values", values, np.asarray)
     if values.dtype == bool:
         return fraction_interval(values, confidence=confidence)
-    values = values.astype(np.float64).reshape(-1)
+    values = _floats("values", values).reshape(-1)
+    _check_confidence(confidence)
     mean, low, high, count = cautious_interval(values, confidence=confidence)
     again = partial(mean_estimate, values)
     return Estimate(float(mean), float(low), float(high), int(count), again)
@@ -244,7 +251,8 @@ def geometric_mean(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
       >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
       2.00 [0.36, 11.19]
     """
-    values = np.asarray(values, np.float64).reshape(-1)
+    values = _floats("values", values).reshape(-1)
+    _check_confidence(confidence)
     logs = np.log(np.where(values > 0, values, np.nan))
     mean, low, high, count = cautious_interval(logs, confidence=confidence)
     ends = np.exp([mean, low, high]).tolist()
@@ -269,7 +277,8 @@ def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
       >>> print(estimate.value, estimate.low, estimate.high)
       4.5 1.0 8.0
     """
-    values = np.asarray(values, np.float64).reshape(-1)
+    values = _floats("values", values).reshape(-1)
+    _check_confidence(confidence)
     values = np.sort(values[~np.isnan(values)])
     count = len(values)
     if count == 0:
@@ -302,7 +311,8 @@ def fraction_interval(true: ArrayLike, *, confidence: float = 0.95) -> Estimate:
       >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
       0.90 [0.55, 1.00]
     """
-    true = np.asarray(true, np.float64).reshape(-1)
+    true = _floats("true", true).reshape(-1)
+    _check_confidence(confidence)
     true = true[~np.isnan(true)]
     count, successes = len(true), int(np.sum(true != 0.0))
     if count == 0:
@@ -350,7 +360,8 @@ def rank_correlation(
       >>> print(f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]")
       0.94 [0.07, 1.00]
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    first, second = _floats("first", first), _floats("second", second)
+    _check_confidence(confidence)
     if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(
             "first and second must have one shape [num_seeds], got "
@@ -403,7 +414,8 @@ def spread_ratio(
       >>> print(f"{estimate.value:.2f}")
       0.10
     """
-    first, last = np.asarray(first, np.float64), np.asarray(last, np.float64)
+    first, last = _floats("first", first), _floats("last", last)
+    _check_confidence(confidence)
     if first.ndim != 1 or first.shape != last.shape:
         raise ValueError(
             "first and last must have one shape [num_seeds], got "
@@ -427,3 +439,15 @@ def spread_ratio(
     factor = math.exp(quantile * error)
     again = partial(spread_ratio, first, last)
     return Estimate(value, value / factor, value * factor, count, again)
+
+
+def _floats(name: str, values: ArrayLike) -> np.ndarray:
+    """Numbers in float64; booleans are zeros and ones."""
+    values = checks.numeric(name, values, np.asarray)
+    if values.dtype.kind == "c":
+        raise TypeError(f"{name} must hold real numbers, got {values.dtype}")
+    return np.asarray(values, np.float64)
+
+
+def _check_confidence(confidence: float) -> None:
+    checks.in_range("confidence", confidence, "(0, 1)")

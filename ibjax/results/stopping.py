@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ibjax.numerics import checks
+
 __all__ = ["EarlyStopping", "early_stopping"]
 
 
@@ -61,10 +63,12 @@ def early_stopping(watched: xr.DataArray, *, patience: float) -> EarlyStopping:
       >>> print(loss.sel(epoch=stopping.best).values)
       [3. 1.]
     """
+    checks.instance("watched", watched, xr.DataArray)
     if watched.sizes.get("epoch", 0) == 0:
         raise ValueError(f"watched must be over epoch, got {dict(watched.sizes)}")
-    if not patience > 0:
-        raise ValueError(f"patience must be a positive number, got {patience}")
+    # Written so that NaN is refused too.
+    if not (isinstance(patience, int | float | np.number) and patience > 0):
+        raise ValueError(f"patience must be a positive number, got {patience!r:.80}")
     watched = watched.transpose("epoch", ...)
     epochs, places = watched["epoch"].values, np.arange(watched.sizes["epoch"])
     values = np.where(np.isnan(watched), np.inf, watched)

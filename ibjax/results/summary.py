@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ibjax.numerics import checks
 from ibjax.results.cells import cells_of
 from ibjax.results.curve_distance import curve_distance, has_curve
 from ibjax.results.data_processing import (
@@ -79,6 +80,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
       >>> [(layer["name"], layer["verdict"]) for layer in binning["layers"]][-1]
       ('softmax 2', 'compresses')
     """
+    checks.instance("dataset", dataset, xr.Dataset)
     for name in ("i_xt", "i_ty"):
         if name not in dataset:
             raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
@@ -312,6 +314,7 @@ def summarize_grid(dataset: xr.Dataset) -> dict[str, Any]:
       >>> [cell["place"] for cell in summary["cells"]]
       [{'activation': 'tanh'}, {'activation': 'relu'}]
     """
+    checks.instance("dataset", dataset, xr.Dataset)
     return {
         "title": dataset.attrs["title"],
         "axes": json.loads(dataset.attrs["configuration"])["grid"],

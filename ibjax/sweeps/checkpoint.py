@@ -172,9 +172,9 @@ def check_fits(
 
 
 def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
-    content = path.read_bytes()
-    body = unseal(content)
     try:
+        content = path.read_bytes()
+        body = unseal(content)
         # A zip archive: what was made by hand may hold anything, even no array at all.
         with np.load(
             io.BytesIO(content if body is None else body), allow_pickle=False

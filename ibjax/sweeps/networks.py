@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -75,9 +75,17 @@ def network_trainable(
       ValueError: If the arguments do not fit together, see :func:`ibjax.sweep`.
       TypeError: If a probe or the objective is no function.
     """
+    checks.instance("task", task, Task)
+    if description is not None:
+        checks.instance("description", description, Mapping)
     chosen = default_probes(task.kind) if probes is None else probes
+    if callable(chosen) or not isinstance(chosen, Iterable):
+        raise TypeError(f"probes must be some functions, got {chosen!r:.80}")
+    chosen = tuple(chosen)
     checks.not_empty("probes", chosen)
     measured = tuple(map(as_probe, chosen))
+    for name in checks.instance("varied", varied, list, tuple):
+        checks.instance("each of varied", name, str)
     _check_varied(varied, network, config, objective, measured)
     shown, shown_config = _shown(network, varied), _shown(config, varied)
     training.num_train_rows(task, shown_config)  # Refuses what cannot be trained.

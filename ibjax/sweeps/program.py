@@ -45,6 +45,8 @@ _EPOCHS_PER_CHUNK = 16
 _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 16
+# Random numbers count seeds in 32 bits.
+_LARGEST_SEED = 2**32 - 1
 _programs: dict[Any, Callable] = {}
 _lock = threading.Lock()
 
@@ -110,6 +112,11 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
       The key with which :func:`ibjax.training.train` trains that network, to rounding;
       :func:`ibjax.replay` gives it to the last bit.
     """
+    checks.key("key", key)
+    if isinstance(seed, int):
+        checks.in_range("seed", seed, f"[0, {_LARGEST_SEED}]")
+    else:
+        checks.shape("seed", checks.integers("seed", seed), ())
     return jax.random.fold_in(key, seed)
 
 

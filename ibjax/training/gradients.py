@@ -55,7 +55,6 @@ class GradientStatistics(NamedTuple):
     snr: jax.Array
 
 
-@exact_jit
 def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
     """Mean, spread and signal-to-noise ratio of one layer's minibatch gradients.
 
@@ -79,11 +78,16 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
       >>> print([f"{value:.3f}" for value in statistics])
       ['4.243', '1.000', '4.243']
     """
-    gradients = jnp.asarray(gradients)
+    gradients = checks.jax_array("gradients", gradients)
     if gradients.ndim == 0 or gradients.shape[0] == 0:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"
         )
+    return _minibatch_statistics(gradients)
+
+
+@exact_jit
+def _minibatch_statistics(gradients: jax.Array) -> GradientStatistics:
     (exponent,) = _exponents([gradients])
     unit = _powers_of_two(exponent).astype(gradients.dtype)
     gradients = gradients * _powers_of_two(-exponent).astype(gradients.dtype)
@@ -207,8 +211,12 @@ def gradient_curves(
       >>> print(f"{curves['gradient_mean_normalized'].item():.3f}")
       0.849
     """
-    mean, std, snr = (jnp.stack(values) for values in zip(*statistics, strict=True))
+    _check_layers("statistics", statistics)
+    for layer in statistics:
+        checks.instance("each of statistics", layer, GradientStatistics)
     norm = weight_norms(kernels)
+    checks.same_length(statistics=statistics, kernels=kernels)
+    mean, std, snr = (jnp.stack(values) for values in zip(*statistics, strict=True))
     return {
         "gradient_mean": mean,
         "gradient_std": std,
@@ -232,7 +240,18 @@ def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
       >>> print(weight_norms([jnp.array([[3.0, 4.0]]), jnp.ones(4)]))
       [5. 2.]
     """
+    _check_layers("kernels", kernels)
+    for leaf in jax.tree.leaves(kernels):
+        checks.real("kernels", leaf)
     return jnp.stack([jnp.sqrt(_total(_squares(layer))) for layer in kernels])
+
+
+def _check_layers(name: str, layers: Any) -> None:
+    """Check that something is made of one entry or more, for as many layers."""
+    is_array = hasattr(layers, "shape") and layers.shape
+    if not is_array:
+        checks.instance(name, layers, list, tuple)
+    checks.not_empty(name, layers, "layer")
 
 
 def _squares(layer: Any) -> Any:

@@ -221,6 +221,7 @@ def default_objective(kind: str) -> Objective:
     Raises:
       ValueError: If there are no targets.
     """
+    checks.one_of("kind", kind, TARGETS)
     if kind == "nothing":
         raise ValueError("objective must be given for a task without targets, got None")
     return squared_error() if kind == "vectors" else cross_entropy()

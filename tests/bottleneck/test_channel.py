@@ -437,7 +437,7 @@ def test_sources_that_are_refused(change, error, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_steps": -1}, "max_steps must be at least 0, got -1"),
+        ({"max_steps": -1}, "max_steps must be a whole number, at least 0, got -1"),
         ({"tol": -1.0}, "tol must be one number from 0 on, got -1"),
         ({"tol": np.nan}, "tol must be one number from 0 on, got nan"),
     ],

@@ -355,15 +355,20 @@ REFUSED = [
     (TABLE, [1.0, -2.0], {}, "betas must be finite and not negative, got -2"),
     (TABLE, [1.0, np.nan], {}, "betas must be finite and not negative, got nan"),
     (TABLE, [1.0, np.inf], {}, "betas must be finite and not negative, got inf"),
-    (TABLE, [1.0], {"max_steps": 2}, "max_steps must be at least 3, got 2"),
+    (
+        TABLE,
+        [1.0],
+        {"max_steps": 2},
+        "max_steps must be a whole number, at least 3, got 2",
+    ),
     (TABLE, [1.0], {"tol": 0.0}, "tol must be one positive number, got 0.0"),
-    (TABLE, [1.0], {"num_t": 0}, "num_t must be at least 1, got 0"),
+    (TABLE, [1.0], {"num_t": 0}, "num_t must be a whole number, at least 1, got 0"),
     (np.eye(5) / 5, [1.0], {"num_t": 2}, "num_t below the 5 inputs .* needs a key"),
     (
         TABLE,
         [1.0],
         {"key": jax.random.key(0), "num_restarts": 0},
-        "num_restarts must be at least 1, got 0",
+        "num_restarts must be a whole number, at least 1, got 0",
     ),
 ]
 

@@ -145,3 +145,21 @@ def test_indices_out_of_range_are_refused(clusters, inputs, message):
     assert np.isnan(found.beta) and np.isnan(found.divergence)
     with pytest.raises(TypeError, match="clusters must be integers, got float"):
         bottleneck.map_optimality(clusters / 2, inputs, rows, betas, num_t=2)
+
+
+def test_what_is_no_table_is_named():
+    table, p_x = np.full((2, 2), 0.5), np.full(2, 0.5)
+    with pytest.raises(TypeError, match="p_x must be an array of numbers"):
+        bottleneck.layer_optimality(table, table, "text", [1.0, 2.0])
+    with pytest.raises(TypeError, match="betas must hold real numbers"):
+        bottleneck.layer_optimality(table, table, p_x, np.ones(2, bool))
+    places = np.array([0, 1])
+    with pytest.raises(TypeError, match="p_y_given_x must"):
+        bottleneck.map_optimality(places, places, table > 0, [1.0], num_t=2)
+    with pytest.raises(TypeError, match="curve must be a InformationCurve, got 3"):
+        bottleneck.transitions(3)
+
+
+def test_decoders_of_nothing_are_none():
+    weights, decoders = bottleneck.decoders(np.zeros((2, 2)), np.eye(2))
+    assert weights.shape == (0,) and decoders.shape == (0, 2)

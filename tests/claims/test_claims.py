@@ -9,10 +9,13 @@ from ibjax.claims import (
     Claim,
     claims_json,
     claims_markdown,
+    collect_claims,
     corrected_verdicts,
     decide,
     exact_claim,
+    write_claims,
 )
+from ibjax.results.files import ResultsError
 from ibjax.results.intervals import (
     Estimate,
     mean_estimate,
@@ -96,3 +99,20 @@ def test_an_exact_claim_is_its_own_interval():
     both = claims_markdown([exact, over_seeds])
     assert "q, bits: 2.00 [1.50, 2.50], n = 9 (1 left out)" in both
     assert "95 % intervals over seeds" in both
+
+
+def test_claims_that_were_changed_are_refused(tmp_path):
+    claim = exact_claim("It is so", "a number", "> 0", 1.0, "holds")
+    write_claims(tmp_path, [claim], title="t", command="c")
+    path = tmp_path / "claims.json"
+    [found] = collect_claims([path])
+    assert found["claims"] == claims_json([claim]) and "sha256" not in found
+    text = path.read_text()
+    path.write_text(text.replace('"holds"', '"does not hold"', 1))
+    with pytest.raises(ResultsError, match="is damaged or was changed"):
+        collect_claims([path])
+    # As written by a version that knew no digest.
+    content = json.loads(text)
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    assert collect_claims([path])[0]["claims"] == found["claims"]

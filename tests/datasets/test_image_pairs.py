@@ -160,13 +160,24 @@ def test_bad_input(key):
         image_pairs.gaussian_images(key, 10, information=-1.0)
     with pytest.raises(ValueError, match="information must be one number"):
         image_pairs.latent_pairs(key, 10, dim=2, information=math.nan)
-    with pytest.raises(ValueError, match="num_samples must be at least 1"):
+    with pytest.raises(ValueError, match="num_samples must be .* at least 1, got 0"):
         image_pairs.rectangle_images(key, 0, information=1.0)
-    with pytest.raises(ValueError, match="size must be at least 3"):
+    with pytest.raises(ValueError, match="size must be a whole number, at least 3"):
         image_pairs.rectangle_images(key, 10, information=1.0, size=2)
-    with pytest.raises(ValueError, match="size must be at least 2"):
+    with pytest.raises(ValueError, match="size must be a whole number, at least 2"):
         image_pairs.gaussian_images(key, 10, information=1.0, size=1)
     with pytest.raises(ValueError, match=r"latents must have shape \[2\]"):
         image_pairs.gaussian_image(jnp.zeros(3), 16)
     with pytest.raises(ValueError, match=r"latents must have shape \[4\]"):
         image_pairs.rectangle_image(jnp.zeros(2), 16)
+
+
+def test_latents_sizes_and_keys_are_checked():
+    with pytest.raises(TypeError, match="latents must be an array of numbers"):
+        image_pairs.gaussian_image("text", 4)
+    with pytest.raises((TypeError, ValueError), match="size must be a whole number"):
+        image_pairs.gaussian_image([0.5, 0.5], 1.5)
+    with pytest.raises(ValueError, match="size must lie in"):
+        image_pairs.rectangle_image([0.5] * 4, 2**30)
+    with pytest.raises(TypeError, match="key must be a key"):
+        image_pairs.latent_pairs(0, 4, dim=2, information=1.0)

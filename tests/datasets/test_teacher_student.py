@@ -89,7 +89,7 @@ def test_no_other_penalty_does_better_on_average(many):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"num_samples": 0}, "num_samples must be one positive number, got 0"),
+        ({"num_samples": 0}, "num_samples must be a whole number, at least 1, got 0"),
         ({"snr": 0.0}, "snr must be one positive number"),
         ({"num_relevant": 17}, "num_relevant must be at most num_inputs, 16, got 17"),
     ],
@@ -97,3 +97,13 @@ def test_no_other_penalty_does_better_on_average(many):
 def test_what_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         draw_problem(jax.random.key(0), **SIZES | wrong)
+
+
+def test_shapes_do_not_broadcast():
+    problem = draw_problem(jax.random.key(0), num_samples=4, num_inputs=2)
+    with pytest.raises(ValueError, match=r"w must have shape \[1, 2\], got \(2, 1\)"):
+        generalization_error(problem, np.zeros((2, 1)))
+    with pytest.raises(ValueError, match=r"y must have shape \[4, 1\], got \(4,\)"):
+        mean_squared_error(problem.x, np.zeros(4), np.zeros((1, 2)))
+    with pytest.raises(TypeError, match="problem must be a TeacherStudent, got 3"):
+        best_student(3)

@@ -110,7 +110,9 @@ def test_transformations(t, labels):
 
 
 def test_bad_input(t, labels):
-    with pytest.raises(ValueError, match="num_bins must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="num_bins must be a whole number, at least 1, got 0"
+    ):
         partitions.data_range_edges(t, 0)
     with pytest.raises(ValueError, match="num_bins must leave bins wider"):
         partitions.data_range_edges(np.float32([1, 1 + 1e-6]), 100)

@@ -99,3 +99,16 @@ def test_an_estimate_that_is_not_finite_gives_nan(key):
 def test_refuses(key, function, samples, options, message):
     with pytest.raises(ValueError, match=message):
         getattr(resampling, function)(key, lambda *arrays: 0.0, *samples, **options)
+
+
+@pytest.mark.parametrize(
+    "method", [resampling.jackknife_error, resampling.subsampling_error]
+)
+def test_what_is_no_key_function_or_sample_is_named(method):
+    key, x = jax.random.key(0), np.ones(100)
+    with pytest.raises(TypeError, match="key must be a key"):
+        method(0, np.mean, x)
+    with pytest.raises(TypeError, match="estimate must be a function, got None"):
+        method(key, None, x)
+    with pytest.raises(TypeError, match="samples must hold numbers"):
+        method(key, np.mean, np.array(["a", "b"]))

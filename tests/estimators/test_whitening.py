@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.estimators.whitening import whiten
+from ibjax.estimators.whitening import principal, whiten
 
 EPS = np.finfo(np.float32).eps
 NUM_SAMPLES, DIM = 400, 4
@@ -116,3 +116,10 @@ def test_bad_input(x):
         whiten(x.astype(np.int32))
     with pytest.raises(ValueError, match="x must be finite, got 1 NaN"):
         whiten(np.array([[0.0], [np.inf]]))
+
+
+def test_principal_checks_its_rows():
+    with pytest.raises(TypeError, match="rows must be floating, got int"):
+        principal(np.ones((3, 2), int))
+    with pytest.raises(ValueError, match="rows must have shape"):
+        principal(1.5)

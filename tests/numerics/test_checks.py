@@ -265,3 +265,53 @@ def test_every_entry_of_an_array_lies_within():
         message = f"p must lie in [0, 1), got {value}"
         refuses(ValueError, message, checks.within, "p", [0.5, value], "[0, 1)")
     jax.jit(lambda p: checks.within("p", p, "[0, 1)"))(2.0)
+
+
+def test_real_numbers_are_neither_complex_nor_booleans():
+    counts = np.arange(3)
+    assert checks.real("p", counts) is counts
+    refuses(
+        *(TypeError, "p must hold real numbers, got bool"),
+        *(checks.real, "p", np.ones(2, bool)),
+    )
+    refuses(
+        *(TypeError, "p must hold real numbers, got complex64"),
+        *(checks.jax_array, "p", np.ones(2, np.complex64)),
+    )
+
+
+def test_what_is_of_another_type_is_named():
+    assert checks.instance("place", (1, 2), list, tuple) == (1, 2)
+    message = "place must be a list or a tuple, got 3"
+    refuses(TypeError, message, checks.instance, "place", 3, list, tuple)
+    assert checks.function("map_x", abs) is abs
+    message = "map_x must be a function, got 3"
+    refuses(TypeError, message, checks.function, "map_x", 3)
+    assert checks.flag("closed", False) is False
+    assert checks.flag("closed", np.True_)
+    refuses(TypeError, "closed must be True or False, got 1", checks.flag, "closed", 1)
+
+
+def test_counts_have_room_in_32_bits():
+    assert checks.count("k", 2**31 - 1) == 2**31 - 1
+    message = "k must be at most 2147483647, got 2147483648"
+    refuses(ValueError, message, checks.count, "k", 2**31)
+    message = "k must be a whole number, at least 1, got True"
+    refuses(ValueError, message, checks.count, "k", True)
+    assert checks.counts("widths", np.array([3])) == (3,)
+    message = f"widths must be 1 or more positive whole numbers, got [{2**31}]"
+    refuses(ValueError, message, checks.counts, "widths", [2**31])
+    message = "widths must be 1 or more positive whole numbers, got [1.5]"
+    refuses(ValueError, message, checks.counts, "widths", 1.5)
+
+
+def test_large_integers_are_as_good_as_floats_where_any_number_will_do():
+    large = checks.positive("beta", 2**40)
+    assert isinstance(large, float) and large == 2**40
+    assert isinstance(checks.not_negative("beta", 3), int)
+    assert float(jax.jit(lambda beta: 2 * beta)(large)) == 2**41
+
+
+def test_one_number_is_any_but_nan():
+    assert checks.number("low", -np.inf) == -np.inf
+    refuses(ValueError, "low must be one number, got nan", checks.number, "low", np.nan)

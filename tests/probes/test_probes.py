@@ -67,3 +67,20 @@ def test_an_activity_that_rounds_to_the_last_edge_can_stay_in_its_bin():
 def test_noise_without_a_variance_is_refused(variance):
     with pytest.raises(ValueError, match="noise_variance must be one positive"):
         probes.nearest_neighbours(variance)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: probes.bin_edges("text"), "edges must be an array of numbers"),
+        (lambda: probes.bin_edges([0.0, 1.0], closed=3), "closed must be True or"),
+        (lambda: probes.bin_width(0.0), "width must be one positive number"),
+        (lambda: probes.bin_width(0.1, name=3), "name must be a str, got 3"),
+        (lambda: probes.nearest_neighbours(0.1, name={}), "name must be a str"),
+        (lambda: probes.default_probes("text"), "kind must be one of classes"),
+        (lambda: probes.optimality(3), "task must be a Task, got 3"),
+    ],
+)
+def test_what_no_probe_is_made_of_is_named(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()

@@ -245,3 +245,19 @@ def test_merge_refuses():
         results.merge(
             [_dataset(), _dataset((2, 3), learning_rate=0.1, split="ordered")]
         )
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", ""])
+def test_what_is_no_json_is_refused(tmp_path, text):
+    path = tmp_path / "some.json"
+    path.write_text(text)
+    with pytest.raises(ResultsError, match="some.json is damaged or no JSON"):
+        results.files.read_json(path)
+
+
+def test_merge_takes_datasets(tmp_path):
+    whole = results.example.example_dataset(num_seeds=2)
+    with pytest.raises(TypeError, match="datasets must be several datasets"):
+        results.merge(whole)
+    with pytest.raises(TypeError, match="each of datasets must be a Dataset, got 3"):
+        results.merge([whole, 3])

@@ -204,3 +204,17 @@ def test_rank_correlation_without_an_order():
     assert found.value == pytest.approx(1.0) and np.isnan(found.low)
     with pytest.raises(ValueError, match="must have one shape"):
         rank_correlation([1, 2], [1, 2, 3])
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, -3, "text"])
+@pytest.mark.parametrize("interval", [mean_estimate, median_interval, geometric_mean])
+def test_confidence_is_a_part(interval, confidence):
+    with pytest.raises((TypeError, ValueError), match="confidence must lie in"):
+        interval([1.0, 2.0, 3.0], confidence=confidence)
+
+
+def test_values_are_real_numbers():
+    with pytest.raises(TypeError, match="values must hold numbers"):
+        mean_estimate(["a", "b"])
+    with pytest.raises(TypeError, match="first must hold real numbers"):
+        rank_correlation([1j, 2], [1, 2])

@@ -323,3 +323,9 @@ def test_a_run_is_alone_and_survives_being_killed(tmp_path, start_python):
         for _ in record[1:]:
             expected.append(expected[-1] + np.float32(0.5))
         np.testing.assert_array_equal(record[:, seed], expected)
+
+
+def test_a_directory_in_place_of_a_checkpoint_is_refused(tmp_path):
+    (tmp_path / CHECKPOINT_FILE).mkdir()
+    with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
+        run(tmp_path, resume=True)

@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.training.gradients import minibatch_statistics, streamed_statistics
+from ibjax.training.gradients import (
+    gradient_curves,
+    minibatch_statistics,
+    streamed_statistics,
+    weight_norms,
+)
 
 
 def _by_numpy(gradients):
@@ -138,3 +143,17 @@ def test_nan_stays(statistics_of):
 def test_no_gradient_at_all(statistics_of):
     mean, std, _ = statistics_of(jnp.zeros((3, 2)))
     assert mean == std == 0
+
+
+def test_what_is_no_gradient_is_named():
+    statistics = minibatch_statistics(np.ones((2, 3)))
+    with pytest.raises(TypeError, match="gradients must be an array of numbers"):
+        minibatch_statistics({"w": 1.0})
+    with pytest.raises(TypeError, match="kernels must hold numbers"):
+        weight_norms([np.array(["a"])])
+    with pytest.raises(ValueError, match="kernels must hold at least one layer"):
+        weight_norms([])
+    with pytest.raises(TypeError, match="each of statistics must be a GradientStat"):
+        gradient_curves([3], [np.ones(2)])
+    with pytest.raises(ValueError, match="statistics and kernels must have as many"):
+        gradient_curves([statistics], [np.ones(2), np.ones(2)])

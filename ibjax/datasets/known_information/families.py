@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _EXACT = lax.Precision.HIGHEST
+# The covariance of more columns has no room in memory.
+_MOST_COLUMNS = 2**15
 
 Pair = tuple[jax.Array, jax.Array]
 
@@ -92,6 +94,7 @@ def multinormal_dense(
       0.293893 nats
     """
     _check_dimensions(dim_x, dim_y)
+    checks.in_range("correlation", correlation, "(-1, 1)")
     dim = dim_x + dim_y
     covariance = (1 - correlation) * np.eye(dim) + correlation
     name = f"multinormal-dense-{dim_x}-{dim_y}-{correlation:g}"
@@ -117,7 +120,7 @@ def multinormal_sparse(
       1.021651 nats
     """
     _check_dimensions(dim_x, dim_y)
-    rho = np.asarray(correlations, np.float64)
+    rho = checks.real("correlations", correlations, np.asarray).astype(np.float64)
     if rho.ndim != 1 or len(rho) > min(dim_x, dim_y) or not np.all(np.abs(rho) < 1):
         raise ValueError(
             f"correlations must be at most {min(dim_x, dim_y)} numbers in (-1, 1), got "
@@ -172,7 +175,7 @@ def student(
     checks.positive("degrees_of_freedom", degrees_of_freedom)
     dim = dim_x + dim_y
     kind = "identity" if dispersion is None else "dispersion"
-    dispersion = np.eye(dim) if dispersion is None else np.asarray(dispersion)
+    dispersion = np.eye(dim) if dispersion is None else dispersion
     checks.shape("dispersion", dispersion, [dim, dim])
     factor = _cholesky("dispersion", dispersion, dim_x)
     # Order by size: the terms are large and cancel for many degrees of freedom.
@@ -289,18 +292,25 @@ def log_gamma_exponential(information: float, dim: int = 1) -> KnownInformation:
 
 
 def _check_dimensions(dim_x: int, dim_y: int) -> None:
-    checks.at_least("dim_x", dim_x, 1)
-    checks.at_least("dim_y", dim_y, 1)
+    checks.count("dim_x", dim_x)
+    checks.count("dim_y", dim_y)
+    if dim_x + dim_y > _MOST_COLUMNS:
+        raise ValueError(
+            f"dim_x and dim_y must sum to {_MOST_COLUMNS} at most, got {dim_x} and "
+            f"{dim_y}"
+        )
 
 
 def _share(information: float, dim: int) -> float:
     """Information of each dimension."""
-    return checks.positive("information", information) / checks.at_least("dim", dim, 1)
+    return checks.positive("information", information) / checks.count("dim", dim)
 
 
 def _cholesky(name: str, covariance: ArrayLike, dim_x: int) -> np.ndarray:
     """Lower factor of a covariance of X and Y."""
+    covariance = checks.real(name, covariance, np.asarray)
     covariance = np.asarray(covariance, np.float64)
+    checks.count("dim_x", dim_x)
     if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got {covariance.shape}")
     if not 0 < dim_x < len(covariance):

@@ -32,6 +32,10 @@ __all__ = [
 
 # A normal variable is beyond with a probability of 1e-23.
 _FAR = 10.0
+# Further out, or of more cells, a table has no room in memory.
+_SHIFTS = "[-1000000, 1000000]"
+_LARGEST_RATE = 1e6
+_MOST_CELLS = 2**22
 _NODES = 200
 _NODES_OF_CELL = 16
 _ROUNDING = 1e-14
@@ -101,7 +105,7 @@ def rounded_normal(correlation: float, step: float) -> KnownInformation:
       0.3942 nats
     """
     _normal(correlation)
-    edges = _cell_edges(checks.positive("step", step), _FAR)
+    edges = _cell_edges(step, _FAR)
     noise = math.sqrt(1 - correlation**2)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES_OF_CELL)
     x = (edges[:-1] + edges[1:])[:, None] / 2 + step / 2 * nodes[None]
@@ -129,8 +133,8 @@ def poisson_sum(shared: float, own: float) -> KnownInformation:
       >>> print(f"{poisson_sum(2.0, 1.0).mutual_information:.4f} nats")
       0.2913 nats
     """
-    checks.positive("shared", shared)
-    checks.positive("own", own)
+    _check_rate("shared", shared)
+    _check_rate("own", own)
     counts = _counts(shared + own)
     of_own = stats.poisson.pmf(counts[:, None] - counts[None], own)  # [x, c]
     joint = of_own * stats.poisson.pmf(counts, shared)[None] @ of_own.T
@@ -192,7 +196,7 @@ def uniform_steps(num_steps: int) -> KnownInformation:
       >>> print(f"{uniform_steps(5).mutual_information:.4f} nats")
       1.0549 nats
     """
-    checks.at_least("num_steps", num_steps, 1)
+    checks.count("num_steps", num_steps)
     value = math.log(num_steps) - (num_steps - 1) / num_steps * math.log(2)
 
     def sample(key, num_samples):
@@ -218,6 +222,7 @@ def clipped_classes(
       0.2963 nats
     """
     _check_ends(low, high)
+    checks.in_range("shift", shift, _SHIFTS)
     far = _FAR + abs(shift)
     x, weights = _quadrature(max(low, -far), min(high, far))
     means = np.asarray([-shift, shift])[:, None]
@@ -248,7 +253,8 @@ def rounded_classes(shift: float, step: float) -> KnownInformation:
       >>> print(f"{rounded_classes(1.0, 1.0).mutual_information:.4f} nats")
       0.3190 nats
     """
-    edges = _cell_edges(checks.positive("step", step), _FAR + abs(shift))
+    checks.in_range("shift", shift, _SHIFTS)
+    edges = _cell_edges(step, _FAR + abs(shift))
     means = np.asarray([-shift, shift])[:, None]
     value = _table_information(np.diff(special.ndtr(edges[None] - means), axis=1) / 2)
 
@@ -271,9 +277,10 @@ def poisson_classes(rates: Sequence[float]) -> KnownInformation:
       >>> print(f"{poisson_classes((2.0, 6.0)).mutual_information:.4f} nats")
       0.3522 nats
     """
-    rates = checks.shape("rates", np.asarray(rates, np.float64), [2])
+    rates = checks.shape("rates", checks.real("rates", rates, np.asarray), [2])
+    rates = np.asarray(rates, np.float64)
     for rate in rates:
-        checks.positive("rates", float(rate))
+        _check_rate("rates", float(rate))
     counts = _counts(rates.max())
     table = stats.poisson.pmf(counts[None], rates[:, None]) / 2
     value = _table_information(table)
@@ -323,8 +330,15 @@ def _normal(correlation: float) -> float:
 
 
 def _check_ends(low: float, high: float) -> None:
+    checks.number("low", low)
+    checks.number("high", high)
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
+
+
+def _check_rate(name: str, rate: float) -> None:
+    checks.positive(name, rate)
+    checks.in_range(name, rate, f"(0, {_LARGEST_RATE:.0f}]")
 
 
 def _counts(rate: float) -> np.ndarray:
@@ -333,6 +347,8 @@ def _counts(rate: float) -> np.ndarray:
 
 
 def _cell_edges(step: float, far: float) -> np.ndarray:
+    checks.positive("step", step)
+    checks.in_range("step", step, f"[{far / _MOST_CELLS:.1e}, inf)")
     number = math.ceil(far / step)
     return (np.arange(-number, number + 2) - 0.5) * step
 

@@ -15,6 +15,7 @@ from jax.scipy.special import ndtr
 
 from ibjax.compilation import exact_jit
 from ibjax.datasets.known_information.families import KnownInformation
+from ibjax.numerics import checks
 
 __all__ = [
     "asinh",
@@ -59,6 +60,9 @@ def transform(
       cubed-multinormal-sparse-1-1-0.5 0.1438
     """
     map_y = map_x if map_y is None else map_y
+    checks.instance("task", task, KnownInformation)
+    checks.function("map_x", map_x)
+    checks.function("map_y", map_y)
 
     def sample(key, num_samples):
         x, y = task.sample(key, num_samples)
@@ -160,6 +164,7 @@ def spiral(task: KnownInformation) -> KnownInformation:
       >>> print(task.name, task.dim_x)
       spiral-multinormal-sparse-3-3-0.5 3
     """
+    checks.instance("task", task, KnownInformation)
     if task.dim_x < 2 or task.dim_y < 3:
         raise ValueError(
             "task must have at least 2 columns of X and 3 of Y, got "
@@ -189,6 +194,7 @@ def swissroll(task: KnownInformation) -> KnownInformation:
       >>> print(task.name, task.dim_x, task.dim_y)
       swissroll_x-normal_cdf-multinormal-sparse-1-1-0.5 2 1
     """
+    checks.instance("task", task, KnownInformation)
     if task.dim_x != 1:
         raise ValueError(f"task must have one column of X, got {task.dim_x}")
 

@@ -154,7 +154,7 @@ def mutual_information(
     checks.one_of("method", method, ("auto", *METHODS))
     checks.one_of("error", error, (None, "auto", "subsampling", "jackknife"))
     checks.one_of("scaling", scaling, (None, *SCALINGS))
-    key = jax.random.key(0) if key is None else key
+    key = jax.random.key(0) if key is None else checks.key("key", key)
     warnings: list[str] = []
     x, y = (
         variable(name, values, kind, num_classes, warnings)

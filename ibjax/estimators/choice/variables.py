@@ -36,7 +36,8 @@ def variable(
     With ``discrete`` "auto" integers are labels unless most of them are distinct.
     """
     shapes = ("num_samples",), ("num_samples", "dim")
-    array = checks.shape(name, np.asarray(as_array(name, values)), *shapes)
+    array = np.asarray(checks.numeric(name, as_array(name, values)))
+    checks.shape(name, array, *shapes)
     columns = array.reshape(len(array), -1)
     is_floating = jnp.issubdtype(array.dtype, jnp.floating)
     if not (

@@ -118,11 +118,12 @@ def autoencoder_fit(
       True
     """
     x = check_samples("x", x, any_shape=True, movable=False)
-    checks.at_least("dim", dim, 1)
-    checks.at_least("num_steps", num_steps, 1)
-    checks.at_least("batch_size", batch_size, 1)
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("code_noise", code_noise)
+    checks.key("key", key)
+    checks.count("dim", dim)
+    checks.count("num_steps", num_steps)
+    checks.count("batch_size", batch_size)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    code_noise = checks.not_negative("code_noise", code_noise)
     checks.one_of("loss", loss, _LOSSES)
     if not checks.is_traced(x):
         values = np.asarray(x)
@@ -135,7 +136,7 @@ def autoencoder_fit(
             )
     if modules is None:
         modules = dense_autoencoder(x.shape[1:], dim)
-    modules = AutoencoderModules(*modules)
+    modules = AutoencoderModules(*checks.instance("modules", modules, tuple))
     _check_modules(modules, x, dim)
     return _autoencoder_fit(
         key, x, dim, modules, loss, num_steps, batch_size, learning_rate, code_noise

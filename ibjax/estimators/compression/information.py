@@ -114,6 +114,7 @@ def encode(compressor: Pca | Autoencoder, x: ArrayLike) -> jax.Array:
       >>> encode(pca_fit(x, dim=1), x).shape
       (3, 1)
     """
+    _check_compressor("compressor", compressor)
     if isinstance(compressor, Pca):
         return pca_encode(compressor, x)
     return autoencoder_encode(compressor, x)
@@ -139,6 +140,7 @@ def decode(compressor: Pca | Autoencoder, code: ArrayLike) -> jax.Array:
       >>> bool(jnp.allclose(decode(pca, encode(pca, x)), x, atol=1e-6))
       True
     """
+    _check_compressor("compressor", compressor)
     if isinstance(compressor, Pca):
         return pca_decode(compressor, code)
     return autoencoder_decode(compressor, code)
@@ -194,12 +196,16 @@ def compressed_information(
       >>> print(f"{result.value:.2f} nats, error {result.relative_error_x:.2f}")
       0.35 nats, error 0.11
     """
+    checks.function("estimator", estimator)
+    _check_compressor("compressor_x", compressor_x)
+    if compressor_y is not None:
+        _check_compressor("compressor_y", compressor_y)
     x, y = as_array("x", x), as_array("y", y)
     for name, samples in (("x", x), ("y", y)):
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
     checks.same_length(x=x, y=y)
     if noise_variance is not None:
-        checks.positive("noise_variance", noise_variance)
+        noise_variance = checks.positive("noise_variance", noise_variance)
 
     # A variable that is handed on as it is has no residual, and an upper bound of zero.
     def side(name, compressor, samples):
@@ -254,8 +260,12 @@ def residual_information(residual: ArrayLike, noise_variance: ArrayLike) -> jax.
       0.3466
     """
     residual = check_samples("residual", residual, any_shape=True)
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     return _residual_information(residual, noise_variance)
+
+
+def _check_compressor(name: str, compressor: Any) -> None:
+    checks.instance(name, compressor, Pca, Autoencoder)
 
 
 @exact_jit

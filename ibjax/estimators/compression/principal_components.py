@@ -60,6 +60,7 @@ def pca_fit(x: ArrayLike, dim: int) -> Pca:
     x = check_samples("x", x, any_shape=True, movable=False)
     num_features = math.prod(x.shape[1:])
     largest = min(x.shape[0] - 1, num_features)
+    checks.count("dim", dim)
     checks.in_range("dim", dim, f"[1, {largest}]")
     return _pca_fit(x, dim)
 
@@ -83,6 +84,7 @@ def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
       >>> print(pca_encode(pca_fit(x, 1), x).round(3)[:, 0])
       [-1.414  0.     1.414]
     """
+    checks.instance("pca", pca, Pca)
     x = check_sample_shape("x", x, pca.mean.shape)
     directions = pca.components.reshape(len(pca.components), -1)
     centred = (x - pca.mean[None]).reshape(x.shape[0], -1)
@@ -109,6 +111,7 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
       >>> bool(jnp.allclose(pca_decode(pca, pca_encode(pca, x)), x, atol=1e-6))
       True
     """
+    checks.instance("pca", pca, Pca)
     code = check_sample_shape("code", code, pca.explained_variance.shape)
     directions = pca.components.reshape(len(pca.components), -1)
     flat = jnp.matmul(code, directions, precision=_EXACT)

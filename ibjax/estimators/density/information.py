@@ -14,7 +14,6 @@ O(num_samples dim).
 
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +23,7 @@ from ibjax.compilation import jit
 from ibjax.estimators import binning
 from ibjax.estimators.density.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
-from ibjax.estimators.samples import as_array, check_pair, check_samples
+from ibjax.estimators.samples import as_array, check_pair, check_samples, to_jax
 from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
 from ibjax.numerics import checks
 
@@ -100,6 +99,7 @@ def entropy(
       1.39 +- 0.03 nats
     """
     x = check_samples("x", x)
+    checks.flag("whitened", whitened)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     values, bandwidths, rank = _log_density(x, criterion, fixed, whitened)
     _check_density("x", x, rank, bandwidths[0])
@@ -181,6 +181,7 @@ def mutual_information(
       0.4 nats, truth 0.5
     """
     x, y = check_pair(x, y)
+    checks.flag("shared_bandwidth", shared_bandwidth)
     both = jnp.concatenate([x, y], axis=1)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     log_xy, b_xy, rank = _log_density(both, criterion, fixed, True)
@@ -290,13 +291,15 @@ def _check_density(name, x, rank, bandwidth):
         )
 
 
-def distinct_rows(x: jax.Array, groups: jax.Array) -> jax.Array:
+def distinct_rows(x: ArrayLike, groups: ArrayLike) -> jax.Array:
     """Numbers of samples, the same for exact copies in one group and only for them.
 
     Of samples ``[num_samples, dim]`` in groups ``[num_samples]``, small integers; int32
     below ``num_samples``, ``[num_samples]``.
     """
-    chex.assert_equal_shape_prefix([x, groups], 1)
+    x = check_samples("x", x, 1, movable=False)
+    groups = to_jax("groups", checks.integers("groups", as_array("groups", groups)))
+    checks.shape("groups", groups, (len(x),), why="to match x")
     columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
     # In bins so narrow only equal numbers meet.
     return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)

@@ -142,8 +142,8 @@ def mutual_information(
       0.6931 nats
     """
     _check_correction(correction, None)
-    x_cells = _check_cells("x_cells", x_cells, num_x)
-    y_cells = _check_cells("y_cells", y_cells, num_y)
+    x_cells = _check_cells("x_cells", x_cells, "num_x", num_x)
+    y_cells = _check_cells("y_cells", y_cells, "num_y", num_y)
     checks.same_length(x_cells=x_cells, y_cells=y_cells)
     return _mutual_information(x_cells, y_cells, num_x, num_y, correction)
 
@@ -241,8 +241,8 @@ def _check_counts(counts, correction, num_cells):
         )
 
 
-def _check_cells(name, cells, num_cells):
-    checks.at_least(f"the number of {name}", num_cells, 1)
+def _check_cells(name, cells, size, num_cells):
+    checks.count(size, num_cells)
     cells = checks.shape(name, as_array(name, cells), ("num_samples",))
     cells = checks.indices(name, checks.integers(name, cells), num_cells)
     return to_jax(name, cells)

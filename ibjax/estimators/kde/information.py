@@ -83,7 +83,7 @@ def layer_information(
       0.6931 0.6931 nats
     """
     t, labels = check_layer(t, labels, num_classes, movable=True)
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     return _layer_information(t, labels, num_classes, noise_variance)
 
 

@@ -380,6 +380,7 @@ def neighbour_weights(k: int, x: jax.Array, kind: str | None) -> tuple[float, ..
     """
     if kind is None:
         return (0.0,) * (k - 1) + (1.0,)
+    checks.one_of("weights", kind, knn_weights.KINDS)
     result = knn_weights.weights(k, x.shape[1], kind)
     last = int(np.max(np.nonzero(result)[0]))
     return tuple(result[: last + 1].tolist())

@@ -27,6 +27,7 @@ KINDS = ("bsy", "butakov")
 _BUTAKOV_CUTOFF = 1e-6
 # Weights that miss a condition by more than this are none.
 _ALLOWED_RESIDUAL = 1e-4
+_LARGEST_K = 2**20
 
 
 def weights(k: int, dim: int, kind: str = "bsy") -> np.ndarray:
@@ -70,6 +71,7 @@ def weights(k: int, dim: int, kind: str = "bsy") -> np.ndarray:
             f"k must be at least 1 + dim // 4 = {1 + num_terms} in {dim} dimensions, "
             f"got {k}"
         )
+    checks.in_range("k", k, f"[1, {_LARGEST_K}]")
     result = np.zeros(k)
     if kind == "bsy" and dim < 4:
         result[-1] = 1.0

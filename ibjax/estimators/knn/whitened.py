@@ -138,7 +138,8 @@ def mutual_information(
     x, y = check_together(x=x, y=y)
     if terms_x is None:
         terms_x = entropy_terms(x, k=k, weights=weights)
-    terms_x = checks.shape("terms_x", jnp.asarray(terms_x), (len(x),))
+    terms_x = checks.shape("terms_x", checks.real("terms_x", terms_x), (len(x),))
+    terms_x = jnp.asarray(terms_x)
     terms_y = entropy_terms(y, k=k, weights=weights)
     both = jnp.concatenate([x, y], axis=1)
     return _estimate(terms_x + terms_y - entropy_terms(both, k=k, weights=weights))

@@ -153,8 +153,9 @@ def mixture_entropy(
       >>> print(f"{h.value - noise:.4f} nats")
       0.6931 nats
     """
+    checks.key("key", key)
     centres = _check_centres(centres, ("num_centres", "dim"))
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     _check_draws(num_draws, 1)
     no_labels = jnp.zeros((len(centres), 0), centres.dtype)
     estimate = information_at(
@@ -252,10 +253,11 @@ def layer_information(
       >>> print(f"{some.i_xt:.4f} {some.i_ty:.4f} nats")
       0.6931 0.6931 nats
     """
+    checks.key("key", key)
     shapes = ("num_samples", "dim"), ("num_samples", "num_replicas", "dim")
     centres = _check_centres(centres, *shapes)
     _, labels = check_layer(centres.reshape(len(centres), -1), labels, num_classes)
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     centres = centres[:, None] if centres.ndim == 2 else centres
     if rows is not None:
         rows = checks.shape("rows", as_array("rows", rows), ("num_rows",))
@@ -286,7 +288,7 @@ def _check_centres(centres, *shapes, name="centres", why=""):
 
 def _check_draws(num_draws, num_replicas):
     # One draw has no variance, of which the standard error is made.
-    checks.at_least("num_draws", num_draws, 2)
+    checks.count("num_draws", num_draws, 2)
     if 1 < num_replicas < num_draws:
         raise ValueError(
             "num_draws must be at most the number of replicas, so that each draw comes "

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from flax import linen
 
 from ibjax.networks.initialization import uniform_params
+from ibjax.numerics import checks
 
 __all__ = [
     "GaussianConditional",
@@ -117,6 +118,9 @@ def initial_params(
     critic: linen.Module, key: jax.Array, x: jax.Array, y: jax.Array
 ) -> Any:
     """Parameters of a critic before training, for samples of the shapes of x and y."""
+    checks.instance("critic", critic, linen.Module)
+    checks.key("key", key)
+    x, y = checks.floating("x", x), checks.floating("y", y)
     # The critics above get theirs from one draw, which compiles faster than many.
     if type(critic) not in (GaussianConditional, JointCritic, SeparableCritic):
         return critic.init(key, x, y)

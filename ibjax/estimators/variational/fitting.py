@@ -160,18 +160,23 @@ def fit(
       >>> print(f"{estimate.value:.1f} nats, at most {estimate.cap:.1f}")
       0.4 nats, at most 5.5
     """
+    checks.key("key", key)
     x, y = check_pair(x, y)
     checks.one_of("objective", objective, OBJECTIVES)
     critic = _check_critic(critic, objective, num_negatives)
     num_held_out, batch_size = split_sizes(len(x), held_out_fraction, batch_size)
     if num_negatives is not None:
         checks.in_range("num_negatives", num_negatives, f"[1, {batch_size})")
+    checks.whole("num_steps", num_steps)
+    checks.whole("num_checkpoints", num_checkpoints)
     if num_checkpoints < 1 or num_steps < 1 or num_steps % num_checkpoints:
         raise ValueError(
             "num_steps must be a positive multiple of num_checkpoints, got "
             f"{num_steps} and {num_checkpoints}"
         )
     checks.in_range("averaging", averaging, "[0, 1)")
+    checks.number("clip", clip)
+    checks.in_range("mine_rate", mine_rate, "(0, 1]")
     checks.positive("learning_rate", learning_rate)
     checks.not_negative("weight_decay", weight_decay)
     return _fit(

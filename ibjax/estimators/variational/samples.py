@@ -28,6 +28,7 @@ def split_sizes(
         # As few batches as can be, and as equal: fewer held-out samples are left over.
         num_batches = -(-num_held_out // min(LARGEST_BATCH, num_train))
         return num_held_out, num_held_out // num_batches
+    checks.count("batch_size", batch_size, 2)
     if not 2 <= batch_size <= min(num_held_out, num_train):
         raise ValueError(
             "batch_size must be at least 2 and at most the samples for training, "

@@ -21,7 +21,7 @@ from ibjax.experiments.compression.claims import compression_claims
 from ibjax.experiments.compression.figures import estimates_against_truth
 from ibjax.experiments.compression.methods import ESTIMATORS, FAMILIES, Family
 from ibjax.plots.files import save_figure
-from ibjax.results.files import write_atomically
+from ibjax.results.files import ResultsError, read_json, write_atomically
 
 __all__ = ["CompressionOptions", "TITLE", "measure", "run"]
 
@@ -89,7 +89,7 @@ def run(
     """
     if sources:
         # Estimates of several machines, of which each made some.
-        content, *others = (json.loads(file.read_text()) for file in sources)
+        content, *others = map(_read, sources)
         for other in others:
             content["estimates"] += other["estimates"]
             content["command"] += "; " + other["command"]
@@ -114,6 +114,15 @@ def run(
             "estimates": rows,
         }
     return _write(content, output)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Estimates of an earlier run."""
+    content = read_json(path)
+    needed = {"command", "configuration", "estimates", "wall_seconds"}
+    if not isinstance(content, dict) or not needed <= content.keys():
+        raise ResultsError(f"{path} holds no estimates of this experiment")
+    return content
 
 
 def measure(options: CompressionOptions) -> Iterator[dict[str, Any]]:

@@ -118,9 +118,27 @@ def test_samples_have_shapes_kinds_and_atoms(task):
         (lambda: known.rounded_normal(0.0, 0.0), "step must be one positive"),
         (lambda: known.poisson_sum(0.0, 1.0), "shared must be one positive"),
         (lambda: known.poisson_classes((1.0, 0.0)), "rates must be one positive"),
-        (lambda: known.uniform_steps(0), "num_steps must be at least 1"),
+        (
+            lambda: known.uniform_steps(0),
+            "num_steps must be a whole number",
+        ),
     ],
 )
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: known.clipped_normal(0.5, low="text"), "low must be one number"),
+        (lambda: known.clipped_classes(None), "shift must lie in"),
+        (lambda: known.rounded_classes(1.0, 1e-30), "step must lie in"),
+        (lambda: known.poisson_sum(1e30, 1.0), "shared must lie in"),
+        (lambda: known.poisson_classes(["a", "b"]), "rates must hold numbers"),
+    ],
+)
+def test_what_has_no_table_is_named(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make()

@@ -285,7 +285,7 @@ def test_bad_input():
         known.multinormal([[1.0, 2.0], [2.0, 1.0]], dim_x=1)
     with pytest.raises(ValueError, match="covariance must be symmetric and positive"):
         known.multinormal([[1.0, 0.3], [0.5, 1.0]], dim_x=1)
-    with pytest.raises(ValueError, match="dim_x must be at least 1, got"):
+    with pytest.raises(ValueError, match="dim_x must be .* at least 1, got 0"):
         known.multinormal_dense(0, 1)
     with pytest.raises(ValueError, match="correlations must be at most 1"):
         known.multinormal_sparse(1, 2, [0.5, 0.5])
@@ -301,7 +301,7 @@ def test_bad_input():
         known.additive_noise(-0.1)
     with pytest.raises(ValueError, match="information must be one positive number"):
         known.smoothed_uniform(0.0)
-    with pytest.raises(ValueError, match="dim must be at least 1"):
+    with pytest.raises(ValueError, match="dim must be a whole number, at least 1"):
         known.smoothed_uniform(1.0, dim=0)
     with pytest.raises(ValueError, match="information must be at most 20"):
         known.log_gamma_exponential(21.0)
@@ -309,3 +309,19 @@ def test_bad_input():
         known.spiral(known.multinormal_sparse(2, 2))
     with pytest.raises(ValueError, match="one column of X"):
         known.swissroll(known.multinormal_sparse(2, 2))
+
+
+@pytest.mark.parametrize("transform", [known.asinh, known.spiral, known.swissroll])
+def test_what_is_no_task_is_named(transform):
+    with pytest.raises(TypeError, match="task must be a KnownInformation, got 3"):
+        transform(3)
+
+
+def test_maps_are_functions_and_correlations_numbers():
+    task = known.multinormal_sparse(1, 1, [0.5])
+    with pytest.raises(TypeError, match="map_x must be a function, got None"):
+        known.transform(task, "name", None)
+    with pytest.raises(TypeError, match="correlations must hold numbers"):
+        known.multinormal_sparse(1, 1, ["a"])
+    with pytest.raises(ValueError, match="dim_x and dim_y must sum to 32768 at most"):
+        known.multinormal_dense(2**20, 1)

@@ -218,9 +218,13 @@ def test_bad_input(key, curve, model):
         compression.pca_fit(x[:1], 1)
     with pytest.raises(ValueError, match=r"dim must lie in \[1, 2\], got 3"):
         compression.pca_fit(x, 3)
-    with pytest.raises(ValueError, match="dim must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="dim must be a whole number, at least 1, got 0"
+    ):
         fit(key, x, dim=0)
-    with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match="num_steps must be a whole number, at least 1, got 0"
+    ):
         fit(key, x, dim=1, num_steps=0)
     with pytest.raises(ValueError, match="learning_rate must be one positive number"):
         fit(key, x, dim=1, learning_rate=0.0)
@@ -258,3 +262,18 @@ def test_what_is_not_compressed_keeps_its_digits():
     found = compression.compressed_information(knn.ksg, None, x + 1e7, None, y - 1e7)
     # Of 1e7 float32 holds steps of one; of float64's 2e-9 hardly a neighbour changes.
     assert abs(found.value - plain) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: compression.encode(None, x),
+        lambda x: compression.decode(None, x),
+        lambda x: compression.pca_encode(None, x),
+        lambda x: compression.pca_decode(None, x),
+        lambda x: compression.compressed_information(knn.ksg, 3, x, None, x),
+    ],
+)
+def test_what_is_no_compressor_is_named(call):
+    with pytest.raises(TypeError, match="(compressor|compressor_x|pca) must be a Pca"):
+        call(np.ones((4, 2), np.float32))

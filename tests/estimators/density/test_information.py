@@ -200,3 +200,22 @@ def test_bad_input():
     labels[0] = 1
     with pytest.raises(ValueError, match="x in class 1, of 1 samples, must vary"):
         density.class_information(x, jnp.asarray(labels), num_classes=3)
+
+
+def test_distinct_rows_are_of_samples_and_their_groups():
+    x = np.array([[1.0], [1.0], [2.0]], np.float32)
+    found = density.distinct_rows(x, np.array([0, 0, 0]))
+    assert found[0] == found[1] != found[2]
+    with pytest.raises(ValueError, match=r"groups must have shape \[3\] to match x"):
+        density.distinct_rows(x, np.array([0, 0]))
+    with pytest.raises(ValueError, match="x must have shape"):
+        density.distinct_rows(None, np.array([0, 0, 0]))
+
+
+@pytest.mark.parametrize("option", ["whitened", "shared_bandwidth"])
+def test_choices_are_true_or_false(option):
+    x = np.random.default_rng(0).normal(size=(20, 1))
+    of = (x,) if option == "whitened" else (x, x[::-1])
+    estimate = density.entropy if option == "whitened" else density.mutual_information
+    with pytest.raises(TypeError, match=f"{option} must be True or False, got 'yes'"):
+        estimate(*of, **{option: "yes"})

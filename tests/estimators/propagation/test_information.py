@@ -270,7 +270,12 @@ LABELS = np.zeros(6, np.int32)
         (ValueError, "noise_std must be one positive", CENTRES, {"noise_std": 0.0}),
         (ValueError, "noise_std must be one positive", CENTRES, {"noise_std": np.inf}),
         (ValueError, "noise_std must be", CENTRES, {"noise_std": np.ones(2)}),
-        (ValueError, "num_draws must be at least 2", CENTRES, {"num_draws": 1}),
+        (
+            ValueError,
+            "num_draws must be a whole number, at least 2",
+            CENTRES,
+            {"num_draws": 1},
+        ),
         (
             ValueError,
             "at most the number of replicas",

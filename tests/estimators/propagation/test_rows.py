@@ -124,7 +124,11 @@ def test_a_draw_never_gives_more_than_log_n(key):
         (ValueError, "rows must lie in", {"rows": np.array([0, 4])}),
         (TypeError, "rows must be integers, got float32", {"rows": jnp.zeros(2)}),
         (ValueError, "give rows too", {"rows": None}),
-        (ValueError, "num_draws must be at least 2, got 1", {"num_draws": 1}),
+        (
+            ValueError,
+            "num_draws must be a whole number, at least 2, got 1",
+            {"num_draws": 1},
+        ),
         (ValueError, "num_draws .* got 4 draws of 3", {"num_draws": 4}),
         (ValueError, "labels must have shape", {"labels": LABELS[:3]}),
         (

@@ -274,7 +274,11 @@ class _Linear(linen.Module):
             "critic must have a method pairs .* _Linear",
         ),
         ({"batch_size": 31}, ValueError, "batch_size must be .* 30, .* 10, got 31"),
-        ({"batch_size": 1}, ValueError, "batch_size must be at least 2"),
+        (
+            {"batch_size": 1},
+            ValueError,
+            "batch_size must be a whole number, at least 2",
+        ),
         ({"held_out_fraction": 0.0}, ValueError, "held_out_fraction must lie in"),
         ({"held_out_fraction": 1.0}, ValueError, "held_out_fraction must lie in"),
         ({"num_negatives": 10}, ValueError, r"num_negatives must lie in \[1, 10\)"),
