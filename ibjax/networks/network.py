@@ -70,6 +70,10 @@ class Network(NamedTuple):
         activities ``t`` of the layer before it or, for 0, the inputs. None for a
         network that is no chain of layers.
       state: How the state is kept apart from what is trained; None for no state.
+      resume: ``resume(params, number, t)``: the output, without noise or dropout, for
+        activities ``t [num_samples, *shape]`` of layer ``number``; ValueError where the
+        output depends on the inputs around that layer too. None for a network that is
+        a chain, or cannot be cut.
     """
 
     init: Callable[[jax.Array], Params]
@@ -80,6 +84,7 @@ class Network(NamedTuple):
     output: str = "softmax"
     layer: Callable[[Params, int, jax.Array], jax.Array] | None = None
     state: NetworkState | None = None
+    resume: Callable[[Params, int, jax.Array], jax.Array] | None = None
 
     @property
     def layer_names(self) -> tuple[str, ...]:
