@@ -1,0 +1,104 @@
+"""Many inputs, a batch at a time, and steps one after another.
+
+A convolution in a compiled loop is far slower on a CPU than one outside of it, and a
+loop in Python costs nothing beside a network. So these loops are Python's, of programs
+that are compiled once, unless they are traced themselves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from ibjax.numerics import checks
+
+__all__ = [
+    "check_model",
+    "check_targets",
+    "in_batches",
+    "keys_of_inputs",
+    "one_program",
+    "repeat",
+    "target_outputs",
+]
+
+
+def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
+    """``function(*arrays)``, a batch of rows at a time.
+
+    Args:
+      function: Compiled function of arrays ``[batch, ...]``, row by row, that returns a
+        pytree of such arrays.
+      batch_size: Rows at a time, or None for all at once. The last batch is filled up
+        by the last row, so that one program serves all.
+      *arrays: Arrays ``[num, ...]``.
+
+    Returns:
+      The pytree for all rows, ``[num, ...]``.
+    """
+    num = len(arrays[0])
+    if batch_size is None or num <= batch_size:
+        return function(*arrays)
+    starts = jnp.arange(0, num, batch_size)
+
+    def of_batch(start):
+        rows = jnp.minimum(start + jnp.arange(batch_size), num - 1)
+        return function(*(jnp.asarray(array)[rows] for array in arrays))
+
+    if one_program():
+        found = lax.map(of_batch, starts)
+        return jax.tree.map(lambda t: t.reshape(-1, *t.shape[2:])[:num], found)
+    found = [of_batch(start) for start in starts]
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:num], *found)
+
+
+def repeat(step: Callable, state: Any, num_steps: int) -> tuple[Any, Any]:
+    """``state, record = step(state, number)`` for every number, as ``lax.scan``."""
+    if one_program():
+        return lax.scan(step, state, jnp.arange(num_steps))
+    records = []
+    for number in range(num_steps):
+        state, record = step(state, jnp.int32(number))
+        records.append(record)
+    return state, jax.tree.map(lambda *parts: jnp.stack(parts), *records)
+
+
+def one_program() -> bool:
+    """Check if all that runs becomes part of one program, as inside of ``jax.jit``."""
+    return checks.is_traced(lax.neg(0.0))
+
+
+def keys_of_inputs(key: jax.Array, num: int) -> jax.Array:
+    """A key for every input, by its number: no batch size changes what it draws."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num))
+
+
+def check_targets(targets: ArrayLike, num: int, num_classes: int) -> jax.Array:
+    """Check targets, one class or one for each input; they become ``[num]``."""
+    targets = checks.integers("targets", targets, hint="they are classes")
+    checks.indices("targets", targets, num_classes)
+    if targets.shape != ():
+        checks.shape("targets", targets, (num,), why="for one class each, or be one")
+    return jnp.broadcast_to(jnp.asarray(targets), (num,))
+
+
+def check_model(
+    model: Callable, params: Any, x: ArrayLike, targets: ArrayLike
+) -> tuple[jax.Array, jax.Array]:
+    """Check inputs, a model's outputs and targets, before anything is compiled."""
+    x = checks.finite("x", checks.floating("x", checks.shape("x", x, ("num", "*axes"))))
+    outputs = jax.eval_shape(lambda *args: model(*args), params, x)
+    if outputs.ndim != 2 or len(outputs) != len(x):
+        raise ValueError(
+            "model must return outputs [num, num_classes] for inputs [num, ...], got "
+            f"{outputs.shape} for {x.shape}"
+        )
+    return jnp.asarray(x), check_targets(targets, len(x), outputs.shape[1])
+
+
+def target_outputs(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Every input's output for its own target, ``[num]``."""
+    return jnp.take_along_axis(outputs, targets[:, None], axis=1)[:, 0]
