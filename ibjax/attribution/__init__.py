@@ -10,19 +10,42 @@ from ibjax.attribution.bottleneck import (
     noisy_features,
     per_sample,
 )
+from ibjax.attribution.class_activation import grad_cam, guided_grad_cam
 from ibjax.attribution.cutting import output, split
+from ibjax.attribution.gradients import (
+    IntegratedGradients,
+    gradient,
+    gradient_times_input,
+    integrated_gradients,
+    random_attribution,
+    smooth_grad,
+)
+from ibjax.attribution.guided import guided, guided_backpropagation, guided_relu
 from ibjax.attribution.heatmaps import heatmap, resize
+from ibjax.attribution.occlusion import occlusion
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
 
 __all__ = [
     "FeatureStatistics",
+    "IntegratedGradients",
     "PerSample",
     "capacity",
     "feature_statistics",
+    "grad_cam",
+    "gradient",
+    "gradient_times_input",
+    "guided",
+    "guided_backpropagation",
+    "guided_grad_cam",
+    "guided_relu",
     "heatmap",
+    "integrated_gradients",
     "noisy_features",
+    "occlusion",
     "output",
     "per_sample",
+    "random_attribution",
     "resize",
+    "smooth_grad",
     "split",
 ]

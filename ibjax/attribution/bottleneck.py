@@ -28,6 +28,7 @@ import optax
 from jax.typing import ArrayLike
 
 from ibjax.attribution import loops
+from ibjax.attribution.cutting import joined
 from ibjax.attribution.heatmaps import smooth
 from ibjax.attribution.statistics import FeatureStatistics
 from ibjax.compilation import exact_jit
@@ -212,7 +213,7 @@ def per_sample(
     checks.not_negative("smoothing", smoothing)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
-    x, targets = loops.check_model(_Whole(front, back), params, x, targets)
+    x, targets = loops.check_model(joined(front, back), params, x, targets)
     layer = jax.eval_shape(front, params, x).shape[1:]
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")
 
@@ -240,16 +241,6 @@ def per_sample(
     return loops.in_batches(
         explain, batch_size, x, targets, loops.keys_of_inputs(key, len(x))
     )
-
-
-class _Whole(NamedTuple):
-    """Front and back as one model."""
-
-    front: Callable
-    back: Callable
-
-    def __call__(self, params: Any, x: jax.Array) -> jax.Array:
-        return self.back(params, self.front(params, x))
 
 
 class _Inputs(NamedTuple):

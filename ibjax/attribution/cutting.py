@@ -9,6 +9,7 @@ that what is compiled for one serves the next.
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import jax
 
@@ -16,7 +17,7 @@ from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 
-__all__ = ["layer_number", "output", "split"]
+__all__ = ["joined", "layer_number", "output", "split"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,6 +112,20 @@ def output(network: Network) -> _Front:
       (8, 2)
     """
     return _Front(network, len(network.layers) - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Joined:
+    front: Callable
+    back: Callable
+
+    def __call__(self, params: Params, x: jax.Array) -> jax.Array:
+        return self.back(params, self.front(params, x))
+
+
+def joined(front: Callable, back: Callable) -> _Joined:
+    """Front and back as one model, ``model(params, x) -> [num, num_classes]``."""
+    return _Joined(front, back)
 
 
 def layer_number(network: Network, layer: str | int) -> int:

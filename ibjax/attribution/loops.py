@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from ibjax.numerics import checks
 
 __all__ = [
+    "check_baselines",
     "check_model",
     "check_targets",
     "in_batches",
@@ -83,6 +84,23 @@ def check_targets(targets: ArrayLike, num: int, num_classes: int) -> jax.Array:
     if targets.shape != ():
         checks.shape("targets", targets, (num,), why="for one class each, or be one")
     return jnp.broadcast_to(jnp.asarray(targets), (num,))
+
+
+def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
+    """Check baselines, of the shape of the inputs, of one of them, or one number."""
+    baselines = checks.jax_array("baselines", baselines, x.dtype)
+    if baselines.ndim in (0, x.ndim - 1):
+        baselines = baselines.reshape(
+            *[1] * (x.ndim - baselines.ndim), *baselines.shape
+        )
+    if baselines.ndim != x.ndim or any(
+        n not in (1, m) for n, m in zip(baselines.shape, x.shape, strict=True)
+    ):
+        raise ValueError(
+            "baselines must be one number or fit one input or all, of shape "
+            f"{x.shape}, got {baselines.shape}"
+        )
+    return jnp.broadcast_to(baselines, x.shape)
 
 
 def check_model(
