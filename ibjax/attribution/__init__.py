@@ -12,6 +12,17 @@ from ibjax.attribution.bottleneck import (
 )
 from ibjax.attribution.class_activation import grad_cam, guided_grad_cam
 from ibjax.attribution.cutting import output, split
+from ibjax.attribution.evaluation import (
+    Degradation,
+    Randomization,
+    SensitivityN,
+    bounding_box_ratio,
+    degradation,
+    infidelity,
+    randomization,
+    rank_correlation,
+    sensitivity_n,
+)
 from ibjax.attribution.gradients import (
     IntegratedGradients,
     gradient,
@@ -26,10 +37,15 @@ from ibjax.attribution.occlusion import occlusion
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
 
 __all__ = [
+    "Degradation",
     "FeatureStatistics",
     "IntegratedGradients",
     "PerSample",
+    "Randomization",
+    "SensitivityN",
+    "bounding_box_ratio",
     "capacity",
+    "degradation",
     "feature_statistics",
     "grad_cam",
     "gradient",
@@ -39,13 +55,17 @@ __all__ = [
     "guided_grad_cam",
     "guided_relu",
     "heatmap",
+    "infidelity",
     "integrated_gradients",
     "noisy_features",
     "occlusion",
     "output",
     "per_sample",
     "random_attribution",
+    "randomization",
+    "rank_correlation",
     "resize",
+    "sensitivity_n",
     "smooth_grad",
     "split",
 ]

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "in_batches",
     "keys_of_inputs",
     "one_program",
+    "outputs_of_targets",
     "repeat",
     "target_outputs",
 ]
@@ -115,6 +117,14 @@ def check_model(
             f"{outputs.shape} for {x.shape}"
         )
     return jnp.asarray(x), check_targets(targets, len(x), outputs.shape[1])
+
+
+@exact_jit(static_argnames="model")
+def outputs_of_targets(
+    model: Callable, params: Any, x: jax.Array, targets: jax.Array
+) -> jax.Array:
+    """Every input's output for its own target, ``[num]``, compiled."""
+    return target_outputs(model(params, x), targets)
 
 
 def target_outputs(outputs: jax.Array, targets: jax.Array) -> jax.Array:

@@ -77,7 +77,7 @@ def occlusion(
     corners, counts = jnp.asarray(corners), jnp.asarray(counts, x.dtype)
 
     def explain(x, baselines, targets):
-        output = _outputs(model, params, x, targets)
+        output = loops.outputs_of_targets(model, params, x, targets)
 
         def step(total, number):
             return _add_window(
@@ -111,11 +111,6 @@ def _corners(size, window, stride) -> tuple[np.ndarray, np.ndarray]:
     ]
     corners = np.stack(np.meshgrid(*firsts, indexing="ij"), axis=-1).reshape(-1, 2)
     return corners, np.outer(*hidden)
-
-
-@exact_jit(static_argnames="model")
-def _outputs(model, params, x, targets):
-    return loops.target_outputs(model(params, x), targets)
 
 
 @exact_jit(static_argnames=("model", "window"))
