@@ -35,6 +35,12 @@ from ibjax.attribution.guided import guided, guided_backpropagation, guided_relu
 from ibjax.attribution.heatmaps import heatmap, resize
 from ibjax.attribution.occlusion import occlusion
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
+from ibjax.attribution.words import (
+    WordNoise,
+    linear_noise,
+    word_entropy,
+    word_noise,
+)
 
 __all__ = [
     "Degradation",
@@ -43,6 +49,7 @@ __all__ = [
     "PerSample",
     "Randomization",
     "SensitivityN",
+    "WordNoise",
     "bounding_box_ratio",
     "capacity",
     "degradation",
@@ -57,6 +64,7 @@ __all__ = [
     "heatmap",
     "infidelity",
     "integrated_gradients",
+    "linear_noise",
     "noisy_features",
     "occlusion",
     "output",
@@ -68,4 +76,6 @@ __all__ = [
     "sensitivity_n",
     "smooth_grad",
     "split",
+    "word_entropy",
+    "word_noise",
 ]
