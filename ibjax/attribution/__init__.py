@@ -11,7 +11,7 @@ from ibjax.attribution.bottleneck import (
     per_sample,
 )
 from ibjax.attribution.class_activation import grad_cam, guided_grad_cam
-from ibjax.attribution.cutting import output, split
+from ibjax.attribution.cutting import layers_of, output, split
 from ibjax.attribution.evaluation import (
     Degradation,
     Randomization,
@@ -34,6 +34,15 @@ from ibjax.attribution.gradients import (
 from ibjax.attribution.guided import guided, guided_backpropagation, guided_relu
 from ibjax.attribution.heatmaps import heatmap, resize
 from ibjax.attribution.occlusion import occlusion
+from ibjax.attribution.readout import (
+    Readout,
+    ReadoutAttribution,
+    ReadoutFit,
+    ReadoutNetwork,
+    make_readout,
+    read_out,
+    train_readout,
+)
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
 from ibjax.attribution.words import (
     WordNoise,
@@ -48,6 +57,10 @@ __all__ = [
     "IntegratedGradients",
     "PerSample",
     "Randomization",
+    "Readout",
+    "ReadoutAttribution",
+    "ReadoutFit",
+    "ReadoutNetwork",
     "SensitivityN",
     "WordNoise",
     "bounding_box_ratio",
@@ -64,7 +77,9 @@ __all__ = [
     "heatmap",
     "infidelity",
     "integrated_gradients",
+    "layers_of",
     "linear_noise",
+    "make_readout",
     "noisy_features",
     "occlusion",
     "output",
@@ -72,10 +87,12 @@ __all__ = [
     "random_attribution",
     "randomization",
     "rank_correlation",
+    "read_out",
     "resize",
     "sensitivity_n",
     "smooth_grad",
     "split",
+    "train_readout",
     "word_entropy",
     "word_noise",
 ]

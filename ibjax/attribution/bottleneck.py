@@ -34,7 +34,14 @@ from ibjax.attribution.statistics import FeatureStatistics
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
-__all__ = ["PerSample", "capacity", "noisy_features", "per_sample"]
+__all__ = [
+    "PerSample",
+    "capacity",
+    "noisy_features",
+    "passed",
+    "per_sample",
+    "terms",
+]
 
 # Below, the formula would lose what is left of lambda squared; a series does not.
 _SMALL = 0.1
@@ -260,25 +267,13 @@ def _normalized(front, params, x, statistics):
 
 @exact_jit(static_argnames=("back", "num_copies", "smoothing"))
 def _terms(back, num_copies, smoothing, inputs, alpha, number):
-    """Information and cross-entropy of each input, then its capacities and lambdas."""
     params, r, targets, keys, statistics = inputs
-    lam = smooth(jax.nn.sigmoid(alpha), smoothing)
-    # The blur averages, so that it may as well be taken of 1 - lam, which is then never
-    # rounded to zero and keeps the capacity finite.
-    complement = smooth(jax.nn.sigmoid(-alpha), smoothing)
-    active = jnp.broadcast_to(statistics.active[None], r.shape)
-    found = jnp.where(active, _capacity(r, lam, complement), 0)
-    information = jnp.sum(found.reshape(len(found), -1), axis=1)
     noise = jax.vmap(
         lambda key, r: jax.random.normal(
             jax.random.fold_in(key, number), (num_copies, *r.shape), r.dtype
         )
     )(keys, r)
-    z = lam[:, None] * r[:, None] + complement[:, None] * noise
-    logits = back(params, statistics.denormalize(z).reshape(-1, *r.shape[1:]))
-    log_p = jax.nn.log_softmax(logits).reshape(len(r), num_copies, -1)
-    log_p = loops.target_outputs(jnp.mean(log_p, axis=1), targets)
-    return (information, -log_p), (found, lam)
+    return terms(back, params, statistics, r, alpha, targets, noise, smoothing)
 
 
 @exact_jit(static_argnames=("back", "num_copies", "smoothing"))
@@ -306,3 +301,49 @@ def _step(
         gradient, optimizer_state
     )
     return (optax.apply_updates(alpha, updates), optimizer_state), terms
+
+
+def terms(
+    back: Callable,
+    params: Any,
+    statistics: FeatureStatistics,
+    r: jax.Array,
+    alpha: jax.Array,
+    targets: jax.Array,
+    noise: jax.Array,
+    smoothing: float,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Both terms of the loss of each input, and its capacities and lambdas.
+
+    Args:
+      back: ``back(params, r) -> logits``.
+      params: Its parameters.
+      statistics: Of the features.
+      r: Normalised activities, ``[batch, *layer]``.
+      alpha: What lambda is the smoothed sigmoid of, ``[batch, *layer]``.
+      targets: Classes, ``[batch]``.
+      noise: Standard normal noise, ``[batch, num_copies, *layer]``.
+      smoothing: Standard deviation of the blur.
+
+    Returns:
+      Information and mean cross-entropy, nats, ``[batch]`` each; capacity and lambda.
+    """
+    found, lam, complement = passed(statistics, r, alpha, smoothing)
+    z = lam[:, None] * r[:, None] + complement[:, None] * noise
+    logits = back(params, statistics.denormalize(z).reshape(-1, *r.shape[1:]))
+    log_p = jax.nn.log_softmax(logits).reshape(*noise.shape[:2], -1)
+    log_p = loops.target_outputs(jnp.mean(log_p, axis=1), targets)
+    information = jnp.sum(found.reshape(len(found), -1), axis=1)
+    return (information, -log_p), (found, lam)
+
+
+def passed(
+    statistics: FeatureStatistics, r: jax.Array, alpha: jax.Array, smoothing: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Capacity, lambda and 1 - lambda for normalised activities ``[batch, *layer]``."""
+    lam = smooth(jax.nn.sigmoid(alpha), smoothing)
+    # The blur averages, so that it may as well be taken of 1 - lam, which is then never
+    # rounded to zero and keeps the capacity finite.
+    complement = smooth(jax.nn.sigmoid(-alpha), smoothing)
+    active = jnp.broadcast_to(statistics.active[None], r.shape)
+    return jnp.where(active, _capacity(r, lam, complement), 0), lam, complement

@@ -9,7 +9,7 @@ that what is compiled for one serves the next.
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 
@@ -17,7 +17,7 @@ from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 
-__all__ = ["joined", "layer_number", "output", "split"]
+__all__ = ["joined", "layer_number", "layers_of", "output", "split"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +112,28 @@ def output(network: Network) -> _Front:
       (8, 2)
     """
     return _Front(network, len(network.layers) - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    fronts: tuple[_Front, ...]
+
+    def __call__(self, params: Params, x: jax.Array) -> tuple[jax.Array, ...]:
+        return tuple(front(params, x) for front in self.fronts)
+
+
+def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
+    """Several layers, ``read(params, x) -> (r_1, r_2, ...)``, in their own shapes.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = networks.mlp([12, 10, 7, 2])
+      >>> params = network.init(jax.random.key(0))
+      >>> read = layers_of(network, ["tanh 10", "softmax 2"])
+      >>> [r.shape for r in read(params, jax.numpy.ones((8, 12)))]
+      [(8, 10), (8, 2)]
+    """
+    return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 
 
 @dataclasses.dataclass(frozen=True)
