@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 
@@ -93,7 +94,7 @@ def capacity(r: ArrayLike, lam: ArrayLike) -> jax.Array:
       ['0.3181', '0.8181', '0.0000']
     """
     r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
-    if not checks.is_traced(lam) and jnp.any((lam < 0) | (lam > 1)):
+    if not checks.is_traced(lam) and np.any((np.asarray(lam) < 0) | (lam > 1)):
         raise ValueError(
             f"lam must lie in [0, 1], got values from {lam.min()} to {lam.max()}"
         )
@@ -143,6 +144,11 @@ def noisy_features(
     r, lam = checks.jax_array("r", r), checks.jax_array("lam", lam)
     checks.same_shape(r=r, lam=lam)
     checks.shape("statistics.mean", statistics.mean, r.shape[1:], why="to match r")
+    return _noisy_features(key, r, lam, statistics)
+
+
+@jax.jit
+def _noisy_features(key, r, lam, statistics):
     noise = jax.random.normal(key, r.shape, r.dtype)
     return statistics.denormalize(lam * statistics.normalize(r) + (1 - lam) * noise)
 
@@ -225,25 +231,18 @@ def per_sample(
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")
 
     def explain(x, targets, keys):
-        r = _normalized(front, params, x, statistics)
+        r, state = _start(front, params, x, statistics)
         inputs = _Inputs(params, r, targets, keys, statistics)
-        alpha = jnp.full_like(r, 5.0)
-        state = (alpha, optax.adam(learning_rate).init(alpha))
 
         def step(state, number):
             return _step(
                 back, num_copies, smoothing, inputs, beta, learning_rate, *state, number
             )
 
-        (alpha, _), history = loops.repeat(step, state, num_steps)
-        last, (found, lam) = _terms(
-            back, num_copies, smoothing, inputs, alpha, jnp.int32(num_steps)
+        (alpha, _), history = loops.repeat(step, state, num_steps, axis=1)
+        return _end(
+            back, num_copies, smoothing, inputs, alpha, history, np.int32(num_steps)
         )
-        history = [
-            jnp.concatenate([jnp.moveaxis(steps, 0, 1), end[:, None]], axis=1)
-            for steps, end in zip(history, last, strict=True)
-        ]
-        return PerSample(found, lam, *history)
 
     return loops.in_batches(
         explain, batch_size, x, targets, loops.keys_of_inputs(key, len(x))
@@ -261,11 +260,23 @@ class _Inputs(NamedTuple):
 
 
 @exact_jit(static_argnames="front")
-def _normalized(front, params, x, statistics):
-    return statistics.normalize(front(params, x))
+def _start(front, params, x, statistics):
+    """Normalised activities, and alpha with Adam's state, whatever its rate."""
+    r = statistics.normalize(front(params, x))
+    alpha = jnp.full_like(r, 5.0)
+    return r, (alpha, optax.adam(1.0).init(alpha))
 
 
 @exact_jit(static_argnames=("back", "num_copies", "smoothing"))
+def _end(back, num_copies, smoothing, inputs, alpha, history, number):
+    last, found = _terms(back, num_copies, smoothing, inputs, alpha, number)
+    history = [
+        jnp.concatenate([steps, end[:, None]], axis=1)
+        for steps, end in zip(history, last, strict=True)
+    ]
+    return PerSample(*found, *history)
+
+
 def _terms(back, num_copies, smoothing, inputs, alpha, number):
     params, r, targets, keys, statistics = inputs
     noise = jax.vmap(

@@ -79,12 +79,12 @@ def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
 
     Example:
       >>> from ibjax import networks
-      >>> network = networks.mlp([12, 10, 7, 2])
-      >>> front, back = split(network, "tanh 10")
+      >>> network = networks.mlp([6, 4, 3])
+      >>> front, back = split(network, "tanh 4")
       >>> params = network.init(jax.random.key(0))
-      >>> r = front(params, jax.numpy.ones((8, 12)))
+      >>> r = front(params, jax.numpy.ones((8, 6)))
       >>> r.shape, back(params, r).shape
-      ((8, 10), (8, 2))
+      ((8, 4), (8, 3))
     """
     number = layer_number(network, layer)
     front, back = _Front(network, number), _Back(network, number)
@@ -106,10 +106,10 @@ def output(network: Network) -> _Front:
 
     Example:
       >>> from ibjax import networks
-      >>> network = networks.mlp([12, 10, 2])
+      >>> network = networks.mlp([6, 4, 3])
       >>> params = network.init(jax.random.key(0))
-      >>> output(network)(params, jax.numpy.ones((8, 12))).shape
-      (8, 2)
+      >>> output(network)(params, jax.numpy.ones((8, 6))).shape
+      (8, 3)
     """
     return _Front(network, len(network.layers) - 1)
 
@@ -127,11 +127,11 @@ def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
 
     Example:
       >>> from ibjax import networks
-      >>> network = networks.mlp([12, 10, 7, 2])
+      >>> network = networks.mlp([6, 4, 3])
       >>> params = network.init(jax.random.key(0))
-      >>> read = layers_of(network, ["tanh 10", "softmax 2"])
-      >>> [r.shape for r in read(params, jax.numpy.ones((8, 12)))]
-      [(8, 10), (8, 2)]
+      >>> read = layers_of(network, ["tanh 4", "softmax 3"])
+      >>> [r.shape for r in read(params, jax.numpy.ones((8, 6)))]
+      [(8, 4), (8, 3)]
     """
     return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 

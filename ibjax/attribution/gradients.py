@@ -163,16 +163,15 @@ def integrated_gradients(
     checks.count("num_steps", num_steps)
     # Of all polynomials of a degree, on [-1, 1].
     points, weights = np.polynomial.legendre.leggauss(num_steps)
-    points, weights = (jnp.asarray(v, x.dtype) for v in ((points + 1) / 2, weights / 2))
+    nodes = np.stack([(points + 1) / 2, weights / 2], axis=1).astype(x.dtype)
 
     def integrate(x, baselines, targets):
         def step(total, number):
-            there = (points[number], weights[number])
             return _add_gradient(
-                model, params, x, baselines, targets, total, *there
+                model, params, x, baselines, targets, nodes, total, number
             ), None
 
-        total, _ = loops.repeat(step, jnp.zeros_like(x), num_steps)
+        total, _ = loops.repeat(step, np.zeros(x.shape, x.dtype), num_steps)
         return _completed(model, params, x, baselines, targets, total)
 
     return loops.in_batches(integrate, batch_size, x, baselines, targets)
@@ -222,11 +221,10 @@ def smooth_grad(
     def average(x, targets, keys):
         def step(total, number):
             return _add_noisy_gradient(
-                model, params, x, targets, keys, noise_level, total, number
+                model, params, x, targets, keys, noise_level, num_samples, total, number
             ), None
 
-        total, _ = loops.repeat(step, jnp.zeros_like(x), num_samples)
-        return total / num_samples
+        return loops.repeat(step, np.zeros(x.shape, x.dtype), num_samples)[0]
 
     keys = loops.keys_of_inputs(key, len(x))
     return loops.in_batches(average, batch_size, x, targets, keys)
@@ -262,7 +260,8 @@ def target_gradients(model, params, x, targets):
 
 
 @exact_jit(static_argnames="model")
-def _add_gradient(model, params, x, baselines, targets, total, point, weight):
+def _add_gradient(model, params, x, baselines, targets, nodes, total, number):
+    point, weight = nodes[number]
     there = baselines + point * (x - baselines)
     return total + weight * target_gradients(model, params, there, targets)
 
@@ -278,7 +277,9 @@ def _completed(model, params, x, baselines, targets, integral):
 
 
 @exact_jit(static_argnames="model")
-def _add_noisy_gradient(model, params, x, targets, keys, noise_level, total, number):
+def _add_noisy_gradient(
+    model, params, x, targets, keys, noise_level, num_samples, total, number
+):
     axes = tuple(range(1, x.ndim))
     span = jnp.max(x, axis=axes, keepdims=True) - jnp.min(x, axis=axes, keepdims=True)
     noise = jax.vmap(
@@ -287,4 +288,4 @@ def _add_noisy_gradient(model, params, x, targets, keys, noise_level, total, num
         )
     )(keys)
     noisy = x + noise_level * span * noise
-    return total + target_gradients(model, params, noisy, targets)
+    return total + target_gradients(model, params, noisy, targets) / num_samples

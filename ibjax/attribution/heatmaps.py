@@ -7,13 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.compilation import full_precision
+from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
 __all__ = ["blur_matrix", "heatmap", "resize", "smooth"]
 
 
-@full_precision
 def heatmap(capacity: ArrayLike, image_shape: tuple[int, int]) -> jax.Array:
     """Bits per pixel of the image: their sum is the information in the layer.
 
@@ -43,14 +42,19 @@ def heatmap(capacity: ArrayLike, image_shape: tuple[int, int]) -> jax.Array:
     """
     axes = ("num", "height", "width", "channels")
     capacity = checks.floating("capacity", checks.shape("capacity", capacity, axes))
-    bits = jnp.sum(jnp.asarray(capacity), axis=3) / math.log(2.0)
-    maps = resize(bits, image_shape)
+    image_shape = checks.counts("image_shape", image_shape, fewest=2, most=2)
+    return _heatmap(capacity, image_shape)
+
+
+@exact_jit(static_argnames="image_shape")
+def _heatmap(capacity, image_shape):
+    bits = jnp.sum(capacity, axis=3) / math.log(2.0)
+    maps = _resize(bits, image_shape)
     total, sums = (jnp.sum(m, axis=(1, 2), keepdims=True) for m in (bits, maps))
     # A map without information stays zero.
     return maps * jnp.where(sums > 0, total / jnp.where(sums > 0, sums, 1), 1)
 
 
-@full_precision
 def resize(maps: ArrayLike, image_shape: tuple[int, int]) -> jax.Array:
     """Maps ``[num, height, width]`` at the size of the image, bilinear.
 
@@ -59,8 +63,12 @@ def resize(maps: ArrayLike, image_shape: tuple[int, int]) -> jax.Array:
       (1, 4, 6)
     """
     maps = checks.shape("maps", maps, ("num", "height", "width"))
-    height, width = checks.counts("image_shape", image_shape, fewest=2, most=2)
-    return jax.image.resize(maps, (len(maps), height, width), "bilinear")
+    return _resize(maps, checks.counts("image_shape", image_shape, fewest=2, most=2))
+
+
+@exact_jit(static_argnames="image_shape")
+def _resize(maps, image_shape):
+    return jax.image.resize(maps, (len(maps), *image_shape), "bilinear")
 
 
 def smooth(maps: jax.Array, std: float) -> jax.Array:

@@ -2,14 +2,17 @@
 
 A convolution in a compiled loop is far slower on a CPU than one outside of it, and a
 loop in Python costs nothing beside a network. So these loops are Python's, of programs
-that are compiled once, unless they are traced themselves.
+that are compiled once, unless they are traced themselves. What surrounds them is
+compiled too or left to NumPy: JAX compiles every operation that stands alone.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -45,28 +48,47 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     num = len(arrays[0])
     if batch_size is None or num <= batch_size:
         return function(*arrays)
-    starts = jnp.arange(0, num, batch_size)
+    starts = np.arange(0, num, batch_size, dtype=np.int32)
 
     def of_batch(start):
-        rows = jnp.minimum(start + jnp.arange(batch_size), num - 1)
-        return function(*(jnp.asarray(array)[rows] for array in arrays))
+        return function(*_rows(arrays, start, batch_size))
 
     if one_program():
         found = lax.map(of_batch, starts)
         return jax.tree.map(lambda t: t.reshape(-1, *t.shape[2:])[:num], found)
-    found = [of_batch(start) for start in starts]
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:num], *found)
+    return _joined([of_batch(start) for start in starts], num)
 
 
-def repeat(step: Callable, state: Any, num_steps: int) -> tuple[Any, Any]:
-    """``state, record = step(state, number)`` for every number, as ``lax.scan``."""
+def repeat(
+    step: Callable, state: Any, num_steps: int, *, axis: int = 0
+) -> tuple[Any, Any]:
+    """``state, record = step(state, number)`` for every number, as ``lax.scan``.
+
+    The records are stacked along ``axis``: 1 where they are rows of a batch.
+    """
     if one_program():
-        return lax.scan(step, state, jnp.arange(num_steps))
+        state, records = lax.scan(step, state, jnp.arange(num_steps))
+        return state, jax.tree.map(lambda t: jnp.moveaxis(t, 0, axis), records)
     records = []
     for number in range(num_steps):
-        state, record = step(state, jnp.int32(number))
+        state, record = step(state, np.int32(number))
         records.append(record)
-    return state, jax.tree.map(lambda *parts: jnp.stack(parts), *records)
+    # Some thousand arguments would make a large program; under a derivative they are
+    # no arrays of NumPy.
+    traced = checks.is_traced(*jax.tree.leaves(records))
+    stack = jnp.stack if traced else np.stack
+    return state, jax.tree.map(lambda *parts: jnp.asarray(stack(parts, axis)), *records)
+
+
+@partial(jax.jit, static_argnames="batch_size")
+def _rows(arrays, start, batch_size):
+    rows = jnp.minimum(start + jnp.arange(batch_size), len(arrays[0]) - 1)
+    return [jnp.asarray(array)[rows] for array in arrays]
+
+
+@partial(jax.jit, static_argnames="num")
+def _joined(parts, num):
+    return jax.tree.map(lambda *own: jnp.concatenate(own)[:num], *parts)
 
 
 def one_program() -> bool:
@@ -74,6 +96,7 @@ def one_program() -> bool:
     return checks.is_traced(lax.neg(0.0))
 
 
+@partial(jax.jit, static_argnames="num")
 def keys_of_inputs(key: jax.Array, num: int) -> jax.Array:
     """A key for every input, by its number: no batch size changes what it draws."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num))
@@ -85,12 +108,14 @@ def check_targets(targets: ArrayLike, num: int, num_classes: int) -> jax.Array:
     checks.indices("targets", targets, num_classes)
     if targets.shape != ():
         checks.shape("targets", targets, (num,), why="for one class each, or be one")
-    return jnp.broadcast_to(jnp.asarray(targets), (num,))
+    if checks.is_traced(targets):
+        return jnp.broadcast_to(targets, (num,))
+    return jnp.asarray(np.broadcast_to(np.asarray(targets), (num,)))
 
 
 def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
     """Check baselines, of the shape of the inputs, of one of them, or one number."""
-    baselines = checks.jax_array("baselines", baselines, x.dtype)
+    baselines = checks.numeric("baselines", baselines, np.asarray)
     if baselines.ndim in (0, x.ndim - 1):
         baselines = baselines.reshape(
             *[1] * (x.ndim - baselines.ndim), *baselines.shape
@@ -102,7 +127,9 @@ def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
             "baselines must be one number or fit one input or all, of shape "
             f"{x.shape}, got {baselines.shape}"
         )
-    return jnp.broadcast_to(baselines, x.shape)
+    if checks.is_traced(baselines):
+        return jnp.broadcast_to(baselines, x.shape).astype(x.dtype)
+    return jnp.asarray(np.broadcast_to(np.asarray(baselines), x.shape), x.dtype)
 
 
 def check_model(

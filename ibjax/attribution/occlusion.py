@@ -74,7 +74,6 @@ def occlusion(
                 f"got {window} and {stride}"
             )
     corners, counts = _corners(size, window, stride)
-    corners, counts = jnp.asarray(corners), jnp.asarray(counts, x.dtype)
 
     def explain(x, baselines, targets):
         output = loops.outputs_of_targets(model, params, x, targets)
@@ -88,13 +87,13 @@ def occlusion(
                 baselines,
                 targets,
                 output,
+                corners,
                 total,
-                corners[number],
+                number,
             ), None
 
-        total, _ = loops.repeat(step, jnp.zeros(x.shape[:3], x.dtype), len(corners))
-        maps = (total / counts[None]).reshape(*total.shape, *[1] * (x.ndim - 3))
-        return jnp.broadcast_to(maps, x.shape)
+        total, _ = loops.repeat(step, np.zeros(x.shape[:3], x.dtype), len(corners))
+        return _means(total, counts, x)
 
     return loops.in_batches(explain, batch_size, x, baselines, targets)
 
@@ -113,10 +112,17 @@ def _corners(size, window, stride) -> tuple[np.ndarray, np.ndarray]:
     return corners, np.outer(*hidden)
 
 
+@jax.jit
+def _means(total, counts, x):
+    maps = (total / counts[None]).reshape(*total.shape, *[1] * (x.ndim - 3))
+    return jnp.broadcast_to(maps.astype(x.dtype), x.shape)
+
+
 @exact_jit(static_argnames=("model", "window"))
 def _add_window(
-    model, window, params, x, baselines, targets, output, total, corner
+    model, window, params, x, baselines, targets, output, corners, total, number
 ) -> jax.Array:
+    corner = corners[number]
     inside = [
         (jnp.arange(n) >= first) & (jnp.arange(n) < first + w)
         for n, first, w in zip(x.shape[1:3], corner, window, strict=True)

@@ -165,20 +165,12 @@ def make_readout(
     front, back = split(network, layer)
     checks.not_empty("read_layers", read_layers, "layer")
     read = layers_of(network, read_layers)
-    statistics = feature_statistics(front, params, x, batch_size=batch_size)
+    statistics, *of_layers = feature_statistics(
+        layers_of(network, [layer, *read_layers]), params, x, batch_size=batch_size
+    )
     if module is None:
         module = ReadoutNetwork(statistics.mean.shape[-1])
-    return Readout(
-        front,
-        back,
-        read,
-        module,
-        statistics,
-        tuple(
-            feature_statistics(part, params, x, batch_size=batch_size)
-            for part in read.fronts
-        ),
-    )
+    return Readout(front, back, read, module, statistics, tuple(of_layers))
 
 
 def train_readout(
@@ -236,24 +228,14 @@ def train_readout(
     )
     checks.not_negative("smoothing", smoothing)
     optimizer = _ADAM if optimizer is None else optimizer
-    key_init, key_order, key_noise = jax.random.split(key, 3)
     # Functions apart from arrays: what is compiled depends on the former alone.
     functions, statistics = readout[:4], readout[4:]
-    readout_params = _init(functions, key_init, params, x[:1], statistics)
-    num_batches = len(x) // batch_size
-    state = descent.init(readout_params, optimizer)
+    state = _init(functions, optimizer, key, params, x[:1], statistics)
+    data = (params, x, targets, statistics, beta)
 
     def step(state, number):
-        epoch, batch = number // num_batches, number % num_batches
         return _step(
-            functions,
-            batch_size,
-            optimizer,
-            smoothing,
-            state,
-            (jax.random.fold_in(key_order, epoch), batch),
-            jax.random.fold_in(key_noise, number),
-            (params, x, targets, statistics, beta),
+            functions, batch_size, optimizer, smoothing, state, key, number, data
         )
 
     state, records = loops.repeat(step, state, num_steps)
@@ -349,11 +331,17 @@ def _alpha(functions, readout_params, params, x, statistics):
     return r, module.apply(readout_params, maps)
 
 
-@exact_jit(static_argnames="functions")
-def _init(functions, key, params, x, statistics):
+def _key(key, purpose):
+    """A key for each purpose: the first weights, the order of inputs, the noise."""
+    return jax.random.fold_in(key, ("weights", "order", "noise").index(purpose))
+
+
+@exact_jit(static_argnames=("functions", "optimizer"))
+def _init(functions, optimizer, key, params, x, statistics):
     front, _, read, module = functions
     size = front(params, x).shape[1:-1]
-    return module.init(key, stacked_maps(read(params, x), statistics[1], size))
+    maps = stacked_maps(read(params, x), statistics[1], size)
+    return descent.init(module.init(_key(key, "weights"), maps), optimizer)
 
 
 @exact_jit(static_argnames=("functions", "smoothing"))
@@ -363,15 +351,18 @@ def _read_out(functions, smoothing, readout_params, params, x, statistics):
 
 
 @exact_jit(static_argnames=("functions", "batch_size", "optimizer", "smoothing"))
-def _step(functions, batch_size, optimizer, smoothing, state, order, key, data):
+def _step(functions, batch_size, optimizer, smoothing, state, key, number, data):
     params, x, targets, statistics, beta = data
-    key_order, batch = order
-    permuted = jax.random.permutation(key_order, len(x))
+    num_batches = len(x) // batch_size
+    epoch, batch = number // num_batches, number % num_batches
+    key_epoch = jax.random.fold_in(_key(key, "order"), epoch)
+    permuted = jax.random.permutation(key_epoch, len(x))
     rows = jax.lax.dynamic_slice_in_dim(permuted, batch * batch_size, batch_size)
+    key_noise = jax.random.fold_in(_key(key, "noise"), number)
 
     def loss(readout_params, memory, rows):
         r, alpha = _alpha(functions, readout_params, params, x[rows], statistics)
-        noise = jax.random.normal(key, (batch_size, 1, *r.shape[1:]), r.dtype)
+        noise = jax.random.normal(key_noise, (batch_size, 1, *r.shape[1:]), r.dtype)
         (information, cross_entropy), _ = terms(
             functions[1],
             params,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.attribution import loops
@@ -56,14 +57,15 @@ def feature_statistics(
     min_std: float = 0.01,
     min_active: float = 0.01,
     batch_size: int = 128,
-) -> FeatureStatistics:
+) -> FeatureStatistics | tuple[FeatureStatistics, ...]:
     """Statistics of a layer's features over many inputs, a batch at a time.
 
     Some thousands of inputs are needed for the standard deviation of a feature to be
     known to a few per cent.
 
     Args:
-      front: ``front(params, x) -> r``, activities ``[num, *layer]``.
+      front: ``front(params, x) -> r``, activities ``[num, *layer]``, or a tuple of
+        those of several layers, as of ``layers_of``.
       params: Its parameters.
       x: Inputs ``[num, ...]``, or an iterable of such arrays, as read from a disk.
       min_std: Least standard deviation, positive: what a smaller one is raised to.
@@ -72,7 +74,7 @@ def feature_statistics(
 
     Returns:
       The statistics, of one input or more; the standard deviation is ``min_std`` for
-      one. NaN where an activity is.
+      one. NaN where an activity is. For several layers a tuple.
 
     Raises:
       ValueError: If there are no inputs, or an option is out of range.
@@ -94,48 +96,77 @@ def feature_statistics(
     for part in [x] if hasattr(x, "shape") else x:
         part = checks.shape("x", part, ("num", "*axes"))
         if moments is None:
-            layer = jax.eval_shape(front, params, part[:1])
-            zeros = jnp.zeros(layer.shape[1:], layer.dtype)
-            moments = (jnp.zeros((), layer.dtype), zeros, zeros, zeros)
+            moments = jax.tree.map(
+                lambda r: _Moments(
+                    np.zeros((), r.dtype), *np.zeros((3, *r.shape[1:]), r.dtype)
+                ),
+                jax.eval_shape(lambda *args: front(*args), params, part[:1]),
+            )
         moments = _added(front, params, part, moments, batch_size)
     if moments is None:
         raise ValueError("x must hold at least one batch of inputs, got none")
-    num, mean, squares, nonzero = moments
-    std = jnp.sqrt(squares / jnp.maximum(num - 1, 1))
-    return FeatureStatistics(
-        mean, jnp.maximum(std, min_std), nonzero > min_active * num, num
-    )
+    return _statistics(moments, min_std, min_active)
 
 
 def _added(front, params, x, moments, batch_size):
     """Moments with those of more inputs."""
     # Small sets are not filled up, so that a program of their own size serves them.
     batch_size = min(batch_size, len(x))
+    if loops.one_program():
+        x = jnp.asarray(x)
 
     def step(moments, number):
-        places = number * batch_size + jnp.arange(batch_size)
-        rows = jnp.minimum(places, len(x) - 1)
-        if not checks.is_traced(rows):
-            rows = jax.device_get(rows)  # An array of NumPy stays on the host.
-        batch = jnp.asarray(x[rows])
-        return _moments(front, params, batch, places < len(x), moments), None
+        places = number * batch_size + np.arange(batch_size)
+        # Rows of an array of NumPy are taken on the host: it may be larger than memory.
+        rows = places.clip(max=len(x) - 1)
+        is_input = places < len(x)
+        return _updated(front, params, jnp.asarray(x[rows]), is_input, moments), None
 
     return loops.repeat(step, moments, -(-len(x) // batch_size))[0]
 
 
-@exact_jit(static_argnames="front")
-def _moments(front, params, x, is_input, moments):
-    num, mean, squares, nonzero = moments
-    r = front(params, x)
-    weights = is_input.astype(r.dtype).reshape(-1, *[1] * mean.ndim)
-    more = jnp.sum(weights)
-    mean_here = jnp.sum(weights * r, axis=0) / more
-    squares_here = jnp.sum(weights * (r - mean_here[None]) ** 2, axis=0)
-    total = num + more
-    difference = mean_here - mean
-    return (
-        total,
-        mean + difference * more / total,
-        squares + squares_here + difference**2 * num * more / total,
-        nonzero + jnp.sum(weights * (r != 0), axis=0),
+class _Moments(NamedTuple):
+    """Number of inputs, mean, sum of squares about it, and how many are nonzero."""
+
+    num: jax.Array
+    mean: jax.Array
+    squares: jax.Array
+    nonzero: jax.Array
+
+
+def _map_layers(function: Callable, moments: Any, *others: Any) -> Any:
+    """A function of the moments of one layer, for one or for a tuple of layers."""
+    return jax.tree.map(
+        function, moments, *others, is_leaf=lambda t: isinstance(t, _Moments)
     )
+
+
+@jax.jit
+def _statistics(moments, min_std, min_active):
+    def of_layer(moments):
+        num, mean, squares, nonzero = moments
+        std = jnp.sqrt(squares / jnp.maximum(num - 1, 1))
+        is_active = nonzero > min_active * num
+        return FeatureStatistics(mean, jnp.maximum(std, min_std), is_active, num)
+
+    return _map_layers(of_layer, moments)
+
+
+@exact_jit(static_argnames="front")
+def _updated(front, params, x, is_input, moments):
+    def of_layer(moments, r):
+        num, mean, squares, nonzero = moments
+        weights = is_input.astype(r.dtype).reshape(-1, *[1] * mean.ndim)
+        more = jnp.sum(weights)
+        mean_here = jnp.sum(weights * r, axis=0) / more
+        squares_here = jnp.sum(weights * (r - mean_here[None]) ** 2, axis=0)
+        total = num + more
+        difference = mean_here - mean
+        return _Moments(
+            total,
+            mean + difference * more / total,
+            squares + squares_here + difference**2 * num * more / total,
+            nonzero + jnp.sum(weights * (r != 0), axis=0),
+        )
+
+    return _map_layers(of_layer, moments, front(params, x))

@@ -136,31 +136,24 @@ def word_noise(
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     output_std = _check_output_std(output_std, function, params, x)
-    scale = jnp.std(x)
-    start = scale if max_sigma is None else jnp.asarray(max_sigma / 10, x.dtype)
-    if not checks.is_traced(start):
-        if max_sigma is None and start == 0:
+    if max_sigma is None:
+        max_sigma = 10 * jnp.std(x)
+        if not checks.is_traced(x) and max_sigma == 0:
             raise ValueError("max_sigma must be given where x is constant, got None")
-        checks.positive("max_sigma", 10 * float(start))
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+    checks.positive("max_sigma", max_sigma)
 
     def fit(x, mask, keys):
-        log_sigma = jnp.full((len(x), num_words), jnp.log(start))
-        sums = (jnp.zeros_like(log_sigma), jnp.zeros(len(x), x.dtype))
-        problem = _Sentences(params, x, groups, mask, keys, output_std, rate, start)
-        carry = (log_sigma, optimizer.init(log_sigma), sums)
+        problem = _Sentences(
+            params, x, groups, mask, keys, output_std, rate, max_sigma, learning_rate
+        )
+        carry = _start(x, mask, max_sigma)
 
         def step(carry, number):
-            new = _step(
-                function, num_steps, num_copies, learning_rate, problem, *carry, number
-            )
-            return new, None
+            part = (number / num_steps, number >= num_steps // 2)
+            return _step(function, num_copies, problem, *carry, part, number), None
 
         (_, _, sums), _ = loops.repeat(step, carry, num_steps)
-        num_averaged = num_steps - num_steps // 2
-        mean, distortion = (total / num_averaged for total in sums)
-        sigma = jnp.where(mask, jnp.exp(mean), jnp.nan)
-        return WordNoise(sigma, word_entropy(sigma), distortion)
+        return _end(sums, mask, num_steps - num_steps // 2)
 
     keys = loops.keys_of_inputs(key, len(x))
     return loops.in_batches(fit, batch_size, x, jnp.asarray(mask), keys)
@@ -218,7 +211,12 @@ def linear_noise(
     if output_std.ndim:
         checks.shape("output_std", output_std, weights.shape[2:], why="or one number")
     _check_positive(output_std)
-    relative = jnp.asarray(weights) / output_std.reshape(1, 1, -1)
+    return _linear_noise(weights, output_std, rate)
+
+
+@jax.jit
+def _linear_noise(weights, output_std, rate):
+    relative = weights / output_std.reshape(1, 1, -1)
     squares = jnp.mean(jnp.sum(relative**2, axis=1), axis=1)
     return jnp.sqrt(rate / (2 * len(weights))) / jnp.sqrt(squares)
 
@@ -233,24 +231,31 @@ class _Sentences(NamedTuple):
     keys: jax.Array
     output_std: jax.Array
     rate: jax.Array
-    start: jax.Array
+    max_sigma: jax.Array
+    learning_rate: jax.Array
 
 
-@exact_jit(
-    static_argnames=("function", "num_steps", "num_copies", "learning_rate"),
-)
+@jax.jit
+def _start(x, mask, max_sigma):
+    """First log sigma, Adam's state, and sums over steps."""
+    log_sigma = jnp.full(mask.shape, jnp.log(max_sigma / 10), x.dtype)
+    sums = (jnp.zeros_like(log_sigma), jnp.zeros(len(x), x.dtype))
+    return log_sigma, optax.scale_by_adam().init(log_sigma), sums
+
+
+@jax.jit
+def _end(sums, mask, num_averaged):
+    log_sigma, distortion = (total / num_averaged for total in sums)
+    sigma = jnp.where(mask, jnp.exp(log_sigma), jnp.nan)
+    return WordNoise(sigma, word_entropy(sigma), distortion)
+
+
+@exact_jit(static_argnames=("function", "num_copies"))
 def _step(
-    function,
-    num_steps,
-    num_copies,
-    learning_rate,
-    sentences,
-    log_sigma,
-    optimizer_state,
-    sums,
-    number,
+    function, num_copies, sentences, log_sigma, optimizer_state, sums, part, number
 ):
-    params, x, groups, mask, keys, output_std, rate, start = sentences
+    params, x, groups, mask, keys, output_std, rate, max_sigma, first_rate = sentences
+    part_done, is_late = part
     noise = jax.vmap(
         lambda key: jax.random.normal(
             jax.random.fold_in(key, number), (num_copies, *x.shape[1:]), x.dtype
@@ -274,11 +279,11 @@ def _step(
         return jnp.sum(distortion - rate * entropy), distortion
 
     gradient, distortion = jax.grad(loss, has_aux=True)(log_sigma)
-    schedule = optax.cosine_decay_schedule(learning_rate, num_steps)
-    updates, optimizer_state = optax.adam(schedule).update(gradient, optimizer_state)
-    log_sigma = optax.apply_updates(log_sigma, updates)
-    log_sigma = jnp.minimum(log_sigma, jnp.log(10 * start))
-    is_late = number >= num_steps // 2
+    direction, optimizer_state = optax.scale_by_adam().update(gradient, optimizer_state)
+    # Half a period of a cosine, not optax's schedule: a number of steps that is part of
+    # the program would be compiled anew for each.
+    rate_now = first_rate * (1 + jnp.cos(jnp.pi * part_done)) / 2
+    log_sigma = jnp.minimum(log_sigma - rate_now * direction, jnp.log(max_sigma))
     sums = [
         total + jnp.where(is_late, value, 0)
         for total, value in zip(sums, (log_sigma, distortion), strict=True)
@@ -322,7 +327,7 @@ def _check_output_std(output_std, function, params, x) -> jax.Array:
 
 
 def _check_positive(output_std: jax.Array) -> None:
-    if not checks.is_traced(output_std) and not jnp.all(output_std > 0):
+    if not checks.is_traced(output_std) and not np.all(np.asarray(output_std) > 0):
         raise ValueError(
-            f"output_std must be positive, got a least value of {jnp.min(output_std)}"
+            f"output_std must be positive, got {np.min(np.asarray(output_std))}"
         )

@@ -15,7 +15,7 @@ def _function(x, keys):
     return {"sum": jnp.sum(x, axis=1), "draws": x + draws}
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7, 100, None])
+@pytest.mark.parametrize("batch_size", [3, None])
 def test_any_batch_size_gives_the_same(batch_size):
     keys = loops.keys_of_inputs(jax.random.key(0), 7)
     whole = jax.jit(_function)(ROWS, keys)

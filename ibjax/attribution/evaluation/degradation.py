@@ -1,6 +1,7 @@
 """Degradation: how fast the probability of a class falls as tiles are replaced."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -103,7 +104,7 @@ def degradation(
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     if baselines is None:
-        baselines = jnp.broadcast_to(jnp.mean(x, axis=(1, 2), keepdims=True), x.shape)
+        baselines = _mean_colours(x)
     else:
         baselines = loops.check_baselines(baselines, x)
     numbers = tile_numbers(x.shape[1:3], tile)
@@ -112,37 +113,42 @@ def degradation(
         num_points = min(num_tiles + 1, 101)
     checks.in_range("num_points", num_points, f"[2, {num_tiles + 1}]")
     counts = np.round(np.linspace(0, num_tiles, num_points)).astype(np.int32)
-    ranks = _ranks(key, heatmaps, numbers)
+    ranks = _ranks(key, heatmaps, numbers, num_tiles)
 
     def degrade(x, baselines, targets, ranks):
         def step(_, number):
-            count = jnp.asarray(counts)[number]
             return None, _probabilities(
-                model, params, x, baselines, targets, ranks, count
+                model, params, x, baselines, targets, ranks, counts, number
             )
 
-        _, probabilities = loops.repeat(step, None, num_points)
-        return [jnp.moveaxis(p, 0, 1) for p in probabilities]
+        return loops.repeat(step, None, num_points, axis=1)[1]
 
     most, least, top = loops.in_batches(
         degrade, batch_size, x, baselines, targets, ranks
     )
-    return _degradation(jnp.asarray(counts / num_tiles, x.dtype), most, least, top)
+    return _degradation((counts / num_tiles).astype(x.dtype), most, least, top)
 
 
-def _ranks(key, heatmaps, numbers):
+@partial(jax.jit, static_argnames="num_tiles")
+def _ranks(key, heatmaps, numbers, num_tiles):
     """Rank of each pixel's tile, 0 for the highest mean heat, ``[num, h, w]``."""
-    sizes = jnp.asarray(np.bincount(numbers.reshape(-1)), heatmaps.dtype)
-    heat = tile_sums(heatmaps, numbers) / sizes[None]
+    sizes = tile_sums(jnp.ones_like(heatmaps[:1]), numbers, num_tiles)
+    heat = tile_sums(heatmaps, numbers, num_tiles) / sizes
     # Tiles of equal heat are in random order: that of the image would favour its top.
     lots = jax.random.uniform(key, heat.shape)
     order = jnp.lexsort((lots, -heat), axis=1)
     return jnp.argsort(order, axis=1)[:, numbers]
 
 
+@jax.jit
+def _mean_colours(x):
+    return jnp.broadcast_to(jnp.mean(x, axis=(1, 2), keepdims=True), x.shape)
+
+
 @exact_jit(static_argnames="model")
-def _probabilities(model, params, x, baselines, targets, ranks, count):
-    """Of the target in both orders, and of the top class, with ``count`` replaced."""
+def _probabilities(model, params, x, baselines, targets, ranks, counts, number):
+    """Of the target in both orders, and of the top class, with some tiles replaced."""
+    count = counts[number]
     last = jnp.max(ranks)
     found = []
     for replaced in (ranks < count, last - ranks < count):

@@ -1,6 +1,7 @@
 """Faithfulness: whether attributions add up to what the model's output loses."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -99,29 +100,20 @@ def sensitivity_n(
         raise ValueError(
             f"sizes must be below the number of tiles, {num_tiles}, got {max(sizes)}"
         )
-    lots = jax.random.uniform(key, (len(sizes) * num_subsets, num_tiles))
-    ranks = jnp.argsort(jnp.argsort(lots, axis=1), axis=1)
-    subsets = ranks < jnp.repeat(jnp.asarray(sizes), num_subsets)[:, None]
+    subsets = _subsets(key, sizes, num_subsets, num_tiles)
 
     def losses(x, baselines, targets):
         output = loops.outputs_of_targets(model, params, x, targets)
 
         def step(_, number):
-            hidden = subsets[number][numbers]
-            return None, _without(model, params, x, baselines, targets, hidden)
+            return None, _loss(
+                model, params, x, baselines, targets, output, subsets, numbers, number
+            )
 
-        return output[:, None] - loops.repeat(step, None, len(subsets))[1].T
+        return loops.repeat(step, None, len(subsets), axis=1)[1]
 
     loss = loops.in_batches(losses, batch_size, x, baselines, targets)
-    heat = _heat(tile_sums(heatmaps, numbers), subsets)
-    heat, loss = (t.reshape(len(x), len(sizes), num_subsets) for t in (heat, loss))
-    per_image = _correlation(heat, loss)
-    pooled = _correlation(
-        *(jnp.moveaxis(t, 1, 0).reshape(len(sizes), -1) for t in (heat, loss))
-    )
-    return SensitivityN(
-        jnp.asarray(sizes), per_image, _mean_of_defined(per_image), pooled
-    )
+    return _correlations(loss, heatmaps, subsets, numbers, sizes)
 
 
 def infidelity(
@@ -178,30 +170,47 @@ def infidelity(
 
     def average(x, attributions, targets, keys):
         def step(total, number):
-            return _add_square(
-                model, params, x, attributions, targets, keys, noise_std, total, number
-            ), None
+            return None, _square(
+                model, params, x, attributions, targets, keys, noise_std, number
+            )
 
-        total, _ = loops.repeat(step, jnp.zeros(len(x), x.dtype), num_samples)
-        return total / num_samples
+        return jnp.mean(loops.repeat(step, None, num_samples, axis=1)[1], axis=1)
 
     keys = loops.keys_of_inputs(key, len(x))
     return loops.in_batches(average, batch_size, x, attributions, targets, keys)
 
 
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def _subsets(key, sizes, num_subsets, num_tiles):
+    """Tiles of random subsets, bool, ``[len(sizes) * num_subsets, num_tiles]``."""
+    lots = jax.random.uniform(key, (len(sizes) * num_subsets, num_tiles))
+    ranks = jnp.argsort(jnp.argsort(lots, axis=1), axis=1)
+    return ranks < np.repeat(sizes, num_subsets)[:, None]
+
+
 @exact_jit(static_argnames="model")
-def _without(model, params, x, baselines, targets, hidden):
+def _loss(model, params, x, baselines, targets, output, subsets, numbers, number):
+    hidden = subsets[number][numbers]
     mask = hidden.reshape(1, *hidden.shape, *[1] * (x.ndim - 3))
     images = jnp.where(mask, baselines, x)
-    return loops.target_outputs(model(params, images), targets)
+    return output - loops.target_outputs(model(params, images), targets)
 
 
-@exact_jit
-def _heat(heat, subsets):
-    return heat @ subsets.T.astype(heat.dtype)
+@exact_jit(static_argnames="sizes")
+def _correlations(loss, heatmaps, subsets, numbers, sizes):
+    heat = tile_sums(heatmaps, numbers, subsets.shape[1])
+    heat = heat @ subsets.T.astype(heat.dtype)
+    heat, loss = (t.reshape(len(t), len(sizes), -1) for t in (heat, loss))
+    per_image = _correlation(heat, loss)
+    pooled = _correlation(
+        *(jnp.moveaxis(t, 1, 0).reshape(len(sizes), -1) for t in (heat, loss))
+    )
+    defined = ~jnp.isnan(per_image)
+    total = jnp.sum(jnp.where(defined, per_image, 0), axis=0)
+    mean = total / jnp.sum(defined, axis=0)
+    return SensitivityN(jnp.asarray(sizes), per_image, mean, pooled)
 
 
-@exact_jit
 def _correlation(a, b):
     """Pearson correlation along the last axis; NaN where either is constant."""
     products, scales = 1.0, []
@@ -216,15 +225,8 @@ def _correlation(a, b):
     return jnp.sum(products, axis=-1) / jnp.sqrt(scales[0]) / jnp.sqrt(scales[1])
 
 
-def _mean_of_defined(values):
-    defined = ~jnp.isnan(values)
-    return jnp.sum(jnp.where(defined, values, 0), axis=0) / jnp.sum(defined, axis=0)
-
-
 @exact_jit(static_argnames="model")
-def _add_square(
-    model, params, x, attributions, targets, keys, noise_std, total, number
-):
+def _square(model, params, x, attributions, targets, keys, noise_std, number):
     noise = noise_std * jax.vmap(
         lambda key: jax.random.normal(
             jax.random.fold_in(key, number), x.shape[1:], x.dtype
@@ -234,4 +236,4 @@ def _add_square(
     before, after = (
         loops.target_outputs(model(params, there), targets) for there in (x, x - noise)
     )
-    return total + (said - (before - after)) ** 2
+    return (said - (before - after)) ** 2

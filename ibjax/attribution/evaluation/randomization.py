@@ -66,19 +66,19 @@ def randomization(
 
     Example:
       >>> from ibjax import attribution, networks
-      >>> network = networks.mlp([6, 5, 4, 3])
+      >>> network = networks.mlp([6, 4, 3])
       >>> params = network.init(jax.random.key(0))
       >>> x = jax.random.normal(jax.random.key(1), (8, 6))
       >>> model = attribution.output(network)
       >>> attribute = lambda params, x: attribution.gradient(model, params, x, 0)
       >>> found = randomization(jax.random.key(2), network, params, attribute, x)
       >>> found.layers, found.correlation.shape
-      (('softmax 3', 'tanh 4', 'tanh 5'), (3, 8))
+      (('softmax 3', 'tanh 4'), (2, 8))
     """
     checks.key("key", key)
     x = checks.shape("x", x, ("num", "*axes"))
     leaves, structure = jax.tree.flatten(params)
-    fresh = jax.tree.leaves(network.init(key))
+    fresh = jax.tree.leaves(jax.jit(network.init)(key))
     first = first_layers(network.activations, params, jnp.asarray(x[:1]))
     before = attribute(params, x)
     if jnp.ndim(before) < 2 or len(before) != len(x):
@@ -98,8 +98,10 @@ def randomization(
         ]
         after = attribute(jax.tree.unflatten(structure, current), x)
         names.append(network.layers[number].name)
-        signed.append(rank_correlation(before, after))
-        absolute.append(rank_correlation(jnp.abs(before), jnp.abs(after)))
+        # In one program: the second attributions are those of absolute values.
+        correlation = _both_correlations(before, after)
+        signed.append(correlation[0])
+        absolute.append(correlation[1])
     return Randomization(tuple(names), jnp.stack(signed), jnp.stack(absolute))
 
 
@@ -125,6 +127,12 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> jax.Array:
     a, b = checks.jax_array("a", a), checks.jax_array("b", b)
     checks.same_shape(a=a, b=b)
     return _rank_correlation(*(t.reshape(len(t), -1) for t in (a, b)))
+
+
+@jax.jit
+def _both_correlations(before, after):
+    pairs = (before, after), (jnp.abs(before), jnp.abs(after))
+    return [_rank_correlation(*(t.reshape(len(t), -1) for t in p)) for p in pairs]
 
 
 @jax.jit

@@ -31,13 +31,10 @@ def tile_numbers(size: tuple[int, int], tile: int) -> np.ndarray:
     return (columns[None, :] + rows[:, None] * (columns[-1] + 1)).astype(np.int32)
 
 
-def tile_sums(maps: jax.Array, numbers: np.ndarray) -> jax.Array:
+def tile_sums(maps: jax.Array, numbers: jax.Array, num_tiles: int) -> jax.Array:
     """Sum of each tile of maps ``[num, height, width]``, ``[num, num_tiles]``."""
-    flat = maps.reshape(len(maps), -1)
-    count = int(numbers.max()) + 1
-    return jax.vmap(lambda row: jax.ops.segment_sum(row, numbers.reshape(-1), count))(
-        flat
-    )
+    pixels = maps.reshape(len(maps), -1).T
+    return jax.ops.segment_sum(pixels, numbers.reshape(-1), num_tiles).T
 
 
 def check_maps(

@@ -30,7 +30,7 @@ def test_the_last_tiles_take_in_what_is_left():
     numbers = tile_numbers((5, 6), 2)
     assert numbers.max() == 5 and np.all(numbers[4] == numbers[3])
     expected = [X[:, numbers == n].sum(axis=1) for n in range(6)]
-    found = tile_sums(X[..., 0], numbers)
+    found = tile_sums(X[..., 0], numbers, 6)
     np.testing.assert_allclose(
         found, np.stack(expected, 1)[..., 0], rtol=1e-4, atol=1e-5
     )
