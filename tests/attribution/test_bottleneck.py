@@ -189,6 +189,7 @@ def test_batches_and_programs_change_rounding_alone(explained):
     np.testing.assert_allclose(program(x), single.capacity, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_several_keys_are_explained_side_by_side():
     keys = jax.random.split(KEY, 2)
     statistics = _standard(4)

@@ -108,6 +108,7 @@ def test_maps_keep_their_corners():
     np.testing.assert_allclose(flat[:, :4], ((maps - 0.5) / 2).mean((1, 2)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_reads_the_layers_of_a_network(small):
     network, params, x, targets = small
     readout = attribution.make_readout(

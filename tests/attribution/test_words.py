@@ -79,6 +79,7 @@ def test_sentences_are_fitted_by_themselves():
     np.testing.assert_allclose(program(X).sigma, in_two.sigma, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_parts_of_an_image_are_words_too():
     images = np.random.default_rng(2).normal(size=(1, 4, 4, 2)).astype(np.float32)
     groups = np.array([[0, 0, 1, 1]] * 2 + [[2, 2, -1, -1]] * 2)
