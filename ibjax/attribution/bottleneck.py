@@ -53,7 +53,8 @@ class PerSample(NamedTuple):
 
     Attributes:
       capacity: Information that each feature may pass, nats, ``[num, *layer]``.
-      lam: Part of each feature that is kept, in (0, 1), ``[num, *layer]``.
+      lam: Part of each feature that is kept, ``[num, *layer]``. One that rounds to 1
+        has a finite capacity, because what is noise is known apart from it.
       information: Sum of the capacities before every step and after the last, nats,
         ``[num, num_steps + 1]``.
       cross_entropy: Of the target, nats, at the same times: mean over noisy copies,
@@ -227,7 +228,7 @@ def per_sample(
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     x, targets = loops.check_model(joined(front, back), params, x, targets)
-    layer = jax.eval_shape(front, params, x).shape[1:]
+    layer = jax.eval_shape(lambda *args: front(*args), params, x).shape[1:]
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")
 
     def explain(x, targets, keys):
@@ -353,8 +354,9 @@ def passed(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Capacity, lambda and 1 - lambda for normalised activities ``[batch, *layer]``."""
     lam = smooth(jax.nn.sigmoid(alpha), smoothing)
-    # The blur averages, so that it may as well be taken of 1 - lam, which is then never
-    # rounded to zero and keeps the capacity finite.
+    # The blur averages, so that it may as well be taken of 1 - lam, which is then not
+    # rounded to zero where lam is to one; the capacity stays finite.
     complement = smooth(jax.nn.sigmoid(-alpha), smoothing)
+    complement = jnp.maximum(complement, jnp.finfo(complement.dtype).tiny)
     active = jnp.broadcast_to(statistics.active[None], r.shape)
     return jnp.where(active, _capacity(r, lam, complement), 0), lam, complement

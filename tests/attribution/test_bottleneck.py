@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 from ibjax import attribution
 from ibjax.attribution import FeatureStatistics, capacity
+from ibjax.attribution.bottleneck import passed
 
 KEY = jax.random.key(3)
 
@@ -46,6 +47,16 @@ def test_capacity_at_the_ends():
         assert above - below == pytest.approx(0, abs=1e-12)
     gradient = jax.vmap(jax.grad(capacity, argnums=1))(jnp.ones(2), jnp.array([0, 0.5]))
     np.testing.assert_allclose(gradient, [0, 0.5 + 0.5 - 1 + 1 / 0.5], rtol=1e-6)
+
+
+def test_a_lambda_that_rounds_to_one_has_a_finite_capacity():
+    alpha = np.array([[5.0, 30.0, 1e4]], np.float32)
+    found, lam, _ = passed(_standard(3), np.zeros((1, 3), np.float32), alpha, 0.0)
+    assert lam[0, 1] == 1 and np.all(np.isfinite(found))
+    # Of 1 - lam = exp(-30), and of the least number of float32.
+    np.testing.assert_allclose(found[0, 0], capacity(0.0, 1 / (1 + np.exp(-5))), 1e-4)
+    np.testing.assert_allclose(found[0, 1], 30 - 0.5, rtol=1e-6)
+    np.testing.assert_allclose(found[0, 2], 126 * np.log(2) - 0.5, rtol=1e-6)
 
 
 def test_capacity_refuses_what_is_no_part():
