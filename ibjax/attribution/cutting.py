@@ -61,7 +61,8 @@ def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
 
     ``back(params, front(params, x))`` is the network's output. Neither has noise or
     dropout. The layer must be a bottleneck, through which all that the output knows of
-    the inputs passes: one beside a skip connection is refused.
+    the inputs passes: one beside a skip connection is refused. Of a flax module it is
+    what the submodule returns, before an activation function that is no submodule.
 
     Args:
       network: A chain of layers, as ``networks.mlp`` makes, or one of

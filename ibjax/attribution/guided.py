@@ -128,7 +128,8 @@ def _run(program, consts, values, found: list[int]) -> list:
         else:
             if name in _LOOPS and _has_relu(equation):
                 raise ValueError(
-                    f"model must have its ReLUs outside of loops, got one in a {name}"
+                    f"model must have its ReLUs outside of loops, got one in a {name}; "
+                    "a smaller batch_size does without a loop over parts of a batch"
                 )
             results = _evaluated(program, equation, known)
         known |= dict(zip(equation.outvars, results, strict=True))
