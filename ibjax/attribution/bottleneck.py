@@ -228,7 +228,7 @@ def per_sample(
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     x, targets = loops.check_model(joined(front, back), params, x, targets)
-    layer = jax.eval_shape(lambda *args: front(*args), params, x).shape[1:]
+    layer = loops.shape_of_one(front, params, x)[1:]
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")
 
     def explain(x, targets, keys):

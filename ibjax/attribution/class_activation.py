@@ -68,7 +68,7 @@ def grad_cam(
     x, targets = loops.check_model(joined(front, back), params, x, targets)
     checks.shape(
         "r of front",
-        jax.eval_shape(lambda *args: front(*args), params, x),
+        jax.ShapeDtypeStruct(loops.shape_of_one(front, params, x), x.dtype),
         ("num", "height", "width", "channels"),
     )
     maps = loops.in_batches(

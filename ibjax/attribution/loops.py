@@ -28,6 +28,7 @@ __all__ = [
     "one_program",
     "outputs_of_targets",
     "repeat",
+    "shape_of_one",
     "target_outputs",
 ]
 
@@ -137,13 +138,19 @@ def check_model(
 ) -> tuple[jax.Array, jax.Array]:
     """Check inputs, a model's outputs and targets, before anything is compiled."""
     x = checks.finite("x", checks.floating("x", checks.shape("x", x, ("num", "*axes"))))
-    outputs = jax.eval_shape(lambda *args: model(*args), params, x)
-    if outputs.ndim != 2 or len(outputs) != len(x):
+    shape = shape_of_one(model, params, x)
+    if len(shape) != 2 or shape[0] != 1:
         raise ValueError(
             "model must return outputs [num, num_classes] for inputs [num, ...], got "
-            f"{outputs.shape} for {x.shape}"
+            f"{shape} for {(1, *x.shape[1:])}"
         )
-    return jnp.asarray(x), check_targets(targets, len(x), outputs.shape[1])
+    return jnp.asarray(x), check_targets(targets, len(x), shape[1])
+
+
+def shape_of_one(function: Callable, params: Any, x: Any) -> tuple[int, ...]:
+    """Shape of a function's result for one of the inputs, ``(1, ...)``."""
+    one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
+    return jax.eval_shape(lambda *args: function(*args), params, one).shape
 
 
 @exact_jit(static_argnames="model")

@@ -313,11 +313,11 @@ def _check_groups(groups: ArrayLike | None, x: jax.Array) -> np.ndarray:
 
 
 def _check_output_std(output_std, function, params, x) -> jax.Array:
-    shape = jax.eval_shape(lambda *args: function(*args), params, x).shape
-    if len(shape) < 2 or shape[0] != len(x):
+    shape = loops.shape_of_one(function, params, x)
+    if len(shape) < 2 or shape[0] != 1:
         raise ValueError(
             "function must return a representation [num, ...] of inputs [num, ...], "
-            f"got {shape} of {x.shape}"
+            f"got {shape} of {(1, *x.shape[1:])}"
         )
     output_std = checks.jax_array("output_std", output_std, x.dtype)
     if output_std.ndim:

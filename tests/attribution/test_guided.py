@@ -68,3 +68,10 @@ def test_models_without_a_relu_in_reach_are_refused():
 
     with pytest.raises(ValueError, match="outside of loops, got one in a scan"):
         guided_backpropagation(looped, W, X, 0)
+
+    def in_parts(params, x):
+        return _plain(params, x) if len(x) < 3 else jax.lax.map(_plain, (params, x))
+
+    # A network that takes many inputs in parts is asked for no more than a batch.
+    found = guided_backpropagation(in_parts, (W, V), X, 1, batch_size=2)
+    np.testing.assert_allclose(found, _written_out(), rtol=1e-5, atol=1e-5)

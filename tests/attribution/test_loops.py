@@ -46,7 +46,7 @@ def test_steps_are_those_of_a_scan():
 
 def test_a_model_must_return_outputs_of_classes():
     with pytest.raises(
-        ValueError, match=r"outputs \[num, num_classes\] .*, got \(7,\)"
+        ValueError, match=r"outputs \[num, num_classes\] .*, got \(1,\)"
     ):
         loops.check_model(lambda params, x: x[:, 0], None, ROWS, 0)
     with pytest.raises(TypeError, match="x must be floating"):

@@ -15,7 +15,7 @@ STD = 0.01 * np.sqrt(np.sum(WEIGHTS**2))
 X = 0.01 * np.random.default_rng(0).normal(size=(3, 5, 1)).astype(np.float32)
 # A square of a sum of five words has a mean of 1 and each word's part a deviation of
 # sqrt(6); 4 standard errors of half of that are 1 % after this many draws.
-DRAWS = {"num_steps": 2000, "num_copies": 240}
+DRAWS = {"num_steps": 500, "num_copies": 960}
 
 
 def _linear(params, x):
