@@ -31,9 +31,7 @@ from ibjax.attribution.gradients import (
     random_attribution,
     smooth_grad,
 )
-from ibjax.attribution.guided import guided, guided_backpropagation, guided_relu
 from ibjax.attribution.heatmaps import heatmap, resize
-from ibjax.attribution.occlusion import occlusion
 from ibjax.attribution.readout import (
     Readout,
     ReadoutAttribution,
@@ -43,7 +41,9 @@ from ibjax.attribution.readout import (
     read_out,
     train_readout,
 )
+from ibjax.attribution.rectifiers import guided, guided_backpropagation, guided_relu
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
+from ibjax.attribution.windows import occlusion
 from ibjax.attribution.words import (
     WordNoise,
     linear_noise,

@@ -10,8 +10,8 @@ from jax.typing import ArrayLike
 from ibjax.attribution import loops
 from ibjax.attribution.cutting import joined
 from ibjax.attribution.gradients import target_gradients
-from ibjax.attribution.guided import guided_backpropagation
 from ibjax.attribution.heatmaps import resize
+from ibjax.attribution.rectifiers import guided_backpropagation
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 

@@ -1,17 +1,17 @@
 """Evaluation: whether attributions say what a network uses."""
 
-from ibjax.attribution.evaluation.degradation import Degradation, degradation
 from ibjax.attribution.evaluation.faithfulness import (
     SensitivityN,
     infidelity,
     sensitivity_n,
 )
 from ibjax.attribution.evaluation.localization import bounding_box_ratio
-from ibjax.attribution.evaluation.randomization import (
+from ibjax.attribution.evaluation.sanity import (
     Randomization,
     randomization,
     rank_correlation,
 )
+from ibjax.attribution.evaluation.tile_curves import Degradation, degradation
 
 __all__ = [
     "Degradation",
