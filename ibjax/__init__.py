@@ -1,6 +1,7 @@
 """Information-bottleneck analysis of deep networks in JAX."""
 
 from ibjax import (
+    attribution,
     bottleneck,
     datasets,
     estimators,
@@ -22,6 +23,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "TrainConfig",
+    "attribution",
     "bottleneck",
     "datasets",
     "estimators",

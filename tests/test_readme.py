@@ -23,7 +23,12 @@ def _run(section: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "title", ["The optimal curve", "Estimating information from samples"]
+    "title",
+    [
+        "The optimal curve",
+        "Which parts of an input are used",
+        "Estimating information from samples",
+    ],
 )
 def test_examples_run(sections, title, capsys):
     _run(sections[title])

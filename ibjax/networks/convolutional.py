@@ -85,21 +85,28 @@ def convolutional(
     activation, activation_fn = activation_function(activation)
     num_convolutions = len(channels)
 
-    def layers_of(params, x):
-        t = x.reshape(-1, *image_shape, 1)
-        layers = []
-        for w, b in params[:num_convolutions]:
+    before = [(*image_shape, 1), *shapes[:num_convolutions]]
+    last = len(shapes) - 1
+
+    def layer(params, number, t):
+        if number == num_convolutions:
+            t = max_pool(t.reshape(-1, *before[number]), pool_size)
+        elif number < num_convolutions:
+            w, b = params[number]
+            t = t.reshape(-1, *before[number])
             t = activation_fn(convolve(t, w) + b[None, None, None])
+        else:
+            w, b = params[number - 1]  # The pooling has no parameters.
+            t = t @ w + b[None]
+            t = t if number == last else activation_fn(t)
+        return t.reshape(t.shape[0], -1)
+
+    def layers_of(params, t):
+        layers = []
+        for number in range(len(shapes)):
+            t = layer(params, number, t)
             layers.append(t)
-        t = max_pool(t, pool_size)
-        layers.append(t)
-        t = t.reshape(t.shape[0], -1)
-        for w, b in params[num_convolutions:-1]:
-            t = activation_fn(t @ w + b[None])
-            layers.append(t)
-        w, b = params[-1]
-        layers.append(t @ w + b[None])
-        return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
+        return tuple(layers)
 
     def activations(params, x, *, key=None, training=False):
         del key, training  # Neither noise nor dropout.
@@ -124,6 +131,7 @@ def convolutional(
             f"convolutional {'x'.join(map(str, image_shape))}, kernels {kernel_size}, "
             f"{', '.join(names)}, init glorot"
         ),
+        layer=full_precision(layer),
     )
 
 

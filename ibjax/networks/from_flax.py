@@ -7,7 +7,9 @@ by mistake.
 """
 
 import contextlib
+import functools
 import inspect
+import itertools
 import math
 import re
 import threading
@@ -16,13 +18,13 @@ from typing import Any, NamedTuple
 
 import flax.errors
 import jax
-import jax.extend.core
 import jax.numpy as jnp
 from flax import linen, nnx
 from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
 from ibjax.compilation import full_precision
+from ibjax.networks.dependencies import dependencies, kernel_places
 from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
 from ibjax.numerics import checks
 
@@ -48,11 +50,14 @@ class _Calls(NamedTuple):
     Attributes:
       init: ``init(key) -> params``.
       outputs: ``outputs(params, x, key, training) -> (returned, by_name)``.
+      replaced: ``replaced(params, x, name, value) -> returned``: what the module
+        returns with ``value`` for the output of the submodule ``name``.
       state: How state is kept apart from what is trained, None without any.
     """
 
     init: Callable
     outputs: Callable
+    replaced: Callable
     state: NetworkState | None
 
 
@@ -137,12 +142,15 @@ def from_flax(
         raise ValueError("module must have parameters to train, got one without any")
     found = jax.eval_shape(activities, shapes, example_input)
     _check_training(calls, shapes, example_input)
-    kernels = _kernel_places(activities, shapes, example_input)
+    kernels = kernel_places(activities, shapes, example_input)
     names = [f"layer {number}" for number in range(1, len(found) + 1)]
     if layers is not None:
         names = [*layers, "output"]
     chosen = "" if layers is None else f", layers {', '.join(layers)}"
     linear = ", linear output" if output == "linear" else ""
+    resume = None
+    if layers is not None:
+        resume = full_precision(_resume(calls, layers, shapes, example_input, found))
     state = calls.state
     if state is not None:
         state = state._replace(update=full_precision(state.update))
@@ -164,7 +172,44 @@ def from_flax(
         ),
         output=output,
         state=state,
+        resume=resume,
     )
+
+
+def _resume(calls: _Calls, layers, shapes, example_input, activities) -> Callable:
+    """The network from an activity of one of the named layers on."""
+
+    def replaced(params, x, number, t):
+        return _array(calls.replaced(params, x, layers[number], t), "output")
+
+    @functools.cache
+    def check(number):
+        program = jax.make_jaxpr(lambda *args: replaced(*args[:2], number, args[2]))(
+            shapes, example_input, activities[number]
+        )
+        params = [set() for _ in jax.tree.leaves(shapes)]
+        (needed,) = dependencies(program.jaxpr, [*params, {"x"}, {"t"}])
+        if "t" not in needed:
+            raise ValueError(
+                f"layer {layers[number]} cannot be replaced, because the output does "
+                "not depend on it; of what is sown, name the submodule that computes it"
+            )
+        if "x" in needed:
+            raise ValueError(
+                f"layer {layers[number]} cannot be replaced without the inputs, on "
+                "which the output depends around it too, as by a skip connection; name "
+                "a layer that all paths lead through"
+            )
+
+    def resume(params, number, t):
+        if number == len(layers):
+            return t
+        check(number)
+        # The output does not depend on the inputs: any of the right shape will do.
+        x = jnp.zeros((t.shape[0], *example_input.shape[1:]), example_input.dtype)
+        return replaced(params, x, number, t)
+
+    return resume
 
 
 def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
@@ -193,10 +238,23 @@ def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
             {path.removesuffix("/__call__"): values for path, values in found.items()}
         )
 
+    def replaced(params, x, name, value):
+        place, number = _path_and_call(name)
+        calls = itertools.count()
+
+        def intercept(next_call, args, kwargs, context):
+            is_call = context.method_name == "__call__"
+            if not is_call or "/".join(context.module.path) != place:
+                return next_call(*args, **kwargs)
+            return value if next(calls) == number else next_call(*args, **kwargs)
+
+        with linen.intercept_methods(intercept):
+            return module.apply(params, x, **_flags(signature, False))
+
     found = set(jax.eval_shape(init, jax.random.key(0)))
     _check_state(sorted(found - {"params"}), state, "collections")
     if not state:
-        return _Calls(init, outputs, None)
+        return _Calls(init, outputs, replaced, None)
 
     def split(params):
         kept = {name: params[name] for name in state}
@@ -213,7 +271,7 @@ def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
         return {name: changed[name] for name in state}
 
     merge = lambda trainable, kept: {**trainable, **kept}  # noqa: E731
-    return _Calls(init, outputs, NetworkState(split, merge, update))
+    return _Calls(init, outputs, replaced, NetworkState(split, merge, update))
 
 
 def _nnx_calls(make, state) -> _Calls:
@@ -264,8 +322,13 @@ def _nnx_calls(make, state) -> _Calls:
     def outputs(params, x, key, training):
         return call(built(params, key, training), x, training)
 
+    def replaced(params, x, name, value):
+        model = built(params, None, False)
+        with _recorded(model, (*_path_and_call(name), value)):
+            return model(x, **_flags(signature, False))
+
     if not state:
-        return _Calls(init, outputs, None)
+        return _Calls(init, outputs, replaced, None)
 
     def update(params, x, key):
         model = built(params, key, True)
@@ -275,6 +338,7 @@ def _nnx_calls(make, state) -> _Calls:
     return _Calls(
         init,
         outputs,
+        replaced,
         NetworkState(lambda params: params, lambda *params: params, update),
     )
 
@@ -288,14 +352,24 @@ def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:
     }
 
 
+def _path_and_call(name: str) -> tuple[str, int]:
+    """Path of a submodule and number of its call, from a layer's name."""
+    path, _, number = name.partition(":")
+    return path, int(number or 0)
+
+
 def _stream_names(model: nnx.Module) -> set[str]:
     """Names of the streams of random numbers of a module."""
     return {v.tag for _, v in nnx.to_flat_state(nnx.state(model, nnx.RngKey))}
 
 
 @contextlib.contextmanager
-def _recorded(model: nnx.Module) -> Iterator[dict[str, list[Any]]]:
+def _recorded(
+    model: nnx.Module, replacement: tuple[str, int, Any] | None = None
+) -> Iterator[dict[str, list[Any]]]:
     """Outputs of all calls of submodules, and what they sow, by path, in their order.
+
+    A ``replacement`` (path, number of the call, value) takes the place of one output.
 
     The classes' calls are wrapped for that time: outputs inside lists of submodules are
     lost by ``nnx.capture`` of flax 0.12.
@@ -316,7 +390,10 @@ def _recorded(model: nnx.Module) -> Iterator[dict[str, list[Any]]]:
                 result = call(self, *args, **kwargs)
             finally:
                 running.discard(id(self))
-            found.setdefault(paths[id(self)], []).append(result)
+            place = paths[id(self)]
+            found.setdefault(place, []).append(result)
+            if replacement and (place, len(found[place]) - 1) == replacement[:2]:
+                return replacement[2]
             return result
 
         return wrapped
@@ -420,54 +497,3 @@ def _array(value: Any, what: str) -> jax.Array:
 
 def _one_or_all(arrays: list[jax.Array]) -> Any:
     return arrays[0] if len(arrays) == 1 else tuple(arrays)
-
-
-def _kernel_places(
-    activities: Callable, params: Any, example_input: jax.Array
-) -> list[list[int]]:
-    """For every layer, the weight arrays that it is the first to depend on."""
-    paths, leaves = zip(*jax.tree.leaves_with_path(params), strict=True)
-    # A bias may have two axes too, as that of an attention's heads.
-    weights = {
-        place
-        for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
-        if leaf.ndim >= 2 and "bias" not in jax.tree_util.keystr(path[-2:])
-    }
-    # From the program: names do not tell which weights a layer depends on.
-    closed = jax.make_jaxpr(activities)(params, example_input)
-    inputs = [{place} for place in range(len(leaves))]
-    inputs += [set() for _ in closed.jaxpr.invars[len(leaves) :]]
-    taken: set[int] = set()
-    places = []
-    for needed in _dependencies(closed.jaxpr, inputs):
-        places.append(sorted((needed - taken) & weights))
-        taken |= needed
-    return places
-
-
-def _dependencies(program, inputs: list[set[int]]) -> list[set[int]]:
-    """Leaves that every output of a program depends on, given those of its inputs."""
-    known = dict(zip(program.invars, inputs, strict=True))
-    known |= {var: set() for var in program.constvars}
-
-    def of(var) -> set[int]:
-        return set() if isinstance(var, jax.extend.core.Literal) else known[var]
-
-    for equation in program.eqns:
-        needed = [of(var) for var in equation.invars]
-        inner = equation.params.get("jaxpr")
-        inner = getattr(inner, "jaxpr", inner)
-        if (
-            inner is not None
-            and len(inner.invars) == len(needed)
-            and (
-                len(inner.outvars) == len(equation.outvars)
-                and equation.primitive.name in ("jit", "pjit", "closed_call", "remat2")
-            )
-        ):
-            found = _dependencies(inner, needed)
-        else:
-            # Of loops and branches every output is taken to need every input.
-            found = [set().union(*needed)] * len(equation.outvars)
-        known |= dict(zip(equation.outvars, found, strict=True))
-    return [of(var) for var in program.outvars]

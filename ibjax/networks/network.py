@@ -74,6 +74,10 @@ class Network(NamedTuple):
         pre-activations ``s``, elementwise, before its noise. For a chain of dense
         layers with parameters ``(w, b)`` each, ``w`` of shape ``[units, inputs]``; None
         for any other network.
+      resume: ``resume(params, number, t)``: the output, without noise or dropout, for
+        activities ``t [num_samples, *shape]`` of layer ``number``; ValueError where the
+        output depends on the inputs around that layer too. None for a network that is
+        a chain, or cannot be cut.
     """
 
     init: Callable[[jax.Array], Params]
@@ -85,6 +89,7 @@ class Network(NamedTuple):
     layer: Callable[[Params, int, jax.Array], jax.Array] | None = None
     state: NetworkState | None = None
     activate: Callable[[int, jax.Array], jax.Array] | None = None
+    resume: Callable[[Params, int, jax.Array], jax.Array] | None = None
 
     @property
     def layer_names(self) -> tuple[str, ...]:

@@ -1,0 +1,199 @@
+"""What does the information bottleneck attribution of an image cost?
+
+A convolutional network that was not trained, on images of 32 x 32 pixels; the
+bottleneck is at its second convolution, 16 x 16 x 32 features. For every image ten
+steps of Adam, each on ten noisy copies, as the authors do. ibjax takes all images at
+once, or one after another; PyTorch takes one after another, as the authors' program
+does, with the same weights and statistics.
+
+Checked first: the information at the start, which has no noise in it, is the same for
+each image; that at the end, where the noise differs, is the same in the mean.
+
+    python benchmarks/attribution.py --images 64 --output attribution.json
+"""
+
+import argparse
+import time
+
+import harness
+import numpy as np
+
+NUM_COPIES, NUM_STEPS, BETA = 10, 10, 10.0
+# Kernels [3, 3, in, out] of convolutions of strides 1, 2 and 2, and the output.
+SHAPES = ((3, 3, 3, 16), (3, 3, 16, 32), (3, 3, 32, 64), (64, 10))
+STRIDES = (1, 2, 2)
+_ROUNDING = 1e-4
+_STANDARD_ERRORS = 4
+
+
+def make_weights() -> list[np.ndarray]:
+    """Returns He-normal weights."""
+    rng = np.random.default_rng(0)
+    return [
+        (rng.normal(size=s) * np.sqrt(2 / np.prod(s[:-1]))).astype(np.float32)
+        for s in SHAPES
+    ]
+
+
+def make_images(num: int) -> np.ndarray:
+    """Returns smooth random images, ``[num, 32, 32, 3]``."""
+    coarse = np.random.default_rng(1).normal(size=(num, 8, 8, 3))
+    return np.kron(coarse, np.ones((1, 4, 4, 1))).astype(np.float32)
+
+
+def _ibjax(args: argparse.Namespace, batch_size: int) -> dict:
+    import jax
+    import jax.numpy as jnp
+
+    from ibjax import attribution
+
+    def convolve(x, w, stride):
+        return jax.lax.conv_general_dilated(
+            x, w, (stride, stride), ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+
+    def front(params, x):
+        x = jax.nn.relu(convolve(x, params[0], STRIDES[0]))
+        return jax.nn.relu(convolve(x, params[1], STRIDES[1]))
+
+    def back(params, r):
+        r = jax.nn.relu(convolve(r, params[2], STRIDES[2]))
+        return jnp.mean(r, axis=(1, 2)) @ params[3]
+
+    params = [jnp.asarray(w) for w in make_weights()]
+    x = jnp.asarray(make_images(args.images))
+    statistics = attribution.feature_statistics(front, params, x)
+    targets = jnp.argmax(jax.jit(lambda x: back(params, front(params, x)))(x), axis=1)
+
+    def call():
+        return attribution.per_sample(
+            jax.random.key(0), front, back, params, x, targets, statistics,
+            beta=BETA, num_steps=NUM_STEPS, num_copies=NUM_COPIES,
+            batch_size=batch_size,
+        )  # fmt: skip
+
+    timing = harness.time_calls(call, repeats=args.repeats)
+    information = np.asarray(call().information)
+    return _result(args, timing, information, harness.device())
+
+
+def _torch(args: argparse.Namespace) -> dict:
+    torch = harness.require("torch")
+    functional = torch.nn.functional
+    weights = [torch.tensor(w) for w in make_weights()]
+    kernels = [w.permute(3, 2, 0, 1) for w in weights[:3]]
+
+    def front(x):
+        x = functional.conv2d(x, kernels[0], stride=STRIDES[0], padding=1).relu()
+        return functional.conv2d(x, kernels[1], stride=STRIDES[1], padding=1).relu()
+
+    def back(r):
+        r = functional.conv2d(r, kernels[2], stride=STRIDES[2], padding=1).relu()
+        return r.mean(dim=(2, 3)) @ weights[3]
+
+    x = torch.tensor(make_images(args.images)).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        r = front(x)
+        mean, std = r.mean(dim=0), r.std(dim=0).clamp(min=0.01)
+        active = ((r != 0).float().mean(dim=0) > 0.01).float()
+        targets = back(r).argmax(dim=1)
+    line = torch.exp(-0.5 * torch.arange(-2.0, 3.0) ** 2)
+    blur = torch.outer(line, line) / line.sum() ** 2
+    blur = blur.expand(r.shape[1], 1, 5, 5)
+
+    def passed(r, alpha):
+        padded = functional.pad(torch.sigmoid(alpha), (2, 2, 2, 2), mode="reflect")
+        lam = functional.conv2d(padded, blur, groups=r.shape[1]).clamp(max=1 - 1e-6)
+        normal = (r - mean) / std
+        capacity = lam**2 * normal**2 + (1 - lam) ** 2 - 1 - 2 * torch.log(1 - lam)
+        return lam, 0.5 * capacity * active
+
+    def explain(r, target):
+        alpha = torch.full_like(r, 5.0).requires_grad_()
+        optimizer = torch.optim.Adam([alpha], lr=1.0)
+        label = target.repeat(NUM_COPIES)
+        history = []
+        for _ in range(NUM_STEPS):
+            optimizer.zero_grad()
+            lam, capacity = passed(r, alpha)
+            noise = mean + std * torch.randn(NUM_COPIES, *r.shape[1:])
+            # Inactive features are at their mean.
+            z = torch.where(active > 0, lam * r + (1 - lam) * noise, mean)
+            loss = functional.cross_entropy(back(z), label)
+            (loss + BETA * capacity.mean()).backward()
+            optimizer.step()
+            history.append(capacity.sum().item())
+        with torch.no_grad():
+            history.append(passed(r, alpha)[1].sum().item())
+        return history
+
+    def call():
+        with torch.no_grad():
+            features = front(x)
+        return [explain(features[n : n + 1], targets[n : n + 1]) for n in range(len(x))]
+
+    torch.manual_seed(0)
+    timing = harness.time_calls(call, repeats=args.repeats)
+    where = {"platform": "cpu", "device_kind": f"{torch.get_num_threads()} threads"}
+    return _result(args, timing, np.asarray(call()), where)
+
+
+def _result(args, timing, information, device) -> dict:
+    return {
+        "milliseconds_per_image": 1e3 * timing.minimum / args.images,
+        "median": 1e3 * timing.median / args.images,
+        "first_call_seconds": timing.warm_up,
+        "start": information[:, 0].tolist(),
+        "end": information[:, -1].tolist(),
+        "device": device,
+    }
+
+
+CASES = {
+    "ibjax, all images at once": lambda args: _ibjax(args, args.images),
+    "ibjax, one after another": lambda args: _ibjax(args, 1),
+    "PyTorch, one after another": _torch,
+}
+
+
+def check(results: dict[str, dict]) -> None:
+    """Refuses results that differ from the first by more than rounding and noise."""
+    first, *others = results.values()
+    for other in others:
+        start = np.abs(np.divide(other["start"], first["start"]) - 1).max()
+        ratio = np.log(np.divide(other["end"], first["end"]))
+        error = ratio.std(ddof=1) / np.sqrt(len(ratio))
+        if start > _ROUNDING or abs(ratio.mean()) > _STANDARD_ERRORS * error + 1e-6:
+            raise SystemExit(
+                f"information differs: by {start:.1e} at the start, and by "
+                f"{ratio.mean():.3f} +- {error:.3f} of its logarithm at the end"
+            )
+
+
+def main() -> None:
+    """Runs the cases and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    harness.add_arguments(parser, list(CASES), repeats=5)
+    parser.add_argument("--images", type=int, default=64)
+    args = parser.parse_args()
+    started = time.time()
+    results = harness.run_cases(args, CASES)
+    check(results)
+    rows = [
+        [
+            name,
+            r["milliseconds_per_image"],
+            r["median"],
+            r["first_call_seconds"],
+            float(np.mean(r["end"]) / np.log(2)),
+        ]
+        for name, r in results.items()
+    ]
+    header = ["", "ms an image, min", "median", "first call, s", "bits, mean"]
+    print(harness.markdown_table(header, rows))
+    harness.write_json(args.output, results=results, seconds=time.time() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""A network cut in two at a layer, and its output, as pure functions.
+
+Attribution methods take plain functions, so that any model can be explained: a *model*
+is ``model(params, x) -> [num, num_classes]``, logits as a rule; a *front* and a *back*
+are ``front(params, x) -> r`` and ``back(params, r) -> [num, num_classes]``. Here they
+are made of an ibjax network. Those of one network and layer are equal to each other, so
+that what is compiled for one serves the next.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+
+import jax
+
+from ibjax.compilation import full_precision
+from ibjax.networks.network import Network, Params
+from ibjax.numerics import checks
+
+__all__ = ["joined", "layer_number", "layers_of", "output", "split"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of a network; equal to others of the same functions at the same layer."""
+
+    network: Network
+    number: int
+
+    def _identity(self):
+        # Not the whole network: a standard deviation of noise may be traced.
+        return type(self), self.network.activations, self.number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Part) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+
+class _Front(_Part):
+    def __call__(self, params: Params, x: jax.Array) -> jax.Array:
+        r = self.network.activations(params, x)[self.number]
+        return r.reshape(r.shape[0], *self.network.layers[self.number].shape)
+
+
+class _Back(_Part):
+    @full_precision
+    def __call__(self, params: Params, r: jax.Array) -> jax.Array:
+        network = self.network
+        if network.layer is None:
+            return network.resume(params, self.number, r)
+        t = r.reshape(r.shape[0], -1)
+        for number in range(self.number + 1, len(network.layers)):
+            t = network.layer(params, number, t)
+        return t
+
+
+def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
+    """The network up to a layer, and from there on.
+
+    ``back(params, front(params, x))`` is the network's output. Neither has noise or
+    dropout. The layer must be a bottleneck, through which all that the output knows of
+    the inputs passes: one beside a skip connection is refused. Of a flax module it is
+    what the submodule returns, before an activation function that is no submodule.
+
+    Args:
+      network: A chain of layers, as ``networks.mlp`` makes, or one of
+        ``networks.from_flax(..., layers=)``.
+      layer: Name of the layer, with or without the number of its units, or its number
+        from 0, which tells apart two of one name.
+
+    Returns:
+      ``front(params, x)``, activities ``[num, *shape]`` in the layer's own shape, and
+      ``back(params, r)``, outputs ``[num, num_classes]``.
+
+    Raises:
+      ValueError: If there is no such layer, or several; if the network cannot be cut;
+        or if its output depends on the inputs around the layer as well.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = networks.mlp([6, 4, 3])
+      >>> front, back = split(network, "tanh 4")
+      >>> params = network.init(jax.random.key(0))
+      >>> r = front(params, jax.numpy.ones((8, 6)))
+      >>> r.shape, back(params, r).shape
+      ((8, 4), (8, 3))
+    """
+    number = layer_number(network, layer)
+    front, back = _Front(network, number), _Back(network, number)
+    if network.layer is None:
+        if network.resume is None:
+            raise ValueError(
+                "network must be a chain of layers or name its flax module's "
+                f"submodules, from_flax(..., layers=), got {network.description}"
+            )
+        # A network that the layer is no bottleneck of says so while it is traced.
+        params = jax.eval_shape(network.init, jax.random.key(0))
+        r = jax.ShapeDtypeStruct((1, *network.layers[number].shape), "float32")
+        jax.eval_shape(back, params, r)
+    return front, back
+
+
+def output(network: Network) -> _Front:
+    """The network as a model, ``model(params, x) -> [num, num_classes]``: its logits.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = networks.mlp([6, 4, 3])
+      >>> params = network.init(jax.random.key(0))
+      >>> output(network)(params, jax.numpy.ones((8, 6))).shape
+      (8, 3)
+    """
+    return _Front(network, len(network.layers) - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    fronts: tuple[_Front, ...]
+
+    def __call__(self, params: Params, x: jax.Array) -> tuple[jax.Array, ...]:
+        return tuple(front(params, x) for front in self.fronts)
+
+
+def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
+    """Several layers, ``read(params, x) -> (r_1, r_2, ...)``, in their own shapes.
+
+    Example:
+      >>> from ibjax import networks
+      >>> network = networks.mlp([6, 4, 3])
+      >>> params = network.init(jax.random.key(0))
+      >>> read = layers_of(network, ["tanh 4", "softmax 3"])
+      >>> [r.shape for r in read(params, jax.numpy.ones((8, 6)))]
+      [(8, 4), (8, 3)]
+    """
+    return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Joined:
+    front: Callable
+    back: Callable
+
+    def __call__(self, params: Params, x: jax.Array) -> jax.Array:
+        return self.back(params, self.front(params, x))
+
+
+def joined(front: Callable, back: Callable) -> _Joined:
+    """Front and back as one model, ``model(params, x) -> [num, num_classes]``."""
+    return _Joined(front, back)
+
+
+def layer_number(network: Network, layer: str | int) -> int:
+    """Number of a layer from 0, from its name or number."""
+    num_layers = len(network.layers)
+    if not isinstance(layer, str):
+        return checks.in_range(
+            "layer", checks.whole("layer", layer), f"[0,{num_layers})"
+        )
+    names = network.layer_names
+    found = [n for n, name in enumerate(names) if name == layer]
+    if not found:
+        bare = [re.sub(r" \(\d+\)$", "", name) for name in names]
+        found = [n for n, name in enumerate(bare) if name == layer]
+    if not found:
+        raise ValueError(
+            f"layer must be one of the network's, {', '.join(names)}; got {layer!r}"
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f"layer must name one layer, got {layer!r}, which the layers of the "
+            f"numbers {', '.join(map(str, found))} share; give the number"
+        )
+    return found[0]

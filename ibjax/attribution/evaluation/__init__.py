@@ -1,0 +1,26 @@
+"""Evaluation: whether attributions say what a network uses."""
+
+from ibjax.attribution.evaluation.faithfulness import (
+    SensitivityN,
+    infidelity,
+    sensitivity_n,
+)
+from ibjax.attribution.evaluation.localization import bounding_box_ratio
+from ibjax.attribution.evaluation.sanity import (
+    Randomization,
+    randomization,
+    rank_correlation,
+)
+from ibjax.attribution.evaluation.tile_curves import Degradation, degradation
+
+__all__ = [
+    "Degradation",
+    "Randomization",
+    "SensitivityN",
+    "bounding_box_ratio",
+    "degradation",
+    "infidelity",
+    "randomization",
+    "rank_correlation",
+    "sensitivity_n",
+]

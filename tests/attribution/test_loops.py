@@ -1,0 +1,53 @@
+"""Batches and steps in Python are those of a compiled loop."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax.attribution import loops
+
+ROWS = np.arange(14.0, dtype=np.float32).reshape(7, 2)
+
+
+def _function(x, keys):
+    draws = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(keys)
+    return {"sum": jnp.sum(x, axis=1), "draws": x + draws}
+
+
+@pytest.mark.parametrize("batch_size", [3, None])
+def test_any_batch_size_gives_the_same(batch_size):
+    keys = loops.keys_of_inputs(jax.random.key(0), 7)
+    whole = jax.jit(_function)(ROWS, keys)
+    sizes = []
+
+    def recorded(x, keys):
+        sizes.append(x.shape[0])
+        return jax.jit(_function)(x, keys)
+
+    for wrap in (lambda f: f, jax.jit):
+        found = wrap(lambda *args: loops.in_batches(recorded, batch_size, *args))(
+            ROWS, keys
+        )
+        jax.tree.map(np.testing.assert_array_equal, found, whole)
+    assert set(sizes) == {min(batch_size or 7, 7)}
+
+
+def test_steps_are_those_of_a_scan():
+    def step(state, number):
+        return state + number, (state, number)
+
+    for wrap in (lambda f: f, jax.jit):
+        state, (before, numbers) = wrap(lambda s: loops.repeat(step, s, 4))(1.0)
+        assert state == 7
+        np.testing.assert_array_equal(before, [1, 1, 2, 4])
+        np.testing.assert_array_equal(numbers, range(4))
+
+
+def test_a_model_must_return_outputs_of_classes():
+    with pytest.raises(
+        ValueError, match=r"outputs \[num, num_classes\] .*, got \(1,\)"
+    ):
+        loops.check_model(lambda params, x: x[:, 0], None, ROWS, 0)
+    with pytest.raises(TypeError, match="x must be floating"):
+        loops.check_model(lambda params, x: x, None, ROWS.astype(int), 0)
