@@ -26,6 +26,7 @@ def _run(section: str) -> dict:
     "title",
     [
         "The optimal curve",
+        "Representations through a bottleneck",
         "Which parts of an input are used",
         "Estimating information from samples",
     ],
