@@ -15,6 +15,7 @@ from ibjax.experiments import (
     stochastic_convolutional,
     szt,
     training_size,
+    two_points,
     vib,
 )
 
@@ -38,6 +39,7 @@ EXPERIMENTS = {
         bifurcations.EXPERIMENT,
         compression.EXPERIMENT,
         vib.EXPERIMENT,
+        two_points.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
