@@ -16,6 +16,7 @@ from ibjax.experiments import (
     szt,
     training_size,
     two_points,
+    vae,
     vib,
 )
 
@@ -40,6 +41,7 @@ EXPERIMENTS = {
         compression.EXPERIMENT,
         vib.EXPERIMENT,
         two_points.EXPERIMENT,
+        vae.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

@@ -9,7 +9,7 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import mean_estimate
 
-__all__ = ["INFO_LAM", "settings_of", "two_points_claims"]
+__all__ = ["INFO_LAM", "NUMBERS", "nearest", "settings_of", "two_points_claims"]
 
 INFO_LAM = 100.0
 """Weight that stands for InfoVAE, or the nearest one there is."""
@@ -23,6 +23,7 @@ NUMBERS = (
     "exact_rate",
     "exact_distortion",
 )
+"""Quantities that claims are about."""
 
 
 def settings_of(dataset: xr.Dataset) -> dict[float, dict[float, xr.Dataset]]:

@@ -90,7 +90,7 @@ def _numbers(settings: dict[float, dict[float, xr.Dataset]]) -> Figure:
     """How far q(z) is from N(0, 1), and what that costs, against lam."""
     panels = (
         ("code_divergence", "KL of q(z)\nfrom N(0, 1) (nats)", "log"),
-        ("posterior_gap", "KL of q(z|x)\nfrom p(z|x) (nats)", "log"),
+        ("posterior_gap", "KL of q(z|x)\nfrom p(z|x) (nats)", "linear"),
         ("sample_distance", "samples from recon-\nstructions (variation)", "linear"),
         ("exact_distortion", "distortion (nats)", "linear"),
     )

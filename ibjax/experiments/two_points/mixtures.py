@@ -14,6 +14,8 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jax.scipy.stats import norm
 
+from ibjax.compilation import exact_jit
+
 __all__ = [
     "code_discrepancy",
     "code_divergence",
@@ -65,6 +67,7 @@ def log_code_density(z: jax.Array, mean: jax.Array, std: jax.Array) -> jax.Array
     return logsumexp(each, axis=0) - jnp.log(float(len(mean)))
 
 
+@exact_jit
 def code_divergence(mean: jax.Array, std: jax.Array) -> jax.Array:
     """KL divergence of the mixture from N(0, 1), in nats.
 
@@ -80,6 +83,7 @@ def code_divergence(mean: jax.Array, std: jax.Array) -> jax.Array:
     return jnp.mean(expected(log_ratio, mean, std))
 
 
+@exact_jit
 def code_discrepancy(
     mean: jax.Array, std: jax.Array, bandwidth: float | jax.Array
 ) -> jax.Array:
