@@ -151,6 +151,16 @@ def test_numbers_are_those_of_draws():
         found["posterior_gap"], found["log_evidence"] - bound, atol=1e-5
     )
     assert found["posterior_gap"] > 0
+    # I(X;Z) of the code, which is the fourth layer, by draws.
+    posterior = model.encode(params, jnp.array(POINTS)[:, None])
+    many = rep.Posterior(*(jnp.resize(array, (2000, 1)) for array in posterior))
+    by_draws = rep.code_information(
+        jax.random.key(2), many, jnp.zeros(2000, int), num_classes=1
+    )
+    information = found["exact"].i_xt
+    assert np.isfinite(information).sum() == 1
+    error = abs(np.nansum(information) - by_draws.i_xz)
+    assert error < 4 * by_draws.i_xz_error
 
 
 @pytest.mark.slow

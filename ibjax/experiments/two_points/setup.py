@@ -21,6 +21,7 @@ from ibjax.experiments.two_points.mixtures import (
 )
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
+from ibjax.probes.representations import layer_of_code
 from ibjax.sweeps.grid import Cell
 from ibjax.training.config import TrainConfig
 
@@ -227,9 +228,13 @@ def _numbers(model: rep.Variational, bandwidth: float) -> probes.Probe:
         each = expected(lambda z: exact.log_likelihood(points, z), mean, std)
         rates = rep.gaussian_kl(mean[:, None], std[:, None])
         evidence = exact.log_evidence(points)
+        divergence = code_divergence(mean, std)
+        # What the rate is more than the information; and the input is its own label.
+        information = jnp.mean(rates) - divergence
         return {
+            "exact": layer_of_code(model, information, information),
             "density_at_zero": hole,
-            "code_divergence": code_divergence(mean, std),
+            "code_divergence": divergence,
             "code_discrepancy": code_discrepancy(mean, std, bandwidth),
             "exact_rate": jnp.mean(rates),
             "exact_distortion": -jnp.mean(each),
@@ -248,6 +253,7 @@ def _numbers(model: rep.Variational, bandwidth: float) -> probes.Probe:
     }
     return probes.Probe(
         measure,
+        {"exact": "the code as a mixture of two Gaussians, exactly"},
         variables={k: probes.Variable(*v) for k, v in variables.items()},
         parameters={"two_points": bandwidth},
     )

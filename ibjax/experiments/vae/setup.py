@@ -17,6 +17,7 @@ from ibjax.datasets.sprites import FACTORS, Sprites, sprites
 from ibjax.experiments.choices import Optimizer, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
+from ibjax.probes.representations import layer_of_code
 from ibjax.sweeps.grid import Cell
 from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import Objective, objective
@@ -113,7 +114,12 @@ class SpritesSetup(Setup):
             train_fraction=1.0,
             shuffle_seed=context.random_seed,
         )
-        measured = probes.objective_terms, _scores(model, data), _traversal(model, data)
+        measured = (
+            probes.objective_terms,
+            _rate(model),
+            _scores(model, data),
+            _traversal(model, data),
+        )
         cells = []
         for chosen, place in self.combinations():
             fixed = {k: v for k, v in chosen.items() if k not in self.varied}
@@ -283,6 +289,18 @@ def priced(model: rep.Variational, *, beta: float, discrepancy: float) -> Object
         targets=("nothing",),
         output="linear",
         intervals={"beta": "[0, inf)"},
+    )
+
+
+def _rate(model: rep.Variational) -> probes.Probe:
+    """The rate as a bound on what the code tells of the input, its own label."""
+
+    def measure(snapshot):
+        rate = snapshot.objective_terms["rate"]
+        return {"variational": layer_of_code(model, rate, rate)}
+
+    return probes.Probe(
+        measure, {"variational": "rate of the code, a bound"}, name="rate_of_code"
     )
 
 
