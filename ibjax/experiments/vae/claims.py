@@ -46,7 +46,7 @@ def settings_of(datasets: Mapping[str, xr.Dataset]) -> dict[str, list[Setting]]:
     """Networks by the way they were trained, numbers increasing.
 
     Args:
-      datasets: The datasets ``vae`` and ``vae_capacity`` of the experiment.
+      datasets: The datasets ``vae`` and ``vae-capacity`` of the experiment.
 
     Returns:
       For every way of :data:`METHODS` that there is its settings.
@@ -91,7 +91,7 @@ def vae_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     7. (Ours.) Gaps of codes that are drawn are below those of their means, at beta 1.
 
     Args:
-      datasets: The datasets ``vae`` and ``vae_capacity`` of the experiment.
+      datasets: The datasets ``vae`` and ``vae-capacity`` of the experiment.
 
     Returns:
       The claims.
