@@ -5,6 +5,7 @@ from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
+from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Batch, Task, make_task
 
@@ -12,6 +13,7 @@ __all__ = [
     "Batch",
     "ImagePairs",
     "KnownInformation",
+    "Sprites",
     "Task",
     "digits",
     "download_mnist",
@@ -20,6 +22,8 @@ __all__ = [
     "make_task",
     "mnist",
     "standard_tasks",
+    "sprite_images",
+    "sprites",
     "szt",
     "teacher_student",
 ]

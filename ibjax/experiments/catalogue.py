@@ -15,6 +15,8 @@ from ibjax.experiments import (
     stochastic_convolutional,
     szt,
     training_size,
+    two_points,
+    vae,
     vib,
 )
 
@@ -38,6 +40,8 @@ EXPERIMENTS = {
         bifurcations.EXPERIMENT,
         compression.EXPERIMENT,
         vib.EXPERIMENT,
+        two_points.EXPERIMENT,
+        vae.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

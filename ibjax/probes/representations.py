@@ -13,7 +13,7 @@ from ibjax.representations.objectives import rate_distortion
 from ibjax.representations.variational import Variational, predict
 from ibjax.training.trainable import Variable
 
-__all__ = ["code_bounds", "code_mixture"]
+__all__ = ["code_bounds", "code_mixture", "layer_of_code"]
 
 # One key for each: what one draws tells nothing of what another draws.
 _BOUNDS, _MIXTURE = 100, 101
@@ -69,7 +69,7 @@ def code_bounds(
             )
             found |= {f"{split}_{name}": value for name, value in values.items()}
         h_y = _entropy_of_rows(snapshot, num_train, min(num_test, most_rows))
-        found["variational"] = _of_code(
+        found["variational"] = layer_of_code(
             model, found["test_rate"], h_y - found["test_distortion"]
         )
         return found
@@ -130,7 +130,7 @@ def code_mixture(
             num_classes=task.num_classes,
         )
         return {
-            "mixture": _of_code(model, found.i_xz, found.i_zy),
+            "mixture": layer_of_code(model, found.i_xz, found.i_zy),
             "mixture_i_xt_error": found.i_xz_error,
             "mixture_i_ty_error": found.i_zy_error,
         }
@@ -190,8 +190,27 @@ def _entropy_of_rows(snapshot: Snapshot, start: int, size: int) -> jax.Array:
     return -jnp.sum(jax.scipy.special.xlogy(p, p))
 
 
-def _of_code(model: Variational, i_xt, i_ty) -> LayerInformation:
-    """Information of the code, NaN for all other layers."""
+def layer_of_code(
+    model: Variational, i_xt: jax.Array, i_ty: jax.Array
+) -> LayerInformation:
+    """Information of the code, NaN for all other layers.
+
+    Args:
+      model: The network.
+      i_xt: I(X;Z) in nats, shape ``[]``.
+      i_ty: I(Z;Y) in nats, shape ``[]``.
+
+    Returns:
+      Both, ``[num_layers]`` each.
+
+    Example:
+      >>> from ibjax import networks
+      >>> from ibjax.representations import variational
+      >>> encoder = networks.mlp([12, 4], output="linear")
+      >>> model = variational(encoder, networks.mlp([2, 2]), dim=2)
+      >>> print(layer_of_code(model, jnp.float32(2), jnp.float32(1)).i_xt)
+      [nan  2. nan]
+    """
     names = model.network.layer_names
     is_code = jnp.array([name == f"code {model.dim}" for name in names])
     return LayerInformation(

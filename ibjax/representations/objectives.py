@@ -11,6 +11,7 @@ terms)`` for :func:`ibjax.sweep` and :func:`ibjax.training.train`, whose numbers
 varied there.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from ibjax.datasets.task import Batch
 from ibjax.estimators import kde
 from ibjax.numerics import checks
 from ibjax.representations.discrepancy import mmd
+from ibjax.representations.gaussians import gaussian_log_density
 from ibjax.representations.variational import (
     Posterior,
     Variational,
@@ -45,9 +47,11 @@ __all__ = [
     "vib",
 ]
 
-LIKELIHOODS = ("categorical", "bernoulli", "gaussian")
-"""What the decoder's output is of: logits of classes, logits of pixels in [0, 1], or
-means of real numbers with variance one."""
+LIKELIHOODS = ("categorical", "bernoulli", "gaussian", "heteroscedastic")
+"""What the decoder's output is of: logits of classes, logits of pixels in [0, 1], means
+of real numbers with variance one, or their means and then the logarithms of their
+deviations. The likelihood of the last one has no bound: where the code tells inputs
+apart, deviations shrink as long as the decoder lets them."""
 
 
 class RateDistortion(NamedTuple):
@@ -307,7 +311,12 @@ def capacity_vae(
 
 
 def info_vae(
-    model: Variational, *, bandwidth: float, likelihood: str = "bernoulli"
+    model: Variational,
+    *,
+    bandwidth: float,
+    alpha: float = 0.0,
+    lam: float = 1.0,
+    likelihood: str = "bernoulli",
 ) -> Objective:
     r"""InfoVAE: distortion + (1 - alpha) rate + (alpha + lam - 1) MMD.
 
@@ -320,23 +329,28 @@ def info_vae(
       bandwidth: Bandwidth of the Gaussian kernel, in units of the code. In d dimensions
         the squared distance of two draws of N(0, I) is 2 d; far above that the kernel
         is flat, and tells little apart.
+      alpha: Share of the rate that is not paid where a sweep does not vary ``alpha``.
+      lam: Weight of the code's own distribution where a sweep does not vary ``lam``.
       likelihood: One of :data:`LIKELIHOODS`.
 
     Returns:
-      An objective of ``alpha``, 0 unless varied, and ``lam``, 1 unless varied, with
-      terms ``distortion``, ``rate`` and ``discrepancy``.
+      An objective of ``alpha`` and ``lam`` with terms ``distortion``, ``rate`` and
+      ``discrepancy``.
 
     Raises:
-      ValueError: If the bandwidth is not positive or the likelihood unknown.
+      ValueError: If the bandwidth is not positive, a number out of range or the
+        likelihood unknown.
 
     References:
       Zhao, Song and Ermon, `InfoVAE: balancing learning and inference in variational
       autoencoders`, AAAI 2019, eq. 6.
     """
     checks.positive("bandwidth", bandwidth)
+    checks.at_least("alpha", alpha, -math.inf)
+    checks.not_negative("lam", lam)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
-    def loss(params, batch, key, *, alpha=0.0, lam=1.0):
+    def loss(params, batch, key, *, alpha=alpha, lam=lam):
         found = _training(model, likelihood, params, batch, key)
         # A stream beside the three of the codes.
         key_prior = jax.random.fold_in(key, 3)
@@ -353,7 +367,7 @@ def info_vae(
     return _objective(
         loss,
         "info_vae",
-        f"bandwidth {bandwidth:g}",
+        f"bandwidth {bandwidth:g}, alpha {alpha:g}, lam {lam:g}",
         likelihood=likelihood,
         weighs=False,
         numbers=("lam",),
@@ -368,9 +382,15 @@ def _training(model, likelihood, params, batch, key) -> RateDistortion:
 
 def _reconstruction(likelihood, output, target):
     """Negative log-likelihood of every input, summed over its numbers."""
+    size = target.shape[1]
     if likelihood == "gaussian":
-        constant = 0.5 * jnp.log(2 * jnp.pi) * target.shape[1]
+        constant = 0.5 * jnp.log(2 * jnp.pi) * size
         return 0.5 * jnp.sum((output - target) ** 2, axis=1) + constant
+    if likelihood == "heteroscedastic":
+        width = "for means and log deviations"
+        checks.shape("the decoder's output", output, (len(target), 2 * size), why=width)
+        scale = jnp.exp(output[:, size:])
+        return -gaussian_log_density(target, output[:, :size], scale)
     return jnp.sum(optax.sigmoid_binary_cross_entropy(output, target), axis=1)
 
 

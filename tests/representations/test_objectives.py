@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import stats
 
 from ibjax import TrainConfig, bottleneck, datasets, networks, probes, sweep
 from ibjax import representations as r
@@ -278,3 +279,26 @@ def test_what_cannot_be_trained_is_refused(
             snapshots=[1],
             probes=[probes.objective_terms],
         )
+
+
+def test_deviations_of_the_decoder_are_part_of_its_likelihood():
+    decoder = networks.mlp([2, 6], output="linear")
+    model = r.variational(ENCODER, decoder, dim=2)
+    params = model.network.init(KEY)
+    options = {"model": model, "likelihood": "heteroscedastic"}
+    found = r.rate_distortion(KEY, params, PIXELS, **options)
+    output = np.asarray(model.decode(params, found.z), np.float64)
+    each = stats.norm.logpdf(X, output[:, :3], np.exp(output[:, 3:]))
+    np.testing.assert_allclose(found.distortion, -each.sum(1).mean(), rtol=1e-5)
+    params = AUTOENCODER.network.init(KEY)
+    with pytest.raises(ValueError, match=r"output must have shape \[50, 6\] for means"):
+        r.rate_distortion(KEY, params, PIXELS, **options | {"model": AUTOENCODER})
+
+
+def test_infovaes_numbers_are_those_given():
+    given = r.info_vae(AUTOENCODER, bandwidth=1.0, alpha=0.5, lam=3.0)
+    varied = r.info_vae(AUTOENCODER, bandwidth=1.0)
+    expected = _terms(varied, AUTOENCODER, PIXELS, alpha=0.5, lam=3.0)
+    assert _terms(given, AUTOENCODER, PIXELS) == expected
+    with pytest.raises(ValueError, match="lam must be one number from 0 on"):
+        r.info_vae(AUTOENCODER, bandwidth=1.0, lam=-1.0)
