@@ -2,8 +2,11 @@
 
 A network through a Gaussian code (:func:`variational`) is a network like any other,
 trained on an objective that weighs what the code fails to tell against what it costs.
+How well such a network, or any other, stands attacks is measured on the mean of its
+draws (:func:`robust_accuracy`), and the attack beside it (:func:`check_attack`).
 """
 
+from ibjax.representations.attacks import attack_gradient, fgsm, pgd
 from ibjax.representations.discrepancy import gaussian_mmd, median_bandwidth, mmd
 from ibjax.representations.gaussians import (
     gaussian_kl,
@@ -11,6 +14,7 @@ from ibjax.representations.gaussians import (
     relative_gaussian_kl,
 )
 from ibjax.representations.information import CodeInformation, code_information
+from ibjax.representations.minimal_attacks import MinimalPerturbation, minimal_l2
 from ibjax.representations.objectives import (
     LIKELIHOODS,
     RateDistortion,
@@ -21,12 +25,25 @@ from ibjax.representations.objectives import (
     rate_distortion,
     vib,
 )
+from ibjax.representations.perturbations import ATTACK_LOSSES, NORMS, Attack
+from ibjax.representations.predictors import (
+    LogProbabilities,
+    Predictor,
+    averaged_log_probabilities,
+)
 from ibjax.representations.priors import (
     Prior,
     class_prior,
     gaussian_prior,
     mixture_prior,
     standard_prior,
+)
+from ibjax.representations.robustness import (
+    AttackCheck,
+    AttackChecks,
+    RobustAccuracy,
+    check_attack,
+    robust_accuracy,
 )
 from ibjax.representations.variational import (
     COVARIANCES,
@@ -39,31 +56,47 @@ from ibjax.representations.variational import (
 )
 
 __all__ = [
+    "ATTACK_LOSSES",
+    "Attack",
+    "AttackCheck",
+    "AttackChecks",
     "COVARIANCES",
     "CodeInformation",
     "LIKELIHOODS",
+    "LogProbabilities",
+    "MinimalPerturbation",
+    "NORMS",
     "Posterior",
+    "Predictor",
     "Prior",
     "RateDistortion",
+    "RobustAccuracy",
     "Variational",
     "VariationalParams",
+    "attack_gradient",
+    "averaged_log_probabilities",
     "capacity_vae",
     "ceb",
+    "check_attack",
     "class_prior",
     "code_information",
     "encoder_width",
+    "fgsm",
     "gaussian_kl",
     "gaussian_log_density",
     "gaussian_mmd",
     "gaussian_prior",
     "info_vae",
     "median_bandwidth",
+    "minimal_l2",
     "mixture_prior",
     "mmd",
     "nonlinear_ib",
+    "pgd",
     "predict",
     "rate_distortion",
     "relative_gaussian_kl",
+    "robust_accuracy",
     "standard_prior",
     "variational",
     "vib",
