@@ -15,6 +15,12 @@ from ibjax.representations.gaussians import (
 )
 from ibjax.representations.information import CodeInformation, code_information
 from ibjax.representations.minimal_attacks import MinimalPerturbation, minimal_l2
+from ibjax.representations.nuisance import (
+    NuisanceInequality,
+    NuisanceInformation,
+    nuisance_inequality,
+    nuisance_information,
+)
 from ibjax.representations.objectives import (
     LIKELIHOODS,
     RateDistortion,
@@ -66,6 +72,8 @@ __all__ = [
     "LogProbabilities",
     "MinimalPerturbation",
     "NORMS",
+    "NuisanceInequality",
+    "NuisanceInformation",
     "Posterior",
     "Predictor",
     "Prior",
@@ -92,6 +100,8 @@ __all__ = [
     "mixture_prior",
     "mmd",
     "nonlinear_ib",
+    "nuisance_inequality",
+    "nuisance_information",
     "pgd",
     "predict",
     "rate_distortion",
