@@ -12,6 +12,7 @@ from ibjax.experiments import (
     loss_dynamics,
     mnist,
     noisy,
+    robustness,
     stochastic_convolutional,
     szt,
     training_size,
@@ -38,6 +39,7 @@ EXPERIMENTS = {
         bifurcations.EXPERIMENT,
         compression.EXPERIMENT,
         vib.EXPERIMENT,
+        robustness.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
