@@ -9,8 +9,7 @@ import numpy as np
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
-from ibjax.representations.attacks import checked
-from ibjax.representations.perturbations import Attack, shares
+from ibjax.representations.perturbations import Attack
 from ibjax.representations.predictors import Predictor
 from ibjax.representations.robustness import (
     AttackChecks,
@@ -22,7 +21,7 @@ from ibjax.training.trainable import Variable
 __all__ = ["accuracy_under_attack", "attack_checks"]
 
 # One key for each: what one draws tells nothing of what another draws.
-_CLEAN, _CURVE, _CHECKS = 110, 111, 112
+_CURVE, _CHECKS = 110, 111
 
 
 def accuracy_under_attack(
@@ -76,13 +75,11 @@ def accuracy_under_attack(
             attack=attack,
             sources=[mean],
         )
-        key = jax.random.fold_in(snapshot.key, _CLEAN)
-        f, x, labels, _ = checked(key, drawn, x, labels, 0.0, attack)
         return {
             name: found.accuracy,
             f"{name}_low": found.low,
             f"{name}_high": found.high,
-            f"{name}_clean": jnp.mean(shares(key, f, x, labels, attack)[0]),
+            f"{name}_clean": found.clean,
         }
 
     words = f"accuracy under an attack in the norm {attack.norm}"

@@ -21,8 +21,9 @@ from ibjax.numerics import checks
 from ibjax.representations.perturbations import (
     Attack,
     gradient,
+    judged,
     one_step,
-    strongest,
+    starting_points,
     tries,
 )
 from ibjax.representations.predictors import LogProbabilities, as_tree
@@ -207,12 +208,13 @@ def _gradient_jit(key, f, x, labels, attack):
 
 @exact_jit(static_argnums=5)
 def _fgsm_jit(key, f, x, labels, radius, attack):
-    return one_step(key, f, x, labels, radius, attack)
+    return one_step(_gradient_jit(key, f, x, labels, attack), x, radius, attack)
 
 
 @exact_jit(static_argnums=5)
 def _pgd_jit(key, f, x, labels, radius, attack):
-    key_tries, key_choice = jax.random.split(key)
-    found = tries(key_tries, f, x, labels, radius, attack)
+    key_start, key_tries, key_choice = jax.random.split(key, 3)
+    starts = starting_points(key_start, x, radius, attack)
+    found = tries(key_tries, f, x, labels, radius, starts, attack)
     candidates = jnp.concatenate([x[None], found])
-    return strongest(key_choice, f, candidates, labels, attack)
+    return judged(key_choice, f, candidates, labels, attack)[0]

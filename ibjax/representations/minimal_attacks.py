@@ -17,7 +17,7 @@ from ibjax.representations.perturbations import (
     lengths,
     margin,
     other_classes,
-    shares,
+    share_right,
 )
 from ibjax.representations.predictors import LogProbabilities, averaged
 
@@ -255,9 +255,8 @@ def _along_the_line(key, f, x, labels, points, attack):
 
 
 def _is_wrong(key, f, points, labels, attack: Attack) -> jax.Array:
-    right, _ = shares(key, f, points, labels, attack)
     # Not of NaN, of which nothing is known.
-    return right <= 0.5
+    return share_right(key, f, points, labels, attack) <= 0.5
 
 
 def _nearer(

@@ -19,13 +19,14 @@ __all__ = [
     "Attack",
     "NORMS",
     "gradient",
+    "judged",
     "lengths",
     "margin",
     "one_step",
     "other_classes",
     "random_points",
-    "shares",
-    "strongest",
+    "share_right",
+    "starting_points",
     "tries",
 ]
 
@@ -143,12 +144,9 @@ def random_points(key, x, radius, attack: Attack) -> jax.Array:
     return project(x, x + change, radius, attack)
 
 
-def shares(key, f, x, labels, attack: Attack) -> tuple[jax.Array, jax.Array]:
-    """Share of right predictions and mean p(y|x) of every input, as the attack judges.
-
-    See :func:`ibjax.representations.predictors.evaluate`.
-    """
-    return evaluate(
+def share_right(key, f, x, labels, attack: Attack) -> jax.Array:
+    """Share of right predictions of every input, as the attack judges points."""
+    right, _ = evaluate(
         key,
         f,
         x,
@@ -156,38 +154,60 @@ def shares(key, f, x, labels, attack: Attack) -> tuple[jax.Array, jax.Array]:
         num_predicted=attack.num_predicted,
         num_evaluations=attack.num_evaluations,
     )
+    return jnp.mean(right, axis=0)
 
 
-def strongest(key, f, candidates, labels, attack: Attack) -> jax.Array:
-    """Of ``[num_candidates, num_inputs, ...]`` the one that is right least often."""
+def judged(
+    key, f, candidates, labels, attack: Attack
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of ``[num_candidates, num_inputs, ...]`` the one that is right least often.
 
-    def score(candidate):
-        share, probability = shares(key, f, candidate, labels, attack)
+    Also the share of right predictions of it, and of the first candidate, by as many
+    further draws: the least of several noisy shares is too low.
+    """
+    num = attack.num_evaluations
+
+    def one(candidate):
+        right, own = evaluate(
+            key,
+            f,
+            candidate,
+            labels,
+            num_predicted=attack.num_predicted,
+            num_evaluations=2 * num,
+        )
         # Less than one prediction more or less: it decides between equal shares.
-        return share + probability / (2 * attack.num_evaluations)
+        score = jnp.mean(right[:num] + own[:num] / (2 * num), axis=0)
+        return score, jnp.mean(right[num:], axis=0)
 
-    best = jnp.argmin(lax.map(score, candidates), axis=0)
-    best = best.reshape(1, -1, *[1] * (candidates.ndim - 2))
-    return jnp.take_along_axis(candidates, best, axis=0)[0]
+    scores, correct = lax.map(one, candidates)
+    best = jnp.argmin(scores, axis=0)[None]
+    places = best.reshape(1, -1, *[1] * (candidates.ndim - 2))
+    points = jnp.take_along_axis(candidates, places, axis=0)[0]
+    return points, jnp.take_along_axis(correct, best, axis=0)[0], correct[0]
 
 
-def tries(key, f, x, labels, radius, attack: Attack) -> jax.Array:
+def starting_points(key, x, radius, attack: Attack) -> jax.Array:
+    """Start of every try, ``[num_tries, num_inputs, ...]``; the first is the input."""
+    if attack.num_tries == 1:
+        return x[None]
+    away = lax.map(
+        lambda key: random_points(key, x, radius, attack),
+        jax.random.split(key, attack.num_tries - 1),
+    )
+    return jnp.concatenate([x[None], away])
+
+
+def tries(key, f, x, labels, radius, starts, attack: Attack) -> jax.Array:
     """Last point of every try, ``[num_tries, num_inputs, ...]``."""
     key_order, key_tries = jax.random.split(key)
-    no_aim = jnp.full((attack.num_tries, len(labels)), -1)
-    of_tries = (
-        other_classes(key_order, f, x, labels, attack)
-        if attack.loss == "margin"
-        else no_aim
-    )
+    of_tries = jnp.full((attack.num_tries, len(labels)), -1)
+    if attack.loss == "margin":
+        of_tries = other_classes(key_order, f, x, labels, attack)
 
     def one(numbered):
-        number, aims = numbered
-        key_start, key_steps = jax.random.split(jax.random.fold_in(key_tries, number))
-        start = x
-        if attack.num_tries > 1:
-            away = random_points(key_start, x, radius, attack)
-            start = jnp.where(number == 0, x, away)
+        number, start, aims = numbered
+        key_steps = jax.random.fold_in(key_tries, number)
 
         def step(step_number, points):
             key = jax.random.fold_in(key_steps, step_number)
@@ -197,7 +217,7 @@ def tries(key, f, x, labels, radius, attack: Attack) -> jax.Array:
 
         return lax.fori_loop(0, attack.num_steps, step, start)
 
-    return lax.map(one, (jnp.arange(attack.num_tries), of_tries))
+    return lax.map(one, (jnp.arange(attack.num_tries), starts, of_tries))
 
 
 def other_classes(key, f, x, labels, attack: Attack) -> jax.Array:
@@ -234,9 +254,8 @@ def direction(found: jax.Array, attack: Attack) -> jax.Array:
     return found / _positive(lengths(found))
 
 
-def one_step(key, f, x, labels, radius, attack: Attack) -> jax.Array:
-    """Points of :func:`fgsm`."""
-    found = gradient(key, f, x, labels, jnp.full(labels.shape, -1), attack)
+def one_step(found, x, radius, attack: Attack) -> jax.Array:
+    """Points of :func:`ibjax.representations.fgsm`, by the gradient at the input."""
     moved = x + _column(radius, x) * direction(found, attack)
     return project(x, moved, radius, attack)
 

@@ -121,7 +121,7 @@ def averaged(key: jax.Array, f: Any, x: jax.Array, num_draws: int) -> jax.Array:
 def evaluate(
     key, f, x, labels, *, num_predicted: int, num_evaluations: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Share of right predictions, each of fresh draws, and mean p(y|x), by input."""
+    """Whether predictions are right, and p(y|x): ``[num_evaluations, num_inputs]``."""
 
     def one(key):
         logs = averaged(key, f, x, num_predicted)
@@ -129,8 +129,7 @@ def evaluate(
         right = (jnp.argmax(logs, axis=1) == labels).astype(logs.dtype)
         return jnp.where(jnp.isnan(logs).any(axis=1), jnp.nan, right), jnp.exp(own)
 
-    found = lax.map(one, jax.random.split(key, num_evaluations))
-    return jax.tree.map(lambda values: jnp.mean(values, axis=0), found)
+    return lax.map(one, jax.random.split(key, num_evaluations))
 
 
 @exact_jit(static_argnums=3)

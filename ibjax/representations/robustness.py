@@ -20,10 +20,11 @@ from ibjax.representations.attacks import checked
 from ibjax.representations.perturbations import (
     Attack,
     gradient,
+    judged,
     one_step,
     random_points,
-    shares,
-    strongest,
+    share_right,
+    starting_points,
     tries,
 )
 from ibjax.representations.predictors import LogProbabilities, averaged
@@ -55,6 +56,7 @@ class RobustAccuracy(NamedTuple):
       high: Upper end.
       correct: Share of right predictions of every input, shape ``[num_radii,
         num_inputs]``.
+      clean: Mean over inputs and predictions without an attack, shape ``[]``.
     """
 
     radii: jax.Array
@@ -62,6 +64,7 @@ class RobustAccuracy(NamedTuple):
     low: jax.Array
     high: jax.Array
     correct: jax.Array
+    clean: jax.Array
 
 
 class AttackCheck(NamedTuple):
@@ -239,7 +242,7 @@ def _robust_accuracy(key, f, x, labels, radii, others, *, attack):
         key_radius = jax.random.fold_in(key, number)
         return _correct(key_radius, (f, *others), x, labels, radius, attack)
 
-    correct = lax.map(one, (jnp.arange(len(radii)), radii))
+    correct, clean = lax.map(one, (jnp.arange(len(radii)), radii))
     accuracy = jnp.mean(correct, axis=1)
     # Wilson's score interval.
     share = _QUANTILE**2 / len(x)
@@ -247,12 +250,12 @@ def _robust_accuracy(key, f, x, labels, radii, others, *, attack):
     inside = accuracy * (1 - accuracy) / len(x) + share / (4 * len(x))
     half = _QUANTILE / (1 + share) * jnp.sqrt(inside)
     low, high = jnp.clip(middle - half, 0, 1), jnp.clip(middle + half, 0, 1)
-    return RobustAccuracy(radii, accuracy, low, high, correct)
+    return RobustAccuracy(radii, accuracy, low, high, correct, jnp.mean(clean))
 
 
 @exact_jit(static_argnames="attack")
 def _check_attack(key, f, x, labels, radii, *, attack):
-    names = ("attack", "steps", "random", "draws", "gradients")
+    names = ("attack", "draws", "gradients", "random", "others")
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
     radius = radii[0]
     low, high = attack.box
@@ -261,20 +264,22 @@ def _check_attack(key, f, x, labels, radii, *, attack):
         size *= math.sqrt(math.prod(x.shape[1:]))
     tried = jnp.stack([radius / 2, radius, 2 * radius, jnp.full_like(radius, size)])
     half, full, double, unbounded = lax.map(
-        lambda r: _correct(keys["attack"], (f,), x, labels, r, attack), tried
+        lambda r: _correct(keys["attack"], (f,), x, labels, r, attack)[0], tried
     )
-
-    def judged(key, points):
-        return shares(key, f, points, labels, attack)[0]
-
-    key_points, key_judged = jax.random.split(keys["steps"])
-    single = judged(key_judged, one_step(key_points, f, x, labels, radii, attack))
-    key_points, key_judged = jax.random.split(keys["random"])
-    at_random = judged(key_judged, _random(key_points, f, x, labels, radii, attack))
     many = dataclasses.replace(attack, num_draws=_MORE_DRAWS * attack.num_draws)
-    more = _correct(keys["draws"], (f,), x, labels, radius, many)
+    more, _ = _correct(keys["draws"], (f,), x, labels, radius, many)
     no_aim = jnp.full(labels.shape, -1)
     found = gradient(keys["gradients"], f, x, labels, no_aim, attack)
+    others = jnp.stack(
+        [
+            one_step(found, x, radii, attack),
+            _random(keys["random"], f, x, labels, radii, attack),
+        ]
+    )
+    single, at_random = lax.map(
+        lambda keyed: share_right(keyed[0], f, keyed[1], labels, attack),
+        (jax.random.split(keys["others"]), others),
+    )
     axes = tuple(range(1, x.ndim))
     useful = jnp.isfinite(found).all(axis=axes) & (found != 0).any(axis=axes)
     rises = [
@@ -294,20 +299,22 @@ def _check_attack(key, f, x, labels, radii, *, attack):
     )
 
 
-def _correct(key, predictors, x, labels, radius, attack: Attack) -> jax.Array:
-    """Share of right predictions under the attack, ``[num_inputs]``.
+def _correct(key, predictors, x, labels, radius, attack: Attack):
+    """Share of right predictions with and without the attack, ``[num_inputs]`` each.
 
     The gradients are those of all predictors, the predictions those of the first.
     """
-    key_tries, key_choice, key_judged = jax.random.split(key, 3)
+    key_start, key_tries, key_judged = jax.random.split(key, 3)
     radii = jnp.broadcast_to(radius, (len(x),))
+    starts = starting_points(key_start, x, radii, attack)
     found = [
-        tries(jax.random.fold_in(key_tries, number), g, x, labels, radii, attack)
+        tries(
+            jax.random.fold_in(key_tries, number), g, x, labels, radii, starts, attack
+        )
         for number, g in enumerate(predictors)
     ]
     candidates = jnp.concatenate([x[None], *found])
-    points = strongest(key_choice, predictors[0], candidates, labels, attack)
-    return shares(key_judged, predictors[0], points, labels, attack)[0]
+    return judged(key_judged, predictors[0], candidates, labels, attack)[1:]
 
 
 def _random(key, f, x, labels, radii, attack: Attack) -> jax.Array:
