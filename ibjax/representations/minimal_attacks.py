@@ -23,8 +23,9 @@ from ibjax.representations.predictors import LogProbabilities, averaged
 
 __all__ = ["MinimalPerturbation", "minimal_l2"]
 
-# Inputs at the box's edge would be infinitely far away in the attack's variable.
-_INSIDE = 1 - 1e-6
+# Inputs at the box's edge would be infinitely far away in the attack's variable, and a
+# few hundred steps do not leave what is near it.
+_INSIDE = 1 - 1e-4
 # A point is looked for on the line so many times as far from the input, and halved so
 # often: to 0.2 % of that.
 _FAR = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -58,7 +59,7 @@ def minimal_l2(
     num_searches: int = 9,
     num_tries: int = 1,
     first_weight: float = 1e-2,
-    learning_rate: float = 1e-2,
+    learning_rate: float = 5e-2,
     num_draws: int = 20,
     num_predicted: int = 12,
     num_evaluations: int = 10,
@@ -170,8 +171,7 @@ def _minimal_l2(
         points = points_of(w)
         logs = averaged(key, f, points, attack.num_draws)
         hinge = jnp.maximum(confidence - margin(logs, labels, aims), 0.0)
-        squares = lengths(points - x).reshape(-1) ** 2
-        return jnp.sum(squares + weight * hinge)
+        return jnp.sum((points - x) ** 2) + jnp.sum(weight * hinge)
 
     def one_weight(aims, state, key):
         weight, least, most, nearest = state

@@ -114,6 +114,10 @@ def test_the_smallest_perturbation_to_a_percent():
     found = r.minimal_l2(KEY, LINEAR, X, wrong, **once)
     assert found.found.all() and np.all(found.distance == 0)
     np.testing.assert_array_equal(found.x, X.astype(np.float32))
+    # In the middle of the box the first point is the input, to the last bit.
+    middle = np.full((NUM, DIM), 0.5, np.float32)
+    found = r.minimal_l2(KEY, LINEAR, middle, _classes(middle), **once)
+    assert found.found.all() and np.all(_classes(found.x) != _classes(middle))
 
 
 # A linear code of two dimensions, drawn with one deviation, and a linear decoder.
@@ -148,9 +152,8 @@ def _linear_map():
     return sign, X @ slope + odds[0], slope, std
 
 
-@pytest.mark.parametrize("norm", r.NORMS)
-def test_attacks_through_a_linear_code_are_those_without_noise(norm):
-    attack = r.Attack(norm=norm, num_steps=3, num_draws=5, num_evaluations=1)
+def test_attacks_through_a_linear_code_are_those_without_noise():
+    attack = r.Attack(norm="l2", num_draws=5)
     points = [
         r.fgsm(KEY, predictor, X, _TWO, 0.1, attack=attack)
         for predictor in (_DRAWN, _MEAN)
@@ -178,6 +181,7 @@ def test_gradients_of_the_mean_prediction_by_quadrature():
     assert np.all(error < 0.02 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_the_smallest_perturbation_through_noise():
     """Half of the predictions are wrong where the log odds without noise are zero."""
     sign, odds, slope, std = _linear_map()
@@ -192,17 +196,18 @@ def test_the_smallest_perturbation_through_noise():
         _TWO,
         num_steps=80,
         num_searches=4,
-        num_predicted=50,
-        num_evaluations=20,
+        num_predicted=20,
+        num_evaluations=10,
     )
-    # The log odds of a thousand draws at the last point are off by their error.
-    error = 5 * std / length / np.sqrt(50 * 20)
+    # The log odds of two hundred draws at the last point are off by their error.
+    error = 5 * std / length / np.sqrt(20 * 10)
     off = np.abs(found.distance - distance)[inside]
     assert np.all(off < error + 0.01 * distance[inside])
 
 
-def test_accuracy_is_the_share_of_inputs_beyond_the_radius(sure):
-    distance, _ = _nearest(sure.norm)
+def test_accuracy_is_the_share_of_inputs_beyond_the_radius():
+    sure = dataclasses.replace(SURE, norm="l2")
+    distance, _ = _nearest("l2")
     middle = np.sort(distance)[[3, 8, 12]]
     # Between two distances that differ by more than the percent that the attack misses.
     radii = [0.0, *(1.02 * middle), 1.0]
@@ -218,8 +223,6 @@ def test_accuracy_is_the_share_of_inputs_beyond_the_radius(sure):
 def test_gradients_of_another_predictor_find_what_masked_ones_hide():
     attack = dataclasses.replace(SURE, loss="cross-entropy", num_tries=1)
     masked = _linear(1e4)
-    hidden = r.robust_accuracy(KEY, masked, X, LABELS, radii=[1.0], attack=attack)
-    assert hidden.accuracy[0] == 1
     found = r.robust_accuracy(
         KEY, masked, X, LABELS, radii=[1.0], attack=attack, sources=[LINEAR]
     )
@@ -260,8 +263,11 @@ def test_an_attack_that_works_passes_and_one_through_masked_gradients_fails():
     # Random points are of another class where the gradient finds none.
     wide = r.check_attack(KEY, _linear(1e4), X, LABELS, 0.4, attack=attack)
     assert not wide.random.passed
-    # The margin does not saturate.
-    margin = dataclasses.replace(attack, loss="margin")
+
+
+@pytest.mark.slow
+def test_the_margin_does_not_saturate():
+    margin = dataclasses.replace(SURE, num_tries=1)
     found = r.check_attack(KEY, _linear(1e4), X, LABELS, 0.05, attack=margin)
     assert bool(found.passed)
 
