@@ -12,6 +12,7 @@ from ibjax.experiments import (
     loss_dynamics,
     mnist,
     noisy,
+    robustness,
     stochastic_convolutional,
     szt,
     training_size,
@@ -42,6 +43,7 @@ EXPERIMENTS = {
         vib.EXPERIMENT,
         two_points.EXPERIMENT,
         vae.EXPERIMENT,
+        robustness.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

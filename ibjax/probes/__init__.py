@@ -30,6 +30,7 @@ from ibjax.probes.layers import (
 )
 from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
+from ibjax.probes.robustness import accuracy_under_attack, attack_checks
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
 from ibjax.probes.weights import fisher_trace, weight_information
@@ -39,6 +40,8 @@ __all__ = [
     "Probe",
     "Snapshot",
     "Variable",
+    "accuracy_under_attack",
+    "attack_checks",
     "bin_edges",
     "bin_width",
     "code_bounds",

@@ -2,8 +2,11 @@
 
 A network through a Gaussian code (:func:`variational`) is a network like any other,
 trained on an objective that weighs what the code fails to tell against what it costs.
+How well such a network, or any other, stands attacks is measured on the mean of its
+draws (:func:`robust_accuracy`), and the attack beside it (:func:`check_attack`).
 """
 
+from ibjax.representations.attacks import attack_gradient, fgsm, pgd
 from ibjax.representations.decomposition import (
     RateDecomposition,
     gaussian_total_correlation,
@@ -25,6 +28,13 @@ from ibjax.representations.gaussians import (
 )
 from ibjax.representations.importances import DciScores, dci, importance_scores
 from ibjax.representations.information import CodeInformation, code_information
+from ibjax.representations.minimal_attacks import MinimalPerturbation, minimal_l2
+from ibjax.representations.nuisance import (
+    NuisanceInequality,
+    NuisanceInformation,
+    nuisance_inequality,
+    nuisance_information,
+)
 from ibjax.representations.objectives import (
     LIKELIHOODS,
     RateDistortion,
@@ -35,12 +45,25 @@ from ibjax.representations.objectives import (
     rate_distortion,
     vib,
 )
+from ibjax.representations.perturbations import ATTACK_LOSSES, NORMS, Attack
+from ibjax.representations.predictors import (
+    LogProbabilities,
+    Predictor,
+    averaged_log_probabilities,
+)
 from ibjax.representations.priors import (
     Prior,
     class_prior,
     gaussian_prior,
     mixture_prior,
     standard_prior,
+)
+from ibjax.representations.robustness import (
+    AttackCheck,
+    AttackChecks,
+    RobustAccuracy,
+    check_attack,
+    robust_accuracy,
 )
 from ibjax.representations.variational import (
     COVARIANCES,
@@ -54,25 +77,40 @@ from ibjax.representations.variational import (
 from ibjax.representations.votes import factor_score
 
 __all__ = [
+    "ATTACK_LOSSES",
     "COVARIANCES",
+    "LIKELIHOODS",
+    "NORMS",
+    "Attack",
+    "AttackCheck",
+    "AttackChecks",
     "CodeInformation",
     "DciScores",
     "FactorGaps",
-    "LIKELIHOODS",
+    "LogProbabilities",
+    "MinimalPerturbation",
+    "NuisanceInequality",
+    "NuisanceInformation",
     "Posterior",
+    "Predictor",
     "Prior",
     "RateDecomposition",
     "RateDistortion",
+    "RobustAccuracy",
     "Variational",
     "VariationalParams",
+    "attack_gradient",
+    "averaged_log_probabilities",
     "capacity_vae",
     "ceb",
+    "check_attack",
     "class_prior",
     "code_information",
     "dci",
     "encoder_width",
     "factor_information",
     "factor_score",
+    "fgsm",
     "gaussian_kl",
     "gaussian_log_density",
     "gaussian_mmd",
@@ -82,13 +120,18 @@ __all__ = [
     "info_vae",
     "median_bandwidth",
     "mig",
+    "minimal_l2",
     "mixture_prior",
     "mmd",
     "nonlinear_ib",
+    "nuisance_inequality",
+    "nuisance_information",
+    "pgd",
     "predict",
     "rate_decomposition",
     "rate_distortion",
     "relative_gaussian_kl",
+    "robust_accuracy",
     "sampled_factor_information",
     "sampled_mig",
     "sap",

@@ -1,0 +1,179 @@
+"""Claims about the robustness of classifiers through a code."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ibjax.claims.claim import Claim, decide, exact_claim
+from ibjax.results.cells import cells_of
+from ibjax.results.intervals import mean_estimate
+
+__all__ = ["NORM_NAMES", "Robustness", "curves_of", "robustness_claims"]
+
+NORM_NAMES = {"linf": "largest change", "l2": "Euclidean length"}
+"""What the radius is of, by the name of the norm."""
+
+# Percentage points: as accurate, and more than nothing.
+_EQUAL, _SOME = 1.0, 1.0
+
+
+class Robustness(NamedTuple):
+    """Networks of one price under attack in one norm, at their last snapshot.
+
+    Attributes:
+      beta: The price.
+      radii: Shape ``[num_radii]``.
+      accuracy: Percent, ``[num_seeds, num_radii]``.
+      clean: Percent of the same inputs without an attack, ``[num_seeds]``.
+      test_error: Percent of all test inputs, ``[num_seeds]``.
+      failed: For every check of the attack, in how many seeds it was not passed.
+    """
+
+    beta: float
+    radii: np.ndarray
+    accuracy: np.ndarray
+    clean: np.ndarray
+    test_error: np.ndarray
+    failed: dict[str, int]
+
+
+def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
+    """Networks under attack, by norm and price.
+
+    Args:
+      dataset: Dataset of :class:`ibjax.experiments.robustness.setup.RobustnessSetup`.
+
+    Returns:
+      For every norm its curves, prices increasing.
+
+    Raises:
+      ValueError: If the dataset has no accuracy under attack.
+    """
+    norms = [norm for norm in NORM_NAMES if f"accuracy_{norm}" in dataset]
+    if not norms:
+        raise ValueError(
+            "dataset must be of networks under attack, with accuracy_linf or "
+            f"accuracy_l2, got {list(dataset.data_vars)}"
+        )
+    found: dict[str, list[Robustness]] = {norm: [] for norm in norms}
+    for place, cell in cells_of(dataset):
+        last = cell.isel(epoch=-1)
+        for norm in norms:
+            curve = last[f"accuracy_{norm}"].transpose("seed", f"radius_{norm}")
+            passed = last[f"check_{norm}_passed"].transpose("seed", "attack_check")
+            failed = np.sum(passed.values < 0.5, axis=0)
+            names = map(str, last["attack_check"].values)
+            found[norm].append(
+                Robustness(
+                    float(place.get("beta", np.nan)),
+                    last[f"radius_{norm}"].values,
+                    100 * curve.values.astype(np.float64),
+                    100 * last[f"accuracy_{norm}_clean"].values.astype(np.float64),
+                    100 * last["test_error"].values.astype(np.float64),
+                    dict(zip(names, map(int, failed), strict=True)),
+                )
+            )
+    return {
+        norm: sorted(curves, key=lambda c: c.beta) for norm, curves in found.items()
+    }
+
+
+def robustness_claims(dataset: xr.Dataset) -> list[Claim]:
+    """Claims about the accuracy under these attacks; differences are seed by seed.
+
+    For every price but 0, in order:
+
+    1. It is as accurate as the deterministic network, of price 0: the test errors
+       differ by less than a point.
+    2. Where that is so in the mean, it is more robust: its accuracy under attack, the
+       mean over the radii, is higher. It says nothing of better attacks. Of networks
+       that are not as accurate there is no such claim.
+    3. Something is left of it at the largest radius, more than a point, as Alemi et al.
+       report of networks through a code and not of deterministic ones.
+
+    For every price:
+
+    4. The attack passes all its checks in all seeds; the claim names those it does not.
+       Where it does not hold, the curve is no evidence of robustness.
+
+    Args:
+      dataset: Dataset of :class:`ibjax.experiments.robustness.setup.RobustnessSetup`.
+
+    Returns:
+      The claims; of a dataset without the price 0 the last ones alone.
+
+    Raises:
+      ValueError: If it is no such dataset.
+
+    References:
+      Alemi et al., `Deep variational information bottleneck`, ICLR 2017, sec. 4.2.
+      Athalye, Carlini and Wagner, `Obfuscated gradients give a false sense of
+      security`, ICML 2018.
+    """
+    found = []
+    for norm, curves in curves_of(dataset).items():
+        base = next((curve for curve in curves if curve.beta == 0), None)
+        for curve in curves:
+            if base is not None and curve is not base:
+                # The test error knows no norm: once is enough.
+                found += _against(base, curve, norm, with_error=norm == "linf")
+            found.append(_checked(curve, norm))
+    return sorted(found, key=lambda claim: claim.claim.split(".")[0])
+
+
+def _against(
+    base: Robustness, curve: Robustness, norm: str, *, with_error: bool
+) -> list[Claim]:
+    num_seeds = len(curve.clean)
+    where = f"{NORM_NAMES[norm]}, beta {curve.beta:g}"
+    errors = curve.test_error - base.test_error
+    claims = []
+    if with_error:
+        claims.append(
+            decide(
+                f"1. beta {curve.beta:g} is as accurate as the deterministic network",
+                "difference of the test errors, percentage points",
+                mean_estimate(errors),
+                num_seeds=num_seeds,
+                above=-_EQUAL,
+                below=_EQUAL,
+            )
+        )
+    if abs(np.nanmean(errors)) < _EQUAL:
+        gains = np.mean(curve.accuracy - base.accuracy, axis=1)
+        claims.append(
+            decide(
+                f"2. {where}: more robust than the deterministic network",
+                "difference of the accuracy under attack, mean over radii, percentage "
+                "points",
+                mean_estimate(gains),
+                num_seeds=num_seeds,
+                above=0.0,
+            )
+        )
+    claims.append(
+        decide(
+            f"3. {where}: something is left at the radius {curve.radii[-1]:g}",
+            "accuracy under attack, percent",
+            mean_estimate(curve.accuracy[:, -1]),
+            num_seeds=num_seeds,
+            above=_SOME,
+        )
+    )
+    return claims
+
+
+def _checked(curve: Robustness, norm: str) -> Claim:
+    failed = {name: number for name, number in curve.failed.items() if number}
+    words = ", ".join(f"{name} in {number}" for name, number in failed.items())
+    return exact_claim(
+        f"4. {NORM_NAMES[norm]}, beta {curve.beta:g}: the attack passes its checks"
+        + (f" (not: {words} of {len(curve.clean)} seeds)" if failed else ""),
+        "checks not passed, over seeds",
+        "0",
+        float(sum(failed.values())),
+        "does not hold" if failed else "holds",
+    )

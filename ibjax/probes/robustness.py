@@ -1,0 +1,165 @@
+"""Accuracy under attack, and checks of the attack, at a snapshot."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ibjax.numerics import checks
+from ibjax.probes.probe import Probe
+from ibjax.probes.snapshot import Snapshot
+from ibjax.representations.perturbations import Attack
+from ibjax.representations.predictors import Predictor
+from ibjax.representations.robustness import (
+    AttackChecks,
+    check_attack,
+    robust_accuracy,
+)
+from ibjax.training.trainable import Variable
+
+__all__ = ["accuracy_under_attack", "attack_checks"]
+
+# One key for each: what one draws tells nothing of what another draws.
+_CURVE, _CHECKS = 110, 111
+
+
+def accuracy_under_attack(
+    radii: Sequence[float],
+    *,
+    attack: Attack | None = None,
+    num_inputs: int = 200,
+    last_only: bool = True,
+) -> Probe:
+    """Accuracy of the mean of the network's draws against the radius of an attack.
+
+    Of the norm ``linf``, and of ``l2`` likewise, it measures ``accuracy_linf``,
+    ``accuracy_linf_low`` and ``accuracy_linf_high``, over the dim ``radius_linf``, and
+    ``accuracy_linf_clean``, without an attack, on the same inputs. The attack follows
+    the gradients of the network with its noise and, as many tries again, without it.
+
+    See :func:`ibjax.representations.robust_accuracy`.
+
+    Args:
+      radii: Radii, not negative.
+      attack: Options of the attack.
+      num_inputs: Measured inputs to attack, the first ones.
+      last_only: Whether to measure at the last snapshot only.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If there is no radius, or a number is out of range.
+
+    Example:
+      >>> sorted(accuracy_under_attack([0.1]).variables)[:2]
+      ['accuracy_linf', 'accuracy_linf_clean']
+    """
+    attack = Attack() if attack is None else attack
+    radii = [checks.not_negative("radii", radius) for radius in radii]
+    checks.not_empty("radii", radii)
+    checks.count("num_inputs", num_inputs)
+    name, dim = f"accuracy_{attack.norm}", f"radius_{attack.norm}"
+
+    def measure(snapshot):
+        x, labels = _inputs(snapshot, num_inputs)
+        drawn = Predictor(snapshot.params, snapshot.network)
+        mean = Predictor(snapshot.params, snapshot.network, noise=False)
+        found = robust_accuracy(
+            jax.random.fold_in(snapshot.key, _CURVE),
+            drawn,
+            x,
+            labels,
+            radii=jnp.array(radii),
+            attack=attack,
+            sources=[mean],
+        )
+        return {
+            name: found.accuracy,
+            f"{name}_low": found.low,
+            f"{name}_high": found.high,
+            f"{name}_clean": found.clean,
+        }
+
+    words = f"accuracy under an attack in the norm {attack.norm}"
+    return Probe(
+        measure,
+        parameters={name: [radii, num_inputs, repr(attack)]},
+        variables={
+            name: Variable((dim,), "1", words),
+            f"{name}_low": Variable((dim,), "1", f"{words}, lower end"),
+            f"{name}_high": Variable((dim,), "1", f"{words}, upper end"),
+            f"{name}_clean": Variable((), "1", "accuracy without an attack"),
+        },
+        constants={dim: (dim, np.array(radii))},
+        last_only=last_only,
+    )
+
+
+def attack_checks(
+    radius: float,
+    *,
+    attack: Attack | None = None,
+    num_inputs: int = 200,
+    last_only: bool = True,
+) -> Probe:
+    """What an attack on the network must pass to be believed.
+
+    Of the norm ``linf``, and of ``l2`` likewise, it measures ``check_linf_passed``, one
+    or zero, ``check_linf_value`` and ``check_linf_limit`` over the dim
+    ``attack_check``. See :func:`ibjax.representations.check_attack`.
+
+    Args:
+      radius: The radius, positive.
+      attack: Options of the attack.
+      num_inputs: Measured inputs to attack, the first ones.
+      last_only: Whether to measure at the last snapshot only.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a number is not positive.
+
+    Example:
+      >>> attack_checks(0.1).constants["attack_check"][1][:2].tolist()
+      ['unbounded', 'iterative']
+    """
+    attack = Attack() if attack is None else attack
+    checks.positive("radius", radius)
+    checks.count("num_inputs", num_inputs, 2)
+    name = f"check_{attack.norm}"
+
+    def measure(snapshot):
+        found = check_attack(
+            jax.random.fold_in(snapshot.key, _CHECKS),
+            Predictor(snapshot.params, snapshot.network),
+            *_inputs(snapshot, num_inputs),
+            radius,
+            attack=attack,
+        )
+        values = {
+            "passed": [check.passed.astype(jnp.float32) for check in found],
+            "value": [check.value for check in found],
+            "limit": [check.limit for check in found],
+        }
+        return {f"{name}_{key}": jnp.stack(each) for key, each in values.items()}
+
+    dims = ("attack_check",)
+    return Probe(
+        measure,
+        parameters={name: [radius, num_inputs, repr(attack)]},
+        variables={
+            f"{name}_passed": Variable(dims, "1", "whether the attack passed"),
+            f"{name}_value": Variable(dims, "1", "what decides it"),
+            f"{name}_limit": Variable(dims, "1", "what it must not exceed"),
+        },
+        constants={"attack_check": ("attack_check", np.array(AttackChecks._fields))},
+        last_only=last_only,
+    )
+
+
+def _inputs(snapshot: Snapshot, num_inputs: int) -> tuple[jax.Array, jax.Array]:
+    task = snapshot.measured
+    return task.x[:num_inputs].astype(jnp.float32), task.labels[:num_inputs]
