@@ -85,21 +85,25 @@ def convolutional(
     activation, activation_fn = activation_function(activation)
     num_convolutions = len(channels)
 
+    def layer(params, number, t):
+        if number == num_convolutions:
+            t = t.reshape(-1, *shapes[number - 1])
+            return _flat(max_pool(t, pool_size))
+        # The pooling is a layer without parameters.
+        w, b = params[number - (number > num_convolutions)]
+        if number > num_convolutions:
+            s = t @ w + b[None]
+            return s if number == len(shapes) - 1 else activation_fn(s)
+        before = shapes[number - 1] if number else (*image_shape, 1)
+        s = convolve(t.reshape(-1, *before), w) + b[None, None, None]
+        return _flat(activation_fn(s))
+
     def layers_of(params, x):
-        t = x.reshape(-1, *image_shape, 1)
-        layers = []
-        for w, b in params[:num_convolutions]:
-            t = activation_fn(convolve(t, w) + b[None, None, None])
+        t, layers = x, []
+        for number in range(len(shapes)):
+            t = layer(params, number, t)
             layers.append(t)
-        t = max_pool(t, pool_size)
-        layers.append(t)
-        t = t.reshape(t.shape[0], -1)
-        for w, b in params[num_convolutions:-1]:
-            t = activation_fn(t @ w + b[None])
-            layers.append(t)
-        w, b = params[-1]
-        layers.append(t @ w + b[None])
-        return tuple(layer.reshape(layer.shape[0], -1) for layer in layers)
+        return tuple(layers)
 
     def activations(params, x, *, key=None, training=False):
         del key, training  # Neither noise nor dropout.
@@ -124,7 +128,12 @@ def convolutional(
             f"convolutional {'x'.join(map(str, image_shape))}, kernels {kernel_size}, "
             f"{', '.join(names)}, init glorot"
         ),
+        layer=full_precision(layer),
     )
+
+
+def _flat(t: jax.Array) -> jax.Array:
+    return t.reshape(t.shape[0], -1)
 
 
 def check_sizes(

@@ -11,6 +11,23 @@ from ibjax.representations.gaussians import (
     relative_gaussian_kl,
 )
 from ibjax.representations.information import CodeInformation, code_information
+from ibjax.representations.information_dropout import (
+    ACTIVITY_PRIORS,
+    InformationDropout,
+    InformationDropoutParams,
+    NoisyPass,
+    information_dropout,
+    information_map,
+    with_information_dropout,
+)
+from ibjax.representations.log_normal import (
+    LEAST_ACTIVITY,
+    TotalCorrelation,
+    log_normal_kl,
+    log_normal_noise,
+    log_total_correlation,
+    log_uniform_kl,
+)
 from ibjax.representations.objectives import (
     LIKELIHOODS,
     RateDistortion,
@@ -39,12 +56,18 @@ from ibjax.representations.variational import (
 )
 
 __all__ = [
+    "ACTIVITY_PRIORS",
     "COVARIANCES",
     "CodeInformation",
+    "InformationDropout",
+    "InformationDropoutParams",
+    "LEAST_ACTIVITY",
     "LIKELIHOODS",
+    "NoisyPass",
     "Posterior",
     "Prior",
     "RateDistortion",
+    "TotalCorrelation",
     "Variational",
     "VariationalParams",
     "capacity_vae",
@@ -57,6 +80,12 @@ __all__ = [
     "gaussian_mmd",
     "gaussian_prior",
     "info_vae",
+    "information_dropout",
+    "information_map",
+    "log_normal_kl",
+    "log_normal_noise",
+    "log_total_correlation",
+    "log_uniform_kl",
     "median_bandwidth",
     "mixture_prior",
     "mmd",
@@ -67,4 +96,5 @@ __all__ = [
     "standard_prior",
     "variational",
     "vib",
+    "with_information_dropout",
 ]
