@@ -9,6 +9,7 @@ from ibjax.experiments import (
     deep_linear,
     depth,
     ib_limit,
+    information_dropout,
     loss_dynamics,
     mnist,
     noisy,
@@ -38,6 +39,7 @@ EXPERIMENTS = {
         bifurcations.EXPERIMENT,
         compression.EXPERIMENT,
         vib.EXPERIMENT,
+        information_dropout.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

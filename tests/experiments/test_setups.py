@@ -41,7 +41,8 @@ def images():
 def test_the_sweeps_of_the_command_keep_their_names():
     assert " ".join(SWEEPS) == (
         "szt training-size depth width activations batches batches-adam loss-dynamics "
-        "deep-linear relevance mnist cnn noisy stochastic vib"
+        "deep-linear relevance mnist cnn noisy stochastic vib information-dropout "
+        "binary-dropout"
     )
 
 
