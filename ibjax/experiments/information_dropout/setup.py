@@ -50,7 +50,7 @@ class _ClutteredSetup(Setup):
     hidden: str = "64"
     optimizer: Optimizer = "adam"
     learning_rate: float = 3e-3
-    batch_size: int = 100
+    batch_size: int = 50
 
     def task(self, context: Context) -> tuple[Task, datasets.Cluttered]:
         """The images among clutter, and what is where in them."""
