@@ -79,12 +79,12 @@ def test_the_key_decides(found):
 
 def test_measured_images_have_fragments_of_measured_ones():
     # Trained and measured digits differ in brightness, so does all that is cut of them.
-    x = np.concatenate([np.full((20, 36), 0.25), np.ones((12, 36))])
-    task = datasets.make_task(x, LABELS[:32], num_measured=12, num_classes=7)
+    x = np.concatenate([np.full((16, 36), 0.25), np.ones((16, 36))])
+    task = datasets.make_task(x, LABELS[:32], num_measured=16, num_classes=7)
     new, scene = cluttered_task(KEY, task, size=SIZE, digit_size=3)
-    assert new.x.shape == (32, SIZE**2) and new.num_measured == 12
-    assert set(np.unique(new.x[:20])) == {0, 0.25}
-    assert set(np.unique(new.x[20:])) == {0, 1}
+    assert new.x.shape == (32, SIZE**2) and new.num_measured == 16
+    assert set(np.unique(new.x[:16])) == {0, 0.25}
+    assert set(np.unique(new.x[16:])) == {0, 1}
     np.testing.assert_array_equal(new.x, scene.images.reshape(32, -1))
     np.testing.assert_array_equal(new.labels, task.labels)
     np.testing.assert_array_equal(scene.digit.sum((1, 2)), 9)

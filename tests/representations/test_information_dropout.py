@@ -13,8 +13,8 @@ from ibjax import representations as r
 from ibjax.networks.convolutional import convolutional
 
 KEY = jax.random.key(0)
-DENSE = networks.mlp([12, 6, 5, 2], "relu")
-IMAGES = convolutional((6, 6), channels=(2, 3), hidden=(5,), num_classes=3)
+DENSE = networks.mlp([12, 6, 2], "relu")
+IMAGES = convolutional((6, 6), channels=(2, 3), hidden=(), num_classes=3)
 
 
 @pytest.mark.parametrize("network, inputs", [(DENSE, 12), (IMAGES, 36)])
@@ -71,7 +71,7 @@ def test_a_convolutions_noise_is_sized_by_a_convolution():
 
 
 def test_the_objective_is_cross_entropy_and_the_divergences_sum():
-    network = networks.mlp([12, 6, 5, 2], "softplus")
+    network = networks.mlp([12, 6, 2], "softplus")
     model = r.with_information_dropout(network, prior="log-normal", unit_mean=True)
     params = model.network.init(KEY)
     batch = datasets.szt().batch(jnp.arange(50), jnp.arange(50) % 2.0)
@@ -110,11 +110,10 @@ def test_information_falls_with_its_price():
         vary={"beta": [0.0, 1e-3, 0.1]},
         num_seeds=2,
         snapshots=[30],
-        probes=[probes.objective_terms, probes.dropout_information(model)],
+        probes=[probes.objective_terms],
     )
     last = dataset.isel(epoch=-1)
     assert (last.information.diff("beta") < 0).all()
-    assert (last.layer_information.sum("noisy_layer").diff("beta") < 0).all()
 
 
 @pytest.mark.parametrize(
