@@ -1,6 +1,7 @@
 """Tasks: inputs, labels and, where it is known, the truth about them."""
 
 from ibjax.datasets import image_pairs, known_information, teacher_student
+from ibjax.datasets.cluttered import Cluttered, cluttered, cluttered_task
 from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
@@ -11,10 +12,13 @@ from ibjax.datasets.task import Batch, Task, make_task
 
 __all__ = [
     "Batch",
+    "Cluttered",
     "ImagePairs",
     "KnownInformation",
     "Sprites",
     "Task",
+    "cluttered",
+    "cluttered_task",
     "digits",
     "download_mnist",
     "image_pairs",

@@ -9,6 +9,7 @@ from ibjax.experiments import (
     deep_linear,
     depth,
     ib_limit,
+    information_dropout,
     loss_dynamics,
     mnist,
     noisy,
@@ -44,6 +45,7 @@ EXPERIMENTS = {
         two_points.EXPERIMENT,
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
+        information_dropout.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

@@ -1,6 +1,7 @@
 """Networks: pure functions of their parameters, from widths or from a flax module."""
 
 from ibjax.networks.described import from_description
+from ibjax.networks.dropout import binary_dropout
 from ibjax.networks.from_flax import from_flax
 from ibjax.networks.mlp import ACTIVATIONS, INITIALIZERS, mlp
 from ibjax.networks.network import Layer, Network, NetworkState
@@ -12,6 +13,7 @@ __all__ = [
     "Layer",
     "Network",
     "NetworkState",
+    "binary_dropout",
     "from_description",
     "from_flax",
     "mlp",

@@ -19,6 +19,7 @@ Example:
   ... )
 """
 
+from ibjax.probes.information_dropout import dropout_information
 from ibjax.probes.layer_optimality import optimality
 from ibjax.probes.layers import (
     bin_edges,
@@ -47,6 +48,7 @@ __all__ = [
     "code_bounds",
     "code_mixture",
     "default_probes",
+    "dropout_information",
     "fisher_trace",
     "gradients",
     "kde_bounds",

@@ -28,6 +28,23 @@ from ibjax.representations.gaussians import (
 )
 from ibjax.representations.importances import DciScores, dci, importance_scores
 from ibjax.representations.information import CodeInformation, code_information
+from ibjax.representations.information_dropout import (
+    ACTIVITY_PRIORS,
+    InformationDropout,
+    InformationDropoutParams,
+    NoisyPass,
+    information_dropout,
+    information_map,
+    with_information_dropout,
+)
+from ibjax.representations.log_normal import (
+    LEAST_ACTIVITY,
+    TotalCorrelation,
+    log_normal_kl,
+    log_normal_noise,
+    log_total_correlation,
+    log_uniform_kl,
+)
 from ibjax.representations.minimal_attacks import MinimalPerturbation, minimal_l2
 from ibjax.representations.nuisance import (
     NuisanceInequality,
@@ -77,8 +94,10 @@ from ibjax.representations.variational import (
 from ibjax.representations.votes import factor_score
 
 __all__ = [
+    "ACTIVITY_PRIORS",
     "ATTACK_LOSSES",
     "COVARIANCES",
+    "LEAST_ACTIVITY",
     "LIKELIHOODS",
     "NORMS",
     "Attack",
@@ -87,8 +106,11 @@ __all__ = [
     "CodeInformation",
     "DciScores",
     "FactorGaps",
+    "InformationDropout",
+    "InformationDropoutParams",
     "LogProbabilities",
     "MinimalPerturbation",
+    "NoisyPass",
     "NuisanceInequality",
     "NuisanceInformation",
     "Posterior",
@@ -97,6 +119,7 @@ __all__ = [
     "RateDecomposition",
     "RateDistortion",
     "RobustAccuracy",
+    "TotalCorrelation",
     "Variational",
     "VariationalParams",
     "attack_gradient",
@@ -118,6 +141,12 @@ __all__ = [
     "gaussian_total_correlation",
     "importance_scores",
     "info_vae",
+    "information_dropout",
+    "information_map",
+    "log_normal_kl",
+    "log_normal_noise",
+    "log_total_correlation",
+    "log_uniform_kl",
     "median_bandwidth",
     "mig",
     "minimal_l2",
@@ -138,4 +167,5 @@ __all__ = [
     "standard_prior",
     "variational",
     "vib",
+    "with_information_dropout",
 ]

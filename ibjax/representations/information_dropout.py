@@ -1,0 +1,350 @@
+r"""Information dropout: noise on activities that a network learns to size, at a price.
+
+Layers of a chain network get multiplicative log-normal noise, :math:`z = f(x)
+e^{\alpha(x) \epsilon}`, whose deviation :math:`\alpha(x) = 0.001 + a\,
+\mathrm{sigmoid}(\text{a linear map of what the layer reads})` is learned. What a unit
+then tells, in nats, is its divergence from a prior, and the objective charges for it:
+a network keeps the units that its task needs and drowns the others.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ibjax.compilation import full_precision
+from ibjax.networks.convolutional import convolve, in_parts
+from ibjax.networks.dropout import chosen_layers, kernel_shapes
+from ibjax.networks.network import Network
+from ibjax.numerics import checks
+from ibjax.representations.log_normal import log_normal_kl, log_uniform_kl, noise_of
+from ibjax.training.objectives import Objective, mean_loss, objective
+
+__all__ = [
+    "ACTIVITY_PRIORS",
+    "InformationDropout",
+    "InformationDropoutParams",
+    "NoisyPass",
+    "information_dropout",
+    "information_map",
+    "with_information_dropout",
+]
+
+ACTIVITY_PRIORS = ("log-uniform", "log-normal")
+"""Priors of noisy activities: without scale, or log-normal with learned scalars."""
+
+_LEAST_ALPHA = 0.001
+
+
+class InformationDropoutParams(NamedTuple):
+    """Parameters of a network with information dropout.
+
+    Attributes:
+      network: Those of the network itself.
+      alphas: For every noisy layer the weights and biases of the linear map that sizes
+        its noise; all zero before training, where the noise is half the largest.
+      priors: For every noisy layer the mean and the logarithm of the deviation of its
+        log-normal prior, scalars, both zero before training; nothing for the other.
+    """
+
+    network: Any
+    alphas: tuple[tuple[jax.Array, jax.Array], ...]
+    priors: tuple[tuple[jax.Array, ...], ...]
+
+
+class NoisyPass(NamedTuple):
+    """Layers of a batch, and the noise of the noisy ones.
+
+    Attributes:
+      layers: Activities of every layer with noise, ``[num_samples, units]`` each.
+      activities: Of every noisy layer those before noise.
+      alphas: Deviation of the logarithm of the noise, likewise.
+    """
+
+    layers: tuple[jax.Array, ...]
+    activities: tuple[jax.Array, ...]
+    alphas: tuple[jax.Array, ...]
+
+
+class InformationDropout(NamedTuple):
+    """A network with information dropout, and its parts.
+
+    Attributes:
+      network: All of it, for training and sweeps. Without a key the noise is one; with
+        one it is drawn, in training and afterwards.
+      run: ``run(params, x, *, key=None) -> NoisyPass``.
+      divergences: ``divergences(params, noisy_pass)``: nats of every unit of every
+        noisy layer, ``[num_samples, units]`` each.
+      layers: Numbers of the noisy layers.
+      max_alpha: Largest deviation of the logarithm of the noise.
+      prior: One of :data:`ACTIVITY_PRIORS`.
+    """
+
+    network: Network
+    run: Callable[..., NoisyPass]
+    divergences: Callable[..., tuple[jax.Array, ...]]
+    layers: tuple[int, ...]
+    max_alpha: float
+    prior: str
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the noisy layers."""
+        return tuple(self.network.layers[number].name for number in self.layers)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the noisy layers."""
+        return tuple(self.network.layers[number].shape for number in self.layers)
+
+
+def with_information_dropout(
+    network: Network,
+    *,
+    layers: Sequence[int] | None = None,
+    prior: str = "log-uniform",
+    max_alpha: float = 0.7,
+    unit_mean: bool = False,
+) -> InformationDropout:
+    r"""A network with learned multiplicative log-normal noise on some layers.
+
+    The noise of a fully connected layer is sized by a linear map of the whole input of
+    the layer, that of a convolution by one more convolution of the same kernel.
+
+    Without a key the noise is one and the network is ``network``. The mean of the noise
+    in training, however, is :math:`e^{\alpha^2 / 2}`, up to 1.28 at 0.7, so that later
+    layers were trained on larger activities than they then see; the authors learned the
+    statistics of their batches anew for that. ``unit_mean`` divides the noise by its
+    mean instead.
+
+    Args:
+      network: A chain of fully connected layers and convolutions without padding, such
+        as :func:`ibjax.networks.mlp` makes. Activities of noisy layers must not be
+        negative (ReLU) for the log-uniform prior, and be positive (softplus) for the
+        log-normal one.
+      layers: Numbers of the noisy layers, the first is 0; by default all with weights
+        but the output.
+      prior: One of :data:`ACTIVITY_PRIORS`.
+      max_alpha: Largest deviation of the logarithm of the noise, but 0.001.
+      unit_mean: Whether the mean of the noise is one. Its median is one otherwise.
+
+    Returns:
+      The network and its parts.
+
+    Raises:
+      ValueError: If the network is no such chain, a layer cannot have noise, or an
+        option is out of range.
+
+    References:
+      Achille and Soatto, `Information dropout: learning optimal representations through
+      noisy computation`, PAMI 2018.
+
+    Example:
+      >>> from ibjax import networks
+      >>> model = with_information_dropout(networks.mlp([12, 10, 7, 2], "relu"))
+      >>> model.layer_names
+      ('relu 10', 'relu 7')
+      >>> params = model.network.init(jax.random.key(0))
+      >>> noisy = model.run(params, jnp.ones((4, 12)), key=jax.random.key(1))
+      >>> [alpha.shape for alpha in noisy.alphas]
+      [(4, 10), (4, 7)]
+    """
+    checks.one_of("prior", prior, ACTIVITY_PRIORS)
+    checks.positive("max_alpha", max_alpha)
+    shapes = kernel_shapes(network)
+    chosen = chosen_layers(layers, shapes)
+    widths = [network.layers[number].width for number in chosen]
+    map_shapes = [_map_shape(shapes[n], network.layers[n].width) for n in chosen]
+    largest = _LEAST_ALPHA + max_alpha
+    num_layers = len(network.layers)
+    # Patches of many images at once would fill the memory.
+    has_images = any(len(shape) == 4 for shape in shapes)
+
+    def init(key):
+        alphas = tuple((jnp.zeros(shape), jnp.zeros(shape[-1])) for shape in map_shapes)
+        own = (jnp.zeros(()), jnp.zeros(())) if prior == "log-normal" else ()
+        return InformationDropoutParams(network.init(key), alphas, (own,) * len(chosen))
+
+    def run_part(params, x, normal):
+        t = x.reshape(x.shape[0], -1)
+        found, activities, alphas = [], [], []
+        start = 0
+        for number in range(num_layers):
+            before, t = t, network.layer(params.network, number, t)
+            if number in chosen:
+                place = len(alphas)
+                raw = _linear(*params.alphas[place], before, network.layers[number])
+                alpha = _LEAST_ALPHA + max_alpha * jax.nn.sigmoid(raw)
+                activities.append(t)
+                alphas.append(alpha)
+                if normal is not None:
+                    own = normal[:, start : start + widths[place]]
+                    t = t * noise_of(own, alpha, unit_mean)
+                    start += widths[place]
+            found.append(t)
+        return (*found, *activities, *alphas)
+
+    def run(params, x, *, key=None):
+        def part_of(number, part):
+            if key is None:
+                return run_part(params, part, None)
+            # One draw for all layers, and a key for each part of the rows.
+            own = jax.random.fold_in(key, number)
+            return run_part(params, part, jax.random.normal(own, (len(part), total)))
+
+        total = sum(widths)
+        flat = in_parts(part_of, x) if has_images else part_of(0, x)
+        stops = num_layers, num_layers + len(chosen)
+        return NoisyPass(flat[: stops[0]], flat[stops[0] : stops[1]], flat[stops[1] :])
+
+    def activations(params, x, *, key=None, training=False):
+        del training  # The noise is the network's own.
+        return run(params, x, key=key).layers
+
+    def divergences(params, noisy):
+        if prior == "log-uniform":
+            return tuple(log_uniform_kl(a, max_alpha=largest) for a in noisy.alphas)
+        return tuple(
+            log_normal_kl(
+                activity,
+                alpha,
+                prior_mean=mean,
+                prior_std=jnp.exp(log_std),
+                unit_mean=unit_mean,
+            )
+            for activity, alpha, (mean, log_std) in zip(
+                noisy.activities, noisy.alphas, params.priors, strict=True
+            )
+        )
+
+    whole = Network(
+        init=init,
+        activations=full_precision(activations),
+        kernels=lambda params: network.kernels(params.network),
+        layers=tuple(
+            # Its noise is another one for every input.
+            layer._replace(noise_std=math.nan) if number in chosen else layer
+            for number, layer in enumerate(network.layers)
+        ),
+        description=(
+            f"({network.description}) with information dropout on layers "
+            f"{', '.join(map(str, chosen))}, {prior} prior, largest alpha "
+            f"{largest:g}{', mean one' if unit_mean else ''}"
+        ),
+        output=network.output,
+        layer=lambda params, number, t: network.layer(params.network, number, t),
+    )
+    return InformationDropout(
+        whole, full_precision(run), full_precision(divergences), chosen, largest, prior
+    )
+
+
+def information_dropout(model: InformationDropout, *, beta: float = 1e-4) -> Objective:
+    r"""Cross-entropy + beta times what the noisy layers let through.
+
+    The latter is, summed over layers and units, the mean over inputs of the divergence
+    from the prior. Both terms are in nats, so that beta is the nats of cross-entropy
+    that a nat let through is worth. The authors divide the divergence by the number of
+    training inputs: **their beta is this one times that number** (3 of theirs on 50,000
+    inputs is 6e-5 here).
+
+    Args:
+      model: The network, see :func:`with_information_dropout`.
+      beta: The price where a sweep does not vary ``beta``.
+
+    Returns:
+      An objective of ``beta`` with terms ``cross_entropy`` and ``information``.
+
+    Raises:
+      ValueError: If beta is negative or infinite.
+
+    References:
+      Achille and Soatto, 2018.
+
+    Example:
+      >>> from ibjax import datasets, networks
+      >>> model = with_information_dropout(networks.mlp([12, 6, 2], "relu"))
+      >>> params = model.network.init(jax.random.key(0))
+      >>> batch = datasets.szt().batch(jnp.arange(64))
+      >>> objective = information_dropout(model)
+      >>> loss, terms = objective(params, batch, jax.random.key(1), beta=1e-3)
+      >>> print(f"{terms['information']:.3f}")  # Six units of log(0.701 / 0.351).
+      4.150
+    """
+    checks.not_negative("beta", beta)
+
+    def loss(params, batch, key, *, beta=beta):
+        noisy = model.run(params, batch.x, key=key)
+        total = jnp.sum(batch.weights)
+        information = sum(
+            jnp.sum(jnp.sum(nats, axis=1) * batch.weights) / total
+            for nats in model.divergences(params, noisy)
+        )
+        error = mean_loss(noisy.layers[-1], batch.targets, batch.weights)
+        terms = {"cross_entropy": error, "information": information}
+        return error + beta * information, terms
+
+    return objective(
+        loss,
+        f"information_dropout, beta {beta:g}",
+        targets=("classes", "distributions"),
+        output="softmax",
+        weighs=True,
+        intervals={"beta": "[0, inf)"},
+    )
+
+
+def information_map(
+    params: InformationDropoutParams,
+    x: jax.Array,
+    *,
+    model: InformationDropout,
+    key: jax.Array | None = None,
+) -> tuple[jax.Array, ...]:
+    """What every unit of the noisy layers lets through of every input, in nats.
+
+    Args:
+      params: Parameters of ``model.network``.
+      x: Inputs, shape ``[num_samples, ...]``.
+      model: The network.
+      key: Draws the noise that a layer reads of those before it; without one there is
+        none.
+
+    Returns:
+      For every noisy layer, nats in its own shape, ``[num_samples, *shape]``. Of layers
+      with channels the sum over the last axis is a map.
+
+    Example:
+      >>> from ibjax.networks.convolutional import convolutional
+      >>> network = convolutional((8, 8), channels=(2,), hidden=(5,))
+      >>> model = with_information_dropout(network)
+      >>> params = model.network.init(jax.random.key(0))
+      >>> maps = information_map(params, jnp.ones((3, 64)), model=model)
+      >>> [nats.shape for nats in maps]
+      [(3, 6, 6, 2), (3, 5)]
+    """
+    noisy = model.run(params, x, key=key)
+    return tuple(
+        nats.reshape(-1, *shape)
+        for nats, shape in zip(
+            model.divergences(params, noisy), model.shapes, strict=True
+        )
+    )
+
+
+def _map_shape(kernel_shape: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """Shape of the weights that size a layer's noise."""
+    if len(kernel_shape) == 4:
+        return kernel_shape
+    return math.prod(kernel_shape) // width, width
+
+
+def _linear(w: jax.Array, b: jax.Array, t: jax.Array, layer: Any) -> jax.Array:
+    """A fully connected map of a layer's input, or a convolution without padding."""
+    if w.ndim == 2:
+        return t @ w + b[None]
+    height, width = (side + w.shape[0] - 1 for side in layer.shape[:2])
+    s = convolve(t.reshape(-1, height, width, w.shape[2]), w) + b[None, None, None]
+    return s.reshape(len(t), -1)

@@ -1,0 +1,140 @@
+"""Networks with information dropout: their noise, their objective, a sweep."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from ibjax import TrainConfig, datasets, networks, probes, sweep
+from ibjax import representations as r
+from ibjax.networks.convolutional import convolutional
+
+KEY = jax.random.key(0)
+DENSE = networks.mlp([12, 6, 2], "relu")
+IMAGES = convolutional((6, 6), channels=(2, 3), hidden=(), num_classes=3)
+
+
+@pytest.mark.parametrize("network, inputs", [(DENSE, 12), (IMAGES, 36)])
+def test_without_a_key_the_noise_is_one(network, inputs):
+    model = r.with_information_dropout(network)
+    params = model.network.init(KEY)
+    x = jnp.asarray(np.random.default_rng(0).uniform(size=(130, inputs)))
+    expected, layers = jax.jit(
+        lambda p: (network.activations(p.network, x), model.network.activations(p, x))
+    )(params)
+    for found, plain in zip(layers, expected, strict=True):
+        # Products of a few numbers near one, in another order.
+        np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_noise_is_log_normal_with_the_alpha_of_each_unit():
+    model = r.with_information_dropout(DENSE, layers=[0])
+    params = model.network.init(KEY)
+    w = jax.random.normal(jax.random.key(2), params.alphas[0][0].shape)
+    params = params._replace(alphas=((w, jnp.linspace(-2.0, 2.0, 6)),))
+    x = jnp.broadcast_to(jnp.linspace(-1.0, 1.0, 12)[None], (20_000, 12))
+    noisy = jax.jit(model.run)(params, x, key=jax.random.key(1))
+    alpha = 0.001 + 0.7 / (1 + np.exp(-(x[0] @ w + np.linspace(-2, 2, 6))))
+    np.testing.assert_allclose(noisy.alphas[0][0], alpha, rtol=1e-4)
+    for unit in np.flatnonzero(noisy.activities[0][0] > 0):
+        ratio = noisy.layers[0][:, unit] / noisy.activities[0][:, unit]
+        logs = np.log(np.asarray(ratio, np.float64))
+        assert stats.kstest(logs, stats.norm(0, alpha[unit]).cdf).pvalue > 0.001
+    # The next layer reads the noisy one.
+    after = DENSE.layer(params.network, 1, noisy.layers[0])
+    np.testing.assert_allclose(noisy.layers[1], after, rtol=1e-5, atol=1e-6)
+
+
+def test_a_convolutions_noise_is_sized_by_a_convolution():
+    model = r.with_information_dropout(IMAGES, layers=[1])
+    params = model.network.init(KEY)
+    w = jax.random.normal(jax.random.key(2), (3, 3, 2, 3))
+    params = params._replace(alphas=((w, jnp.zeros(3)),))
+    x = jax.random.uniform(jax.random.key(1), (4, 36))
+    noisy = jax.jit(model.run)(params, x)
+    raw = jax.lax.conv_general_dilated(
+        noisy.layers[0].reshape(-1, 4, 4, 2),
+        w,
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    expected = 0.001 + 0.7 * jax.nn.sigmoid(raw.reshape(4, -1))
+    np.testing.assert_allclose(noisy.alphas[0], expected, rtol=1e-4)
+    (nats,) = jax.jit(partial(r.information_map, model=model))(params, x)
+    assert nats.shape == (4, 2, 2, 3)
+    expected = -np.log(np.asarray(noisy.alphas[0]) / 0.701)
+    np.testing.assert_allclose(nats.reshape(4, -1), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_objective_is_cross_entropy_and_the_divergences_sum():
+    network = networks.mlp([12, 6, 2], "softplus")
+    model = r.with_information_dropout(network, prior="log-normal", unit_mean=True)
+    params = model.network.init(KEY)
+    batch = datasets.szt().batch(jnp.arange(50), jnp.arange(50) % 2.0)
+
+    @jax.jit
+    def everything(params):
+        objective = r.information_dropout(model)
+
+        def loss(params):
+            return objective(params, batch, KEY, beta=0.3)
+
+        found = jax.value_and_grad(loss, has_aux=True)(params)
+        return *found, model.run(params, batch.x, key=KEY)
+
+    (loss, terms), gradients, noisy = everything(params)
+    total = 0.0
+    for f, alpha in zip(noisy.activities, noisy.alphas, strict=True):
+        f, alpha = (np.asarray(v, np.float64)[1::2] for v in (f, alpha))
+        mean = np.log(f) - alpha**2 / 2
+        total += np.mean(np.sum(0.5 * (mean**2 + alpha**2 - 1) - np.log(alpha), axis=1))
+    np.testing.assert_allclose(terms["information"], total, rtol=1e-5)
+    expected = terms["cross_entropy"] + 0.3 * terms["information"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    assert all(jnp.isfinite(g).all() and (g != 0).any() for g in gradients.priors[0])
+
+
+def test_information_falls_with_its_price():
+    model = r.with_information_dropout(DENSE)
+    szt = datasets.szt()
+    dataset = sweep(
+        KEY,
+        datasets.make_task(szt.x[::8], szt.labels[::8], num_measured=128),
+        model.network,
+        TrainConfig(learning_rate=1e-2, batch_size=64),
+        objective=r.information_dropout(model),
+        vary={"beta": [0.0, 1e-3, 0.1]},
+        num_seeds=2,
+        snapshots=[30],
+        probes=[probes.objective_terms],
+    )
+    last = dataset.isel(epoch=-1)
+    assert (last.information.diff("beta") < 0).all()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: r.with_information_dropout(DENSE, layers=[2]), "layers must be one"),
+        (lambda: r.with_information_dropout(DENSE, layers=[0, 0]), "each layer once"),
+        (lambda: r.with_information_dropout(IMAGES, layers=[2]), "layers must be one"),
+        (lambda: r.with_information_dropout(DENSE, layers=[]), "layers must hold"),
+        (lambda: r.with_information_dropout(DENSE, prior="flat"), "prior must be one"),
+        (lambda: r.with_information_dropout(DENSE, max_alpha=0), "max_alpha must be"),
+        (
+            lambda: r.with_information_dropout(DENSE._replace(layer=None)),
+            "network must be a chain of layers",
+        ),
+        (
+            lambda: r.information_dropout(r.with_information_dropout(DENSE), beta=-1),
+            "beta must be one number from 0 on",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
