@@ -164,11 +164,17 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
     cells = cell_configurations(json.loads(dataset.attrs["configuration"]))
     if not cells[0][0]:
         return [({}, dataset)]
+    # What all cells took together, each by an equal part: their sum stays what it is.
+    shares = {
+        name: dataset.attrs[name] / len(cells)
+        for name in ("wall_seconds", "compile_seconds")
+        if name in dataset.attrs
+    }
     found = []
     for place, own in cells:
         cell = dataset.sel(place)
         cell = cell.isel(layer=np.flatnonzero(cell["layer_width"].values > 0))
-        cell.attrs = dataset.attrs | {"configuration": json.dumps(own)}
+        cell.attrs = dataset.attrs | shares | {"configuration": json.dumps(own)}
         found.append((place, cell.drop_vars(list(place))))
     return found
 
