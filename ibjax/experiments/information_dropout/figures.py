@@ -145,7 +145,7 @@ def _regions(points: Sequence[Point]) -> Figure:
         # Intervals of few seeds would leave nothing else to see.
         highest = max(point.ratio[:, layers].mean(axis=0).max() for point in points)
         panels[1][0].set_ylim(0, 1.4 * max(highest, 1.0))
-        panels[0][0].set_ylabel("information per\nplace (nats)")
+        panels[0][0].set_ylabel("nats per place")
         panels[1][0].set_ylabel("digit / clutter")
         panels[0][0].legend(loc="lower left")
     return figure
