@@ -16,8 +16,12 @@ judged by fresh draws. Alemi et al. tried the attack of Carlini and Wagner with 
 of steps that they do not tell, and counted what it did not find as robust.
 
 The encoders are 784-128-128, smaller than published, and codes have 32 dimensions; a
-tenth of the test images is attacked. What is claimed is claimed of these attacks: a
-better one can only lower the curves.
+tenth of the test images is attacked. It takes a quarter of an hour on two busy cores.
+
+What is claimed is claimed of these attacks: a better one can only lower the curves.
+``--steps 80 --tries 6``, twelve times the work, lowered accuracies by up to 4 points in
+Euclidean length and by 1.5 in the largest change (small run, two seeds, prices 0 and
+0.1, two radii of each norm).
 
 MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it
 into the latter. Without it the networks learn scikit-learn's digits of 8 by 8 pixels.
