@@ -34,7 +34,7 @@ from ibjax.experiments.information_dropout.setup import (
 __all__ = ["EXPERIMENT"]
 
 _FULL = Scale(3, 20, 5, images=10_000, test_images=2_000)
-_QUICK = Scale(2, 6, 3, images=4_000, test_images=500)
+_QUICK = Scale(2, 6, 3, images=3_000, test_images=500)
 _QUICK_BETAS = (0.0, 3e-6, 3e-5, 3e-4)
 
 EXPERIMENT = Experiment(

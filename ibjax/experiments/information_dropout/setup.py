@@ -24,6 +24,8 @@ DRAWN = 4
 
 # More measured images would change the means over their places by little.
 _MEASURED_BY_REGION = 500
+# Bins of the layers without noise, for the planes that any sweep has.
+_BIN_WIDTH = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class InformationDropoutSetup(_ClutteredSetup):
         """Cells of the grid; see the base class.
 
         The one cell is measured by what its layers let through, in all and on the ink
-        of digit and clutter, and with losses; maps of :data:`DRAWN` images are kept.
+        of digit and clutter, by bins, and with losses; maps of :data:`DRAWN` images are
+        kept.
 
         Example:
           >>> from ibjax.datasets.images import image_task
@@ -147,6 +150,7 @@ class InformationDropoutSetup(_ClutteredSetup):
             probes.dropout_information(
                 model, regions=regions, num_rows=_MEASURED_BY_REGION
             ),
+            probes.bin_width(_BIN_WIDTH),
             probes.losses,
             _maps(model, found),
         )
@@ -217,6 +221,7 @@ class BinaryDropoutSetup(_ClutteredSetup):
         task, _ = self.task(context)
         plain = self.plain_network(task.num_classes)
         config = image_config(self, task, context.random_seed)
+        measured = probes.bin_width(_BIN_WIDTH), probes.losses
 
         def of_rate(rate):
             return networks.binary_dropout(plain, rate)
@@ -230,7 +235,7 @@ class BinaryDropoutSetup(_ClutteredSetup):
             }
             network = of_rate if varied else of_rate(chosen["rate"])
             cells.append(
-                self.cell(context, place, task, network, config, (probes.losses,), own)
+                self.cell(context, place, task, network, config, measured, own)
             )
         return cells
 
