@@ -91,7 +91,7 @@ def log_uniform_kl(alpha: ArrayLike, *, max_alpha: ArrayLike) -> jax.Array:
       [0.        0.6931472]
     """
     alpha = checks.jax_array("alpha", alpha)
-    checks.all_positive("alpha", alpha)
+    checks.within("alpha", alpha, "(0, inf)")
     checks.positive("max_alpha", max_alpha)
     return jnp.log(max_alpha / alpha)
 

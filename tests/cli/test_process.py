@@ -106,7 +106,7 @@ def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--epochs", "3000000000"], "num_epochs must lie in [1, 2147483647]"),
-        (["--seeds", "99999999999999999999"], "first_seed + num_seeds must lie in"),
+        (["--seeds", "99999999999999999999"], "num_seeds must be at most 2147483647"),
         (["--key", "4294967296"], "key must lie in [0, 4294967295], got 4294967296"),
         (["--key", "99999999999999999999"], "key must lie in [0, 4294967295]"),
     ],

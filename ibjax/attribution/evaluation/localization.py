@@ -37,7 +37,7 @@ def bounding_box_ratio(heatmap: ArrayLike, mask: ArrayLike) -> jax.Array:
       0.75
     """
     heatmap = checks.jax_array("heatmap", heatmap)
-    mask = checks.jax_array("mask", mask)
+    mask = jnp.asarray(checks.numeric("mask", mask))
     checks.same_shape(heatmap=heatmap, mask=mask)
     if heatmap.ndim < 2:
         raise ValueError(

@@ -197,9 +197,12 @@ def compressed_information(
       0.35 nats, error 0.11
     """
     checks.function("estimator", estimator)
-    _check_compressor("compressor_x", compressor_x)
-    if compressor_y is not None:
-        _check_compressor("compressor_y", compressor_y)
+    for name, compressor in (
+        ("compressor_x", compressor_x),
+        ("compressor_y", compressor_y),
+    ):
+        if compressor is not None:
+            _check_compressor(name, compressor)
     x, y = as_array("x", x), as_array("y", y)
     for name, samples in (("x", x), ("y", y)):
         checks.shape(name, samples, ("num_samples",), ("num_samples", "*shape"))
