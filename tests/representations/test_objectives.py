@@ -49,7 +49,7 @@ def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks():
         ),
         objective=r.vib(model, likelihood="gaussian"),
         vary={"beta": left / betas},
-        num_seeds=8,
+        num_seeds=4,
         snapshots=[num_steps],
         probes=[_exact_of_a_linear_code],
     )

@@ -37,6 +37,7 @@ EXPERIMENT = Experiment(
     setup=VibSetup(),
     full=Scale(5, 10, 6, images=60_000),
     quick=Scale(2, 6, 3, images=5_000, test_images=2_000),
+    block=1,
     claims=vib_claims,
     figures=vib_figures,
 )
