@@ -59,7 +59,8 @@ def test_curves_are_those_of_sorted_tiles():
     area = np.trapezoid(gap, dx=1 / 6, axis=1) / unit
     np.testing.assert_allclose(found.scores, area, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.score, area.mean(), rtol=1e-4)
-    assert found.normalized_most[-1] == 0
+    # Zero but for the rounding of two means, over the unit.
+    assert abs(found.normalized_most[-1]) <= 2 * np.finfo(np.float32).eps / unit
     start = (p.mean() - 0.5) / unit
     np.testing.assert_allclose(found.normalized_least[0], start, rtol=1e-4)
 
