@@ -383,12 +383,14 @@ def _training(model, likelihood, params, batch, key) -> RateDistortion:
 def _reconstruction(likelihood, output, target):
     """Negative log-likelihood of every input, summed over its numbers."""
     size = target.shape[1]
+    width, why = size, "for a number for each of the targets'"
+    if likelihood == "heteroscedastic":
+        width, why = 2 * size, "for means and log deviations"
+    checks.shape("the decoder's output", output, (len(target), width), why=why)
     if likelihood == "gaussian":
         constant = 0.5 * jnp.log(2 * jnp.pi) * size
         return 0.5 * jnp.sum((output - target) ** 2, axis=1) + constant
     if likelihood == "heteroscedastic":
-        width = "for means and log deviations"
-        checks.shape("the decoder's output", output, (len(target), 2 * size), why=width)
         scale = jnp.exp(output[:, size:])
         return -gaussian_log_density(target, output[:, :size], scale)
     return jnp.sum(optax.sigmoid_binary_cross_entropy(output, target), axis=1)

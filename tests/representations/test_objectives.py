@@ -221,6 +221,15 @@ def test_likelihoods_are_scipys():
         np.testing.assert_allclose(found.distortion, -each.sum(1).mean(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_an_output_of_another_width_is_not_broadcast(likelihood):
+    decoder = networks.mlp([2, 1], output="linear")
+    model = r.variational(ENCODER, decoder, dim=2)
+    params = model.network.init(KEY)
+    with pytest.raises(ValueError, match="decoder's output must have shape"):
+        r.rate_distortion(KEY, params, PIXELS, model=model, likelihood=likelihood)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
