@@ -383,7 +383,7 @@ def _training(model, likelihood, params, batch, key) -> RateDistortion:
 def _reconstruction(likelihood, output, target):
     """Negative log-likelihood of every input, summed over its numbers."""
     size = target.shape[1]
-    width, why = size, "for a number for each of the targets'"
+    width, why = size, "to match the targets"
     if likelihood == "heteroscedastic":
         width, why = 2 * size, "for means and log deviations"
     checks.shape("the decoder's output", output, (len(target), width), why=why)
