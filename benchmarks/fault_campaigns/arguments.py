@@ -44,6 +44,7 @@ _LEFT_OUT = {
     "networks.convolutional.check_sizes",
     "networks.convolutional.in_parts",
     "networks.from_flax",
+    "sweeps.replay",
     "results.open_dataset",
     "results.save_dataset",
     "results.write_atomically",
@@ -96,7 +97,7 @@ def _shared_values() -> dict[str, Any]:
     """A value for every name of an argument that means one thing in all functions."""
     import jax
 
-    from ibjax import bottleneck, datasets, networks
+    from ibjax import bottleneck, datasets, networks, representations
     from ibjax.results.example import example_dataset
 
     rng = np.random.default_rng(0)
@@ -108,7 +109,13 @@ def _shared_values() -> dict[str, Any]:
     dataset = example_dataset(num_seeds=2)
     seeds = rng.normal(size=(6, 5))
     task = datasets.known_information.multinormal_sparse(2, 2)
+    encoder = networks.mlp([2, 4], output="linear")
+    model = representations.variational(encoder, networks.mlp([2, _CLASSES]), dim=2)
+    images = rng.uniform(size=(_NUM, 8, 8)).astype(np.float32)
     return {
+        **{"model": model, "images": images, "factors": np.zeros((4, 5), int)},
+        **{"rate": 0.5, "radius": 0.1, "radii": [0.1], "text": network.description},
+        **{"loss": lambda params, batch, key: 0.0, "name": "nothing"},
         **{"x": x, "y": y, "z": z, "t": x, "rows": x, "residual": x, "matrix": x @ x.T},
         **{"labels": labels, "num_classes": _CLASSES, "groups": labels},
         **{"x_cells": labels, "y_cells": labels, "num_x": _CLASSES, "num_y": _CLASSES},
@@ -144,7 +151,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
     import jax
     import jax.numpy as jnp
 
-    from ibjax import datasets, estimators, results, training
+    from ibjax import datasets, estimators, networks, representations, results, training
     from ibjax.results.example import example_dataset, example_grid
 
     key = jax.random.key(0)
@@ -178,6 +185,16 @@ def _own_values() -> dict[str, dict[str, Any]]:
 
     return {
         "bottleneck.gaussian.i_ty_of_i_xt": {"i_xt": 0.1},
+        "datasets.cluttered_task": {
+            "task": datasets.make_task(
+                rng.uniform(size=(_NUM, 64)), labels, num_measured=8
+            )
+        },
+        "probes.dropout_information": {
+            "model": representations.with_information_dropout(
+                networks.mlp([2, 3, _CLASSES], "relu")
+            )
+        },
         "datasets.image_pairs.gaussian_image": {"latents": x[0]},
         "datasets.image_pairs.rectangle_image": {"latents": np.full(4, 0.5)},
         "datasets.image_pairs.gaussian_images": {"num_samples": 4, "information": 1.0},

@@ -236,6 +236,7 @@ def cluttered_task(
       (1797, 256) 360 (1797, 16, 16) cluttered digits
     """
     checks.key("key", key)
+    checks.instance("task", task, Task)
     if task.kind != "classes" or task.measured_rows is not None:
         raise ValueError(
             "task must have classes and measure on its last images, got targets "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ibjax.networks.mlp import ACTIVATIONS, INITIALIZERS, mlp
 from ibjax.networks.network import Network
 from ibjax.networks.noisy import noisy
+from ibjax.numerics import checks
 
 __all__ = ["from_description"]
 
@@ -34,7 +35,7 @@ def from_description(text: str) -> Network | Callable[..., Network] | None:
       >>> print(from_description("a network of mine"))
       None
     """
-    found = _DESCRIPTION.fullmatch(text)
+    found = _DESCRIPTION.fullmatch(checks.instance("text", text, str))
     if found is None or found["init"] not in INITIALIZERS:
         return None
     widths = [int(width) for width in found["widths"].split("-")]

@@ -62,6 +62,8 @@ def dropout_information(
       >>> sorted(dropout_information(model).variables)
       ['layer_information', 'total_correlation']
     """
+    checks.instance("model", model, InformationDropout)
+    checks.instance("regions", regions, Mapping)
     checks.count("num_rows", num_rows)
     masks = {}
     for name, mask in regions.items():

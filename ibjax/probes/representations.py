@@ -52,6 +52,7 @@ def code_bounds(
       >>> code_bounds(model).labels
       {'variational': 'rate and H(Y) less the distortion of the code'}
     """
+    checks.instance("model", model, Variational)
     checks.count("num_draws", num_draws)
     checks.count("most_rows", most_rows)
     checks.one_of("the model's output", model.network.output, ["softmax"])
@@ -119,6 +120,7 @@ def code_mixture(
       >>> code_mixture(model).labels
       {'mixture': 'codes as a mixture of 2000 Gaussians'}
     """
+    checks.instance("model", model, Variational)
     checks.count("num_samples", num_samples)
 
     def measure(snapshot):
