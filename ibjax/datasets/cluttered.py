@@ -245,6 +245,7 @@ def cluttered_task(
     side = image_side(task)
     images = task.x.reshape(-1, side, side)
     if digit_size is not None:
+        checks.count("digit_size", digit_size)
         images = shrunk(images, digit_size)
     start = task.num_samples - (task.num_measured or 0)
     parts = [slice(0, start), slice(start, None)][

@@ -89,6 +89,7 @@ def kernel_shapes(network: Network) -> list[tuple[int, ...]]:
       >>> kernel_shapes(mlp([12, 10, 2]))
       [(10, 12), (2, 10)]
     """
+    checks.instance("network", network, Network)
     if network.layer is None or network.state is not None:
         raise ValueError(
             "network must be a chain of layers without statistics of batches, such as "
@@ -118,6 +119,8 @@ def chosen_layers(
       (0, 2)
     """
     possible = [n for n, shape in enumerate(shapes[:-1]) if math.prod(shape)]
+    if layers is not None:
+        checks.instance("layers", layers, list, tuple, range)
     chosen = tuple(possible if layers is None else layers)
     checks.not_empty("layers", chosen, "hidden layer with weights")
     for number in chosen:

@@ -9,7 +9,7 @@ import numpy as np
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
-from ibjax.representations.perturbations import Attack
+from ibjax.representations.perturbations import Attack, as_attack
 from ibjax.representations.predictors import Predictor
 from ibjax.representations.robustness import (
     AttackChecks,
@@ -56,7 +56,8 @@ def accuracy_under_attack(
       >>> sorted(accuracy_under_attack([0.1]).variables)[:2]
       ['accuracy_linf', 'accuracy_linf_clean']
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
+    checks.instance("radii", radii, list, tuple, np.ndarray)
     radii = [checks.not_negative("radii", radius) for radius in radii]
     checks.not_empty("radii", radii)
     checks.count("num_inputs", num_inputs)
@@ -126,7 +127,7 @@ def attack_checks(
       >>> attack_checks(0.1).constants["attack_check"][1][:2].tolist()
       ['unbounded', 'iterative']
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     checks.positive("radius", radius)
     checks.count("num_inputs", num_inputs, 2)
     name = f"check_{attack.norm}"

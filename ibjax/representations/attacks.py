@@ -20,6 +20,7 @@ from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.representations.perturbations import (
     Attack,
+    as_attack,
     gradient,
     judged,
     one_step,
@@ -63,7 +64,7 @@ def attack_gradient(
       >>> attack_gradient(jax.random.key(0), linear, x, labels, attack=margin)
       Array([[-2.,  3.]], dtype=float32)
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
     return _gradient_jit(key, f, x, labels, attack)
 
@@ -108,7 +109,7 @@ def fgsm(
       >>> print(fgsm(jax.random.key(0), linear, x, labels, 0.25))
       [[0.25 0.35]]
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     f, x, labels, radius = checked(key, log_probabilities, x, labels, radius, attack)
     return _fgsm_jit(key, f, x, labels, radius, attack)
 
@@ -157,7 +158,7 @@ def pgd(
       >>> print(pgd(jax.random.key(0), linear, x, labels, 0.25, attack=attack))
       [[0.25 0.35]]
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     f, x, labels, radius = checked(key, log_probabilities, x, labels, radius, attack)
     return _pgd_jit(key, f, x, labels, radius, attack)
 

@@ -281,13 +281,13 @@ def capacity_vae(
 
     Args:
       model: The network.
-      capacity: Last capacity in nats, not negative.
+      capacity: Last capacity in nats where a sweep does not vary ``capacity``.
       num_epochs: Epochs until it is reached.
       weight: What a nat beside the capacity costs, in nats of distortion.
       likelihood: One of :data:`LIKELIHOODS`.
 
     Returns:
-      An objective with terms ``distortion`` and ``rate``.
+      An objective of ``capacity`` with terms ``distortion`` and ``rate``.
 
     Raises:
       ValueError: If an argument is out of range.
@@ -300,14 +300,16 @@ def capacity_vae(
     checks.positive("weight", weight)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
-    def loss(params, batch, key, *, epoch):
+    def loss(params, batch, key, *, epoch, capacity=capacity):
         found = _training(model, likelihood, params, batch, key)
         reached = capacity * jnp.minimum(epoch / num_epochs, 1.0)
         terms = {"distortion": found.distortion, "rate": found.rate}
         return found.distortion + weight * jnp.abs(found.rate - reached), terms
 
     text = f"to {capacity:g} nats in {num_epochs} epochs, weight {weight:g}"
-    return _objective(loss, "capacity_vae", text, likelihood=likelihood, numbers=())
+    return _objective(
+        loss, "capacity_vae", text, likelihood=likelihood, numbers=("capacity",)
+    )
 
 
 def info_vae(

@@ -18,6 +18,7 @@ __all__ = [
     "ATTACK_LOSSES",
     "Attack",
     "NORMS",
+    "as_attack",
     "gradient",
     "judged",
     "lengths",
@@ -252,6 +253,11 @@ def direction(found: jax.Array, attack: Attack) -> jax.Array:
     # Squares of the small gradients of a certain class would be zero.
     found = found / _positive(jnp.max(jnp.abs(found), axis=axes, keepdims=True))
     return found / _positive(lengths(found))
+
+
+def as_attack(attack: Attack | None) -> Attack:
+    """The options of an attack, its defaults for None."""
+    return Attack() if attack is None else checks.instance("attack", attack, Attack)
 
 
 def one_step(found, x, radius, attack: Attack) -> jax.Array:

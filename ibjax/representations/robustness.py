@@ -19,6 +19,7 @@ from ibjax.numerics import checks
 from ibjax.representations.attacks import checked
 from ibjax.representations.perturbations import (
     Attack,
+    as_attack,
     gradient,
     judged,
     one_step,
@@ -167,7 +168,7 @@ def robust_accuracy(
       >>> print(found.accuracy)
       [1.  0.5 0. ]
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
     radii = checks.shape("radii", checks.jax_array("radii", radii), ("num_radii",))
     if not checks.is_traced(radii) and not bool(jnp.all(radii >= 0)):
@@ -227,7 +228,7 @@ def check_attack(
       >>> bool(found.passed), float(found.iterative.value)
       (True, 0.0)
     """
-    attack = Attack() if attack is None else attack
+    attack = as_attack(attack)
     checks.positive("radius", radius)
     f, x, labels, radii = checked(key, log_probabilities, x, labels, radius, attack)
     if len(x) < 2:

@@ -187,6 +187,7 @@ def objective(
       >>> sparse.name, sparse.intervals
       ('absolute values', {'strength': '[0, inf)'})
     """
+    checks.instance("intervals", intervals, Mapping)
     return Objective(
         (_Term(1.0, loss, name, tuple(targets), output, weighs, (*intervals.items(),)),)
     )

@@ -89,6 +89,9 @@ def test_refusals():
     )
     with pytest.raises(ValueError, match="the model's output must be one of softmax"):
         probes.code_bounds(autoencoder)
+    for probe in (probes.code_bounds, probes.code_mixture, probes.dropout_information):
+        with pytest.raises(TypeError, match="model must be a "):
+            probe(MODEL.network)
     with pytest.raises(ValueError, match="num_draws must be a whole number"):
         probes.code_bounds(MODEL, num_draws=0)
     with pytest.raises(ValueError, match="num_samples must be a whole number"):

@@ -219,22 +219,11 @@ class CapacitySetup(SpritesSetup):
         self, model: rep.Variational, chosen: Mapping[str, Any], epochs: int
     ) -> Objective:
         """What networks of a cell are trained on; see the base class."""
-        num_epochs = max(1, epochs // 2)
-        bound = rep.vib(model, likelihood="bernoulli")
-
-        def loss(params, batch, key, *, epoch, capacity=chosen["capacity"]):
-            _, terms = bound(params, batch, key, beta=0.0)
-            reached = capacity * jnp.minimum(epoch / num_epochs, 1.0)
-            beside = jnp.abs(terms["rate"] - reached)
-            return terms["distortion"] + self.weight * beside, terms
-
-        return objective(
-            loss,
-            f"capacity {chosen['capacity']:g} in {num_epochs} epochs, "
-            f"weight {self.weight:g}",
-            targets=("nothing",),
-            output="linear",
-            intervals={"capacity": "[0, inf)"},
+        return rep.capacity_vae(
+            model,
+            capacity=chosen["capacity"],
+            num_epochs=max(1, epochs // 2),
+            weight=self.weight,
         )
 
 
