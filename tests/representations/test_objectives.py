@@ -7,7 +7,15 @@ import optax
 import pytest
 from scipy import stats
 
-from ibjax import TrainConfig, bottleneck, datasets, networks, probes, sweep
+from ibjax import (
+    TrainConfig,
+    bottleneck,
+    compilation,
+    datasets,
+    networks,
+    probes,
+    sweep,
+)
 from ibjax import representations as r
 from ibjax.datasets.task import Batch
 from ibjax.estimators import kde
@@ -23,7 +31,9 @@ def _white(num, dim):
     return sample @ np.linalg.inv(np.linalg.cholesky(sample.T @ sample / num)).T
 
 
-def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks():
+def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks(monkeypatch):
+    # Thousands of steps: here running takes longer than compiling for speed.
+    monkeypatch.setitem(compilation.CPU_OPTIONS, "xla_backend_optimization_level", 3)
     # Squared errors and log-losses have one curve: a slope of the latter is that of the
     # former over the variance of Y that the code leaves.
     rho, betas = 0.9, np.array([1.1, 2.0, 6.0])
