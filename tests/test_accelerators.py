@@ -603,9 +603,10 @@ def test_sweeps(name):
     )
     _check(start, *arguments)
     states, own = jax.eval_shape(start, *arguments)
-    epochs = (_shape(dtype=jnp.int32), _shape(dtype=jnp.int32), _shape(dtype=bool))
-    advance = program.advance_program(trainable, layout)
-    _check(advance, states, own, trainable.data, *epochs)
+    seeds, epoch = (states, own, trainable.data), _shape(dtype=jnp.int32)
+    _check(program.train_program(trainable, layout), *seeds, epoch, epoch)
+    is_last = _shape(dtype=bool)
+    _check(program.measure_program(trainable, layout), *seeds, epoch, is_last)
 
 
 def test_faults_are_found():

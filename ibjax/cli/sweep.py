@@ -40,10 +40,11 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
     part = SWEEPS[options.name]._replace(setup=options.setup)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
-    run = {
-        "block": part.block if options.run.block is None else options.run.block,
-        "devices": _chosen_devices(options.run.devices),
-    }
+    devices = _chosen_devices(options.run.devices)
+    block = options.run.block
+    if block is None:
+        block = part.block_on(devices[0].platform)
+    run = {"block": block, "devices": devices}
     task = options.images.task(scale.images) if part.setup.needs_images else None
     cells = part.cells(
         scale,
@@ -53,8 +54,7 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
         **run,
     )
     console.print(_announcement(options, cells, scale.seeds))
-    devices = describe_devices(run["devices"])
-    console.print(f"devices: {devices}; output: {options.output}")
+    console.print(f"devices: {describe_devices(devices)}; output: {options.output}")
     with GridBar(console) as bar:
         dataset = sweep_grid(
             jax.random.key(options.run.key),

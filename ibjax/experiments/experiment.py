@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -48,8 +49,8 @@ class Part(NamedTuple):
       full: Its size.
       quick: A size to try it with.
       summary: What it shows, in one sentence.
-      block: Networks trained together; None for as many as is best. Large ones fill a
-        device by themselves.
+      block: Networks trained together on a CPU, which large ones fill by themselves;
+        None for as many as is best, as on any other processor.
       quick_setup: A set-up to try it with, where it is another one.
     """
 
@@ -59,6 +60,16 @@ class Part(NamedTuple):
     summary: str = ""
     block: int | None = None
     quick_setup: Setup | None = None
+
+    def block_on(self, platform: str) -> int | None:
+        """Networks trained together on a platform, as in ``device.platform``.
+
+        Example:
+          >>> from ibjax.experiments.catalogue import SWEEPS
+          >>> SWEEPS["mnist"].block_on("cpu"), SWEEPS["mnist"].block_on("gpu")
+          (1, None)
+        """
+        return self.block if platform == "cpu" else None
 
     def cells(
         self, scale: Scale, *, also: Iterable[int] = (), **context: Any
@@ -92,7 +103,7 @@ class Part(NamedTuple):
                 tuple(sorted(epochs)),
                 num_seeds=scale.seeds,
                 num_measured=scale.test_images,
-                **{"block": self.block} | context,
+                **{"block": self.block_on(jax.default_backend())} | context,
             )
         )
 

@@ -105,7 +105,7 @@ def reproduce(
             num_seeds=scale.seeds,
             directory=output / name,
             resume=resume,
-            block=part.block,
+            block=part.block_on(jax.default_backend()),
             on_progress=on_progress and partial(on_progress, name, cells),
         )
     return _write(experiment, datasets, output, command, drawing or Drawing())

@@ -1,4 +1,4 @@
-"""Compiled program of a sweep: all seeds from one snapshot to the next.
+"""Compiled programs of a sweep: all seeds from one snapshot to the next.
 
 Seeds are arrays ``[num_blocks, block, ...]``: the seeds of a block share every matrix
 product, and the blocks are spread over the devices. What is trained is a
@@ -25,16 +25,18 @@ from ibjax.sweeps.assembly import flatten_record
 from ibjax.training.trainable import Trainable
 
 __all__ = [
+    "Compiled",
     "Layout",
     "Traced",
-    "advance_program",
     "diverged",
     "first_seeds",
     "lay_out",
+    "measure_program",
     "restore",
     "seed_key",
     "start_program",
     "trace",
+    "train_program",
     "within_memory",
 ]
 
@@ -44,7 +46,7 @@ _EPOCHS_PER_CHUNK = 16
 # size, because products over blocks of another size round differently.
 _CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
-_MAX_PROGRAMS = 16
+_MAX_PROGRAMS = 24
 # Random numbers count seeds in 32 bits.
 _LARGEST_SEED = 2**32 - 1
 _programs: dict[Any, Callable] = {}
@@ -120,44 +122,62 @@ def seed_key(key: jax.Array, seed: int) -> jax.Array:
     return jax.random.fold_in(key, seed)
 
 
+class Compiled(NamedTuple):
+    """Programs of a sweep; all that they return is ``[num_blocks, block, ...]``.
+
+    Attributes:
+      start: ``start(*arguments)``, the states before any step and what each seed keeps.
+      train: ``train(states, own, data, first, last)``, the states after epoch ``last``
+        of those after epoch ``first``.
+      measure: ``measure(states, own, data, epoch, is_last)``, arrays by name.
+    """
+
+    start: Callable
+    train: Callable
+    measure: Callable
+
+    def advance(
+        self, states: Any, own: Any, data: Any, first: int, last: int, is_last: bool
+    ) -> tuple[Any, dict[str, jax.Array]]:
+        """States of a later epoch, and what is measured there."""
+        first, last = jnp.int32(first), jnp.int32(last)
+        states = self.train(states, own, data, first, last)
+        return states, self.measure(states, own, data, last, jnp.bool(is_last))
+
+
 class Traced(NamedTuple):
     """Programs of a sweep, traced and not compiled yet.
 
     Attributes:
       start: The program of all seeds before any step.
       arguments: Its arguments.
-      advance: The program from one snapshot to the next.
+      train: The program from one snapshot to the next.
+      measure: The program that measures there.
       layout: Where seeds run.
     """
 
     start: jax.stages.Traced
     arguments: tuple[Any, ...]
-    advance: jax.stages.Traced
+    train: jax.stages.Traced
+    measure: jax.stages.Traced
     layout: Layout
 
     @property
     def shapes(self) -> tuple[Any, dict[str, Any]]:
         """Shapes of the state and of the record of one seed."""
-        state, record = self.advance.out_info
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype),
-            (state, record),
+            (self.train.out_info, self.measure.out_info),
         )
 
-    def compile(self) -> tuple[Callable, Callable]:
-        """Compile both programs, one beside the other.
-
-        Returns:
-          ``start(*arguments)``, the states before any step and what each seed keeps;
-          and ``advance(states, own, data, first, last, is_last)``, the states after
-          epoch ``last`` of those after epoch ``first`` and what was measured there,
-          ``[num_blocks, block, ...]``.
-        """
+    def compile(self) -> "Compiled":
+        """Compile all programs, one beside the other."""
         # Lowered in this thread, whose settings of JAX another does not have.
-        lowered = [_lowered(each, self.layout) for each in (self.start, self.advance)]
+        programs = self.start, self.train, self.measure
+        lowered = [_lowered(each, self.layout) for each in programs]
         with ThreadPoolExecutor(len(lowered)) as threads:
-            start, advance = threads.map(partial(_compiled, self.layout), lowered)
-        return start, advance
+            compiled = threads.map(partial(_compiled, self.layout), lowered)
+        return Compiled(*compiled)
 
 
 def trace(
@@ -202,12 +222,13 @@ def trace(
         ),
         start.out_info,
     )
-    epochs = (jnp.int32(0), jnp.int32(0), jnp.bool(False))
+    seeds, epoch = (states, own, trainable.data), jnp.int32(0)
     with compiling_for(layout.devices[0].platform):
-        advance = advance_program(trainable, layout).trace(
-            states, own, trainable.data, *epochs
+        train = train_program(trainable, layout).trace(*seeds, epoch, epoch)
+        measure = measure_program(trainable, layout).trace(
+            *seeds, epoch, jnp.bool(False)
         )
-    return Traced(start, arguments, advance, layout)
+    return Traced(start, arguments, train, measure, layout)
 
 
 def start_program(trainable: Trainable, layout: Layout) -> Callable:
@@ -223,13 +244,26 @@ def start_program(trainable: Trainable, layout: Layout) -> Callable:
     return jax.jit(full_precision(begin), out_shardings=layout.sharding)
 
 
-def advance_program(trainable: Trainable, layout: Layout) -> Callable:
-    """The program that takes seeds from one snapshot to the next, likewise."""
+def train_program(trainable: Trainable, layout: Layout) -> Callable:
+    """The program that takes seeds from one snapshot to the next, likewise.
+
+    It is another than the one that measures: the two compile side by side.
+    """
+    return _by_block(partial(_train, trainable=trainable), layout)
+
+
+def measure_program(trainable: Trainable, layout: Layout) -> Callable:
+    """The program that measures seeds at a snapshot, likewise."""
+    return _by_block(partial(_measure, trainable=trainable, layout=layout), layout)
+
+
+def _by_block(function: Callable, layout: Layout) -> Callable:
+    """A function of states, what seeds keep, data and two numbers, on all devices."""
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     sharded = jax.shard_map(
-        partial(_advance, trainable=trainable, layout=layout),
+        function,
         mesh=layout.sharding.mesh,
-        in_specs=(by_block, by_block, *4 * (everywhere,)),
+        in_specs=(by_block, by_block, *3 * (everywhere,)),
         out_specs=by_block,
         check_vma=False,
     )
@@ -308,12 +342,15 @@ def _compiled(layout: Layout, lowered: jax.stages.Lowered) -> Callable:
     return found
 
 
-def _advance(states, own, data, first, last, is_last, *, trainable, layout):
+def _train(states, own, data, first, last, *, trainable):
     num_chunks = -(-(last - first) // _EPOCHS_PER_CHUNK)
-    train = partial(
+    chunk = partial(
         _train_chunk, own=own, data=data, trainable=trainable, first=first, last=last
     )
-    states = lax.fori_loop(0, num_chunks, train, states)
+    return lax.fori_loop(0, num_chunks, chunk, states)
+
+
+def _measure(states, own, data, last, is_last, *, trainable, layout):
     shape = jax.tree.leaves(own)[0].shape[:2]
     drawn = trainable.draw_measured(data, last)
 
@@ -337,9 +374,7 @@ def _advance(states, own, data, first, last, is_last, *, trainable, layout):
         seeds,
         batch_size=None if layout.seeds_at_once == 1 else layout.seeds_at_once,
     )
-    return states, jax.tree.map(
-        lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured
-    )
+    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured)
 
 
 def _train_chunk(chunk, states, *, own, data, trainable, first, last):

@@ -260,10 +260,9 @@ def _trained(key, trainable, seed, epoch, numbers, layout):
         {name: np.array([value]) for name, value in numbers.items()},
         layout,
     )
-    start, advance = traced.compile()
-    states, own = start(*traced.arguments)
-    epochs = jnp.int32(0), jnp.int32(epoch), jnp.bool(True)
-    states, record = advance(states, own, trainable.data, *epochs)
+    compiled = traced.compile()
+    states, own = compiled.start(*traced.arguments)
+    states, record = compiled.advance(states, own, trainable.data, 0, epoch, True)
     own = own._replace(key=None)  # NumPy does not hold keys.
     found = program.first_seeds((states, own, record), 1)
     return jax.tree.map(lambda leaf: leaf[0], found)

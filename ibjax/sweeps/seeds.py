@@ -11,9 +11,9 @@ seeds on an accelerator, where it sets the size of the blocks.
 Numbers that are varied (learning rates, penalties, noises) are further copies of the
 seeds in the same program: nine learning rates of five seeds are 45 networks.
 
-The program that advances all seeds from one snapshot to the next, and measures them
-there, is compiled once and called once per snapshot; between two calls the state is
-saved, which is where an interrupted sweep goes on.
+The programs that train all seeds from one snapshot to the next, and measure them there,
+are compiled once, side by side, and called once per snapshot; between two snapshots the
+state is saved, which is where an interrupted sweep goes on.
 """
 
 import itertools
@@ -240,14 +240,14 @@ def sweep_trainable(
         if done is not None:
             # Another probe of the same name may measure something else by now.
             check_fits(done, jax.tree.leaves(state), record, num_rows=num_rows)
-        start, compiled = traced.compile()
-        states, own = start(*traced.arguments)
+        compiled = traced.compile()
+        states, own = compiled.start(*traced.arguments)
         if done is not None:
             states = program.restore(states, done.leaves, layout)
 
         def advance(states, first, last, is_last):
-            epochs = jnp.int32(first), jnp.int32(last)
-            return compiled(states, own, trainable.data, *epochs, jnp.bool(is_last))
+            epochs = first, last, is_last
+            return compiled.advance(states, own, trainable.data, *epochs)
 
         return states, advance
 

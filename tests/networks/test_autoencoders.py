@@ -9,6 +9,7 @@ import pytest
 from flax import linen
 from scipy import signal
 
+from ibjax.compilation import exact_jit
 from ibjax.networks import autoencoders
 
 
@@ -43,7 +44,7 @@ def test_shapes_and_that_samples_do_not_mix(make):
         modules, jax.random.key(0), x
     )
 
-    @jax.jit
+    @exact_jit
     def run(x):
         code = modules.encoder.apply(encoder_params, x)
         alone = modules.encoder.apply(encoder_params, x[1:2])

@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 
 from ibjax import training
+from ibjax.compilation import full_precision
 from ibjax.datasets import make_task
 from ibjax.networks.convolutional import convolutional
 
@@ -17,6 +18,7 @@ RNG = np.random.default_rng(0)
 IMAGE_SHAPE, SIZES = (8, 9), {"channels": (2, 3), "hidden": (4,), "num_classes": 3}
 
 
+@full_precision
 def _reference(params, x):
     """The network by XLA's convolution and windows, layers not flat."""
     (w1, b1), (w2, b2), (w3, b3), (w4, b4) = params
@@ -61,7 +63,7 @@ def test_gradients_are_those_of_convolutions(network, params):
         return jnp.sum(jnp.sin(activations(params, x)[-1]))
 
     found = jax.grad(lambda p: loss(network.activations, p))(params)
-    expected = jax.grad(lambda p: loss(_reference, p))(params)
+    expected = full_precision(jax.grad(lambda p: loss(_reference, p)))(params)
     for g, truth in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(g, truth, rtol=1e-4, atol=1e-5)
 

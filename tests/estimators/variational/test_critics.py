@@ -7,6 +7,7 @@ import pytest
 from flax import linen
 from scipy import stats
 
+from ibjax.compilation import exact_jit
 from ibjax.estimators.variational.critics import (
     GaussianConditional,
     JointCritic,
@@ -32,7 +33,7 @@ def _samples():
 def scored():
     """Parameters, scores of all pairs and the same as pairs, of every critic."""
 
-    @jax.jit
+    @exact_jit
     def score(key, x, y):
         found = []
         for critic in CRITICS:
