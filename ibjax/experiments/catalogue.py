@@ -6,6 +6,7 @@ from ibjax.experiments import (
     bifurcations,
     compression,
     convolutional,
+    corruption,
     deep_linear,
     depth,
     ib_limit,
@@ -46,6 +47,7 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        corruption.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

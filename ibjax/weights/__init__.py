@@ -41,7 +41,19 @@ from ibjax.weights.hessian import (
     top_eigenvalues,
 )
 from ibjax.weights.noisy import NoisyState, noisy_weights, weight_bottleneck
+from ibjax.weights.objectives import (
+    annealed,
+    log_uniform_bottleneck,
+    log_uniform_information,
+)
 from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
+from ibjax.weights.structure import (
+    StructureFunction,
+    StructurePoint,
+    structure_function,
+    structure_of_table,
+    sufficient_point,
+)
 
 __all__ = [
     "Eigenvalues",
@@ -52,8 +64,11 @@ __all__ = [
     "GibbsPosterior",
     "NoisyState",
     "Posterior",
+    "StructureFunction",
+    "StructurePoint",
     "TraceEstimate",
     "activation_precision",
+    "annealed",
     "chain_bound",
     "effective_information",
     "fisher_diagonal",
@@ -72,6 +87,8 @@ __all__ = [
     "layer_information_plus_total_correlation",
     "log_determinant",
     "log_normal_information",
+    "log_uniform_bottleneck",
+    "log_uniform_information",
     "mean_field_kl",
     "noise_of_information",
     "noisy_weights",
@@ -79,6 +96,9 @@ __all__ = [
     "pac_bayes",
     "posterior",
     "spectral_sum",
+    "structure_function",
+    "structure_of_table",
+    "sufficient_point",
     "top_eigenvalues",
     "unit_information",
     "weight_bottleneck",
