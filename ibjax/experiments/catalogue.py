@@ -16,6 +16,7 @@ from ibjax.experiments import (
     noisy,
     robustness,
     stochastic_convolutional,
+    structure,
     szt,
     training_size,
     two_points,
@@ -48,6 +49,7 @@ EXPERIMENTS = {
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
         corruption.EXPERIMENT,
+        structure.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

@@ -56,7 +56,7 @@ class CorruptionSetup(Setup):
     prior: tuple[Prior, ...] = ("gaussian",)
     train_fraction: tuple[float, ...] = (0.25, 0.5, 1.0)
     label_noise: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    beta: tuple[float, ...] = (3e-3, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0, 2.0, 5.0, 30.0)
+    beta: tuple[float, ...] = (3e-3, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 1.0, 3.0, 30.0)
     hidden: str = "100"
     side: int = 14
     initial_std: float = 0.03
