@@ -18,10 +18,12 @@ from ibjax.experiments import (
     stochastic_convolutional,
     structure,
     szt,
+    tasks,
     training_size,
     two_points,
     vae,
     vib,
+    weights,
 )
 
 __all__ = ["EXPERIMENTS", "SWEEPS"]
@@ -48,8 +50,10 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        weights.EXPERIMENT,
         corruption.EXPERIMENT,
         structure.EXPERIMENT,
+        tasks.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

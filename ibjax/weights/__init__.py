@@ -54,6 +54,20 @@ from ibjax.weights.structure import (
     structure_of_table,
     sufficient_point,
 )
+from ibjax.weights.task2vec import (
+    asymmetric_task_distance,
+    embedding_distances,
+    filter_means,
+    task2vec,
+    task2vec_of_posterior,
+    task_distance,
+)
+from ibjax.weights.tasks import (
+    TaskComplexity,
+    joint_information,
+    task_complexity,
+    task_distances,
+)
 
 __all__ = [
     "Eigenvalues",
@@ -66,11 +80,15 @@ __all__ = [
     "Posterior",
     "StructureFunction",
     "StructurePoint",
+    "TaskComplexity",
     "TraceEstimate",
     "activation_precision",
     "annealed",
+    "asymmetric_task_distance",
     "chain_bound",
     "effective_information",
+    "embedding_distances",
+    "filter_means",
     "fisher_diagonal",
     "fisher_log_determinant",
     "fisher_trace",
@@ -84,6 +102,7 @@ __all__ = [
     "hessian_trace",
     "hvp",
     "init_posterior",
+    "joint_information",
     "layer_information_plus_total_correlation",
     "log_determinant",
     "log_normal_information",
@@ -99,6 +118,11 @@ __all__ = [
     "structure_function",
     "structure_of_table",
     "sufficient_point",
+    "task2vec",
+    "task2vec_of_posterior",
+    "task_complexity",
+    "task_distance",
+    "task_distances",
     "top_eigenvalues",
     "unit_information",
     "weight_bottleneck",
