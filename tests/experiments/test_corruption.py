@@ -30,7 +30,7 @@ SETUP = CorruptionSetup(
     side=4,
     batch_size=20,
 )
-BETAS = np.array([0.03, 0.1, 0.3, 1.0, 3.0])
+BETAS = np.array([0.03, 0.1, 0.3, 0.8, 1.0, 3.0])
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +90,9 @@ def test_critical_prices_are_where_guessing_is_as_good():
     expected = (np.log(10) - 0.1) / (4 * (1 + 1e-3 * np.arange(3)))
     np.testing.assert_allclose(critical_betas(labels, 10), expected)
     fitted, given_up = jump_betas(labels, 10)
-    assert fitted.tolist() == [0.3] * 3 and given_up.tolist() == [1.0] * 3
+    assert fitted.tolist() == [0.8] * 3 and given_up.tolist() == [1.0] * 3
     np.testing.assert_allclose(fitted_information(labels, 10), labels.information[0])
-    never = labels._replace(train_error=np.full((5, 3), 0.5))
+    never = labels._replace(train_error=np.full((6, 3), 0.5))
     assert np.isnan(jump_betas(never, 10)).all()
     assert np.isnan(fitted_information(never, 10)).all()
 

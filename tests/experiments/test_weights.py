@@ -1,11 +1,14 @@
 """Noisy weights on true labels: certificates, what they pay for, and claims."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ibjax import weights
 from ibjax.datasets.images import image_task
 from ibjax.experiments.setup import Context
 from ibjax.experiments.weights.claims import (
@@ -16,9 +19,9 @@ from ibjax.experiments.weights.claims import (
     widths_of,
 )
 from ibjax.experiments.weights.figures import weights_figures
-from ibjax.experiments.weights.setup import WeightsSetup
+from ibjax.experiments.weights.setup import WeightsSetup, paid_information
 from ibjax.sweeps import sweep_grid
-from ibjax.weights import pac_bayes
+from ibjax.weights import NoisyState, pac_bayes
 
 SETUP = WeightsSetup(width=(4,), beta=(0.01, 10.0), side=4, draws=3)
 
@@ -30,17 +33,39 @@ def dataset():
     return sweep_grid(jax.random.key(0), SETUP.cells(context), num_seeds=2)
 
 
-def test_what_is_paid_is_the_information_and_the_choice_of_priors(dataset):
+@pytest.mark.slow
+def test_networks_are_read_by_width(dataset):
     (width,) = widths_of(dataset)
     assert (width.hidden, width.num_train, width.draws) == ("4", 1437, 3 * 1437)
     assert width.num_weights == 17 * 4 + 5 * 10
     cost = width.values["paid_information"] - width.values["weight_information"]
     # Four arrays, each of a number j of variances: of e^-10 to 10, 1200 of them.
-    assert np.all(cost > 0) and np.all(
-        cost < 4 * (2 * np.log(1200) + np.log(np.pi**2 / 6))
-    )
+    most = 4 * (2 * np.log(1200) + np.log(np.pi**2 / 6))
+    assert np.all(cost > 0) and np.all(cost < most)
     assert len(weights_claims(dataset)) == 2 + len(BOUNDS) + 3
     assert list(weights_figures(dataset)) == ["weights_errors", "weights_certificates"]
+
+
+def test_what_is_paid_is_the_information_and_the_choice_of_priors():
+    rng = np.random.default_rng(0)
+    initial = {"a": rng.normal(size=(3, 2)), "b": rng.normal(size=4)}
+    mean = {
+        name: value + rng.normal(size=value.shape) for name, value in initial.items()
+    }
+    std = {name: rng.uniform(0.1, 1, value.shape) for name, value in initial.items()}
+    posterior = weights.Posterior(mean, jax.tree.map(np.log, std))
+    network = SimpleNamespace(split=lambda params: params)
+    params = jax.tree.map(jnp.float32, (posterior, NoisyState(None, initial)))
+    snapshot = SimpleNamespace(network=network, params=params)
+    found = float(paid_information()(snapshot)["paid_information"])
+    best = [np.mean(std[n] ** 2 + (mean[n] - initial[n]) ** 2) for n in "ab"]
+    nearest = pac_bayes.nearest_prior_variance(best, scale=10.0)
+    expected = pac_bayes.prior_union_cost(nearest, scale=10.0).sum()
+    for name, variance in zip("ab", nearest, strict=True):
+        square = std[name] ** 2 + (mean[name] - initial[name]) ** 2
+        logs = np.log(std[name] ** 2 / variance)
+        expected += np.sum(square / variance - 1 - logs) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def _width(error, information):

@@ -72,9 +72,9 @@ class TasksOptions:
     angles: tuple[float, ...] = (15.0, 45.0, 90.0)
     digits: tuple[int, ...] = (0, 1, 3, 5, 8)
     samples: int = 400
-    probe_samples: int = 300
+    probe_samples: int = 600
     seeds: int = 5
-    beta: float = 0.1
+    beta: float = 0.03
     hidden: int = 100
     epochs: int = 200
     learning_rate: float = 3e-3
@@ -88,7 +88,7 @@ class TasksOptions:
             "angles": (15.0, 90.0),
             "digits": (0, 1, 3),
             "samples": 100,
-            "probe_samples": 150,
+            "probe_samples": 300,
             "seeds": 2,
             "epochs": 120,
         }
@@ -310,7 +310,7 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
         key, body, x, labels = arguments
         features = network.activations((*body, head.init(key)[0]), x)[-2]
         own = dataclasses.replace(example, x=features).relabelled(labels)
-        fitted = training.train(key, own, head, config, num_epochs=30)
+        fitted = training.train(key, own, head, config, num_epochs=15)
         return weights.task2vec((*body, fitted[0]), x, network=network, batch_size=50)
 
     @exact_jit
