@@ -197,7 +197,7 @@ def structure_of_table(
     Example:
       >>> t = [0.0, 0.3, np.log(2)]
       >>> print(structure_of_table([1.0, 0.0], [0.5, 0.5], t).round(4))
-      [0.5    0.1298 0.    ]
+      [0.5    0.1336 0.    ]
     """
     loss = np.asarray(checks.real("loss", loss, np.asarray), np.float64)
     prior = np.asarray(checks.real("prior", prior, np.asarray), np.float64)

@@ -167,7 +167,8 @@ def task_distance(first: ArrayLike, second: ArrayLike) -> np.ndarray:
       ValueError: If shapes do not fit or a number is negative.
 
     Example:
-      >>> print(task_distance([1.0, 3.0], [1.0, 3.0]), task_distance([1.0, 0], [0, 2]))
+      >>> same, apart = (task_distance([1.0, 0.0], b) for b in ([1.0, 0.0], [0.0, 2.0]))
+      >>> print(same, apart)
       0.0 1.0
     """
     a, b = _embeddings(first=first, second=second)
