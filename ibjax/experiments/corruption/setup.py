@@ -46,11 +46,13 @@ class CorruptionSetup(Setup):
       optimizer: Optimizer.
       learning_rate: Step size of the optimizer.
       batch_size: Rows of a batch.
+      noise_variance: Variance of the noise of the kernel-density bounds of what layers
+        hold of the test images, in squared units of activity.
     """
 
     grid_fields = ("prior", "train_fraction", "label_noise", "beta")
     number_fields = ("label_noise", "beta")
-    positive_fields = ("initial_std", "start")
+    positive_fields = ("initial_std", "start", "noise_variance")
     needs_images = True
 
     prior: tuple[Prior, ...] = ("gaussian",)
@@ -64,6 +66,7 @@ class CorruptionSetup(Setup):
     optimizer: Optimizer = "adam"
     learning_rate: float = 3e-3
     batch_size: int = 50
+    noise_variance: float = 0.1
 
     def check(self) -> None:
         """Check the fields; see the base class."""
@@ -81,7 +84,8 @@ class CorruptionSetup(Setup):
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
 
-        Each is measured with the terms of its objective and with losses.
+        Each is measured with the terms of its objective, losses, and kernel-density
+        bounds, with weights at their means.
 
         Example:
           >>> from ibjax.datasets.images import image_task
@@ -92,6 +96,11 @@ class CorruptionSetup(Setup):
         """
         self.check()
         epochs = context.snapshots[-1]
+        measured = (
+            probes.objective_terms,
+            probes.losses,
+            probes.kde_bounds(self.noise_variance),
+        )
         task_of = cache(
             lambda fraction: small_images(
                 context.images(), fraction=fraction, side=self.side
@@ -116,6 +125,7 @@ class CorruptionSetup(Setup):
                 "hidden": list(hidden_widths(self.hidden)),
                 "side": image_side(task),
                 "initial_std": self.initial_std,
+                "noise_variance": self.noise_variance,
                 "epochs": epochs,
             }
             cells.append(
@@ -125,7 +135,7 @@ class CorruptionSetup(Setup):
                     task,
                     network_of(task.num_inputs, task.num_classes),
                     config,
-                    (probes.objective_terms, probes.losses),
+                    measured,
                     own,
                     objective=self._objective(chosen, num_train, epochs),
                 )

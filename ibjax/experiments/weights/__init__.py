@@ -33,7 +33,7 @@ EXPERIMENT = Experiment(
     summary="Test error and PAC-Bayes certificates of networks with noisy weights, for "
     "many prices of information (Achille and Soatto; Dziugaite and Roy).",
     setup=WeightsSetup(),
-    full=Scale(5, 40, 2, images=10_000, test_images=10_000),
+    full=Scale(5, 40, 2, images=10_000, test_images=5_000),
     quick=Scale(2, 30, 2, images=1_000, test_images=1_000),
     claims=weights_claims,
     figures=weights_figures,

@@ -39,11 +39,13 @@ class WeightsSetup(Setup):
       learning_rate: Step size of the optimizer.
       batch_size: Rows of a batch.
       draws: Draws of the weights for every image when errors are measured.
+      noise_variance: Variance of the noise of the kernel-density bounds of what layers
+        hold of the test images, in squared units of activity.
     """
 
     grid_fields = ("width", "beta")
     number_fields = ("beta",)
-    positive_fields = ("initial_std", "start", "beta")
+    positive_fields = ("initial_std", "start", "beta", "noise_variance")
     needs_images = True
 
     width: tuple[int, ...] = (20, 100, 300)
@@ -56,6 +58,7 @@ class WeightsSetup(Setup):
     learning_rate: float = 3e-3
     batch_size: int = 100
     draws: int = 20
+    noise_variance: float = 0.1
 
     def check(self) -> None:
         """Check the fields; see the base class."""
@@ -68,8 +71,8 @@ class WeightsSetup(Setup):
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
 
-        Each is measured with losses, with the terms of its objective, and at the end
-        with drawn weights.
+        Each is measured with losses, with the terms of its objective, with
+        kernel-density bounds, and at the end with drawn weights.
 
         Example:
           >>> from ibjax.datasets.images import image_task
@@ -91,6 +94,7 @@ class WeightsSetup(Setup):
         measured = (
             probes.losses,
             probes.objective_terms,
+            probes.kde_bounds(self.noise_variance),
             probes.gibbs_errors(self.draws),
             paid_information(),
         )
@@ -111,6 +115,7 @@ class WeightsSetup(Setup):
                 ),
                 "draws": self.draws,
                 "initial_std": self.initial_std,
+                "noise_variance": self.noise_variance,
                 "epochs": epochs,
             }
             cells.append(
