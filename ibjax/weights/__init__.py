@@ -47,6 +47,13 @@ from ibjax.weights.objectives import (
     log_uniform_information,
 )
 from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
+from ibjax.weights.reachability import (
+    Reachability,
+    kramers_time,
+    langevin_paths,
+    passage_time,
+    reachability,
+)
 from ibjax.weights.structure import (
     StructureFunction,
     StructurePoint,
@@ -78,6 +85,7 @@ __all__ = [
     "GibbsPosterior",
     "NoisyState",
     "Posterior",
+    "Reachability",
     "StructureFunction",
     "StructurePoint",
     "TaskComplexity",
@@ -103,6 +111,8 @@ __all__ = [
     "hvp",
     "init_posterior",
     "joint_information",
+    "kramers_time",
+    "langevin_paths",
     "layer_information_plus_total_correlation",
     "log_determinant",
     "log_normal_information",
@@ -113,7 +123,9 @@ __all__ = [
     "noisy_weights",
     "optimal_prior_variance",
     "pac_bayes",
+    "passage_time",
     "posterior",
+    "reachability",
     "spectral_sum",
     "structure_function",
     "structure_of_table",
