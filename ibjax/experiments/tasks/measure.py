@@ -328,7 +328,8 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
         images, classes = (np.stack(arrays) for arrays in zip(*samples, strict=True))
         num_samples = len(samples)
         body = jax.tree.map(partial(_repeated, num_samples), probe(key))
-        heads = jax.random.split(key, num_samples)
+        # One start for all: where a head starts is no part of a task.
+        heads = jnp.broadcast_to(key, (num_samples,))
         embeddings = many(
             (heads, body, jnp.asarray(images, jnp.float32), jnp.asarray(classes))
         )
