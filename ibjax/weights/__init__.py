@@ -1,4 +1,4 @@
-"""Information in the weights of networks: posteriors, Fisher, PAC-Bayes bounds."""
+"""Information in the weights: posteriors, Fisher, PAC-Bayes, structure, tasks."""
 
 from ibjax.weights import pac_bayes, posterior
 from ibjax.weights.activations import activation_precision, effective_information
