@@ -23,6 +23,7 @@ from ibjax import (
     networks,
     probes,
     training,
+    weights,
 )
 from ibjax.bottleneck import annealing, critical_betas, curve
 from ibjax.compilation import compiling_for, full_precision
@@ -30,6 +31,7 @@ from ibjax.estimators.compression.autoencoder import autoencoder_fit
 from ibjax.estimators.variational.critics import SeparableCritic
 from ibjax.experiments.batches.copies import copies
 from ibjax.experiments.deep_linear.students import StudentConfig, student
+from ibjax.experiments.weights.setup import paid_information
 from ibjax.networks.convolutional import convolutional
 from ibjax.networks.stochastic_convolutional import stochastic_convolutional
 from ibjax.probes import channels
@@ -523,6 +525,26 @@ def _varied():
     )
 
 
+def _noisy_weights():
+    network = networks.mlp((3, 4, 2), "relu")
+    bottleneck = weights.weight_bottleneck(
+        num_samples=20, prior_variance=None, prior_mean="initial"
+    )
+    return network_trainable(
+        _task(),
+        weights.noisy_weights(network, keep_initial=True),
+        CONFIG,
+        objective=weights.annealed(bottleneck, start=0.1, num_epochs=3),
+        probes=[
+            probes.objective_terms,
+            probes.gibbs_errors(2),
+            probes.fisher_trace(),
+            probes.weight_information(None, prior_mean="initial"),
+            paid_information(),
+        ],
+    )
+
+
 # Together they hold every probe.
 SWEEPS = {
     "mlp": lambda: _of_network(
@@ -569,6 +591,7 @@ SWEEPS = {
         "stochastic convolutional", [compressed(CODES, num_components=2), probes.losses]
     ),
     "flax": lambda: _of_network("flax", [probes.losses, probes.gradients]),
+    "noisy weights": _noisy_weights,
     "students": lambda: student(
         StudentConfig(
             hidden=(4,), num_samples=12, num_inputs=5, batch_size=4, num_relevant=2

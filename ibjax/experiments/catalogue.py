@@ -6,6 +6,7 @@ from ibjax.experiments import (
     bifurcations,
     compression,
     convolutional,
+    corruption,
     deep_linear,
     depth,
     ib_limit,
@@ -15,11 +16,14 @@ from ibjax.experiments import (
     noisy,
     robustness,
     stochastic_convolutional,
+    structure,
     szt,
+    tasks,
     training_size,
     two_points,
     vae,
     vib,
+    weights,
 )
 
 __all__ = ["EXPERIMENTS", "SWEEPS"]
@@ -46,6 +50,10 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        weights.EXPERIMENT,
+        corruption.EXPERIMENT,
+        structure.EXPERIMENT,
+        tasks.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

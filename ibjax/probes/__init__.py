@@ -19,6 +19,7 @@ Example:
   ... )
 """
 
+from ibjax.probes.gibbs import gibbs_errors
 from ibjax.probes.information_dropout import dropout_information
 from ibjax.probes.layer_optimality import optimality
 from ibjax.probes.layers import (
@@ -50,6 +51,7 @@ __all__ = [
     "default_probes",
     "dropout_information",
     "fisher_trace",
+    "gibbs_errors",
     "gradients",
     "kde_bounds",
     "losses",

@@ -1,4 +1,4 @@
-"""Information in the weights of networks: posteriors, Fisher, PAC-Bayes bounds."""
+"""Information in the weights: posteriors, Fisher, PAC-Bayes, structure, tasks."""
 
 from ibjax.weights import pac_bayes, posterior
 from ibjax.weights.activations import activation_precision, effective_information
@@ -41,7 +41,40 @@ from ibjax.weights.hessian import (
     top_eigenvalues,
 )
 from ibjax.weights.noisy import NoisyState, noisy_weights, weight_bottleneck
+from ibjax.weights.objectives import (
+    annealed,
+    log_uniform_bottleneck,
+    log_uniform_information,
+)
 from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
+from ibjax.weights.reachability import (
+    Reachability,
+    kramers_time,
+    langevin_paths,
+    passage_time,
+    reachability,
+)
+from ibjax.weights.structure import (
+    StructureFunction,
+    StructurePoint,
+    structure_function,
+    structure_of_table,
+    sufficient_point,
+)
+from ibjax.weights.task2vec import (
+    asymmetric_task_distance,
+    embedding_distances,
+    filter_means,
+    task2vec,
+    task2vec_of_posterior,
+    task_distance,
+)
+from ibjax.weights.tasks import (
+    TaskComplexity,
+    joint_information,
+    task_complexity,
+    task_distances,
+)
 
 __all__ = [
     "Eigenvalues",
@@ -52,10 +85,18 @@ __all__ = [
     "GibbsPosterior",
     "NoisyState",
     "Posterior",
+    "Reachability",
+    "StructureFunction",
+    "StructurePoint",
+    "TaskComplexity",
     "TraceEstimate",
     "activation_precision",
+    "annealed",
+    "asymmetric_task_distance",
     "chain_bound",
     "effective_information",
+    "embedding_distances",
+    "filter_means",
     "fisher_diagonal",
     "fisher_log_determinant",
     "fisher_trace",
@@ -69,16 +110,31 @@ __all__ = [
     "hessian_trace",
     "hvp",
     "init_posterior",
+    "joint_information",
+    "kramers_time",
+    "langevin_paths",
     "layer_information_plus_total_correlation",
     "log_determinant",
     "log_normal_information",
+    "log_uniform_bottleneck",
+    "log_uniform_information",
     "mean_field_kl",
     "noise_of_information",
     "noisy_weights",
     "optimal_prior_variance",
     "pac_bayes",
+    "passage_time",
     "posterior",
+    "reachability",
     "spectral_sum",
+    "structure_function",
+    "structure_of_table",
+    "sufficient_point",
+    "task2vec",
+    "task2vec_of_posterior",
+    "task_complexity",
+    "task_distance",
+    "task_distances",
     "top_eigenvalues",
     "unit_information",
     "weight_bottleneck",

@@ -1,0 +1,146 @@
+"""Figures of random labels: the jump of the training error, what labels take."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ibjax.experiments.corrupted_labels import (
+    Labels,
+    Run,
+    critical_betas,
+    fitted_information,
+    runs_of,
+    share_color,
+    share_text,
+)
+from ibjax.plots.style import layer_colors, paper_style
+from ibjax.results.statistics import mean_interval
+
+__all__ = ["corruption_figures"]
+
+# An axis of logarithms has to end somewhere.
+_LEAST_NATS = 1e-3
+
+
+def corruption_figures(dataset: xr.Dataset) -> dict[str, Figure]:
+    """The training error, and the information, of every prior, by name."""
+    runs = runs_of(dataset)
+    figures = {}
+    for prior in dict.fromkeys(run.prior for run in runs):
+        own = sorted((r for r in runs if r.prior == prior), key=lambda r: r.num_train)
+        name = prior.replace("-", "_")
+        figures[f"corruption_errors_{name}"] = _errors(own)
+        figures[f"corruption_information_{name}"] = _information(own)
+    return figures
+
+
+def _band(axes: Axes, x: np.ndarray, values: np.ndarray, **options) -> None:
+    """Mean over seeds with its interval, of values ``[num_x, num_seeds]``."""
+    intervals = [mean_interval(v[np.isfinite(v)]) for v in values]
+    axes.plot(x, [i.mean for i in intervals], marker=".", **options)
+    axes.fill_between(
+        x,
+        [i.low for i in intervals],
+        [i.high for i in intervals],
+        color=options["color"],
+        alpha=0.2,
+        linewidth=0,
+    )
+
+
+def _errors(runs: list[Run]) -> Figure:
+    """Training error against the price, a panel for each number of images."""
+    with paper_style():
+        figure = Figure(figsize=(7.0, 2.6), layout="constrained")
+        panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+        for axes, run in zip(panels, runs, strict=True):
+            for share, labels in sorted(run.shares.items()):
+                _band(
+                    axes,
+                    labels.betas,
+                    100 * labels.train_error,
+                    color=share_color(share),
+                    label=share_text(share),
+                )
+            axes.axvline(
+                1.0, color="0.15", linewidth=0.8, linestyle="--", label="β = 1"
+            )
+            critical = critical_betas(run.shares[max(run.shares)], run.num_classes)
+            if np.isfinite(critical).any():
+                axes.axvline(
+                    np.nanmean(critical),
+                    color="0.5",
+                    linewidth=1.0,
+                    linestyle=":",
+                    label=f"critical β, {share_text(max(run.shares))}",
+                )
+            axes.set_xscale("log")
+            axes.set_ylim(-2, 102)
+            axes.set_xlabel("price of a nat in the weights, β")
+            axes.set_title(f"{run.num_train} images", loc="left")
+        panels[0].set_ylabel("wrong in training (%)")
+        handles, texts = panels[0].get_legend_handles_labels()
+        figure.legend(handles, texts, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _information(runs: list[Run]) -> Figure:
+    """Nats an image: against the price, and where labels are fitted by their share."""
+    last = runs[-1]
+    gaussian = last.prior == "gaussian"
+    with paper_style():
+        figure = Figure(figsize=(7.0, 2.6), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for share, labels in sorted(last.shares.items()):
+            _band(
+                left,
+                labels.betas,
+                np.maximum(labels.information, _LEAST_NATS),
+                color=share_color(share),
+                label=share_text(share),
+            )
+        left.axhline(math.log(last.num_classes), color="0.15", linewidth=0.8)
+        left.axvline(1.0, color="0.15", linewidth=0.8, linestyle="--")
+        left.set_xscale("log")
+        left.set_yscale("log")
+        left.set_ylim(bottom=_LEAST_NATS)
+        left.set_xlabel("price of a nat in the weights, β")
+        left.set_ylabel("information (nats an image)")
+        left.set_title(f"{last.num_train} images", loc="left")
+        left.legend(loc="lower left")
+        colors = layer_colors(len(runs))
+        for run, color in zip(runs, colors, strict=True):
+            shares = sorted(run.shares)
+            needed = np.stack([_needed(run.shares[s], run) for s in shares])
+            _band(
+                right,
+                100 * np.array(shares),
+                needed,
+                color=color,
+                label=f"{run.num_train} images",
+            )
+        ends = np.array([0.0, 100.0])
+        if gaussian:
+            right.plot(
+                ends,
+                ends / 100 * math.log(last.num_classes),
+                color="0.15",
+                linewidth=0.8,
+                label="log of the classes, a random label",
+            )
+        right.set_ylim(bottom=0)
+        right.set_xlabel("labels that are random (%)")
+        right.set_ylabel("information (nats an image)")
+        right.set_title("at the largest β that fits the labels", loc="left")
+        right.set_ylim(top=1.5 * right.get_ylim()[1])
+        right.legend(loc="upper left", ncols=2)
+    return figure
+
+
+def _needed(labels: Labels, run: Run) -> np.ndarray:
+    return fitted_information(labels, run.num_classes)

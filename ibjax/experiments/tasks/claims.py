@@ -1,0 +1,186 @@
+"""Claims of Achille et al. about distances between tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ibjax.claims.claim import Claim, decide
+from ibjax.results.intervals import mean_estimate
+from ibjax.weights.tasks import task_distances
+
+__all__ = ["information_distances", "tasks_claims"]
+
+
+def information_distances(found: Mapping[str, Any]) -> np.ndarray:
+    """Distances of every seed, nats, ``[num_seeds, num_tasks, num_tasks]``."""
+    return np.stack(
+        [
+            task_distances(alone, joint)
+            for alone, joint in zip(found["information"], found["joint"], strict=True)
+        ]
+    )
+
+
+def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
+    """Claims about both distances; those of tasks that were not measured are left out.
+
+    Of information distances, with d(D -> D) of a task and its copy as the floor:
+
+    1. Digits of other images, the same task, are nearer than random labels.
+    2. The distance of rotated digits grows with the angle, from the least to the
+       largest.
+    3. From the complex to the simple is nearer than back: from random labels to digits
+       than from digits to random labels; from digits to their parity than back.
+    4. A copy of a task costs something: the mean of the diagonal is above zero.
+    5. No distance is negative by more than a hundredth of the largest: a network that
+       holds two tasks holds no less than one that holds one of them.
+
+    Of Task2Vec, between different samples of images:
+
+    6. A task is nearer to itself than to the nearest other one, on average.
+    7. The distance of rotated digits grows with the angle.
+    8. Pairs that share a digit are nearer than those that share none.
+    9. The norm tells complexity: ten classes have a larger one than pairs.
+
+    Args:
+      distances: What :func:`ibjax.experiments.tasks.measure.run` measured.
+
+    Returns:
+      The claims.
+
+    References:
+      Achille, Mbeng, Paolini and Soatto, `The information complexity of learning tasks,
+      their structure and their distance`, Information and Inference 10, 2021. Achille
+      et al., `Task2Vec: task embedding for meta-learning`, ICCV 2019.
+    """
+    return _of_information(distances["information"]) + _of_task2vec(
+        distances["task2vec"]
+    )
+
+
+def _claim(text: str, quantity: str, values: np.ndarray, **limits: float) -> Claim:
+    values = np.asarray(values, np.float64)
+    return decide(
+        text, quantity, mean_estimate(values), num_seeds=len(values), **limits
+    )
+
+
+def _angles(names: list[str]) -> list[str]:
+    angles = [name for name in names if name.endswith("°")]
+    return sorted(angles, key=lambda name: float(name[:-1]))
+
+
+def _of_information(found: Mapping[str, Any]) -> list[Claim]:
+    names = list(found["tasks"])
+    d = information_distances(found)
+    nats = "difference of the distances, nats"
+
+    def of(first, second):
+        return d[:, names.index(first), names.index(second)]
+
+    def known(*needed):
+        return set(needed) <= set(names)
+
+    claims = []
+    if known("digits", "other digits", "random"):
+        claims.append(
+            _claim(
+                "1. from digits, other digits are nearer than random labels",
+                nats,
+                of("digits", "other digits") - of("digits", "random"),
+                below=0.0,
+            )
+        )
+    angles = _angles(names)
+    if known("digits") and len(angles) > 1:
+        claims.append(
+            _claim(
+                f"2. from digits, {angles[-1]} is farther than {angles[0]}",
+                nats,
+                of("digits", angles[-1]) - of("digits", angles[0]),
+                above=0.0,
+            )
+        )
+    for complex_one, simple_one in (("random", "digits"), ("digits", "parity")):
+        if known(complex_one, simple_one):
+            claims.append(
+                _claim(
+                    f"3. from {complex_one} to {simple_one} is nearer than back",
+                    nats,
+                    of(complex_one, simple_one) - of(simple_one, complex_one),
+                    below=0.0,
+                )
+            )
+    diagonal = d[:, range(len(names)), range(len(names))]
+    claims += [
+        _claim(
+            "4. a copy of a task costs something",
+            "mean over tasks of d(D -> D), nats",
+            diagonal.mean(axis=1),
+            above=0.0,
+        ),
+        _claim(
+            "5. no distance is negative",
+            "least distance over the largest",
+            d.min(axis=(1, 2)) / d.max(axis=(1, 2)),
+            above=-0.01,
+        ),
+    ]
+    return claims
+
+
+def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
+    names = list(found["tasks"])
+    d, norms = np.asarray(found["distances"]), np.asarray(found["norms"])
+    num = len(names)
+    itself = d[:, range(num), range(num)]
+    others = np.where(np.eye(num, dtype=bool)[None], np.inf, d).min(axis=2)
+    claims = [
+        _claim(
+            "6. Task2Vec: a task is nearer to itself than to the nearest other one",
+            "mean over tasks of the difference of the distances",
+            (itself - others).mean(axis=1),
+            below=0.0,
+        )
+    ]
+    angles = _angles(names)
+    if len(angles) > 2:
+        at = [names.index(name) for name in angles]
+        claims.append(
+            _claim(
+                f"7. Task2Vec: from {angles[0]}, {angles[-1]} is farther than "
+                f"{angles[1]}",
+                "difference of the distances",
+                d[:, at[0], at[-1]] - d[:, at[0], at[1]],
+                above=0.0,
+            )
+        )
+    pairs = {names.index(name): set(pair) for name, pair in found["pairs"].items()}
+    shared: dict[int, list[np.ndarray]] = {0: [], 1: []}
+    for a, first in pairs.items():
+        for b, second in pairs.items():
+            if a != b:
+                shared[len(first & second)].append(d[:, a, b])
+    if shared[0] and shared[1]:
+        claims.append(
+            _claim(
+                "8. Task2Vec: pairs that share a digit are nearer",
+                "difference of the mean distances",
+                np.mean(shared[1], axis=0) - np.mean(shared[0], axis=0),
+                below=0.0,
+            )
+        )
+    upright = [n for n, name in enumerate(names) if name == "0°"]
+    if upright:
+        claims.append(
+            _claim(
+                "9. Task2Vec: ten classes have a larger norm than pairs",
+                "log10 of the ratio of the norms",
+                np.log10(norms[:, upright[0]] / norms[:, list(pairs)].mean(axis=1)),
+                above=0.0,
+            )
+        )
+    return claims

@@ -1,0 +1,89 @@
+"""Figures of distances between tasks: matrices, and a tree of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import dendrogram, linkage
+from scipy.spatial.distance import squareform
+
+from ibjax.experiments.tasks.claims import information_distances
+from ibjax.plots.style import EPOCH_COLORMAP, paper_style
+
+__all__ = ["tasks_figures"]
+
+
+def tasks_figures(distances: Mapping[str, Any]) -> dict[str, Figure]:
+    """Information distances, and those of Task2Vec with their tree, by name."""
+    return {
+        "tasks_information": _information(distances["information"]),
+        "tasks_task2vec": _task2vec(distances["task2vec"]),
+    }
+
+
+def _information(found: Mapping[str, Any]) -> Figure:
+    names = list(found["tasks"])
+    d = information_distances(found).mean(axis=0)
+    alone = np.mean(found["information"], axis=0)
+    with paper_style():
+        figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
+        _matrix(left, d, names, "{:.0f}")
+        left.set_xlabel("to")
+        left.set_ylabel("from")
+        left.set_title("distance d(from → to), nats", loc="left")
+        right.barh(range(len(names)), alone, color="0.6")
+        right.set_xlabel("nats")
+        right.set_title("information alone", loc="left")
+    return figure
+
+
+def _task2vec(found: Mapping[str, Any]) -> Figure:
+    names = list(found["tasks"])
+    d = np.mean(found["distances"], axis=0)
+    d = (d + d.T) / 2
+    between = d - np.diag(np.diag(d))
+    with paper_style():
+        figure = Figure(figsize=(7.0, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        tree = linkage(squareform(between, checks=False), "average")
+        drawn = dendrogram(
+            tree,
+            ax=right,
+            labels=names,
+            orientation="right",
+            color_threshold=0,
+            above_threshold_color="0.15",
+        )
+        order = drawn["leaves"][::-1]
+        _matrix(left, d[np.ix_(order, order)], [names[n] for n in order], "{:.2f}")
+        left.set_title("distance of two samples' embeddings", loc="left")
+        right.tick_params(axis="y", labelsize=7)
+        right.set_xlabel("distance")
+        right.set_title("average linkage", loc="left")
+        right.spines["left"].set_visible(False)
+    return figure
+
+
+def _matrix(axes: Axes, values: np.ndarray, names: list[str], form: str) -> None:
+    """A matrix in colours, with its numbers where they can be read."""
+    axes.imshow(values, cmap=EPOCH_COLORMAP, aspect="auto")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    middle = (values.min() + values.max()) / 2
+    size = 7 if len(names) <= 10 else 5
+    for row, column in np.ndindex(*values.shape):
+        value = values[row, column]
+        axes.text(
+            column,
+            row,
+            form.format(value),
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if value < middle else "black",
+        )

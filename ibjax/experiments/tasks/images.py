@@ -1,0 +1,91 @@
+"""Tasks of digits: other images, rotated ones, other labels."""
+
+import sys
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from ibjax.datasets.images import Images, image_side, image_task
+from ibjax.datasets.task import Task
+from ibjax.experiments.corruption.setup import small_images
+
+__all__ = ["LABELLINGS", "digit_pairs", "labelled", "loaded", "rotated"]
+
+LABELLINGS = ("digits", "other digits", "parity", "permuted", "random")
+"""Tasks of upright digits by name."""
+
+
+def loaded(images: Images, side: int) -> Task:
+    """Images, small; scikit-learn's digits where MNIST is missing."""
+    try:
+        task = image_task(images)
+    except FileNotFoundError as error:
+        print(
+            f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in place "
+            "of MNIST.",
+            file=sys.stderr,
+        )
+        task = image_task("digits")
+    return small_images(task, side=side)
+
+
+def rotated(x: np.ndarray, degrees: float, side: int) -> np.ndarray:
+    """Images turned to the left, ``[num_samples, side**2]``, filled up by the corner.
+
+    Example:
+      >>> print(rotated(np.array([[1.0, 2.0, 3.0, 4.0]]), 90, 2))
+      [[2. 4. 1. 3.]]
+    """
+    images = x.reshape(-1, side, side)
+    turned = ndimage.rotate(
+        images, degrees, axes=(1, 2), reshape=False, order=1, mode="nearest"
+    )
+    return turned.reshape(len(x), -1)
+
+
+def labelled(
+    rng: np.random.Generator, name: str, task: Task, num_samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a task by name, of :data:`LABELLINGS` or as ``90°``.
+
+    All tasks are of the same images but ``other digits``.
+
+    Args:
+      rng: Draws random labels.
+      name: Name of the task.
+      task: Images to train on, then others.
+      num_samples: Number of images.
+
+    Returns:
+      Images and classes.
+
+    Example:
+      >>> from ibjax.experiments.tasks.images import loaded
+      >>> rng, task = np.random.default_rng(0), loaded("digits", 8)
+      >>> labelled(rng, "parity", task, 6)[1].tolist()
+      [0, 1, 0, 1, 0, 1]
+    """
+    first = num_samples if name == "other digits" else 0
+    x = np.asarray(task.x[first : first + num_samples])
+    labels = np.asarray(task.labels[first : first + num_samples])
+    if name.endswith("°"):
+        return rotated(x, float(name[:-1]), image_side(task)), labels
+    if name == "parity":
+        labels = labels % 2
+    elif name == "permuted":
+        labels = (labels + 1) % 10
+    elif name == "random":
+        labels = rng.integers(0, 10, num_samples)
+    return x, labels
+
+
+def digit_pairs(digits: Any) -> dict[str, tuple[int, int]]:
+    """Pairs of digits by name.
+
+    Example:
+      >>> list(digit_pairs((0, 1, 4)))
+      ['0 or 1', '0 or 4', '1 or 4']
+    """
+    pairs = [(a, b) for a in digits for b in digits if a < b]
+    return {f"{a} or {b}": (a, b) for a, b in pairs}

@@ -1,0 +1,125 @@
+"""Transition densities of Ornstein and Uhlenbeck, times of passage, and simulations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate
+from scipy.stats import norm
+
+from ibjax import weights
+
+# A spring of stiffness 1.3 at temperature 0.4; what is published of it is at 0.7.
+STIFFNESS, HEAT, TIME = 1.3, 0.4, 0.7
+SPACING = 0.05
+GRID = np.arange(-60, 61) * SPACING
+
+
+def _double_well(w):
+    return (w**2 - 1) ** 2 / 4 + 0.1 * w
+
+
+def test_the_density_of_a_spring_is_the_known_one():
+    u = STIFFNESS * GRID**2 / 2
+    found = weights.reachability(u, spacing=SPACING, temperature=HEAT, time=TIME)
+    a, b = np.argmin(np.abs(GRID - 0.9)), np.argmin(np.abs(GRID + 0.6))
+    decay = np.exp(-STIFFNESS * TIME)
+    std = np.sqrt(HEAT / STIFFNESS * (1 - decay**2))
+    for row, column in ((a, b), (b, a)):
+        exact = norm.pdf(GRID[column], GRID[row] * decay, std)
+        # Second order in the spacing, about h^2 / (12 std^2) of a Gaussian.
+        np.testing.assert_allclose(found.density[row, column], exact, rtol=1.6e-2)
+        np.testing.assert_allclose(
+            found.dynamic[row, column], 0.0904925549, rtol=1.6e-2
+        )
+    ratio = found.density[a, b] / found.density[b, a]
+    np.testing.assert_allclose(ratio, 2.0776760801, rtol=1e-9)
+
+
+def test_halving_the_spacing_quarters_the_error():
+    exact, errors = 0.0904925549, []
+    for spacing in (0.1, 0.05):
+        grid = np.arange(-round(3 / spacing), round(3 / spacing) + 1) * spacing
+        found = weights.reachability(
+            STIFFNESS * grid**2 / 2, spacing=spacing, temperature=HEAT, time=TIME
+        )
+        a, b = np.argmin(np.abs(grid - 0.9)), np.argmin(np.abs(grid + 0.6))
+        errors.append(found.dynamic[a, b] - exact)
+    np.testing.assert_allclose(errors[0] / errors[1], 4, rtol=0.1)
+
+
+@pytest.mark.parametrize("time", [1e-3, 1.0, 100.0])
+def test_densities_are_normalised_and_balanced_at_every_time(time):
+    u = _double_well(GRID)
+    found = weights.reachability(u, spacing=SPACING, temperature=0.2, time=time)
+    np.testing.assert_allclose(found.density.sum(axis=1) * SPACING, 1, rtol=1e-9)
+    np.testing.assert_array_equal(found.dynamic, found.dynamic.T)
+    flow = np.exp(-u / 0.2)[:, None] * found.density
+    # To the rounding of some thirty products of matrices of 121 places.
+    np.testing.assert_allclose(flow, flow.T, rtol=1e-9, atol=0)
+
+
+def test_times_of_passage_follow_their_integral_and_kramers():
+    grid = np.linspace(-3, 3, 1201)
+    start, target = np.argmin(np.abs(grid - 1)), np.argmin(np.abs(grid + 1))
+    heat = 0.03
+    options = {"spacing": grid[1] - grid[0], "temperature": heat}
+
+    def found(a, b):
+        return weights.passage_time(_double_well(grid), start=a, target=b, **options)
+
+    def inner(y):
+        return integrate.quad(lambda z: np.exp(-_double_well(z) / heat), y, 3)[0]
+
+    exact = integrate.quad(
+        lambda y: np.exp(_double_well(y) / heat) * inner(y) / heat, -1, 1
+    )[0]
+    # The trapezoid rule, of functions as wide as sqrt(heat).
+    np.testing.assert_allclose(found(start, target), exact, rtol=1e-3)
+    roots = np.sort(np.roots([1, 0, -1, 0.1]))
+    curvature = 3 * roots**2 - 1
+    for a, b, well in ((start, target, 2), (target, start, 0)):
+        kramers = weights.kramers_time(
+            barrier=_double_well(roots[1]) - _double_well(roots[well]),
+            well_curvature=curvature[well],
+            saddle_curvature=-curvature[1],
+            temperature=heat,
+        )
+        # The next term is of the order of the heat over the barrier, 0.15 and 0.35.
+        np.testing.assert_allclose(found(a, b) / kramers, 1, atol=2 * heat / 0.15)
+
+
+def test_simulated_paths_have_the_density():
+    step, num = 0.01, 4000
+    paths = jax.jit(
+        lambda key: weights.langevin_paths(
+            key,
+            lambda w: STIFFNESS * w,
+            jnp.full(num, 0.9),
+            temperature=HEAT,
+            step=step,
+            num_steps=70,
+        )[-1]
+    )(jax.random.key(0))
+    # Steps shrink by 1 - step stiffness each: their law is known exactly.
+    decay = (1 - step * STIFFNESS) ** 70
+    shrink = (1 - step * STIFFNESS) ** 2
+    variance = 2 * HEAT * step * (1 - decay**2) / (1 - shrink)
+    assert abs(paths.mean() - 0.9 * decay) < 4 * np.sqrt(variance / num)
+    assert abs(paths.var() / variance - 1) < 4 * np.sqrt(2 / num)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"spacing": 0.0}, "spacing must be one positive number"),
+        ({"temperature": -1.0}, "temperature must be one positive number"),
+        ({"target": 5}, r"target must lie in \[0, 2\]"),
+        ({"potential": [0.0, np.nan]}, "potential must be finite"),
+        ({"potential": [0.0]}, "potential must have at least two places"),
+    ],
+)
+def test_bad_arguments(options, message):
+    chosen = {"potential": np.zeros(3), "spacing": 0.1, "temperature": 1.0}
+    with pytest.raises(ValueError, match=message):
+        weights.passage_time(**{**chosen, "start": 0, "target": 1, **options})
