@@ -16,6 +16,7 @@ from ibjax.experiments import (
     robustness,
     stochastic_convolutional,
     szt,
+    tags,
     training_size,
     two_points,
     vae,
@@ -46,6 +47,7 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        tags.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
