@@ -8,6 +8,7 @@ from ibjax.experiments import (
     convolutional,
     deep_linear,
     depth,
+    deterministic,
     ib_limit,
     information_dropout,
     loss_dynamics,
@@ -48,6 +49,7 @@ EXPERIMENTS = {
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
         tags.EXPERIMENT,
+        deterministic.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

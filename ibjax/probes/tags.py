@@ -42,9 +42,10 @@ def tag_bounds(
     on I(X;T) and I(T;X|type), ``distortion``, all in nats; ``error_one_draw``, how
     often one draw of the tag misses the label, and ``error``, how often the mean of the
     probabilities over tags does. Both are exact for discrete tags, and of several draws
-    for continuous ones. The mean tells more than a tag: it depends on all of p(t|x). As the estimator ``variational`` it returns the
-    rate and H(Y) less the distortion, a lower bound on I(T;Y), of the test rows, for
-    the layer of the tag; others are NaN.
+    for continuous ones. The mean tells more than a tag: it depends on all of p(t|x).
+
+    As the estimator ``variational`` it returns the rate and H(Y) less the distortion, a
+    lower bound on I(T;Y), of the test rows, for the layer of the tag; others are NaN.
 
     Of discrete tags it also returns ``test_i_xt`` and ``test_num_tags``: I(X;T) of the
     test rows with their own marginal, for rows that are all distinct, and the effective
