@@ -102,6 +102,8 @@ def tag_bottleneck(
     beta: float = 0.1,
     gamma: float = 0.0,
     temperature: float | None = None,
+    softness: float = 0.0,
+    soft_epochs: int = 10,
 ) -> Objective:
     r"""Bottleneck of tokens: distortion + beta rate + gamma type rate.
 
@@ -110,19 +112,26 @@ def tag_bottleneck(
     every positive price, and at a price of zero the rates still are bounds as tight as
     they can be.
 
+    Discrete tags that are certain early stay as they are: a tag that is hardly drawn
+    has hardly a gradient. With a softness the entropy H(T|X) is paid for at first, a
+    price that falls to zero linearly.
+
     Args:
       model: The tagger.
       beta: What a nat of rate costs where a sweep does not vary ``beta``.
       gamma: What a nat that the tag takes from the context costs, likewise.
       temperature: See :func:`tag_terms`.
+      softness: Nats that a nat of H(T|X) is worth at first; continuous tags have none.
+      soft_epochs: Epochs after which it is worth nothing.
 
     Returns:
       An objective of ``beta`` and ``gamma`` with terms ``distortion``, ``rate`` and
       ``type_rate``.
 
     Raises:
-      ValueError: If a price is negative or infinite, the temperature not positive, or
-        given for continuous tags.
+      ValueError: If a price is negative or infinite, the temperature or
+        ``soft_epochs`` not positive, or a temperature or softness given for continuous
+        tags.
 
     References:
       Li and Eisner, `Specializing word embeddings (for parsing) by information
@@ -144,8 +153,12 @@ def tag_bottleneck(
     checks.not_negative("beta", beta)
     checks.not_negative("gamma", gamma)
     _check_temperature(model, temperature)
+    checks.not_negative("softness", softness)
+    checks.count("soft_epochs", soft_epochs)
+    if softness and not model.discrete:
+        raise ValueError(f"softness must be 0 for continuous tags, got {softness}")
 
-    def loss(params, batch, key, *, beta=beta, gamma=gamma):
+    def loss(params, batch, key, *, epoch, beta=beta, gamma=gamma):
         key_encoder, key_tag = jax.random.split(key)
         tags = model.encode(params, batch.x, key=key_encoder, training=True)
         distortion = _distortion(
@@ -161,13 +174,17 @@ def tag_bottleneck(
         total = distortion + beta * rate + gamma * type_rate
         # Nothing in value.
         total += follow - lax.stop_gradient(follow)
+        if softness:
+            entropy = -_mean(jnp.sum(jnp.exp(tags) * tags, axis=1), batch.weights)
+            total -= softness * jnp.maximum(1 - epoch / soft_epochs, 0.0) * entropy
         terms = {"distortion": distortion, "rate": rate, "type_rate": type_rate}
         return total, terms
 
-    relaxed = [] if temperature is None else [f"temperature {temperature:g}"]
+    more = [] if temperature is None else [f"temperature {temperature:g}"]
+    more += [f"softness {softness:g}, {soft_epochs} epochs"] if softness else []
     return objective(
         loss,
-        ", ".join(["tag_bottleneck", f"beta {beta:g}", f"gamma {gamma:g}", *relaxed]),
+        ", ".join(["tag_bottleneck", f"beta {beta:g}", f"gamma {gamma:g}", *more]),
         targets=("classes", "distributions"),
         output="softmax",
         weighs=True,

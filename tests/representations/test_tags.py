@@ -150,7 +150,7 @@ def test_prices_weigh_the_terms_and_bounds_follow_without_them(model):
     @jax.jit
     def found(params, beta, gamma):
         return jax.value_and_grad(objective, has_aux=True)(
-            params, BATCH, KEY, beta=beta, gamma=gamma
+            params, BATCH, KEY, beta=beta, gamma=gamma, epoch=0
         )
 
     (loss, terms), paid = found(params, 0.3, 0.7)
@@ -167,6 +167,21 @@ def test_prices_weigh_the_terms_and_bounds_follow_without_them(model):
             assert float(jnp.max(jnp.abs(a))) > 1e-3
     w_paid, w_free = paid.encoder[0][0], free.encoder[0][0]
     assert float(jnp.max(jnp.abs(w_paid - w_free))) > 1e-3
+
+
+def test_soft_tags_are_paid_for_at_first():
+    p, params = _exact_params()
+    soft = rep.tag_bottleneck(DISCRETE, softness=0.4, soft_epochs=8)
+    hard = rep.tag_bottleneck(DISCRETE)
+    values = jax.jit(
+        lambda epoch: [
+            objective(params, BATCH, KEY, epoch=epoch)[0] for objective in (soft, hard)
+        ]
+    )
+    entropy = -np.mean(np.sum(p * np.log(p), axis=1))
+    for epoch, price in ((0, 0.4), (2, 0.3), (8, 0.0), (20, 0.0)):
+        paid, free = values(epoch)
+        np.testing.assert_allclose(free - paid, price * entropy, atol=3e-6)
 
 
 def test_gaussian_tags_have_the_rates_of_gaussians():
@@ -238,6 +253,11 @@ def _taggers(**changed):
         (
             lambda: rep.tag_bottleneck(CONTINUOUS, temperature=1.0),
             "temperature must be None for continuous tags",
+        ),
+        (lambda: rep.tag_bottleneck(DISCRETE, soft_epochs=0), "soft_epochs must be"),
+        (
+            lambda: rep.tag_bottleneck(CONTINUOUS, softness=0.1),
+            "softness must be 0 for continuous tags, got 0.1",
         ),
         (
             lambda: rep.tag_terms(

@@ -41,9 +41,7 @@ def _errors(panels: dict, known: dict) -> Figure:
     with paper_style():
         figure = Figure(figsize=(7.0, 2.4 * len(rows)), layout="constrained")
         kinds = list(dict.fromkeys(kind for _, kind in panels))
-        axes_of = figure.subplots(
-            len(rows), len(kinds), sharey="row", sharex="col", squeeze=False
-        )
+        axes_of = figure.subplots(len(rows), len(kinds), sharey="row", squeeze=False)
         for (name, kind), points in panels.items():
             axes = axes_of[rows.index(name)][kinds.index(kind)]
             for number, gamma in enumerate(_gammas(points)):
@@ -81,7 +79,7 @@ def _errors(panels: dict, known: dict) -> Figure:
             axes.set_xlabel("what a tag costs, bound on $I(X;T)$ (nats)")
         for row in axes_of:
             row[0].set_ylabel("test error of one tag (%)")
-            row[0].set_ylim(bottom=0)
+            row[0].set_ylim(0, 100)
         axes_of[0][0].legend(loc="upper right")
     return figure
 
@@ -123,11 +121,20 @@ def _prices(panels: dict) -> Figure:
                             label=label,
                             **options,
                         )
+        for row, name in zip(axes_of, rows, strict=True):
+            # Not by the whiskers of two or three seeds, which can be any length.
+            most = max(
+                np.nanmean(p.values["test_type_rate"])
+                for (own_name, _), points in panels.items()
+                for p in points
+                if own_name == name
+            )
             row[0].set_yscale("symlog", linthresh=0.1, linscale=0.5)
             row[0].yaxis.set_minor_locator(NullLocator())
-            row[0].set_ylim(bottom=0)
+            row[0].set_ylim(0, 1.5 * most)
             row[0].set_ylabel(r"bound on $I(T;X\,|\,\mathrm{type})$ (nats)")
             row[1].set_ylabel("parts of speech missed (%)")
+            row[1].set_ylim(0, 100)
             row[2].set_ylabel("V-measure of discrete tags")
             row[2].set_ylim(0, 1)
             row[0].set_title(_CORPORA.get(name, name), loc="left")
@@ -135,7 +142,7 @@ def _prices(panels: dict) -> Figure:
             axes.set_xscale("log")
             axes.set_xlabel("price β of a nat of rate")
         handles, labels = axes_of[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 

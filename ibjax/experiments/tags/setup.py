@@ -32,6 +32,8 @@ class TagsSetup(Setup):
       num_tags: Number of discrete tags.
       dim: Dimensions of continuous tags.
       initial_std: Deviation of continuous tags where training starts.
+      softness: Nats that a nat of H(T|X) of discrete tags is worth at first; the price
+        falls to zero in the first half of the epochs.
       hidden: Units of the hidden layers of both encoders, as 64-64.
       optimizer: Optimizer.
       learning_rate: Step size of the optimizer.
@@ -49,7 +51,8 @@ class TagsSetup(Setup):
     gamma: tuple[float, ...] = (0.0, 0.1, 1.0)
     num_tags: int = 32
     dim: int = 8
-    initial_std: float = 0.1
+    initial_std: float = 1.0
+    softness: float = 0.3
     hidden: str = "64"
     optimizer: str = "adam"
     learning_rate: float = 3e-3
@@ -64,6 +67,7 @@ class TagsSetup(Setup):
         for name in ("beta", "gamma"):
             for price in getattr(self, name):
                 checks.not_negative(name, price)
+        checks.not_negative("softness", self.softness)
         for kind in self.kind:
             checks.one_of("kind", kind, KINDS)
 
@@ -95,6 +99,10 @@ class TagsSetup(Setup):
                 num_draws=self.num_draws,
             )
             prices = {name: chosen[name] for name in ("beta", "gamma")}
+            soft = {}
+            if kind == "discrete":
+                soft_epochs = max(1, context.snapshots[-1] // 2)
+                soft = {"softness": self.softness, "soft_epochs": soft_epochs}
             own = {
                 "corpus": self.corpus,
                 "kind": kind,
@@ -112,7 +120,7 @@ class TagsSetup(Setup):
                     config,
                     (measured, probes.losses),
                     own,
-                    objective=rep.tag_bottleneck(model, **prices),
+                    objective=rep.tag_bottleneck(model, **prices, **soft),
                 )
             )
         return cells
