@@ -47,14 +47,16 @@ def positive_information(
     """
     checks.count("num_types", num_types)
     checks.count("window", window)
-    types = np.asarray(checks.integers("types", checks.array("types", types, np.array)))
+    types = checks.integers("types", checks.array("types", types, np.array))
+    # Sums of them would not fit into the smallest integers.
+    types = np.asarray(types).astype(np.int64)
     checks.shape("types", types, ("num_tokens",))
     checks.indices("types", types, num_types)
     sentences = checks.array("sentences", sentences, np.array)
     sentences = np.asarray(checks.integers("sentences", sentences))
     checks.shape("sentences", sentences, types.shape, why="to match types")
-    rows, columns = [], []
-    for distance in range(1, window + 1):
+    rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for distance in range(1, min(window, len(types) - 1) + 1):
         same = sentences[:-distance] == sentences[distance:]
         before, after = types[:-distance][same], types[distance:][same]
         rows += [before, after]
@@ -97,7 +99,8 @@ def type_vectors(
       Their signs are such that each dimension's largest entry is positive.
 
     Raises:
-      ValueError: If shapes differ, or a number is out of range.
+      ValueError: If shapes differ, a number is out of range, or no two types are
+        neighbours more often than by chance.
       TypeError: If types or sentences are no integers.
 
     References:
@@ -113,6 +116,10 @@ def type_vectors(
     if dim >= checks.count("num_types", num_types):
         raise ValueError(f"dim must be less than num_types, {num_types}, got {dim}")
     weighed = positive_information(types, sentences, num_types=num_types, window=window)
+    if not weighed.nnz:
+        raise ValueError(
+            "types must hold neighbours that are more frequent than by chance, got none"
+        )
     # A start of one's own: by default scipy draws one, another at every call.
     start = np.random.default_rng(0).normal(size=num_types)
     u, s, _ = linalg.svds(weighed, k=dim, v0=start)

@@ -70,7 +70,8 @@ def tag_bounds(
 
     Raises:
       ValueError: If a number is out of range, a property no row of classes, the
-        model's output is no logits, or (when called) the task has no rows to test on.
+        model's output is no logits, or (when called) the task has no rows to test on or
+        other than the properties.
       TypeError: If a property is no integers.
 
     Example:
@@ -97,6 +98,10 @@ def tag_bounds(
         num_train, num_test = snapshot.num_train, snapshot.num_test
         if not num_test:
             raise ValueError("task must have rows to test on, got none")
+        for name, values in known.items():
+            full = f"properties[{name!r}]"
+            num_samples = snapshot.task.num_samples
+            checks.shape(full, values, (num_samples,), why="to match the task")
         found, sums = {}, {}
         for number, (split, start, size) in enumerate(
             (("train", 0, num_train), ("test", num_train, num_test))

@@ -39,6 +39,13 @@ def test_main_parts():
     np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-5)
     np.testing.assert_allclose((vectors**2).sum(0), s[:3], rtol=1e-5)
     assert (vectors.max(0) >= -vectors.min(0)).all()
+    # Integers of eight bits, in which no two of these can be added.
+    small = datasets.positive_information(
+        (TYPES + 200).astype(np.uint8), SENTENCES, num_types=206
+    )
+    np.testing.assert_allclose(
+        small.toarray()[200:, 200:206], _by_loops(2)[:, :NUM_TYPES], atol=1e-12
+    )
     again = datasets.type_vectors(TYPES, SENTENCES, num_types=NUM_TYPES, dim=3)
     np.testing.assert_array_equal(vectors, again)
 
@@ -51,6 +58,11 @@ def test_main_parts():
         ({"num_types": 3, "dim": 2}, ValueError, r"types must lie in \[0, 3\)"),
         ({"sentences": SENTENCES[1:]}, ValueError, "sentences must have shape"),
         ({"dim": NUM_TYPES}, ValueError, "dim must be less than num_types, 6, got 6"),
+        (
+            {"sentences": np.arange(80)},
+            ValueError,
+            "types must hold neighbours that are more frequent than by chance",
+        ),
         ({"window": 0}, ValueError, "window must be a whole number"),
     ],
 )
