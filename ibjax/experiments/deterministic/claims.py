@@ -90,7 +90,7 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
        rate is against a fixed prior and costs more than the information.
     3. The square has no such jump.
     4. (Ours.) I(X;Z) of the squared objective is 1 / (2 beta), up to H(Y), to within
-       0.3 nats, the mean over prices.
+       0.3 nats, the mean over prices. (What is trained is an upper bound on it.)
     5. (Ours.) Its codes lie on the curve to within 0.3 nats, the mean over prices of
        I(X;Z) - I(Z;Y).
 

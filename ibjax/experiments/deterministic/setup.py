@@ -48,8 +48,8 @@ class DeterministicSetup(Setup):
     hidden: str = "128-128"
     initial_std: float = 1.0
     optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    batch_size: int = 256
+    learning_rate: float = 3e-3
+    batch_size: int = 128
 
     def check(self) -> None:
         """Check the fields; see the base class."""
