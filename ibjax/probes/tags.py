@@ -54,8 +54,8 @@ def tag_bounds(
     For every property, such as a part of speech: ``NAME_error``, the share of test rows
     that a linear classifier misses which sees one draw of each tag, fitted by least
     squares to one draw for every row to train on; and for discrete tags
-    ``NAME_v_measure``, ``NAME_homogeneity`` and ``NAME_completeness`` of the most
-    probable tags of the test rows.
+    ``NAME_v_measure``, ``NAME_homogeneity`` and ``NAME_completeness`` of the test rows,
+    of the expected table of classes and drawn tags.
 
     Args:
       model: The tagger, whose output is logits.
@@ -177,14 +177,13 @@ def _sums(key, snapshot: Snapshot, rows, model, properties, num_draws):
             p = jnp.exp(tags) * weights[:, None]
             found["marginal"] = jnp.sum(p, axis=0)
             found["entropy"] = -jnp.sum(p * tags)
-            likeliest = jax.nn.one_hot(jnp.argmax(tags, axis=1), model.dim)
         if properties:
             found["gram"] = drawn.T @ drawn
         for name, number in classes.items():
             one_hot = jax.nn.one_hot(jnp.asarray(properties[name])[chosen], number)
             found[f"{name}_of_draws"] = drawn.T @ one_hot
             if model.discrete:
-                found[f"{name}_of_tags"] = one_hot.T @ (likeliest * weights[:, None])
+                found[f"{name}_of_tags"] = one_hot.T @ p
         return found
 
     return _over_parts(key, snapshot, rows, one_part)

@@ -97,8 +97,10 @@ def test_the_figure_shows_the_exact_ones_beside(published):
     (figure,) = deterministic_figures(published).values()
     titles = [axes.get_title(loc="left") for axes in figure.axes[:3]]
     assert titles == ["Variational bound", "Bound by pairs", "Its square"]
-    exact = figure.axes[5].lines[0].get_ydata()
-    np.testing.assert_allclose(exact, solve_table(BETAS).squared[1])
+    price, exact = figure.axes[5].lines[0].get_data()
+    np.testing.assert_allclose(exact, np.minimum(1 / (2 * price), H_Y), atol=1e-4)
+    price, exact = figure.axes[4].lines[0].get_data()
+    np.testing.assert_allclose(exact, np.where(price < 1, H_Y, 0.0), atol=1e-4)
 
 
 @pytest.mark.parametrize(

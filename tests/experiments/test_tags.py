@@ -121,6 +121,7 @@ def test_neighbours_stay_in_the_sentence():
     np.testing.assert_array_equal(after[:, 0], [2, 3, 0, 5, 0])
 
 
+@pytest.mark.slow
 def test_the_treebank_is_trained_on_its_dev_part():
     try:
         datasets.ud_ewt("test")

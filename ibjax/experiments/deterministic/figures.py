@@ -22,6 +22,7 @@ _TITLES = {
     "nonlinear": "Bound by pairs",
     "squared": "Its square",
 }
+_TICKS = (0.1, 0.2, 0.5, 1, 2)
 _BLUE, _VERMILLION = layer_colors(2)
 
 
@@ -30,7 +31,11 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
     points = points_of(dataset)
     h_y = float(dataset.attrs["h_y"])
     betas = [p.beta for p in next(iter(points.values()))]
-    solved = solve_table(tuple(betas))
+    # Near a price of one, where the solution jumps, and not at it.
+    fine = np.geomspace(min(betas), max(betas), 16)
+    fine = np.sort([*fine[fine != 1], 0.99, 1.01])
+    fine = fine[(fine >= min(betas)) & (fine <= max(betas))]
+    solved = solve_table(tuple(fine.tolist()))
     norm = LogNorm(min(betas), max(max(betas), 1.01 * min(betas)))
     with paper_style():
         figure = Figure(figsize=(7.0, 4.3), layout="constrained")
@@ -57,7 +62,7 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
             plane.set_xlabel("$I(X;Z)$ (nats)")
             exact = solved.squared if method == "squared" else solved.plain
             prices.plot(
-                betas, exact[1], "--", color="0.5", label="table, exact", zorder=0
+                fine, exact[1], "--", color="0.5", label="table, exact", zorder=0
             )
             for name, label, color, marker in (
                 ("i_xz", "$I(X;Z)$", _VERMILLION, "s"),
@@ -78,7 +83,7 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
                     label=label,
                 )
             prices.set_xscale("log")
-            prices.xaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2]))
+            prices.xaxis.set_major_locator(FixedLocator(_TICKS))
             prices.xaxis.set_major_formatter(ScalarFormatter())
             prices.xaxis.set_minor_locator(NullLocator())
             prices.xaxis.set_minor_formatter(NullFormatter())
@@ -90,6 +95,9 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
         bar = figure.colorbar(
             ScalarMappable(norm, EPOCH_COLORMAP), ax=axes_of[0], pad=0.01
         )
+        bar.set_ticks([b for b in _TICKS if min(betas) <= b <= max(betas)])
+        bar.ax.yaxis.set_major_formatter(ScalarFormatter())
+        bar.ax.yaxis.set_minor_locator(NullLocator())
         bar.set_label("price β")
         bar.outline.set_linewidth(0.6)
     return {"deterministic": figure}
