@@ -148,9 +148,9 @@ def solve_table(betas: tuple[float, ...], num_classes: int = 10) -> Solved:
       The solutions.
 
     Example:
-      >>> found = solve_table((0.5, 2.0), num_classes=2)
+      >>> found = solve_table((0.5, 2.0))
       >>> print(found.plain[1].round(3), found.squared[1].round(3))
-      [0.693 0.   ] [0.693 0.25 ]
+      [2.303 0.   ] [1.   0.25]
     """
     certain = np.repeat(np.eye(num_classes, dtype=np.float32), 2, axis=0)
     p_xy = jnp.asarray(certain / certain.sum())
