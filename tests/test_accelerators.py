@@ -22,6 +22,7 @@ from ibjax import (
     estimators,
     networks,
     probes,
+    representations,
     training,
     weights,
 )
@@ -545,6 +546,22 @@ def _noisy_weights():
     )
 
 
+def _tagger():
+    encoders = [
+        networks.mlp((inputs, 4, 3), "relu", output="linear") for inputs in (3, 2)
+    ]
+    model = representations.discrete_tagger(
+        encoders[0], networks.mlp((3, 2)), encoders[1], type_width=2
+    )
+    return network_trainable(
+        _task(),
+        model.network,
+        CONFIG,
+        objective=representations.tag_bottleneck(model, softness=0.1),
+        probes=[probes.tag_bounds(model, properties={"sort": np.arange(24) % 3})],
+    )
+
+
 # Together they hold every probe.
 SWEEPS = {
     "mlp": lambda: _of_network(
@@ -598,6 +615,7 @@ SWEEPS = {
         )
     ),
     "copies": lambda: copies(_task(), NETWORKS["few units"](), CONFIG),
+    "tags": _tagger,
     "varied numbers": _varied,
 }
 

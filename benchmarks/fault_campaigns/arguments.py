@@ -40,7 +40,9 @@ _LEFT_OUT = {
     "datasets.known_information.mixed_tasks",
     "datasets.known_information.standard_tasks",
     "datasets.mnist",
+    "datasets.read_conllu",
     "datasets.standard_tasks",
+    "datasets.ud_ewt",
     "networks.convolutional.check_sizes",
     "networks.convolutional.in_parts",
     "networks.from_flax",
@@ -180,6 +182,15 @@ def _own_values() -> dict[str, dict[str, Any]]:
     )
     statistics = training.gradients.minibatch_statistics(np.ones((3, 2)))
 
+    tokens = {
+        **{"types": np.arange(_NUM) % 5, "sentences": np.arange(_NUM) // 6},
+        "num_types": 5,
+    }
+    to_tags = networks.mlp([2, 3], output="linear")
+    tagger = representations.discrete_tagger(
+        to_tags, networks.mlp([3, _CLASSES]), to_tags, type_width=2
+    )
+
     def spread(*samples):
         return sum(float(np.sum(part)) for part in samples)
 
@@ -208,6 +219,9 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "datasets.known_information.student": {"degrees_of_freedom": 4.0},
         "datasets.known_information.transform": {"name": "asinh", "map_x": jnp.arcsinh},
         "datasets.make_task": {"labels": labels, "num_measured": 8},
+        "datasets.positive_information": tokens,
+        "datasets.tagged_corpus": {"num_tokens": 8, "ambiguity": 0.5, "order": 0.8},
+        "datasets.type_vectors": {**tokens, "dim": 2},
         "datasets.szt": {"sharpness": 54.5, "threshold": 7.632},
         "datasets.teacher_student.best_student": {"problem": problem},
         "datasets.teacher_student.draw_problem": {"num_samples": 8, "num_inputs": 2},
@@ -242,6 +256,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "estimators.variational.fit": few,
         "networks.convolutional.convolutional": {"hidden": (3,), "channels": (2,)},
         "probes.optimality": {"task": task},
+        "probes.tag_bounds": {"model": tagger, "properties": {"label": labels}},
         "results.cells_over": {"dataset": grid, "axes": ["activation"]},
         "results.summarize_grid": {"dataset": grid},
         "results.curve_distance.curve_distance": {"dataset": with_curve},

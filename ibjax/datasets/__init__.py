@@ -8,7 +8,10 @@ from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
+from ibjax.datasets.tagged_corpus import TaggedCorpus, tagged_corpus
 from ibjax.datasets.task import Batch, Task, make_task
+from ibjax.datasets.treebanks import Treebank, read_conllu, ud_ewt
+from ibjax.datasets.type_vectors import positive_information, type_vectors
 
 __all__ = [
     "Batch",
@@ -16,7 +19,9 @@ __all__ = [
     "ImagePairs",
     "KnownInformation",
     "Sprites",
+    "TaggedCorpus",
     "Task",
+    "Treebank",
     "cluttered",
     "cluttered_task",
     "digits",
@@ -25,9 +30,14 @@ __all__ = [
     "known_information",
     "make_task",
     "mnist",
+    "positive_information",
+    "read_conllu",
     "standard_tasks",
     "sprite_images",
     "sprites",
     "szt",
+    "tagged_corpus",
     "teacher_student",
+    "type_vectors",
+    "ud_ewt",
 ]

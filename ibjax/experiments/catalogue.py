@@ -9,6 +9,7 @@ from ibjax.experiments import (
     corruption,
     deep_linear,
     depth,
+    deterministic,
     ib_limit,
     information_dropout,
     loss_dynamics,
@@ -18,6 +19,7 @@ from ibjax.experiments import (
     stochastic_convolutional,
     structure,
     szt,
+    tags,
     tasks,
     training_size,
     two_points,
@@ -54,6 +56,8 @@ EXPERIMENTS = {
         corruption.EXPERIMENT,
         structure.EXPERIMENT,
         tasks.EXPERIMENT,
+        tags.EXPERIMENT,
+        deterministic.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

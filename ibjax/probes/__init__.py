@@ -34,6 +34,7 @@ from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
 from ibjax.probes.robustness import accuracy_under_attack, attack_checks
 from ibjax.probes.snapshot import Snapshot, take_snapshot
+from ibjax.probes.tags import tag_bounds
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
 from ibjax.probes.weights import fisher_trace, weight_information
 from ibjax.training.trainable import Variable
@@ -59,6 +60,7 @@ __all__ = [
     "objective_terms",
     "optimality",
     "squared_errors",
+    "tag_bounds",
     "take_snapshot",
     "target_information",
     "weight_information",

@@ -1,11 +1,13 @@
 """Representations learned through a bottleneck: codes, their priors and objectives.
 
 A network through a Gaussian code (:func:`variational`) is a network like any other,
-trained on an objective that weighs what the code fails to tell against what it costs.
+trained on an objective that weighs what the code fails to tell against what it costs;
+so is one through tags of tokens (:func:`discrete_tagger`, :func:`continuous_tagger`).
 How well such a network, or any other, stands attacks is measured on the mean of its
 draws (:func:`robust_accuracy`), and the attack beside it (:func:`check_attack`).
 """
 
+from ibjax.representations.agreement import VMeasure, v_measure
 from ibjax.representations.attacks import attack_gradient, fgsm, pgd
 from ibjax.representations.decomposition import (
     RateDecomposition,
@@ -82,6 +84,13 @@ from ibjax.representations.robustness import (
     check_attack,
     robust_accuracy,
 )
+from ibjax.representations.tag_objectives import TagTerms, tag_bottleneck, tag_terms
+from ibjax.representations.tags import (
+    Tagger,
+    TaggerParams,
+    continuous_tagger,
+    discrete_tagger,
+)
 from ibjax.representations.variational import (
     COVARIANCES,
     Posterior,
@@ -119,7 +128,11 @@ __all__ = [
     "RateDecomposition",
     "RateDistortion",
     "RobustAccuracy",
+    "TagTerms",
+    "Tagger",
+    "TaggerParams",
     "TotalCorrelation",
+    "VMeasure",
     "Variational",
     "VariationalParams",
     "attack_gradient",
@@ -129,7 +142,9 @@ __all__ = [
     "check_attack",
     "class_prior",
     "code_information",
+    "continuous_tagger",
     "dci",
+    "discrete_tagger",
     "encoder_width",
     "factor_information",
     "factor_score",
@@ -165,6 +180,9 @@ __all__ = [
     "sampled_mig",
     "sap",
     "standard_prior",
+    "tag_bottleneck",
+    "tag_terms",
+    "v_measure",
     "variational",
     "vib",
     "with_information_dropout",

@@ -169,7 +169,7 @@ def variational(
             f"covariance of {dim} dimensions, got {encoder.layers[-1].width} of "
             f"{encoder.output}"
         )
-    _check_input("decoder", decoder, dim)
+    check_takes("decoder", decoder, dim)
     prior = standard_prior(dim) if prior is None else prior
     shift = float(np.log(np.expm1(initial_std)))
 
@@ -291,7 +291,7 @@ def _factors(raw: jax.Array, dim: int, shift: float) -> jax.Array:
     return jnp.zeros((len(raw), dim, dim), raw.dtype).at[:, rows, columns].set(entries)
 
 
-def _check_input(name: str, network: Network, width: int) -> None:
+def check_takes(name: str, network: Network, width: int) -> None:
     """Check that a network takes rows of so many numbers."""
     params = jax.eval_shape(network.init, jax.random.key(0))
     row = jax.ShapeDtypeStruct((1, width), jnp.float32)

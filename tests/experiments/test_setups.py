@@ -9,6 +9,7 @@ import pytest
 
 from ibjax import datasets, networks, training
 from ibjax.datasets.images import image_task
+from ibjax.experiments import tags
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.convolutional.setup import CnnSetup
 from ibjax.experiments.deep_linear.setup import LinearSetup
@@ -18,6 +19,7 @@ from ibjax.experiments.mnist.setup import MnistSetup
 from ibjax.experiments.setup import Context
 from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
 from ibjax.experiments.szt.setup import SztSetup
+from ibjax.experiments.tags.corpora import drawn_corpus
 from ibjax.results.cells import cell_name
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import sweep_grid
@@ -43,12 +45,14 @@ def test_the_sweeps_of_the_command_keep_their_names():
         "szt training-size depth width activations batches batches-adam loss-dynamics "
         "deep-linear relevance mnist cnn noisy stochastic vib two-points vae "
         "vae-capacity robustness information-dropout binary-dropout weights "
-        "corruption structure"
+        "corruption structure tags tags-ewt deterministic"
     )
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_a_grid(name, images):
+def test_every_part_is_a_grid(name, images, monkeypatch):
+    # The treebank is a file that need not be there.
+    monkeypatch.setattr(tags.setup, "corpus", lambda name: drawn_corpus(600))
     part = PARTS[name]
     setup = part.setup
     if setup.needs_images:
