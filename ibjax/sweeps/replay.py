@@ -265,7 +265,7 @@ def _trained(key, trainable, seed, epoch, numbers, layout):
     epochs = jnp.int32(0), jnp.int32(epoch), jnp.bool(True)
     states, record = advance(states, own, trainable.data, *epochs)
     own = own._replace(key=None)  # NumPy does not hold keys.
-    found = program.first_seeds((states, own, record), 1)
+    found = program.by_seed((states, own, record), layout)
     return jax.tree.map(lambda leaf: leaf[0], found)
 
 
