@@ -20,6 +20,7 @@ from ibjax.numerics import checks
 __all__ = [
     "DATASET_FILE",
     "ResultsError",
+    "append",
     "datasets_in",
     "open_dataset",
     "read_json",
@@ -127,6 +128,22 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     return path
 
 
+def append(path: Path, content: bytes) -> None:
+    """Appends bytes to a file, and waits until they are on the disk.
+
+    Args:
+      path: The file, made if need be.
+      content: The bytes.
+
+    Raises:
+      OSError: If they cannot be written; some of them may be.
+    """
+    with _named_errors(path), path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_json(path: str | Path) -> Any:
     """Reads a file of JSON that a run left.
 
@@ -214,19 +231,26 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(_FILE_MODE)
-        os.replace(temporary, path)
+        with _named_errors(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(_FILE_MODE)
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Context whose errors name a file: that of a full disk names none."""
+    try:
+        yield
     except OSError as error:
-        # That of a full disk names no file, or the temporary one.
         reason = error.strerror or str(error)
         if error.errno is None:
             raise OSError(f"{reason}: {path}") from error
         raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_unsealed(content: bytes) -> bool:
