@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ibjax.results.ceiling import with_ceiling
 from ibjax.results.files import (
     DATASET_FILE,
     ResultsError,
@@ -159,7 +160,7 @@ def _merge(datasets: list[xr.Dataset], names: list[str] | None = None) -> xr.Dat
     merged.attrs |= _attributes(datasets) | {"configuration": json.dumps(configuration)}
     if "title" in merged.attrs:
         merged.attrs["title"] = _TITLE.sub(str(len(seeds)), merged.attrs["title"])
-    return merged
+    return with_ceiling(merged)
 
 
 def _check_same(first, other, names, number) -> None:

@@ -21,6 +21,7 @@ from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import (
     _check_places,
     cell_name,
@@ -202,7 +203,7 @@ def sweep_grid(
             for place, part in cells_of(dataset):
                 places.append(cell.place | place)
                 parts.append(part)
-        dataset = combine(places, parts)
+        dataset = with_ceiling(combine(places, parts))
         if own is not None:
             # Again, for probes whose names were not known before.
             find_earlier(

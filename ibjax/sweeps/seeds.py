@@ -31,6 +31,7 @@ from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.probes.probe import ProbeFn
+from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import combine, combined_configuration
 from ibjax.results.directory import reserved
 from ibjax.sweeps import assembly, program
@@ -278,7 +279,7 @@ def sweep_trainable(
                 compile_seconds=run.compile_seconds / len(places),
             )
             datasets.append(dataset)
-        return combine(places, datasets) if vary else datasets[0]
+        return with_ceiling(combine(places, datasets) if vary else datasets[0])
 
     # Reserved from the first look to the last file, so that no other run comes between.
     with reserved(None if directory is None else Path(directory)) as own_directory:
