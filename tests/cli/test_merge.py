@@ -78,12 +78,10 @@ def test_shards_of_the_command_are_merged(grid, capsys, tmp_path, monkeypatch):
         for attribute in ("configuration", "title", "block"):
             assert one.attrs[attribute] == other.attrs[attribute]
     assert {path: path.read_bytes() for path in before} == before
-    # Again, and elsewhere; the whole run is there to be gone on with.
+    # Again; and the whole run is there to be gone on with.
     cli.main(["merge", str(parts)])
     cli.main([*GRID, "--output", str(parts), "--resume"])
-    shards = sorted(map(str, parts.glob("shard-*")))
-    cli.main(["merge", *shards, "--output", str(tmp_path / "elsewhere")])
-    assert len(reported) == 5
+    assert len(reported) == 4
     xr.testing.assert_equal(reported[0][0], reported[-1][0])
 
     other = results.open_dataset(whole)

@@ -281,9 +281,8 @@ def _about(**changes):
     return change
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_forged_states_are_refused(begun):
+    changes = [
         _about(count=2),
         _about(count=4),
         _about(count=0),
@@ -297,10 +296,11 @@ def _about(**changes):
         _other_type,
         _no_state,
         lambda arrays: arrays.pop("records"),
-    ],
-)
-def test_forged_states_are_refused(change, begun):
-    _check_refused(begun, change)
+    ]
+    whole = (begun / CHECKPOINT_FILE).read_bytes()
+    for change in changes:
+        (begun / CHECKPOINT_FILE).write_bytes(whole)
+        _check_refused(begun, change)
 
 
 def test_other_records_are_refused(begun):

@@ -65,7 +65,13 @@ def whole():
     return _run()
 
 
-@pytest.mark.parametrize("count", range(1, NUM_SEEDS + 1))
+@pytest.mark.parametrize(
+    "count",
+    [
+        count if count in (2, 7) else pytest.param(count, marks=pytest.mark.slow)
+        for count in range(1, NUM_SEEDS + 1)
+    ],
+)
 def test_shards_are_together_the_whole_run(count, whole):
     shards = [_run(shard=f"{n}/{count}") for n in range(count, 0, -1)]
     assert {int(shard.sizes["seed"]) for shard in shards} <= {1, 2, 3, 4, 5, 7}
@@ -119,9 +125,7 @@ def test_shards_of_grids_are_merged_cell_by_cell(tmp_path):
     for number in (1, 2):
         shard = Shard(number, 2)
         options = {"directory": tmp_path / shard.directory_name, "shard": str(shard)}
-        first = sweep_grid(KEY, cells, num_seeds=NUM_SEEDS, **options)
-        again = sweep_grid(KEY, cells, num_seeds=NUM_SEEDS, **options, resume=True)
-        xr.testing.assert_equal(first, again)
+        sweep_grid(KEY, cells, num_seeds=NUM_SEEDS, **options)
     merged = results.merge_directories([tmp_path])
     _assert_same_run(merged, together)
     assert json.loads(merged.attrs["configuration"])["grid"] == {"kind": ["a", "b"]}
