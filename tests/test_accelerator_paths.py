@@ -303,7 +303,7 @@ def test_densities_are_the_same_in_tiles_of_either_size(dim, monkeypatch):
 def as_on_an_accelerator(monkeypatch):
     """All choices of an accelerator's program, which then runs on the CPU."""
 
-    def lay_out(num_seeds, block, devices):
+    def lay_out(num_seeds, block, devices, rows=None):
         layout = lay_out_as_usual(num_seeds, num_seeds, jax.devices()[:1])
         return layout._replace(seeds_at_once=layout.block)
 

@@ -1,4 +1,4 @@
-"""The ``ibjax`` command: sweep, reproduce, curve, report, info."""
+"""The ``ibjax`` command: sweep, merge, reproduce, curve, report, info."""
 
 import difflib
 import importlib.metadata
@@ -15,6 +15,7 @@ import ibjax
 from ibjax import results
 from ibjax.cli import process
 from ibjax.cli.curve import curve
+from ibjax.cli.merge import merge
 from ibjax.cli.progress import plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
@@ -139,6 +140,7 @@ def _info() -> None:
 
 _COMMANDS = {
     "sweep": sweep,
+    "merge": merge,
     "reproduce": reproduce,
     "curve": curve,
     "report": _report,

@@ -65,6 +65,15 @@ class RunOptions:
 
     block: Annotated[int | None, _automatic("Networks trained together.")] = None
     devices: Annotated[int | None, _automatic("Devices to use.", "all")] = None
+    shard: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="K/N",
+            help="Train part K of N of the networks, in a directory of its own in the "
+            "output directory; ibjax merge joins all parts.",
+            help_behavior_hint="(default: all)",
+        ),
+    ] = None
     key: int = 0
     """Seed of all random numbers."""
 

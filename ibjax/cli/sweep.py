@@ -1,6 +1,7 @@
 """The command ``ibjax sweep``: a grid of sweeps of an experiment, and its report."""
 
 import math
+import shlex
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +16,9 @@ from ibjax.experiments.catalogue import SWEEPS
 from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
 from ibjax.results.directory import reserved
+from ibjax.results.files import DATASET_FILE
 from ibjax.results.provenance import describe_devices
+from ibjax.results.shards import Shard
 from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
@@ -29,14 +32,22 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
     Args:
       options: A published experiment, whose options can be changed.
     """
+    shard = None if options.run.shard is None else Shard.parse(options.run.shard)
+    if shard is not None:
+        # Its figures would be of some seeds only.
+        _sweep(options, shard, None)
+        return
     with drawing_beside() as drawing:
-        _sweep(options, drawing)
+        _sweep(options, None, drawing)
 
 
-def _sweep(options: SweepOptions, drawing: Drawing) -> None:
+def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) -> None:
     started = time.perf_counter()
     console = plain_console()
     check_key(options.run.key)
+    output = options.output
+    if shard is not None:
+        output /= shard.directory_name
     part = SWEEPS[options.name]._replace(setup=options.setup)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
@@ -54,19 +65,28 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
         **run,
     )
     console.print(_announcement(options, cells, scale.seeds))
-    console.print(f"devices: {describe_devices(devices)}; output: {options.output}")
+    console.print(f"devices: {describe_devices(devices)}; output: {output}")
     with GridBar(console) as bar:
         dataset = sweep_grid(
             jax.random.key(options.run.key),
             cells,
             num_seeds=scale.seeds,
-            directory=options.output,
+            shard=options.run.shard,
+            directory=output,
             resume=options.resume,
             on_progress=partial(bar.update, "", cells),
             **run,
         )
-    with reserved(options.output):
-        write_report(dataset, options.output, console, drawing)
+    if drawing is not None:
+        with reserved(output):
+            write_report(dataset, output, console, drawing)
+    else:
+        first, last = dataset.seed.values[[0, -1]]
+        console.print(
+            f"shard {shard}: networks {first} to {last}\nresults: "
+            f"{output / DATASET_FILE}\nibjax merge {shlex.quote(str(options.output))} "
+            f"joins the shards when all {shard.count} are there"
+        )
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 

@@ -18,6 +18,7 @@ import jinja2
 
 from ibjax.claims.writing import VERDICTS, verdict_counts
 from ibjax.report.text import format_grid, format_violations
+from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 
 __all__ = ["PageFigure", "animation_page", "claims_page", "grid_page", "sweep_page"]
 
@@ -79,6 +80,8 @@ def sweep_page(
             for name, bits in known.items()
             if bits is not None
         ],
+        at_ceiling=ceiling_list(summary["at_ceiling"]),
+        ceiling_words=CEILING_WORDS,
         violations=format_violations(chain) if chain["verdicts"] else "",
         player=player | {"whole_page": False},
         figures=figures,

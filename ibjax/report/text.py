@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
 
 __all__ = ["format_grid", "format_summary", "format_violations"]
@@ -64,6 +65,9 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"I(X;Y) {_number(ceilings['i_xy_bits'], '.3f')}, "
             f"log2 N {_number(ceilings['log2_num_samples_bits'], '.2f')} bits"
         )
+    if summary["at_ceiling"]:
+        text = f"{CEILING_WORDS}: {ceiling_list(summary['at_ceiling'])}"
+        lines += textwrap.wrap(text, _WIDTH)
     lines += [
         *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
@@ -140,13 +144,20 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
     # Networks of one grid may differ in depth.
     num_layers = max(map(len, rows)) - 3
     header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
-    return "\n".join(
-        [
-            "Compression of each layer, the largest I(X;T) less the last, in bits",
-            f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
-            *_table(header, rows),
-        ]
-    )
+    lines = [
+        "Compression of each layer, the largest I(X;T) less the last, in bits",
+        f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
+        *_table(header, rows),
+    ]
+    listed = [
+        f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
+        for cell in summary["cells"]
+        if cell["summary"]["at_ceiling"]
+    ]
+    if listed:
+        text = f"{CEILING_WORDS}. {'; '.join(listed)}"
+        lines += ["", *textwrap.wrap(text, _WIDTH)]
+    return "\n".join(lines)
 
 
 def format_violations(found: dict[str, Any]) -> str:

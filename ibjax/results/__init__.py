@@ -4,11 +4,11 @@ from ibjax.results.cells import cells_of, cells_over, combine
 from ibjax.results.files import (
     DATASET_FILE,
     ResultsError,
-    merge,
     open_dataset,
     save_dataset,
     write_atomically,
 )
+from ibjax.results.merging import merge, merge_directories
 from ibjax.results.stopping import EarlyStopping, early_stopping
 from ibjax.results.summary import summarize, summarize_grid
 
@@ -21,6 +21,7 @@ __all__ = [
     "combine",
     "early_stopping",
     "merge",
+    "merge_directories",
     "open_dataset",
     "save_dataset",
     "summarize",

@@ -125,6 +125,8 @@ def combine(
         "wall_seconds": sum(d.attrs["wall_seconds"] for d in datasets),
         "compile_seconds": sum(d.attrs["compile_seconds"] for d in datasets),
     }
+    # Of the estimates of one cell.
+    whole.attrs.pop("at_ceiling", None)
     return whole
 
 
@@ -175,6 +177,7 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
         cell = dataset.sel(place)
         cell = cell.isel(layer=np.flatnonzero(cell["layer_width"].values > 0))
         cell.attrs = dataset.attrs | shares | {"configuration": json.dumps(own)}
+        cell.attrs.pop("at_ceiling", None)  # Of all cells.
         found.append((place, cell.drop_vars(list(place))))
     return found
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import h5netcdf
-import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
@@ -21,7 +20,8 @@ from ibjax.numerics import checks
 __all__ = [
     "DATASET_FILE",
     "ResultsError",
-    "merge",
+    "append",
+    "datasets_in",
     "open_dataset",
     "read_json",
     "save_dataset",
@@ -128,6 +128,22 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     return path
 
 
+def append(path: Path, content: bytes) -> None:
+    """Appends bytes to a file, and waits until they are on the disk.
+
+    Args:
+      path: The file, made if need be.
+      content: The bytes.
+
+    Raises:
+      OSError: If they cannot be written; some of them may be.
+    """
+    with _named_errors(path), path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_json(path: str | Path) -> Any:
     """Reads a file of JSON that a run left.
 
@@ -208,68 +224,6 @@ def open_dataset(path: str | Path) -> xr.Dataset:
     return dataset
 
 
-def merge(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
-    """One dataset of sweeps of one configuration over different seeds.
-
-    Args:
-      datasets: Datasets whose ``configuration`` differs in the seeds only.
-
-    Returns:
-      One dataset, sorted by seed.
-
-    Raises:
-      ValueError: If configurations differ, or a seed appears twice, or one between the
-        first and the last is missing.
-
-    Example:
-      >>> parts = [
-      ...     xr.Dataset(
-      ...         {"loss": (("seed", "epoch"), [[1.0]])},
-      ...         {"seed": [seed], "epoch": [0]},
-      ...         {"configuration": json.dumps({"num_seeds": 1, "first_seed": seed})},
-      ...     )
-      ...     for seed in (1, 0)
-      ... ]
-      >>> merged = merge(parts)
-      >>> print(merged.seed.values, merged.attrs["configuration"])
-      [0 1] {"num_seeds": 2, "first_seed": 0}
-    """
-    datasets = datasets_in("datasets", datasets)
-    if not datasets:
-        raise ValueError("datasets must hold at least one dataset, got none")
-    configurations = [json.loads(d.attrs["configuration"]) for d in datasets]
-    for configuration in configurations:
-        for name in ("num_seeds", "first_seed"):
-            configuration.pop(name, None)
-    for configuration in configurations[1:]:
-        if configuration != configurations[0]:
-            differing = [
-                name
-                for name in configurations[0] | configuration
-                if configurations[0].get(name) != configuration.get(name)
-            ]
-            raise ValueError(f"datasets differ in {', '.join(differing)}")
-    seeds = np.concatenate([d.seed.values for d in datasets])
-    if len(np.unique(seeds)) != len(seeds):
-        raise ValueError("datasets share seeds; each may appear once")
-    missing = sorted(set(range(seeds.min(), seeds.max() + 1)) - set(seeds.tolist()))
-    if missing:
-        raise ValueError(
-            f"datasets must hold all seeds from {seeds.min()} to {seeds.max()}, got "
-            f"none of {_listed(missing)}"
-        )
-    merged = xr.concat(datasets, "seed", data_vars="minimal", combine_attrs="override")
-    merged = merged.sortby("seed")
-    configuration = json.loads(datasets[0].attrs["configuration"])
-    for name in ("wall_seconds", "compile_seconds"):
-        merged.attrs[name] = sum(dataset.attrs.get(name, 0.0) for dataset in datasets)
-    if "title" in merged.attrs:
-        merged.attrs["title"] = f"ibjax sweep of {len(seeds)} networks, merged"
-    configuration |= {"num_seeds": len(seeds), "first_seed": int(seeds.min())}
-    merged.attrs["configuration"] = json.dumps(configuration)
-    return merged
-
-
 @contextlib.contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
     """A temporary file that takes the place of ``path`` if all goes well."""
@@ -277,19 +231,26 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(_FILE_MODE)
-        os.replace(temporary, path)
+        with _named_errors(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(_FILE_MODE)
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Context whose errors name a file: that of a full disk names none."""
+    try:
+        yield
     except OSError as error:
-        # That of a full disk names no file, or the temporary one.
         reason = error.strerror or str(error)
         if error.errno is None:
             raise OSError(f"{reason}: {path}") from error
         raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_unsealed(content: bytes) -> bool:
@@ -316,9 +277,3 @@ def datasets_in(name: str, datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
         checks.instance(f"each of {name}", dataset, xr.Dataset)
         checks.holds(f"the attributes of {name}", dataset.attrs, "configuration")
     return datasets
-
-
-def _listed(numbers: list[int]) -> str:
-    """The first of some numbers as text, and how many are left."""
-    more = f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
-    return ", ".join(map(str, numbers[:8])) + more

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.numerics import checks
+from ibjax.results.ceiling import layers_at_ceiling
 from ibjax.results.cells import cells_of
 from ibjax.results.curve_distance import curve_distance, has_curve
 from ibjax.results.data_processing import (
@@ -123,6 +124,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
                 "i_xy_bits": _to_bits(dataset.attrs.get("i_xy", np.nan)),
                 "log2_num_samples_bits": _to_bits(np.log(num_samples or np.nan)),
             },
+            "at_ceiling": layers_at_ceiling(dataset),
             "training": _training(dataset),
             "estimators": estimators,
             "gradients": _gradients(dataset, ~diverged),

@@ -1,8 +1,16 @@
-"""An unfinished sweep on disk: enough to go on from its last snapshot."""
+"""An unfinished sweep on disk: enough to go on from its last snapshot.
 
+Two files: one begins with the configuration, and what is measured is appended to it,
+snapshot by snapshot; the states replace another, which says how far the first one
+holds. So each number measured is written once, and a run that is killed between the two
+goes on from the snapshot before.
+"""
+
+import contextlib
+import hashlib
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +21,7 @@ from ibjax.results.directory import RunDirectory, check_same_run
 from ibjax.results.files import (
     DATASET_FILE,
     ResultsError,
+    append,
     open_dataset,
     save_dataset,
     seal,
@@ -22,18 +31,23 @@ from ibjax.results.files import (
 
 __all__ = [
     "CHECKPOINT_FILE",
+    "RECORDS_FILE",
     "Checkpoint",
+    "CheckpointWriter",
     "check_fits",
     "find_earlier",
-    "save_checkpoint",
     "save_finished",
 ]
 
 CHECKPOINT_FILE = "checkpoint.npz"
-"""Name of an unfinished sweep's file in its directory."""
+"""Name of an unfinished sweep's file of states in its directory."""
 
-# Kept in the file, so that one that lost its digest is not taken for an older one.
-_FORMAT = 2
+RECORDS_FILE = "checkpoint.records"
+"""Name of the file of what was measured so far."""
+
+# Kept in the file, so that one that lost its digest is not taken for an older one. The
+# formats 1, without a digest, and 2 had the records in it.
+_FORMAT = 3
 
 
 class Checkpoint(NamedTuple):
@@ -84,6 +98,10 @@ def find_earlier(
         check_same_run(
             path, configuration, _json(done.attrs["configuration"]), unknown=unknown
         )
+        if resume:
+            # Of a run that was killed as soon as it had finished.
+            with contextlib.suppress(OSError):
+                _remove_checkpoint(path)
     elif unfinished.exists():
         found, done = _load_checkpoint(unfinished)
         check_same_run(path, configuration, found, unknown=unknown)
@@ -108,30 +126,88 @@ def find_earlier(
     return done
 
 
-def save_checkpoint(
-    directory: RunDirectory, checkpoint: Checkpoint, configuration: dict[str, Any]
-) -> None:
-    """Replace the directory's checkpoint, in one step."""
-    arrays = {f"state_{n}": leaf for n, leaf in enumerate(checkpoint.leaves)}
-    for name in checkpoint.records[0]:
-        arrays[f"record_{name}"] = np.stack([r[name] for r in checkpoint.records])
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        format=_FORMAT,
-        configuration=json.dumps(configuration),
-        wall_seconds=checkpoint.wall_seconds,
-        **arrays,
-    )
-    with directory.replacing(CHECKPOINT_FILE) as path:
-        write_atomically(path, seal(buffer.getvalue()))
+class CheckpointWriter:
+    """Writer of an unfinished run's files, one snapshot after another."""
+
+    def __init__(self, directory: RunDirectory, configuration: dict[str, Any]):
+        """Begin to write into a directory.
+
+        Args:
+          directory: The run's directory.
+          configuration: All that decides the run's numbers.
+        """
+        self._directory = directory
+        self._header = _bytes_of(configuration)
+        self._num_records = 0
+        self._length = 0
+        self._digest = hashlib.sha256()
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Save a run after one more snapshot.
+
+        Args:
+          checkpoint: The run, with the records of all snapshots.
+        """
+        names = sorted(checkpoint.records[0])
+        with self._directory.replacing(RECORDS_FILE) as path:
+            if self._num_records and _size(path) == self._length:
+                added = _encoded(checkpoint.records[self._num_records :], names)
+                append(path, added)
+            else:
+                # The first time, or someone removed it: all that was measured.
+                self._digest, self._length = hashlib.sha256(), 0
+                added = _encoded([{"": self._header}], [""])
+                added += _encoded(checkpoint.records, names)
+                write_atomically(path, added)
+        self._num_records = len(checkpoint.records)
+        self._length += len(added)
+        self._digest.update(added)
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            format=_FORMAT,
+            wall_seconds=checkpoint.wall_seconds,
+            records=_bytes_of(
+                {
+                    "names": names,
+                    "count": self._num_records,
+                    "length": self._length,
+                    "sha256": self._digest.hexdigest(),
+                }
+            ),
+            **{f"state_{n}": leaf for n, leaf in enumerate(checkpoint.leaves)},
+        )
+        with self._directory.replacing(CHECKPOINT_FILE) as path:
+            write_atomically(path, seal(buffer.getvalue()))
 
 
 def save_finished(directory: RunDirectory, dataset: xr.Dataset) -> None:
     """Save the results, in place of the checkpoint."""
     with directory.replacing(DATASET_FILE) as path:
         save_dataset(dataset, path)
-    (directory.path / CHECKPOINT_FILE).unlink(missing_ok=True)
+    _remove_checkpoint(directory.path)
+
+
+def _remove_checkpoint(directory: Path) -> None:
+    for name in (CHECKPOINT_FILE, RECORDS_FILE):
+        (directory / name).unlink(missing_ok=True)
+
+
+def _bytes_of(content: Any) -> np.ndarray:
+    """JSON as bytes: NumPy writes four for each character of a text."""
+    return np.frombuffer(json.dumps(content).encode(), np.uint8)
+
+
+def _encoded(records: Sequence[dict[str, np.ndarray]], names: Sequence[str]) -> bytes:
+    buffer = io.BytesIO()
+    for record in records:
+        for name in names:
+            np.lib.format.write_array(buffer, record[name], allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None
 
 
 def check_fits(
@@ -183,24 +259,53 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
         if body is None and "format" in arrays:
             raise ValueError("its bytes are not those that were written")
         arrays.pop("format", None)
-        configuration = json.loads(str(arrays.pop("configuration")))
         wall_seconds = float(arrays.pop("wall_seconds"))
         leaves = [
             arrays.pop(f"state_{n}")
             for n in range(sum(name.startswith("state_") for name in arrays))
         ]
-        columns = {name.removeprefix("record_"): arrays[name] for name in arrays}
-        (num_records,) = {len(column) for column in columns.values()}
-        if not 0 < num_records <= len(configuration["snapshots"]):
-            raise ValueError(f"it holds {num_records} snapshots")
+        if "records" in arrays:
+            about = json.loads(arrays["records"].tobytes())
+            beside = path.with_name(RECORDS_FILE)
+            configuration, records = _load_records(beside, **about)
+        else:
+            configuration = json.loads(str(arrays.pop("configuration")))
+            records = _records_within(arrays)
+        if not 0 < len(records) <= len(configuration["snapshots"]):
+            raise ValueError(f"it holds {len(records)} snapshots")
     except Exception as error:
         details = " ".join(str(error).split())[:100] or "no details"
         raise ResultsError(
             f"{path} is damaged ({type(error).__name__}: {details}); remove it to "
             "start afresh"
         ) from error
-    records = [{name: columns[name][n] for name in columns} for n in range(num_records)]
     return configuration, Checkpoint(leaves, records, wall_seconds)
+
+
+def _load_records(
+    path: Path, *, names: list[str], count: int, length: int, sha256: str
+) -> tuple[dict[str, Any], list[dict[str, np.ndarray]]]:
+    """Configuration and records beside the states; what follows was not finished."""
+    with path.open("rb") as file:
+        content = file.read(length)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"the bytes of {path.name} are not those that were written")
+    buffer = io.BytesIO(content)
+    header = np.lib.format.read_array(buffer, allow_pickle=False)
+    records = [
+        {name: np.lib.format.read_array(buffer, allow_pickle=False) for name in names}
+        for _ in range(count)
+    ]
+    if buffer.read(1):
+        raise ValueError(f"{path.name} holds more than {count} snapshots")
+    return json.loads(header.tobytes()), records
+
+
+def _records_within(arrays: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Records of a checkpoint of an earlier version, in one file with the states."""
+    columns = {name.removeprefix("record_"): arrays[name] for name in arrays}
+    (num_records,) = {len(column) for column in columns.values()}
+    return [{name: columns[name][n] for name in columns} for n in range(num_records)]
 
 
 def _json(text: str) -> Any:

@@ -21,6 +21,7 @@ from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import (
     _check_places,
     cell_name,
@@ -31,9 +32,15 @@ from ibjax.results.cells import (
 from ibjax.results.directory import RunDirectory, reserved
 from ibjax.results.files import ResultsError
 from ibjax.sweeps.checkpoint import Checkpoint, find_earlier, save_finished
+from ibjax.sweeps.configurations import (
+    Seeds,
+    check_vary,
+    chosen_seeds,
+    run_configurations,
+)
 from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.runs import Progress
-from ibjax.sweeps.seeds import check_vary, run_configurations, sweep_trainable
+from ibjax.sweeps.seeds import sweep_trainable
 from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import ObjectiveFn
 from ibjax.training.trainable import Trainable
@@ -104,6 +111,7 @@ def sweep_grid(
     *,
     num_seeds: int,
     first_seed: int = 0,
+    shard: str | None = None,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -121,6 +129,7 @@ def sweep_grid(
         a single cell without a place is a plain sweep.
       num_seeds: Networks of every cell.
       first_seed: Number of the first one, see :func:`ibjax.sweep`.
+      shard: Which part of them to train in every cell, see :func:`ibjax.sweep`.
       directory: Where to save; nothing is saved by default. Each cell has a directory
         of its own in it, see :func:`cell_name`.
       resume: Whether to go on with an unfinished run of the same cells.
@@ -159,14 +168,14 @@ def sweep_grid(
     """
     checks.key("key", key)
     _check_places([cell.place for cell in cells])
-    size = {"num_seeds": num_seeds, "first_seed": first_seed}
+    chosen = chosen_seeds(num_seeds, first_seed, shard, block)
     where = None if directory is None else Path(directory)
     # One plain sweep has its files where a grid has those of all cells.
     is_grid = bool(cells[0].place)
     with reserved(where if is_grid else None) as own:
         built = [None if callable(cell.probes) else cell.build() for cell in cells]
         if own is not None:
-            done = _find_grid(own, key, cells, built, resume, **size)
+            done = _find_grid(own, key, cells, built, resume, chosen)
             if done is not None:
                 return done
         datasets = []
@@ -182,7 +191,9 @@ def sweep_grid(
                     block=block,
                     devices=devices,
                     on_progress=on_progress and partial(on_progress, number),
-                    **size,
+                    num_seeds=num_seeds,
+                    first_seed=first_seed,
+                    shard=shard,
                 )
             )
         if not is_grid:
@@ -192,7 +203,7 @@ def sweep_grid(
             for place, part in cells_of(dataset):
                 places.append(cell.place | place)
                 parts.append(part)
-        dataset = combine(places, parts)
+        dataset = with_ceiling(combine(places, parts))
         if own is not None:
             # Again, for probes whose names were not known before.
             find_earlier(
@@ -211,7 +222,7 @@ def _find_grid(
     cells: Sequence[Cell],
     built: Sequence[Trainable | None],
     resume: bool,
-    **size: int,
+    seeds: Seeds,
 ) -> xr.Dataset | None:
     """Finished results of this grid in its directory, if all of it is known yet."""
     places, configurations = [], []
@@ -220,7 +231,7 @@ def _find_grid(
         known = trainable or cell._replace(probes=(_no_probe,)).build()
         vary = check_vary(cell.vary)
         found = run_configurations(
-            key, known, snapshots=cell.snapshots, vary=vary, **size
+            key, known, seeds, snapshots=cell.snapshots, vary=vary
         )
         for values, own_configuration in zip(
             itertools.product(*vary.values()), found, strict=True

@@ -17,19 +17,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps.assembly import flatten_record
+from ibjax.sweeps.layout import Layout, lay_out
 from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Compiled",
     "Layout",
     "Traced",
+    "by_seed",
     "diverged",
-    "first_seeds",
     "lay_out",
     "measure_program",
     "restore",
@@ -42,65 +43,12 @@ __all__ = [
 
 # Epochs whose shuffles are drawn at once, for all blocks of a device.
 _EPOCHS_PER_CHUNK = 16
-# Seeds of a block on a CPU. Blocks of 5 to 9 are about equally fast; always the same
-# size, because products over blocks of another size round differently.
-_CPU_BLOCK = 5
 # Compiled programs kept for sweeps that differ in numbers only, or in nothing.
 _MAX_PROGRAMS = 24
 # Random numbers count seeds in 32 bits.
 _LARGEST_SEED = 2**32 - 1
 _programs: dict[Any, Callable] = {}
 _lock = threading.Lock()
-
-
-class Layout(NamedTuple):
-    """Placement of seeds on blocks and devices.
-
-    Attributes:
-      devices: The devices.
-      num_blocks: Blocks, a multiple of the devices.
-      block: Seeds of a block.
-      seeds_at_once: Seeds of a device that are measured together.
-      sharding: Of an array with a leading axis of blocks.
-    """
-
-    devices: tuple[jax.Device, ...]
-    num_blocks: int
-    block: int
-    seeds_at_once: int
-    sharding: NamedSharding
-
-
-def lay_out(
-    num_seeds: int, block: int | None, devices: Sequence[jax.Device] | None
-) -> Layout:
-    """Spread seeds over blocks and devices.
-
-    Args:
-      num_seeds: Number of seeds, or of all copies where numbers are varied.
-      block: Seeds of a block; by default 5 on a CPU, all of the device's elsewhere.
-      devices: Devices to use, all by default.
-
-    Returns:
-      The layout; its last block may have places to spare.
-
-    Raises:
-      ValueError: If ``block`` is below one or there is no device.
-    """
-    if block is not None:
-        checks.count("block", block)
-    devices = tuple(jax.devices() if devices is None else devices)
-    checks.not_empty("devices", devices)
-    on_cpu = devices[0].platform == "cpu"
-    if block is None:
-        block = _CPU_BLOCK if on_cpu else -(-num_seeds // len(devices))
-    num_blocks = -(-num_seeds // block)
-    devices = devices[:num_blocks]
-    num_blocks = -(-num_blocks // len(devices)) * len(devices)
-    sharding = NamedSharding(
-        Mesh(np.array(devices), ("block",)), PartitionSpec("block")
-    )
-    return Layout(devices, num_blocks, block, 1 if on_cpu else block, sharding)
 
 
 def seed_key(key: jax.Array, seed: int) -> jax.Array:
@@ -204,7 +152,8 @@ def trace(
 
     def arranged(values):
         # Places to spare hold copies of the first seed.
-        filled = np.concatenate([values, np.repeat(values[:1], places - len(values))])
+        filled = np.repeat(values[:1], places)
+        filled[layout.slots] = values
         return jnp.asarray(filled.reshape(shape))
 
     arguments = (
@@ -286,10 +235,10 @@ def within_memory(layout: Layout) -> Iterator[None]:
         ) from error
 
 
-def first_seeds(tree: Any, num_seeds: int) -> Any:
+def by_seed(tree: Any, layout: Layout) -> Any:
     """Leaves ``[num_blocks, block, ...]`` as numpy arrays ``[num_seeds, ...]``."""
     return jax.tree.map(
-        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:num_seeds], tree
+        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[layout.slots], tree
     )
 
 
@@ -298,7 +247,7 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
 
     Args:
       states: Fresh states, ``[num_blocks, block, ...]``.
-      leaves: Saved leaves of :func:`first_seeds`.
+      leaves: Saved leaves of :func:`by_seed`.
       layout: Where seeds run now.
 
     Returns:
@@ -308,7 +257,7 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
     restored = []
     for old, new in zip(leaves, fresh, strict=True):
         filled = np.array(new).reshape(-1, *new.shape[2:])
-        filled[: len(old)] = old
+        filled[layout.slots] = old
         restored.append(jax.device_put(filled.reshape(new.shape), layout.sharding))
     return jax.tree.unflatten(structure, restored)
 

@@ -264,7 +264,7 @@ def _trained(key, trainable, seed, epoch, numbers, layout):
     states, own = compiled.start(*traced.arguments)
     states, record = compiled.advance(states, own, trainable.data, 0, epoch, True)
     own = own._replace(key=None)  # NumPy does not hold keys.
-    found = program.first_seeds((states, own, record), 1)
+    found = program.by_seed((states, own, record), layout)
     return jax.tree.map(lambda leaf: leaf[0], found)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ibjax.numerics import checks
 from ibjax.results.directory import RunDirectory
-from ibjax.sweeps.checkpoint import Checkpoint, save_checkpoint
+from ibjax.sweeps.checkpoint import Checkpoint, CheckpointWriter
 
 __all__ = [
     "Progress",
@@ -108,16 +108,17 @@ def run_snapshots(
     states, advance = prepare(done)
     compile_seconds = time.perf_counter() - started
 
+    writer = None if directory is None else CheckpointWriter(directory, configuration)
     report(progress_after(len(records), snapshots, "run"))
     for count in range(len(records), len(snapshots)):
         step_started = time.perf_counter()
         first, last = snapshots[count - 1] if count else 0, snapshots[count]
         states, measured = advance(states, first, last, count == len(snapshots) - 1)
         records.append(to_rows(measured))
-        if directory is not None:
+        if writer is not None:
             wall = seconds_before + time.perf_counter() - started
             leaves = jax.tree.leaves(to_rows(states))
-            save_checkpoint(directory, Checkpoint(leaves, records, wall), configuration)
+            writer.save(Checkpoint(leaves, records, wall))
         seconds = time.perf_counter() - step_started
         report(progress_after(count + 1, snapshots, "run", seconds))
     wall = seconds_before + time.perf_counter() - started

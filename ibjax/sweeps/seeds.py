@@ -16,9 +16,6 @@ are compiled once, side by side, and called once per snapshot; between two snaps
 state is saved, which is where an interrupted sweep goes on.
 """
 
-import itertools
-import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,10 +31,17 @@ from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.probes.probe import ProbeFn
+from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import combine, combined_configuration
 from ibjax.results.directory import reserved
 from ibjax.sweeps import assembly, program
 from ibjax.sweeps.checkpoint import check_fits, find_earlier, save_finished
+from ibjax.sweeps.configurations import (
+    check_vary,
+    chosen_seeds,
+    places_of,
+    run_configurations,
+)
 from ibjax.sweeps.networks import NetworkFn, network_trainable
 from ibjax.sweeps.runs import (
     Progress,
@@ -48,7 +52,7 @@ from ibjax.sweeps.runs import (
 from ibjax.training.objectives import ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
-__all__ = ["check_vary", "run_configurations", "sweep", "sweep_trainable"]
+__all__ = ["sweep", "sweep_trainable"]
 
 
 def sweep(
@@ -63,6 +67,7 @@ def sweep(
     objective: ObjectiveFn | None = None,
     vary: Mapping[str, Sequence[float]] | None = None,
     first_seed: int = 0,
+    shard: str | None = None,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -94,8 +99,12 @@ def sweep(
         ``config`` where they are functions, keyword-only arguments of the objective,
         and numbers that probes read, as ``kde_bounds("noise_variance")`` does. They
         become the first dims of the dataset.
-      first_seed: Number of the first seed, to train some here and others elsewhere and
-        join them with :func:`ibjax.results.merge`.
+      first_seed: Number of the first seed.
+      shard: Which part of these seeds to train, such as ``"2/5"`` for the second of
+        five, to train the others elsewhere and join them with
+        :func:`ibjax.results.merge`. On one kind of device all shards have together the
+        numbers of the whole run to the last bit; on an accelerator if ``block`` is
+        given.
       directory: Where to save; nothing is saved by default. Created if need be.
       resume: Whether to go on with an unfinished run of the same configuration found
         in ``directory`` (and to return a finished one as it is).
@@ -153,6 +162,7 @@ def sweep(
         snapshots=snapshots,
         vary=vary,
         first_seed=first_seed,
+        shard=shard,
         directory=directory,
         resume=resume,
         block=block,
@@ -169,6 +179,7 @@ def sweep_trainable(
     snapshots: Sequence[int],
     vary: Mapping[str, Sequence[float]] | None = None,
     first_seed: int = 0,
+    shard: str | None = None,
     directory: str | Path | None = None,
     resume: bool = False,
     block: int | None = None,
@@ -184,6 +195,7 @@ def sweep_trainable(
       snapshots: Increasing numbers of epochs after which to measure.
       vary: Values of numbers, by name, that ``trainable.init`` is given.
       first_seed: Number of the first seed.
+      shard: Which part of these seeds to train.
       directory: Where to save.
       resume: Whether to go on with a run found there.
       block: Seeds trained together on one device.
@@ -200,10 +212,7 @@ def sweep_trainable(
         by one.
     """
     checks.key("key", key)
-    checks.count("num_seeds", num_seeds)
-    checks.count("first_seed", first_seed, 0)
-    # A seed's number is 32 bits wide where it is folded into the key.
-    checks.in_range("first_seed + num_seeds", first_seed + num_seeds, "[1, 2147483647]")
+    chosen = chosen_seeds(num_seeds, first_seed, shard, block)
     snapshots, vary = check_snapshots(snapshots), check_vary(vary)
     unknown = [name for name in vary if name not in trainable.numbers]
     if unknown:
@@ -212,21 +221,16 @@ def sweep_trainable(
             f"{', '.join(trainable.numbers) or 'of which there are none'}; got "
             f"{', '.join(unknown)}"
         )
-    places = _places(vary)
+    places, num_seeds = places_of(vary), len(chosen.own)
     num_rows = len(places) * num_seeds
-    layout = program.lay_out(num_rows, block, devices)
+    layout = program.lay_out(num_rows, block, devices, chosen.rows(len(places)))
     configurations = run_configurations(
-        key,
-        trainable,
-        num_seeds=num_seeds,
-        snapshots=snapshots,
-        vary=vary,
-        first_seed=first_seed,
+        key, trainable, chosen, snapshots=snapshots, vary=vary
     )
     configuration = configurations[0]
     if vary:
         configuration = combined_configuration(places, configurations)
-    seeds = np.tile(np.arange(first_seed, first_seed + num_seeds), len(places))
+    seeds = np.tile(np.asarray(chosen.own), len(places))
     numbers = {
         name: np.repeat([place[name] for place in places], num_seeds) for name in vary
     }
@@ -251,7 +255,7 @@ def sweep_trainable(
 
         return states, advance
 
-    to_rows = partial(program.first_seeds, num_seeds=num_rows)
+    to_rows = partial(program.by_seed, layout=layout)
 
     def labelled(run):
         # Of the parameters alone: an optimizer's state may hold what numpy does not.
@@ -263,7 +267,7 @@ def sweep_trainable(
                 [{k: v[rows] for k, v in record.items()} for record in run.records],
                 trainable,
                 snapshots=snapshots,
-                first_seed=first_seed,
+                first_seed=chosen.own[0],
                 diverged=diverged[rows],
             )
             dataset.attrs |= assembly.attributes(
@@ -275,7 +279,7 @@ def sweep_trainable(
                 compile_seconds=run.compile_seconds / len(places),
             )
             datasets.append(dataset)
-        return combine(places, datasets) if vary else datasets[0]
+        return with_ceiling(combine(places, datasets) if vary else datasets[0])
 
     # Reserved from the first look to the last file, so that no other run comes between.
     with reserved(None if directory is None else Path(directory)) as own_directory:
@@ -298,57 +302,6 @@ def sweep_trainable(
     if on_progress is not None:
         on_progress(progress_after(len(snapshots), snapshots, "done"))
     return dataset
-
-
-def run_configurations(
-    key: jax.Array,
-    trainable: Trainable,
-    *,
-    num_seeds: int,
-    snapshots: Sequence[int],
-    vary: Mapping[str, Sequence[float]] | None = None,
-    first_seed: int = 0,
-) -> list[dict[str, Any]]:
-    """All that decides a run's numbers, as JSON returns it, of every varied place."""
-    base = trainable.configuration | {
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "snapshots": list(check_snapshots(snapshots)),
-        "num_seeds": num_seeds,
-        "first_seed": first_seed,
-    }
-    base = json.loads(json.dumps(base))
-    return [base | place for place in _places(check_vary(vary))]
-
-
-def _places(vary: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
-    return [
-        dict(zip(vary, values, strict=True))
-        for values in itertools.product(*vary.values())
-    ]
-
-
-def check_vary(
-    vary: Mapping[str, Sequence[float]] | None,
-) -> dict[str, list[float]]:
-    """Values of varied numbers by name, each checked to be one of its kind."""
-    checked = {}
-    for name, values in (vary or {}).items():
-        try:
-            checked[name] = [float(value) for value in np.asarray(values).ravel()]
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"vary must hold numbers, got {values} for {name}"
-            ) from error
-        different = len(set(checked[name])) == len(checked[name]) > 0
-        if not different or not all(map(math.isfinite, checked[name])):
-            raise ValueError(
-                f"vary must hold different finite numbers, got {values} for {name}"
-            )
-    for rate in checked.get("learning_rate", ()):
-        checks.positive("learning_rate", rate)
-    for share in checked.get("label_noise", ()):
-        checks.in_range("label_noise", share, "[0, 1]")
-    return checked
 
 
 def _check_saved(state: Any) -> None:

@@ -41,7 +41,7 @@ def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path, start):
         "ibjax: nobody reads the output any more; the run goes on",
         "ibjax: stopped by SIGTERM; --resume goes on from the last snapshot",
     ]
-    assert os.listdir(directory) == ["checkpoint.npz"]
+    assert set(os.listdir(directory)) == {"checkpoint.npz", "checkpoint.records"}
 
 
 _BUSY = """
@@ -97,7 +97,7 @@ def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert exit_info.value.code == 2
     error = capsys.readouterr().err
-    assert f"File too large: '{directory / 'checkpoint.npz'}'" in error
+    assert f"File too large: '{directory / 'checkpoint.records'}'" in error
     assert error.endswith("--resume goes on from the last snapshot\n")
     assert not directory.exists()
 

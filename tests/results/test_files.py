@@ -1,4 +1,4 @@
-"""Saved datasets: whole or not at all, damaged ones named, seeds merged."""
+"""Saved datasets: whole or not at all, and damaged ones named."""
 
 import json
 import os
@@ -204,60 +204,9 @@ def test_files_of_something_else(missing, tmp_path):
         results.open_dataset(path)
 
 
-def test_merged_seeds_are_sorted():
-    first, second = _dataset((0, 1)), _dataset((2, 3, 4))
-    merged = results.merge(iter([second, first]))
-    assert merged.seed.values.tolist() == [0, 1, 2, 3, 4]
-    assert json.loads(merged.attrs["configuration"])["num_seeds"] == 5
-    assert merged.attrs["h_y"] == 0.69
-    for part in (first, second):
-        found = merged.sel(seed=part.seed)
-        for name in part.variables:
-            np.testing.assert_array_equal(found[name], part[name])
-    assert merged.i_xt.attrs == {"units": "nats"}
-    # The parts are as they were.
-    assert json.loads(first.attrs["configuration"])["num_seeds"] == 2
-
-
-def test_merged_datasets_can_be_saved(tmp_path):
-    merged = results.merge([_dataset((0, 1)), _dataset((2,))])
-    results.save_dataset(merged, tmp_path / results.DATASET_FILE)
-    xr.testing.assert_identical(results.open_dataset(tmp_path), merged)
-
-
-def test_one_dataset_merges_to_itself():
-    merged = results.merge([_dataset()])
-    configuration = json.loads(merged.attrs.pop("configuration"))
-    assert configuration["num_seeds"] == 2 and configuration["first_seed"] == 0
-    xr.testing.assert_equal(merged, _dataset())
-
-
-def test_merge_refuses():
-    with pytest.raises(ValueError, match="datasets must hold at least one dataset"):
-        results.merge([])
-    with pytest.raises(ValueError, match="datasets share seeds"):
-        results.merge([_dataset((0, 1)), _dataset((1, 2))])
-    with pytest.raises(ValueError, match="from 0 to 14, got none of 5, 6, 7, 8, 9$"):
-        results.merge([_dataset(range(5)), _dataset(range(10, 15))])
-    with pytest.raises(ValueError, match="none of 1, 2, .*, 8 and 1 more"):
-        results.merge([_dataset((0,)), _dataset((10,))])
-    with pytest.raises(ValueError, match="datasets differ in learning_rate, split"):
-        results.merge(
-            [_dataset(), _dataset((2, 3), learning_rate=0.1, split="ordered")]
-        )
-
-
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", ""])
 def test_what_is_no_json_is_refused(tmp_path, text):
     path = tmp_path / "some.json"
     path.write_text(text)
     with pytest.raises(ResultsError, match="some.json is damaged or no JSON"):
         results.files.read_json(path)
-
-
-def test_merge_takes_datasets(tmp_path):
-    whole = results.example.example_dataset(num_seeds=2)
-    with pytest.raises(TypeError, match="datasets must be several datasets"):
-        results.merge(whole)
-    with pytest.raises(TypeError, match="each of datasets must be a Dataset, got 3"):
-        results.merge([whole, 3])

@@ -3,21 +3,28 @@
 import io
 import json
 import os
+import shutil
 import zipfile
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from ibjax.networks.network import Layer
+from ibjax.results.directory import RunDirectory
 from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, seal, unseal
-from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from ibjax.sweeps import checkpoint
+from ibjax.sweeps.checkpoint import CHECKPOINT_FILE, RECORDS_FILE, find_earlier
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.seeds import sweep_trainable
 from ibjax.training.trainable import Trainable
 
 KEY = jax.random.key(0)
 SNAPSHOTS = (0, 1, 2, 3)
+FILES = {CHECKPOINT_FILE, RECORDS_FILE}
+# Of `run` after three snapshots, written by the version before the records had a file.
+EARLIER = Path(__file__).parent / "data" / "checkpoint_of_one_file.npz"
 
 
 def _counter(**configuration):
@@ -63,7 +70,14 @@ def whole():
 def begun(tmp_path):
     with pytest.raises(Interrupted):
         run(tmp_path, on_progress=_stop_after(3))
-    assert os.listdir(tmp_path) == [CHECKPOINT_FILE]
+    assert set(os.listdir(tmp_path)) == FILES
+    return tmp_path
+
+
+@pytest.fixture
+def begun_earlier(tmp_path):
+    """A run that an earlier version began."""
+    shutil.copy(EARLIER, tmp_path / CHECKPOINT_FILE)
     return tmp_path
 
 
@@ -72,15 +86,116 @@ def test_an_unfinished_run_goes_on(begun, whole):
     assert os.listdir(begun) == [DATASET_FILE]
 
 
-def test_a_checkpoint_of_an_earlier_version_goes_on(begun, whole):
-    _forge(begun / CHECKPOINT_FILE, lambda arrays: arrays.pop("format"))
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_a_checkpoint_of_an_earlier_version_goes_on(has_digest, begun_earlier, whole):
+    path = begun_earlier / CHECKPOINT_FILE
+    if not has_digest:
+        _forge(path, lambda arrays: arrays.pop("format"))
+    snapshots = (0, 1, 2, 3)
+    seen = []
+    found = run(
+        begun_earlier, snapshots=snapshots, resume=True, on_progress=seen.append
+    )
+    assert seen[0].num_snapshots_done == 3
+    np.testing.assert_array_equal(found.value, whole.value)
+    assert os.listdir(begun_earlier) == [DATASET_FILE]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_written_anew(tmp_path):
+    """Interrupted again, and resumed again; only then is it finished."""
+    longer = range(6)
+    with pytest.raises(Interrupted):
+        run(tmp_path, snapshots=longer, on_progress=_stop_after(2))
+    directory = RunDirectory(tmp_path)
+    done = find_earlier(directory, _configuration(tmp_path), True)
+    directory.release()
+    # As it was before: all in one file.
+    arrays = {f"state_{n}": leaf for n, leaf in enumerate(done.leaves)}
+    arrays["record_value"] = np.stack([record["value"] for record in done.records])
+    arrays["configuration"] = json.dumps(_configuration(tmp_path))
+    _write(tmp_path / CHECKPOINT_FILE, arrays | {"wall_seconds": 1.0, "format": 2})
+    (tmp_path / RECORDS_FILE).unlink()
+    with pytest.raises(Interrupted):
+        run(tmp_path, snapshots=longer, resume=True, on_progress=_stop_after(4))
+    assert set(os.listdir(tmp_path)) == FILES
+    found = run(tmp_path, snapshots=longer, resume=True)
+    np.testing.assert_array_equal(found.value, run(None, snapshots=longer).value)
+
+
+def test_what_follows_the_last_snapshot_is_not_read(begun, whole):
+    """Of a run that was killed between its two files, or had no room for the second."""
+    path = begun / RECORDS_FILE
+    path.write_bytes(path.read_bytes() + b"half a snapsho")
+    with pytest.raises(Interrupted):
+        run(begun, resume=True, on_progress=_stop_after(4))
+    assert b"half" not in path.read_bytes()
     np.testing.assert_array_equal(run(begun, resume=True).value, whole.value)
+
+
+def test_records_without_states_are_no_run(begun, whole):
+    (begun / CHECKPOINT_FILE).unlink()
+    np.testing.assert_array_equal(run(begun).value, whole.value)
+    assert os.listdir(begun) == [DATASET_FILE]
+
+
+def test_a_checkpoint_beside_the_results_goes(begun, whole):
+    """Of a run that was killed when it had saved its results."""
+    files = {name: (begun / name).read_bytes() for name in FILES}
+    run(begun, resume=True)
+    for name, content in files.items():
+        (begun / name).write_bytes(content)
+    (begun / ".checkpoint.records.12345678.tmp").touch()
+    np.testing.assert_array_equal(run(begun, resume=True).value, whole.value)
+    assert os.listdir(begun) == [DATASET_FILE]
+
+
+def test_records_are_written_once(tmp_path, monkeypatch):
+    written = []
+
+    def counted(module, name):
+        write = getattr(module, name)
+
+        def count(path, content):
+            written.append((Path(path).name, len(content)))
+            return write(path, content)
+
+        monkeypatch.setattr(module, name, count)
+
+    counted(checkpoint, "append")
+    counted(checkpoint, "write_atomically")
+    run(tmp_path, snapshots=range(20))
+    records = [size for name, size in written if name == RECORDS_FILE]
+    states = [size for name, size in written if name == CHECKPOINT_FILE]
+    assert len(records) == len(states) == 20
+    # A header and two numbers, whatever came before.
+    assert set(records[1:]) == {128 + 2 * 4}
+    assert max(states) - min(states) < 100
+
+
+def test_records_that_were_removed_are_written_again(tmp_path, whole):
+    def remove(progress):
+        if progress.num_snapshots_done == 2 and progress.seconds is not None:
+            (tmp_path / RECORDS_FILE).unlink()
+        _stop_after(3)(progress)
+
+    with pytest.raises(Interrupted):
+        run(tmp_path, on_progress=remove)
+    np.testing.assert_array_equal(run(tmp_path, resume=True).value, whole.value)
+
+
+def _configuration(directory):
+    with (directory / RECORDS_FILE).open("rb") as file:
+        return json.loads(np.lib.format.read_array(file).tobytes())
 
 
 def _forge(path, change, sealed=False):
     with np.load(io.BytesIO(unseal(path.read_bytes()))) as file:
         arrays = dict(file)
     change(arrays)
+    _write(path, arrays, sealed)
+
+
+def _write(path, arrays, sealed=True):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     content = buffer.getvalue()
@@ -143,13 +258,62 @@ def _no_state(arrays):
         (_no_state, True),
     ],
 )
-def test_forged_checkpoints_are_refused(change, sealed, begun):
+def test_forged_checkpoints_are_refused(change, sealed, begun_earlier):
+    _check_refused(begun_earlier, change, sealed)
+
+
+def _check_refused(begun, change, sealed=True):
     path = begun / CHECKPOINT_FILE
     _forge(path, change, sealed)
     before = path.read_bytes()
     with pytest.raises(ResultsError, match="checkpoint.npz is damaged.*remove it"):
         run(begun, resume=True)
     assert path.read_bytes() == before
+
+
+def _about(**changes):
+    """A change of what the states say of the records."""
+
+    def change(arrays):
+        about = json.loads(arrays["records"].tobytes()) | changes
+        arrays["records"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+
+    return change
+
+
+def test_forged_states_are_refused(begun):
+    changes = [
+        _about(count=2),
+        _about(count=4),
+        _about(count=0),
+        _about(count=10**12),
+        _about(length=100),
+        _about(length=10**12, sha256=""),
+        _about(names=["other"]),
+        _about(names=[]),
+        _about(more=1),
+        _fewer_seeds,
+        _other_type,
+        _no_state,
+        lambda arrays: arrays.pop("records"),
+    ]
+    whole = (begun / CHECKPOINT_FILE).read_bytes()
+    for change in changes:
+        (begun / CHECKPOINT_FILE).write_bytes(whole)
+        _check_refused(begun, change)
+
+
+def test_other_records_are_refused(begun):
+    path = begun / RECORDS_FILE
+    content = path.read_bytes()
+    for other in (b"", content[:-1], content[:-1] + bytes([content[-1] ^ 1])):
+        path.write_bytes(other)
+        with pytest.raises(ResultsError, match="the bytes of checkpoint.records are"):
+            run(begun, resume=True)
+        assert path.read_bytes() == other
+    path.unlink()
+    with pytest.raises(ResultsError, match="damaged .FileNotFoundError: .*records"):
+        run(begun, resume=True)
 
 
 def test_archives_of_anything_are_refused(begun):
@@ -314,9 +478,12 @@ def test_a_run_is_alone_and_survives_being_killed(tmp_path, start_python):
     (place / ".checkpoint.npz.12345678.tmp").touch()
     with pytest.raises(Interrupted):
         run(place, snapshots=range(10_000), resume=True, on_progress=_stop_after(20))
-    assert os.listdir(place) == [CHECKPOINT_FILE]
-    with np.load(io.BytesIO(unseal((place / CHECKPOINT_FILE).read_bytes()))) as file:
-        record = file["record_value"]
+    assert set(os.listdir(place)) == FILES
+    directory = RunDirectory(place)
+    done = find_earlier(directory, _configuration(place), True)
+    directory.release()
+    record = np.stack([record["value"] for record in done.records])
+    assert len(record) >= 20
     for seed in (0, 1):
         start = np.float32(jax.random.uniform(jax.random.fold_in(KEY, seed)))
         expected = [start]
