@@ -263,7 +263,9 @@ def test_images_that_do_not_fit_are_refused(images):
     wide = datasets.make_task(images.x[:, :35], images.labels, num_measured=20)
     with pytest.raises(ValueError, match="task must hold square images, got 35 pixels"):
         CnnSetup().cells(Context([0], task=wide))
-    with pytest.raises(ValueError, match="images must be mnist or digits, got 'cats'"):
+    with pytest.raises(
+        ValueError, match="images must be mnist, digits or cifar10, got 'cats'"
+    ):
         image_task("cats")
 
 
