@@ -8,10 +8,11 @@ from functools import partial
 import jax
 import tyro
 
-from ibjax.cli.options import Options, SweepOptions, check_key
+from ibjax.cli.options import SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
-from ibjax.experiments.catalogue import SWEEPS
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.setup import Setup
 from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
 from ibjax.results.directory import reserved
@@ -37,14 +38,14 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
     started = time.perf_counter()
     console = plain_console()
     check_key(options.run.key)
-    part = SWEEPS[options.name]._replace(setup=options.setup)
+    part = SWEEPS[options.name].chosen(options.setup, options.quick)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
     run = {
         "block": part.block if options.run.block is None else options.run.block,
         "devices": _chosen_devices(options.run.devices),
     }
-    task = options.images.task(scale.images) if part.setup.needs_images else None
+    task = options.images.task(scale) if part.setup.needs_images else None
     cells = part.cells(
         scale,
         task=task,
@@ -52,7 +53,7 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
         description={"command": f"ibjax sweep {options.name}"},
         **run,
     )
-    console.print(_announcement(options, cells, scale.seeds))
+    console.print(_announcement(options.name, part.setup, cells, scale.seeds))
     devices = describe_devices(run["devices"])
     console.print(f"devices: {devices}; output: {options.output}")
     with GridBar(console) as bar:
@@ -66,11 +67,12 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
             **run,
         )
     with reserved(options.output):
-        write_report(dataset, options.output, console, drawing)
+        experiment = EXPERIMENTS.get(options.name)
+        write_report(dataset, options.output, console, drawing, experiment=experiment)
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
+def _announcement(name: str, setup: Setup, cells: Sequence[Cell], seeds: int) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
@@ -78,17 +80,17 @@ def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
     if len(kinds) > 1:
         networks = f"networks of each of {len(kinds)} kinds"
     lines = [
-        f"ibjax sweep {options.name}: {seeds} {networks}, {snapshots[-1]} epochs, "
+        f"ibjax sweep {name}: {seeds} {networks}, {snapshots[-1]} epochs, "
         f"measured at {len(snapshots)} of them"
     ]
-    if options.setup.needs_images:
+    if setup.needs_images:
         task = cells[0].task
         num_train = task.num_samples - task.num_measured
         lines.append(
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
             "measure on"
         )
-    axes = options.setup.axes
+    axes = setup.axes
     if axes:
         swept = [f"{axis} {', '.join(map(str, axes[axis]))}" for axis in axes]
         num_cells = math.prod(map(len, axes.values()))

@@ -6,6 +6,7 @@ from ibjax.experiments import (
     bifurcations,
     compression,
     convolutional,
+    critical_periods,
     deep_linear,
     depth,
     ib_limit,
@@ -46,6 +47,7 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        critical_periods.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
