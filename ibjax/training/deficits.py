@@ -44,7 +44,12 @@ class Deficit(NamedTuple):
 
 
 def image_deficit(
-    name: str, image_shape: tuple[int, ...], *, factor: int = 4
+    name: str,
+    image_shape: tuple[int, ...],
+    *,
+    factor: int = 4,
+    mean: float = 0.5,
+    std: float = 0.25,
 ) -> Deficit:
     """A deficit of images, by its name.
 
@@ -54,13 +59,15 @@ def image_deficit(
       image_shape: Height and width, or height, width and channels, of the images; a
         batch may hold them flat, row by row.
       factor: How strong blur is.
+      mean: Mean of a pixel of noise.
+      std: Its standard deviation.
 
     Returns:
       The deficit.
 
     Raises:
-      ValueError: If the name is another one, the shape is none, or the factor is not
-        positive or larger than a side.
+      ValueError: If the name is another one, the shape is none, the factor is not
+        positive or larger than a side, or the deviation negative.
 
     Example:
       >>> from ibjax.datasets.images import image_task
@@ -72,6 +79,8 @@ def image_deficit(
     checks.one_of("name", name, DEFICITS)
     image_shape = checks.counts("image_shape", image_shape, fewest=2, most=3)
     checks.count("factor", factor)
+    checks.number("mean", mean)
+    checks.not_negative("std", std)
     if name == "blur":
         checks.in_range("factor", factor, f"[1, {min(image_shape[:2])}]")
 
@@ -80,7 +89,7 @@ def image_deficit(
             return deficits.blurred(images, factor=factor)
         if name == "flip":
             return deficits.flipped(images)
-        return deficits.noise_images(key, images)
+        return deficits.noise_images(key, images, mean=mean, std=std)
 
     def apply(batch, key):
         if math.prod(batch.x.shape[1:]) != math.prod(image_shape):
@@ -91,7 +100,8 @@ def image_deficit(
         images = change(key, batch.x.reshape(-1, *image_shape))
         return replace(batch, x=images.reshape(batch.x.shape).astype(batch.x.dtype))
 
-    words = f"{name} {factor}" if name == "blur" else name
+    words = {"blur": f"blur {factor}", "noise": f"noise {mean:g} +- {std:g}"}
+    words = words.get(name, name)
     words = f"{words} of {'x'.join(map(str, image_shape))}"
     return Deficit(apply, words, name != "noise")
 

@@ -1,5 +1,6 @@
 """Set-up of networks that see a deficit for a part of their training."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -40,6 +41,7 @@ _CHANNELS = re.compile(r"([1-9]\d*)(?:/([1-9]\d*))?")
 class CriticalSetup(Setup):
     """Convolutional networks with a deficit in a window of epochs.
 
+    Images are standardized, channel by channel; noise has mean zero and variance one.
     All windows of a deficit are trained in one program. Every network is judged after
     equally many epochs without a deficit, those of the last window, so that late
     removals have no less time; windows are parts of the epochs before these.
@@ -73,7 +75,7 @@ class CriticalSetup(Setup):
     network: str = "24/2-48/2-48"
     weight_decay: float = 0.0
     optimizer: Optimizer = "adam"
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     batch_size: int = 128
     fisher_samples: int = 100
 
@@ -145,7 +147,7 @@ class CriticalSetup(Setup):
           ['blur', 'flip', 'labels', 'noise'] (0, 10, 12, 14, 16, 18, 20)
         """
         self.check()
-        task = context.images()
+        task = _standardized(context.images())
         num_epochs = context.snapshots[-1]
         windows = self.windows(num_epochs)
         clean = self.clean_epochs(num_epochs)
@@ -195,7 +197,7 @@ class CriticalSetup(Setup):
         if name == "labels":
             # No class keeps its name.
             return label_deficit((np.arange(num_classes) + 1) % num_classes)
-        return image_deficit(name, shape, factor=self.blur)
+        return image_deficit(name, shape, factor=self.blur, mean=0.0, std=1.0)
 
     def _network(self, task: Task) -> networks.Network:
         found = [_CHANNELS.fullmatch(part) for part in self.network.split("-")]
@@ -210,6 +212,18 @@ class CriticalSetup(Setup):
             [int(part[2] or 1) for part in found],
             task.num_classes,
         )
+
+
+def _standardized(task: Task) -> Task:
+    """Images whose channels have mean zero and variance one in those to train on."""
+    shape = image_shape(task)
+    num_train = task.num_samples - (task.num_measured or 0)
+    images = np.asarray(task.x, np.float64).reshape(-1, *shape)
+    trained = images[:num_train]
+    mean, std = trained.mean(axis=(0, 1, 2)), trained.std(axis=(0, 1, 2))
+    images = (images - mean) / np.where(std > 0, std, 1.0)
+    x = jnp.asarray(images.reshape(len(images), -1), jnp.float32)
+    return dataclasses.replace(task, x=x, packed_x=None)
 
 
 def _windows_probe(windows: list[Window]) -> Probe:
