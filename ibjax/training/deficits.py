@@ -221,7 +221,7 @@ def with_deficit(
 def _boundary(name: str, value: Boundary) -> float | str | tuple[float, ...]:
     if isinstance(value, str):
         return value
-    if np.ndim(value) == 0:
+    if not isinstance(value, Sequence) and np.ndim(value) == 0:
         return float(checks.not_negative(name, value))
     checks.not_empty(name, value, "window")
     return tuple(float(checks.not_negative(f"each of {name}", v)) for v in value)
