@@ -33,10 +33,10 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
         try:
             return options.images.task(scale)
         except FileNotFoundError as error:
+            others = "MNIST; --download fetches it" if scale.data == "mnist" else "them"
             print(
                 f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in "
-                "place of them"
-                + ("; --download fetches MNIST." if scale.data == "mnist" else "."),
+                f"place of {others}.",
                 file=sys.stderr,
             )
             return image_task("digits")
