@@ -26,7 +26,7 @@ SETUP = CriticalSetup(
     removal=(0.5, 1.0),
     onset=(0.0, 0.25, 0.5),
     length=0.5,
-    network="3/2-4/2",
+    network="3/2",
     batch_size=512,
     fisher_samples=8,
 )
