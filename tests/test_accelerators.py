@@ -43,6 +43,7 @@ from ibjax.probes.propagation import Effort
 from ibjax.sweeps import program
 from ibjax.sweeps.networks import network_trainable
 from ibjax.training import objectives
+from ibjax.training.deficits import image_deficit, with_deficit
 
 PLATFORMS = ("cuda", "tpu")
 _FLOAT_PRODUCT = re.compile(r"stablehlo\.(?:dot_general|convolution)\b.*[x<]b?f\d")
@@ -451,6 +452,7 @@ NETWORKS = {
     "noisy": lambda: networks.noisy((3, 3, 2), noise_std=0.3),
     "linear output": lambda: networks.mlp((3, 4, 2), "linear", output="linear"),
     "convolutional": lambda: convolutional((6, 6), (2, 3), (4,), 2),
+    "all convolutional": lambda: networks.all_convolutional((6, 6), (2, 3), (2, 1), 2),
     "stochastic convolutional": lambda: stochastic_convolutional(
         (22, 22), (2, 2, 2), (4,), 2
     ),
@@ -461,7 +463,8 @@ NETWORKS = {
 
 
 def _inputs_of(name):
-    return {"convolutional": 36, "stochastic convolutional": 22**2}.get(name, 3)
+    sides = {"convolutional": 6, "all convolutional": 6, "stochastic convolutional": 22}
+    return sides[name] ** 2 if name in sides else 3
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -513,6 +516,18 @@ def _of_network(name, measured, task=None, config=CONFIG, **options):
     task = _task(_inputs_of(name)) if task is None else task
     options |= {"probes": measured}
     return network_trainable(task, NETWORKS[name](), config, **options)
+
+
+def _with_deficit():
+    deficit = image_deficit("blur", (6, 6))
+    return _of_network(
+        "all convolutional",
+        [probes.losses, probes.fisher_trace(num_samples=8)],
+        objective=with_deficit(
+            objectives.cross_entropy(), deficit, start=(0, 1), stop=(0, 2)
+        ),
+        varied=("window",),
+    )
 
 
 def _varied():
@@ -617,6 +632,7 @@ SWEEPS = {
     "copies": lambda: copies(_task(), NETWORKS["few units"](), CONFIG),
     "tags": _tagger,
     "varied numbers": _varied,
+    "deficits": _with_deficit,
 }
 
 
@@ -634,7 +650,7 @@ def test_sweeps(name):
     trainable = SWEEPS[name]()
     num = 4
     layout = program.lay_out(num, num, jax.devices()[:1])._replace(seeds_at_once=num)
-    varied = trainable.numbers if name == "varied numbers" else ()
+    varied = trainable.numbers if name in ("varied numbers", "deficits") else ()
     start = program.start_program(trainable, layout)
     arguments = (
         _shape(1, num, dtype=jnp.int32),

@@ -24,6 +24,8 @@ _MODULES = (
     "results.data_processing",
     "results.intervals",
     "sweeps",
+    "training.deep_linear",
+    "training.deficits",
     "training.gradients",
     "training.objectives",
 )
@@ -35,6 +37,7 @@ _LEFT_OUT = {
     "probes.take_snapshot",
     "training.objectives.mean_loss",
     "training.objectives.orthonormality",
+    "datasets.cifar10",
     "datasets.digits",
     "datasets.download_mnist",
     "datasets.known_information.mixed_tasks",
@@ -145,6 +148,8 @@ def _shared_values() -> dict[str, Any]:
         **{"patience": 2.0, "width": 0.1, "edges": [0.0, 0.5, 1.0]},
         **{"watched": dataset["train_loss"], "datasets": [dataset]},
         **{"gradients": {"w": seeds}, "kernels": [np.eye(2)], "image_shape": (8, 8)},
+        **{"permutation": [1, 0], "time": curve, "strength": 1.0, "initial": 0.1},
+        **{"start": 0.5, "stop": 1.0},
     }
 
 
@@ -200,6 +205,14 @@ def _own_values() -> dict[str, dict[str, Any]]:
             "task": datasets.make_task(
                 rng.uniform(size=(_NUM, 64)), labels, num_measured=8
             )
+        },
+        "datasets.deficits.permuted_targets": {"targets": np.eye(_CLASSES)[labels]},
+        "networks.all_convolutional": {"channels": (2,), "strides": (1,)},
+        "training.deficits.image_deficit": {"name": "blur"},
+        "training.deficits.with_deficit": {
+            "objective": cross_entropy,
+            "deficit": training.deficits.label_deficit([1, 0]),
+            **{"start": 0, "stop": "stop"},
         },
         "probes.dropout_information": {
             "model": representations.with_information_dropout(

@@ -9,7 +9,7 @@ import tyro
 from ibjax.datasets.images import Images, image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
-from ibjax.experiments.experiment import Experiment, Part
+from ibjax.experiments.experiment import Experiment, Part, Scale
 from ibjax.numerics import checks
 
 __all__ = [
@@ -99,29 +99,37 @@ class ImageOptions:
 
     images: Annotated[
         int | None,
-        _automatic("Training images of MNIST, the first ones.", "the set-up's"),
+        _automatic(
+            "Training images, the first ones; digits are taken whole.", "the set-up's"
+        ),
     ] = None
     test_images: Annotated[
         int | None,
         _automatic("Test images to measure on, the first ones.", "the set-up's"),
     ] = None
-    data: Images = "mnist"
-    """MNIST, or scikit-learn's 1,797 digits of 8 by 8 pixels, which need no files."""
+    data: Annotated[
+        Images | None,
+        _automatic(
+            "MNIST, CIFAR-10 as JPEG, or scikit-learn's 1,797 digits of 8 by 8 pixels, "
+            "which need no files.",
+            "the set-up's",
+        ),
+    ] = None
     data_dir: Annotated[
         Path | None,
         _automatic(
-            "Where to look for MNIST, and to download it to.",
+            "Where to look for MNIST, and to download it to, and for CIFAR-10.",
             "$IBJAX_DATA, then ~/.cache/ibjax",
         ),
     ] = None
     download: bool = False
     """Download MNIST where it is missing."""
 
-    def task(self, num_train: int | None) -> Task:
-        """Task of these images, of MNIST's the first ``num_train`` to train on."""
+    def task(self, scale: Scale) -> Task:
+        """Task of the images of a size that has been chosen."""
         return image_task(
-            self.data,
-            num_train=num_train,
+            scale.data,
+            num_train=scale.images,
             directory=self.data_dir,
             download=self.download,
         )
@@ -163,7 +171,8 @@ def _sweep(name: str, part: Part):
         f"{quick.snapshots}."
     )
     if full.images is not None:
-        description += f" {full.images:,} training images; quick, {quick.images:,}."
+        few = "the digits" if quick.data == "digits" else f"{quick.images:,}"
+        description += f" {full.images:,} training images; quick, {few}."
     return _subcommand(
         description,
         name,

@@ -11,6 +11,7 @@ from rich.console import Console
 from ibjax import results
 from ibjax.cli import process
 from ibjax.experiments.deep_linear.figures import relevance
+from ibjax.experiments.experiment import Experiment
 from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
@@ -44,7 +45,12 @@ def _jax_has_started() -> bool:
 
 
 def write_report(
-    dataset: xr.Dataset, directory: Path, console: Console, drawing: Drawing
+    dataset: xr.Dataset,
+    directory: Path,
+    console: Console,
+    drawing: Drawing,
+    *,
+    experiment: Experiment | None = None,
 ) -> None:
     """Write a report into the results' directory, and say what it shows.
 
@@ -53,6 +59,7 @@ def write_report(
       directory: Where to write.
       console: Where to say it.
       drawing: Processes that draw.
+      experiment: Whose figures a dataset without any information has.
     """
     console.print("drawing the figures and the report")
     console.file.flush()  # A pipe would hold it back until the end.
@@ -64,9 +71,13 @@ def write_report(
             "Information of the output on the inputs that the teacher looks at, on the "
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
+    names = dataset["estimator"].values.tolist() if "estimator" in dataset else []
+    if not names and experiment is not None and experiment.figures is not None:
+        for name, figure in experiment.figures(dataset).items():
+            title = name.replace("_", " ").capitalize()
+            extra[name] = ReportFigure(figure, title, experiment.summary)
     page = report(dataset, directory, extra=extra, drawing=drawing)
-    names = dataset["estimator"].values.tolist()
-    shown, *others = sorted(names, key=lambda name: name != "binning")
+    shown, *others = sorted(names, key=lambda name: name != "binning") or [None]
     if cells_of(dataset)[0][0]:
         text = format_grid(summarize_grid(dataset), estimator=shown)
     else:

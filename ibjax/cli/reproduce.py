@@ -11,6 +11,7 @@ from ibjax.cli.report import drawing_beside
 from ibjax.datasets.images import image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS
+from ibjax.experiments.experiment import Scale
 from ibjax.experiments.reproduce import reproduce as run
 from ibjax.results.directory import reserved
 
@@ -28,13 +29,14 @@ def reproduce(options: tyro.conf.OmitArgPrefixes[ReproduceOptions]) -> None:
     """
     experiment = EXPERIMENTS[options.name]
 
-    def images(num_train: int | None) -> Task:
+    def images(scale: Scale) -> Task:
         try:
-            return options.images.task(num_train)
+            return options.images.task(scale)
         except FileNotFoundError as error:
+            others = "MNIST; --download fetches it" if scale.data == "mnist" else "them"
             print(
                 f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in "
-                "place of MNIST; --download fetches it.",
+                f"place of {others}.",
                 file=sys.stderr,
             )
             return image_task("digits")

@@ -9,10 +9,11 @@ from functools import partial
 import jax
 import tyro
 
-from ibjax.cli.options import Options, SweepOptions, check_key
+from ibjax.cli.options import SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
-from ibjax.experiments.catalogue import SWEEPS
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.setup import Setup
 from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
 from ibjax.results.directory import reserved
@@ -48,7 +49,7 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     output = options.output
     if shard is not None:
         output /= shard.directory_name
-    part = SWEEPS[options.name]._replace(setup=options.setup)
+    part = SWEEPS[options.name].chosen(options.setup, options.quick)
     scale = part.quick if options.quick else part.full
     scale = scale.chosen(vars(options.size) | vars(options.images))
     devices = _chosen_devices(options.run.devices)
@@ -56,7 +57,7 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     if block is None:
         block = part.block_on(devices[0].platform)
     run = {"block": block, "devices": devices}
-    task = options.images.task(scale.images) if part.setup.needs_images else None
+    task = options.images.task(scale) if part.setup.needs_images else None
     cells = part.cells(
         scale,
         task=task,
@@ -64,7 +65,7 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
         description={"command": f"ibjax sweep {options.name}"},
         **run,
     )
-    console.print(_announcement(options, cells, scale.seeds))
+    console.print(_announcement(options.name, part.setup, cells, scale.seeds))
     console.print(f"devices: {describe_devices(devices)}; output: {output}")
     with GridBar(console) as bar:
         dataset = sweep_grid(
@@ -78,8 +79,9 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
             **run,
         )
     if drawing is not None:
+        experiment = EXPERIMENTS.get(options.name)
         with reserved(output):
-            write_report(dataset, output, console, drawing)
+            write_report(dataset, output, console, drawing, experiment=experiment)
     else:
         first, last = dataset.seed.values[[0, -1]]
         console.print(
@@ -90,7 +92,7 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
+def _announcement(name: str, setup: Setup, cells: Sequence[Cell], seeds: int) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
@@ -98,17 +100,17 @@ def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
     if len(kinds) > 1:
         networks = f"networks of each of {len(kinds)} kinds"
     lines = [
-        f"ibjax sweep {options.name}: {seeds} {networks}, {snapshots[-1]} epochs, "
+        f"ibjax sweep {name}: {seeds} {networks}, {snapshots[-1]} epochs, "
         f"measured at {len(snapshots)} of them"
     ]
-    if options.setup.needs_images:
+    if setup.needs_images:
         task = cells[0].task
         num_train = task.num_samples - task.num_measured
         lines.append(
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
             "measure on"
         )
-    axes = options.setup.axes
+    axes = setup.axes
     if axes:
         swept = [f"{axis} {', '.join(map(str, axes[axis]))}" for axis in axes]
         num_cells = math.prod(map(len, axes.values()))

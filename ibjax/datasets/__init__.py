@@ -1,6 +1,7 @@
 """Tasks: inputs, labels and, where it is known, the truth about them."""
 
-from ibjax.datasets import image_pairs, known_information, teacher_student
+from ibjax.datasets import deficits, image_pairs, known_information, teacher_student
+from ibjax.datasets.cifar import cifar10
 from ibjax.datasets.cluttered import Cluttered, cluttered, cluttered_task
 from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
@@ -22,8 +23,10 @@ __all__ = [
     "TaggedCorpus",
     "Task",
     "Treebank",
+    "cifar10",
     "cluttered",
     "cluttered_task",
+    "deficits",
     "digits",
     "download_mnist",
     "image_pairs",

@@ -1,10 +1,11 @@
-"""Tasks of images: MNIST, or scikit-learn's small digits, which need no files."""
+"""Tasks of images: MNIST, CIFAR-10, or small digits, which need no files."""
 
 import dataclasses
 import math
 from pathlib import Path
 from typing import Literal
 
+from ibjax.datasets.cifar import cifar10
 from ibjax.datasets.mnist import mnist
 from ibjax.datasets.task import Task, make_task
 
@@ -13,11 +14,12 @@ __all__ = [
     "Images",
     "digits",
     "first_measured",
+    "image_shape",
     "image_side",
     "image_task",
 ]
 
-Images = Literal["mnist", "digits"]
+Images = Literal["mnist", "digits", "cifar10"]
 
 DIGITS_TEST = 360
 """Number of digits, the last ones, that serve as test images."""
@@ -64,10 +66,11 @@ def image_task(
     """Training images, then test images, on which layers are measured.
 
     Args:
-      images: MNIST, or the digits, of which :data:`DIGITS_TEST` are test images.
-      num_train: Number of MNIST's training images, the first ones; all by default.
-        Digits are taken whole.
-      directory: Where to look for MNIST before all other places.
+      images: MNIST, CIFAR-10 in colour (from JPEG), or the digits, of which
+        :data:`DIGITS_TEST` are test images.
+      num_train: Number of training images, the first ones; all by default. Digits are
+        taken whole.
+      directory: Where to look for the files before all other places.
       download: Whether to download MNIST where it is missing.
 
     Example:
@@ -77,8 +80,10 @@ def image_task(
     """
     if images == "mnist":
         return mnist(directory, num_train=num_train, download=download)
+    if images == "cifar10":
+        return cifar10(directory, num_train=num_train)
     if images != "digits":
-        raise ValueError(f"images must be mnist or digits, got {images!r}")
+        raise ValueError(f"images must be mnist, digits or cifar10, got {images!r}")
     return dataclasses.replace(digits(), num_measured=DIGITS_TEST)
 
 
@@ -117,3 +122,20 @@ def image_side(task: Task) -> int:
     if side**2 != task.num_inputs:
         raise ValueError(f"task must hold square images, got {task.num_inputs} pixels")
     return side
+
+
+def image_shape(task: Task) -> tuple[int, int, int]:
+    """Height, width and channels, one or three, of a task's square images.
+
+    Example:
+      >>> image_shape(image_task("digits"))
+      (8, 8, 1)
+    """
+    for channels in (1, 3):
+        side = math.isqrt(task.num_inputs // channels)
+        if side**2 * channels == task.num_inputs:
+            return side, side, channels
+    raise ValueError(
+        f"task must hold square images of one or three channels, got {task.num_inputs} "
+        "numbers an image"
+    )

@@ -7,6 +7,7 @@ from ibjax.experiments import (
     compression,
     convolutional,
     corruption,
+    critical_periods,
     deep_linear,
     depth,
     deterministic,
@@ -58,6 +59,7 @@ EXPERIMENTS = {
         tasks.EXPERIMENT,
         tags.EXPERIMENT,
         deterministic.EXPERIMENT,
+        critical_periods.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ibjax.claims import Claim
+from ibjax.datasets.images import Images
 from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.grid import Cell
 from ibjax.sweeps.runs import snapshot_epochs
@@ -27,6 +28,7 @@ class Scale(NamedTuple):
       snapshots: Epochs at which to measure.
       images: Training images, where there are images; None for all.
       test_images: Test images to measure on; None for all.
+      data: Which images they are, where there are images.
     """
 
     seeds: int
@@ -34,6 +36,7 @@ class Scale(NamedTuple):
     snapshots: int
     images: int | None = None
     test_images: int | None = None
+    data: Images = "mnist"
 
     def chosen(self, numbers: Mapping[str, Any]) -> "Scale":
         """The size with those of the numbers, by name, that are not None."""
@@ -70,6 +73,11 @@ class Part(NamedTuple):
           (1, None)
         """
         return self.block if platform == "cpu" else None
+
+    def chosen(self, setup: Setup, quick: bool) -> "Part":
+        """The part with a set-up, or with the quick one if that is as it was."""
+        as_it_was = quick and self.quick_setup is not None and setup == self.setup
+        return self._replace(setup=self.quick_setup if as_it_was else setup)
 
     def cells(
         self, scale: Scale, *, also: Iterable[int] = (), **context: Any
@@ -123,6 +131,7 @@ class Experiment:
       setup: Its set-up.
       full: Its size.
       quick: A size to try it with.
+      quick_setup: See :class:`Part`.
       also: Epochs that claims or figures need besides those spread over the logarithm.
       block: Networks trained together, see :class:`Part`.
       parts: Its grids of sweeps, by the names of their directories.
@@ -143,6 +152,7 @@ class Experiment:
     setup: Any = None
     full: Scale | None = None
     quick: Scale | None = None
+    quick_setup: Any = None
     also: tuple[int, ...] = ()
     block: int | None = None
     parts: Mapping[str, Part] = field(default_factory=dict)
@@ -158,7 +168,14 @@ class Experiment:
         """All grids of sweeps, by the names of their directories."""
         if self.parts or self.run is not None:
             return dict(self.parts)
-        own = Part(self.setup, self.full, self.quick, self.summary, self.block)
+        own = Part(
+            self.setup,
+            self.full,
+            self.quick,
+            self.summary,
+            self.block,
+            self.quick_setup,
+        )
         return {self.name: own}
 
     @property

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ibjax import claims, results
 from ibjax.datasets.task import Task
-from ibjax.experiments.experiment import Experiment
+from ibjax.experiments.experiment import Experiment, Scale
 from ibjax.plots.files import encode_figure, write_figure
 from ibjax.plots.processes import Drawing
 from ibjax.results.files import ResultsError, read_json, write_atomically
@@ -31,9 +31,9 @@ def reproduce(
     *,
     setup: Any = None,
     quick: bool = False,
-    sizes: Mapping[str, int | None] = MappingProxyType({}),
+    sizes: Mapping[str, Any] = MappingProxyType({}),
     sources: Sequence[Path] = (),
-    images: Callable[[int | None], Task] | None = None,
+    images: Callable[[Scale], Task] | None = None,
     resume: bool = False,
     command: str = "",
     on_progress: OnProgress | None = None,
@@ -52,7 +52,7 @@ def reproduce(
       quick: Whether to make a small run of it.
       sizes: Fields of :class:`ibjax.experiments.experiment.Scale` to replace, by name.
       sources: Directories of finished sweeps, to read instead of training.
-      images: Task of so many training images, None for all; for set-ups on images.
+      images: Images of a size; for set-ups on images.
       resume: Whether to go on with unfinished sweeps in the output directory.
       command: The command that runs this, kept with the claims.
       on_progress: Called as the sweeps go on.
@@ -92,12 +92,12 @@ def reproduce(
             datasets[name] = _read(sources, name)
             continue
         if not experiment.parts:
-            part = part._replace(setup=setup)
+            part = part.chosen(setup, quick)
         elif quick and part.quick_setup is not None:
             part = part._replace(setup=part.quick_setup)
         scale = (part.quick if quick else part.full).chosen(sizes)
         needs_images = part.setup.needs_images and images is not None
-        task = images(scale.images) if needs_images else None
+        task = images(scale) if needs_images else None
         cells = part.cells(scale, also=experiment.also, task=task)
         datasets[name] = sweep_grid(
             jax.random.key(0),

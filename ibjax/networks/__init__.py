@@ -1,5 +1,6 @@
 """Networks: pure functions of their parameters, from widths or from a flax module."""
 
+from ibjax.networks.all_convolutional import all_convolutional
 from ibjax.networks.described import from_description
 from ibjax.networks.dropout import binary_dropout
 from ibjax.networks.from_flax import from_flax
@@ -13,6 +14,7 @@ __all__ = [
     "Layer",
     "Network",
     "NetworkState",
+    "all_convolutional",
     "binary_dropout",
     "from_description",
     "from_flax",

@@ -209,21 +209,24 @@ def in_parts(
     return tuple(t.reshape(-1, t.shape[-1])[:num_samples] for t in layers)
 
 
-def convolve(t: jax.Array, w: jax.Array) -> jax.Array:
+def convolve(t: jax.Array, w: jax.Array, *, stride: int = 1) -> jax.Array:
     """Patches times kernel, without padding.
 
     Args:
       t: Images, shape ``[num_samples, height, width, channels]``.
       w: Kernel, shape ``[size, size, channels, new_channels]``.
+      stride: Pixels from one patch to the next.
 
     Returns:
-      Images, shape ``[num_samples, height - size + 1, width - size + 1,
-      new_channels]``.
+      Images, shape ``[num_samples, new_height, new_width, new_channels]``; without
+      stride ``new_height`` is ``height - size + 1``.
     """
     size = w.shape[0]
     height, width = t.shape[1] - size + 1, t.shape[2] - size + 1
     patches = [
-        t[:, i : i + height, j : j + width] for i in range(size) for j in range(size)
+        t[:, i : i + height : stride, j : j + width : stride]
+        for i in range(size)
+        for j in range(size)
     ]
     return jnp.concatenate(patches, axis=-1) @ w.reshape(-1, w.shape[-1])
 

@@ -93,13 +93,13 @@ def grid_page(
     summary: dict[str, Any],
     figures: Sequence[PageFigure],
     *,
-    estimator: str,
+    estimator: str | None,
     attributes: dict[str, Any],
 ) -> str:
     """Page of a grid of sweeps: the compression of every cell, and figures, as HTML.
 
     ``summary`` is that of :func:`ibjax.results.summarize_grid`, ``estimator`` that of
-    the table, ``attributes`` those of the dataset.
+    the table, None if there is none; ``attributes`` those of the dataset.
     """
     return _render(
         "grid.html",

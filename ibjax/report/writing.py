@@ -146,7 +146,8 @@ def report(
 
     Args:
       dataset: Dataset of a sweep, or of a grid of sweeps, of which the planes and the
-        compression of all cells are drawn, without animations.
+        compression of all cells are drawn, without animations; a grid may be without
+        any information.
       directory: Where to write; made if missing.
       estimator: Estimator of the figures that show one; ``binning``, or the first,
         by default.
@@ -177,7 +178,9 @@ def report(
     extra = extra or {}
     is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
     # Before anything is drawn, since it may be an unknown one.
-    estimator, label = choose_estimator(dataset, estimator)
+    label = ""
+    if estimator is not None or not is_grid or "estimator" in dataset:
+        estimator, label = choose_estimator(dataset, estimator)
     known = _GRID_FIGURES if is_grid else _FIGURES
     shown = {name: known[name] for name in known if known[name].needs in dataset}
     if shared := shown.keys() & extra.keys():

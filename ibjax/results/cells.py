@@ -30,6 +30,7 @@ _AXIS_NAMES = {
     "num_samples": "samples",
     "orthonormal": "penalty",
     "snr": "SNR",
+    "window": "window",
 }
 
 

@@ -65,14 +65,16 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
 
     Args:
       dataset: Dataset of a sweep with ``i_xt``, ``i_ty`` over ``(seed, epoch, layer,
-        estimator)`` in nats, and the losses, accuracies and gradient statistics.
+        estimator)`` in nats, and the losses, accuracies and gradient statistics. With
+        no information at all there are no estimators.
 
     Returns:
       A dictionary of strings, numbers, lists and dictionaries; a number that does
       not exist is ``None``. Intervals are ``{"mean", "low", "high", "num_seeds"}``.
 
     Raises:
-      ValueError: If ``dataset`` lacks ``i_xt`` or ``i_ty``, or has no seed or epoch.
+      ValueError: If ``dataset`` lacks one of ``i_xt`` and ``i_ty``, or has no seed or
+        epoch.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -82,20 +84,23 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
       ('softmax 2', 'compresses')
     """
     checks.instance("dataset", dataset, xr.Dataset)
-    for name in ("i_xt", "i_ty"):
+    informed = "estimator" in dataset.dims
+    for name in ("i_xt", "i_ty") if informed else ():
         if name not in dataset:
             raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
     for dim in ("seed", "epoch"):
         if dataset.sizes[dim] == 0:
             raise ValueError(f"dataset must have at least one {dim}, got none")
     epochs = dataset["epoch"].values
-    i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
-    i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
     seeds = dataset["seed"].values
     diverged = _diverged(dataset)
-    finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
-    estimators = []
-    for m, estimator in enumerate(dataset["estimator"].values.tolist()):
+    finished, estimators, names = ~diverged, [], []
+    if informed:
+        i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
+        i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
+        finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
+        names = dataset["estimator"].values.tolist()
+    for m, estimator in enumerate(names):
         layers = [
             _layer(dataset, index)
             | _compression(
@@ -282,7 +287,7 @@ def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
 
 def _data_processing(dataset: xr.Dataset) -> dict[str, Any]:
     """Violations of data processing; no comparisons with a single layer."""
-    if dataset.sizes["layer"] < 2:
+    if dataset.sizes["layer"] < 2 or "estimator" not in dataset.dims:
         return {"verdicts": {}, "violations": []}
     return summarize_violations(data_processing_violations(dataset))
 

@@ -1,6 +1,6 @@
 """Training of one network as a pure function of a key."""
 
-from ibjax.training import objectives
+from ibjax.training import deep_linear, deficits, objectives
 from ibjax.training.batches import (
     epoch_batches,
     measured_batches,
@@ -29,6 +29,8 @@ __all__ = [
     "Trainable",
     "Variable",
     "batch_gradients",
+    "deep_linear",
+    "deficits",
     "epoch_batches",
     "epoch_key",
     "gradient_statistics",

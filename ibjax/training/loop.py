@@ -214,7 +214,9 @@ def run_epoch(
         params, batch = network.merge(trainable, memory), task.batch(batch_rows)
         value, terms = evaluate(objective, params, batch, draws, network, numbers)
         if network.state is not None:
-            memory = network.state.update(params, batch.x, draws)
+            # Statistics of batches are of what was seen.
+            seen = objective.seen(batch, draws, **numbers)
+            memory = network.state.update(params, seen.x, draws)
         return value, (memory, terms)
 
     # A short batch is a step of its own: filled up, it would cost a full one.

@@ -12,7 +12,7 @@ import inspect
 import numbers as numbers_module
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from ibjax.numerics import checks
 
 __all__ = [
     "GIVEN",
+    "Change",
     "Objective",
     "ObjectiveFn",
     "as_objective",
@@ -45,6 +46,28 @@ ObjectiveFn = Callable[..., Any]
 
 GIVEN = frozenset({"epoch", "network"})
 """Keyword arguments of an objective that are no numbers to vary."""
+
+
+class Change(NamedTuple):
+    """What happens to every batch before the network sees it.
+
+    Attributes:
+      apply: ``apply(batch, key, **numbers) -> batch``.
+      name: All that it depends on, in words.
+      numbers: Names of its numbers, ``epoch`` or those that a sweep varies.
+      weighs: Whether rows of weight zero change nothing in the others, for certain.
+      intervals: Intervals of its numbers, pairs of a name and an interval.
+    """
+
+    apply: Callable[..., Batch]
+    name: str
+    numbers: tuple[str, ...] = ()
+    weighs: bool = False
+    intervals: tuple[tuple[str, str], ...] = ()
+
+
+# Folded into a step's key: losses draw from the key itself or fold small numbers in.
+_CHANGE_STREAM = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,44 +94,61 @@ class Objective:
 
     Attributes:
       terms: The summands.
+      change: What happens to a batch before any of them; None for nothing.
     """
 
     terms: tuple[_Term, ...]
+    change: Change | None = None
 
     @property
     def name(self) -> str:
         """The sum in words."""
-        return " + ".join(
+        total = " + ".join(
             term.name if term.weight == 1.0 else f"{term.weight} {term.name}"
             for term in self.terms
         )
+        return total if self.change is None else f"{total}, {self.change.name}"
 
     @property
     def weighs(self) -> bool:
         """True if rows of weight zero change nothing, for certain."""
-        return all(term.weighs for term in self.terms)
+        changes = () if self.change is None else (self.change,)
+        return all(part.weighs for part in (*self.terms, *changes))
 
     @property
     def keywords(self) -> frozenset[str]:
         """Names of the keyword arguments that it takes."""
-        names = {term.weight for term in self.terms if isinstance(term.weight, str)}
-        return frozenset(names.union(*(_keywords(term.loss) for term in self.terms)))
+        return self._names(_keywords)
 
     @property
     def required(self) -> frozenset[str]:
         """Names of those without a default."""
-        names = {term.weight for term in self.terms if isinstance(term.weight, str)}
-        return frozenset(names.union(*(_required(term.loss) for term in self.terms)))
+        return self._names(_required)
 
     @property
     def intervals(self) -> dict[str, str]:
         """Intervals that its numbers must lie in, by name, where there are any."""
-        return {k: v for term in self.terms for k, v in term.intervals}
+        found = {k: v for term in self.terms for k, v in term.intervals}
+        return found if self.change is None else found | dict(self.change.intervals)
+
+    def _names(self, names_of: Callable[[Callable], set[str]]) -> frozenset[str]:
+        names = {term.weight for term in self.terms if isinstance(term.weight, str)}
+        names |= set() if self.change is None else set(self.change.numbers)
+        return frozenset(names.union(*(names_of(term.loss) for term in self.terms)))
+
+    def seen(self, batch: Batch, key: jax.Array, **chosen: Any) -> Batch:
+        """A batch as the network sees it in training, with the numbers of the step."""
+        if self.change is None:
+            return batch
+        key = jax.random.fold_in(key, _CHANGE_STREAM)
+        numbers = {name: chosen[name] for name in self.change.numbers}
+        return self.change.apply(batch, key, **numbers)
 
     def __call__(
         self, params: Params, batch: Batch, key: jax.Array, **chosen: Any
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The sum, and every summand by name where there are several."""
+        batch = self.seen(batch, key, **chosen)
         total, found = None, {}
         for term in self.terms:
             wanted = {k: v for k, v in chosen.items() if k in _keywords(term.loss)}
@@ -130,10 +170,16 @@ class Objective:
         return total, found
 
     def __add__(self, other: "Objective") -> "Objective":
-        """The sum of two objectives."""
+        """The sum of two objectives, on batches changed as either of them has it."""
         if not isinstance(other, Objective):
             return NotImplemented
-        return Objective(self.terms + other.terms)
+        both = self.change is not None and other.change is not None
+        if both and self.change != other.change:
+            raise ValueError(
+                "objectives must change batches in one way to be added, got "
+                f"{self.change.name} and {other.change.name}"
+            )
+        return Objective(self.terms + other.terms, self.change or other.change)
 
     def __mul__(self, weight: float | str) -> "Objective":
         """The objective times a number, or times the number of a name."""
@@ -150,7 +196,7 @@ class Objective:
                 dataclasses.replace(t, weight=float(weight) * t.weight)
                 for t in self.terms
             )
-        return Objective(tuple(terms))
+        return dataclasses.replace(self, terms=tuple(terms))
 
     __rmul__ = __mul__
 

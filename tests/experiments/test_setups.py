@@ -12,6 +12,7 @@ from ibjax.datasets.images import image_task
 from ibjax.experiments import tags
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.convolutional.setup import CnnSetup
+from ibjax.experiments.critical_periods.setup import CriticalSetup
 from ibjax.experiments.deep_linear.setup import LinearSetup
 from ibjax.experiments.experiment import Part, Scale
 from ibjax.experiments.loss_dynamics.setup import LossSetup
@@ -45,7 +46,7 @@ def test_the_sweeps_of_the_command_keep_their_names():
         "szt training-size depth width activations batches batches-adam loss-dynamics "
         "deep-linear relevance mnist cnn noisy stochastic vib two-points vae "
         "vae-capacity robustness information-dropout binary-dropout weights "
-        "corruption structure tags tags-ewt deterministic"
+        "corruption structure tags tags-ewt deterministic critical-periods"
     )
 
 
@@ -59,6 +60,12 @@ def test_every_part_is_a_grid(name, images, monkeypatch):
         setup = dataclasses.replace(setup, batch_size=50)
     if isinstance(setup, StochasticSetup):
         setup = dataclasses.replace(setup, autoencoder="dense", autoencoder_steps=1)
+    snapshots = (0, 3)
+    if isinstance(setup, CriticalSetup):
+        # Three epochs tell few windows apart, whose networks are judged at their own.
+        setup = dataclasses.replace(setup, removal=(1.0,), onset=(0.0,), length=1.0)
+        setup = dataclasses.replace(setup, blur=2)
+        snapshots = (0, 2, 3)
     cells = part._replace(setup=setup).cells(Scale(2, 3, 2), task=images)
     # Numbers that are trained side by side are no cells of their own.
     axes = {k: v for k, v in setup.axes.items() if k not in setup.number_fields}
@@ -67,7 +74,7 @@ def test_every_part_is_a_grid(name, images, monkeypatch):
     assert all((cell.vary or {}) == setup.varied for cell in cells)
     assert len({cell_name(cell.place) for cell in cells}) == len(cells)
     for cell in cells:
-        assert cell.snapshots == (0, 3)
+        assert cell.snapshots == snapshots
         if cell.trainable is None:
             assert training.num_train_rows(cell.task, cell.config) > 0
             assert cell.config.shuffle_seed == 0
@@ -268,7 +275,9 @@ def test_images_that_do_not_fit_are_refused(images):
     wide = datasets.make_task(images.x[:, :35], images.labels, num_measured=20)
     with pytest.raises(ValueError, match="task must hold square images, got 35 pixels"):
         CnnSetup().cells(Context([0], task=wide))
-    with pytest.raises(ValueError, match="images must be mnist or digits, got 'cats'"):
+    with pytest.raises(
+        ValueError, match="images must be mnist, digits or cifar10, got 'cats'"
+    ):
         image_task("cats")
 
 
