@@ -42,7 +42,7 @@ def _once_in_each_thread(make):
 # start read the variables.
 _CACHE = {
     "jax_compilation_cache_dir": str(Path(__file__).parents[1] / ".pytest_cache/jax"),
-    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_compile_time_secs": 0.02,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
 for _name, _value in _CACHE.items():
@@ -73,6 +73,7 @@ def _few_programs():
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
         jax.clear_caches()
+        gc.collect()  # What they held is let go of then.
 
 
 @pytest.fixture
