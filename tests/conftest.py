@@ -107,6 +107,8 @@ def start_python(terminal_signals):
     started = []
 
     def start(script, *arguments, **options):
+        # What a script imports is no garbage: to look there takes a sixth of its start.
+        script = f"import gc; gc.disable()\n{script}"
         command = [sys.executable, "-c", script, *map(str, arguments)]
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | options
         started.append(subprocess.Popen(command, text=True, **options))
