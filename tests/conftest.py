@@ -51,8 +51,8 @@ for _name, _value in _CACHE.items():
         jax.config.update(_name, _value)
 
 if version("jaxlib").startswith("0.10."):  # It is no public name of JAX.
-    # What a small program is written down in takes half as long to make as to fill. One
-    # for each thread will do.
+    # What a program is written down in, an MLIR context, is made anew for each: 3 ms,
+    # and a megabyte that is never let go of. One for each thread will do.
     from jax._src.interpreters import mlir
 
     mlir.make_ir_context = _once_in_each_thread(mlir.make_ir_context)
