@@ -47,7 +47,7 @@ def test_sweep_leaves_results_figures_and_summary(run):
     assert "I(X;T)" in done.stdout and "report.html" in done.stdout
 
 
-def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path):
+def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path, undrawn):
     directory = tmp_path / "grid"
     options = ["--hidden", "3,2", "--train-fraction", "0.05", "0.5", *TINY]
     cli.main(["sweep", "training-size", *options, "--output", str(directory)])
@@ -76,7 +76,7 @@ def test_missing_images_end_with_two_and_say_where(capsys, tmp_path, monkeypatch
         assert len(error.strip().splitlines()) == 1
 
 
-def test_digits_are_images_that_need_no_files(capsys, tmp_path):
+def test_digits_are_images_that_need_no_files(capsys, tmp_path, undrawn):
     directory = tmp_path / "digits"
     options = ["--hidden", "5", "--seeds", "2", "--epochs", "1", "--snapshots", "2"]
     options += ["--data", "digits", "--test-images", "50", "--output", str(directory)]
@@ -93,7 +93,7 @@ def test_digits_are_images_that_need_no_files(capsys, tmp_path):
     assert "gradients" in figures and "optimality" not in figures
 
 
-def test_students_are_reported_with_their_squared_error(capsys, tmp_path):
+def test_students_are_reported_with_their_squared_error(capsys, tmp_path, undrawn):
     options = ["--hidden", "4", "--num-inputs", "6", "--num-relevant", "2"]
     options += ["--seeds", "2", "--epochs", "3", "--snapshots", "3"]
     options += ["--num-samples", "10", "20", "--output", str(tmp_path / "run")]
@@ -115,7 +115,7 @@ def test_students_are_reported_with_their_squared_error(capsys, tmp_path):
     assert {"relevance", "gradients", "training_curves"} <= figures
 
 
-def test_report_rebuilds_from_the_results_alone(run, tmp_path):
+def test_report_rebuilds_from_the_results_alone(run, tmp_path, undrawn):
     directory, _ = run
     (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())
     cli.main(["report", str(tmp_path)])
@@ -123,18 +123,21 @@ def test_report_rebuilds_from_the_results_alone(run, tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == first
 
 
-def test_finished_run_is_not_overwritten(run):
+def test_finished_run_is_not_overwritten(run, capsys):
     directory, _ = run
     before = (directory / "results.nc").read_bytes()
-    again = ibjax("sweep", "szt", *TINY, "--output", str(directory))
-    assert again.returncode == 2
-    assert "already holds the results" in again.stderr
-    other = ibjax(
-        "sweep", "szt", *TINY, "--key", "1", "--output", str(directory), "--resume"
-    )
-    assert other.returncode == 2
-    assert "another run, which differs in shuffle_seed, key" in other.stderr
-    assert len(other.stderr.strip().splitlines()) == 1
+    for options, message in (
+        ([], "already holds the results"),
+        (
+            ["--key", "1", "--resume"],
+            "another run, which differs in shuffle_seed, key",
+        ),
+    ):
+        with pytest.raises(SystemExit) as exit_info:
+            cli.main(["sweep", "szt", *TINY, *options, "--output", str(directory)])
+        assert exit_info.value.code == 2
+        error = capsys.readouterr().err
+        assert message in error and len(error.strip().splitlines()) == 1
     assert (directory / "results.nc").read_bytes() == before
 
 
@@ -217,7 +220,7 @@ def test_damaged_results_end_with_two(content, run, capsys, tmp_path):
 
 
 def test_no_space_ends_with_two_and_keeps_what_was_there(
-    run, capsys, tmp_path, monkeypatch
+    run, capsys, tmp_path, monkeypatch, undrawn
 ):
     (tmp_path / "results.nc").write_bytes((run[0] / "results.nc").read_bytes())
     (tmp_path / "summary.json").write_text("old")

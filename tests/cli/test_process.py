@@ -44,9 +44,15 @@ def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path, start):
     assert set(os.listdir(directory)) == {"checkpoint.npz", "checkpoint.records"}
 
 
-_BUSY = """
+# The module alone, which needs nothing of the package: it is there at once.
+_PROCESS = f"""
+import importlib.util
+spec = importlib.util.spec_from_file_location("process", {process.__file__!r})
+process = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(process)
+"""
+_BUSY = f"""{_PROCESS}
 import hashlib
-from ibjax.cli import process
 with process.stopped_by_signals("; so be it"):
     begun = False
     # Half an hour, before whose end no handler of a signal runs.
@@ -136,9 +142,8 @@ def test_a_long_call_is_ended_where_nobody_listens(start):
     assert running.wait() == 128 + signal.SIGTERM
 
 
-_FORKED = """
+_FORKED = f"""{_PROCESS}
 import os, signal, time
-from ibjax.cli import process
 with process.stopped_by_signals(""):
     child = os.fork()
     if not child:

@@ -6,8 +6,9 @@ import pytest
 
 from ibjax import estimators as E
 
-# One block of samples, several, and more than are counted in pairs along a line.
-SIZES = (400, 641, 10_001)
+# One block of samples, several (as many as other tests have, whose programs these are),
+# and more than are counted in pairs along a line.
+SIZES = (400, 1000, 10_001)
 ROUNDING = 1e-4
 
 

@@ -20,6 +20,7 @@ def _task():
     return datasets.make_task(x, (x[:, 0] > 0).astype(int))
 
 
+@jax.jit
 def _gradient(params, x, targets):
     def loss(params):
         logits = NETWORK.activations(params, x)[-1]

@@ -318,7 +318,9 @@ def test_figures_show_what_they_say(dataset):
     np.testing.assert_allclose(errors.lines[1].get_ydata(), test, rtol=1e-5)
     bits = dataset.i_xt.sel(estimator="noise_1", layer=1).mean("seed") / np.log(2)
     np.testing.assert_allclose(plane.lines[0].get_ydata(), bits, rtol=1e-5)
-    _, parts, irrelevant = relevance({"A": dataset}, estimator="noise_0.01").axes
+    figure = relevance({"A": dataset}, estimator="noise_0.01")
+    figure.draw_without_rendering()
+    _, parts, irrelevant = figure.axes
     bits = dataset.i_irrelevant.sel(estimator="noise_0.01", layer=2).mean("seed")
     for axes, line in ((parts, 2), (irrelevant, 0)):
         found = axes.lines[line].get_ydata()

@@ -146,7 +146,7 @@ def tiny():
     )
 
 
-def test_sweeps_are_run_resumed_and_read(tiny, tmp_path):
+def test_sweeps_are_run_resumed_and_read(tiny, tmp_path, undrawn):
     seen = []
     options = {"sizes": {"seeds": 4, "epochs": None}, "command": "c"}
     table = reproduce(
@@ -182,7 +182,7 @@ def test_sweeps_are_run_resumed_and_read(tiny, tmp_path):
     assert again == table and not (tmp_path / "again" / "one").exists()
 
 
-def test_quick_runs_have_sizes_and_setups_of_their_own(tiny, tmp_path):
+def test_quick_runs_have_sizes_and_setups_of_their_own(tiny, tmp_path, undrawn):
     reproduce(tiny, tmp_path, quick=True)
     one, two = (results.open_dataset(tmp_path / name) for name in ("one", "two"))
     assert one.sizes["seed"] == 2 and one.epoch.values.tolist() == [0, 1]
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_refused(no_mnist, capsys):
     assert "ibjax: error: " in capsys.readouterr().err
 
 
-def test_digits_stand_in_for_mnist(no_mnist, capsys):
+def test_digits_stand_in_for_mnist(no_mnist, capsys, undrawn):
     output = no_mnist / "out"
     options = ["--hidden", "5", "--seeds", "2", "--epochs", "1", "--snapshots", "2"]
     options += ["--activation", "tanh", "relu", "--images", "50"]

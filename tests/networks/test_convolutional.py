@@ -9,16 +9,17 @@ import pytest
 from jax import lax
 
 from ibjax import training
-from ibjax.compilation import full_precision
+from ibjax.compilation import exact_jit
 from ibjax.datasets import make_task
 from ibjax.networks.convolutional import convolutional
+from tests.networks.compiled import compiled
 
 RNG = np.random.default_rng(0)
 # The second convolution leaves 4 x 5 pixels: pooling has to leave some out.
 IMAGE_SHAPE, SIZES = (8, 9), {"channels": (2, 3), "hidden": (4,), "num_classes": 3}
 
 
-@full_precision
+@exact_jit
 def _reference(params, x):
     """The network by XLA's convolution and windows, layers not flat."""
     (w1, b1), (w2, b2), (w3, b3), (w4, b4) = params
@@ -37,7 +38,7 @@ def _reference(params, x):
 
 @pytest.fixture(scope="module")
 def network():
-    return convolutional(IMAGE_SHAPE, **SIZES)
+    return compiled(convolutional(IMAGE_SHAPE, **SIZES))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,8 @@ def test_gradients_are_those_of_convolutions(network, params):
     def loss(activations, params):
         return jnp.sum(jnp.sin(activations(params, x)[-1]))
 
-    found = jax.grad(lambda p: loss(network.activations, p))(params)
-    expected = full_precision(jax.grad(lambda p: loss(_reference, p)))(params)
+    found = exact_jit(jax.grad(lambda p: loss(network.activations, p)))(params)
+    expected = exact_jit(jax.grad(lambda p: loss(_reference, p)))(params)
     for g, truth in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(g, truth, rtol=1e-4, atol=1e-5)
 
@@ -80,7 +81,7 @@ def test_many_images_pass_in_parts(network, params):
 
 
 def test_weights_are_glorots(network):
-    network = convolutional((12, 12), channels=(16, 32))
+    network = compiled(convolutional((12, 12), channels=(16, 32)))
     params = network.init(jax.random.key(1))
     fans = [9 * 17, 9 * 48, 4 * 4 * 32 + 128, 138]
     for (w, b), fan in zip(params, fans, strict=True):
@@ -113,7 +114,7 @@ def test_it_learns():
         else:
             x[n, :, RNG.integers(6)] = 1
     task = make_task(x.reshape(48, 36), np.arange(48) % 2)
-    network = convolutional((6, 6), channels=(3,), hidden=(4,), num_classes=2)
+    network = compiled(convolutional((6, 6), channels=(3,), hidden=(4,), num_classes=2))
     config = training.TrainConfig(
         learning_rate=1.0, optimizer="adadelta", batch_size=16, train_fraction=1.0
     )

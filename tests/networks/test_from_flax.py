@@ -9,6 +9,7 @@ from flax import linen, nnx
 
 from ibjax import TrainConfig, datasets, training
 from ibjax.networks import from_flax
+from tests.networks.compiled import compiled
 
 X = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
 LABELS = np.array([0, 1, 1, 0, 1, 0, 1])
@@ -253,8 +254,10 @@ TRANSFORMER_LAYERS = ["norm", "blocks.0.attention", "blocks.0.bent", "blocks.1"]
 @pytest.fixture(scope="module")
 def transformer():
     with jax.numpy_rank_promotion("allow"):
-        return from_flax(
-            _Transformer, X[:1], layers=TRANSFORMER_LAYERS, state=nnx.BatchStat
+        return compiled(
+            from_flax(
+                _Transformer, X[:1], layers=TRANSFORMER_LAYERS, state=nnx.BatchStat
+            )
         )
 
 

@@ -78,9 +78,11 @@ def test_backward_pass_is_that_of_autodiff(activation):
     def loss(activations):
         return lambda params, x: jnp.sum(activations(params, x)[-1] * pull)
 
-    found = jax.grad(loss(network.activations), (0, 1))(params, x)
-    expected = jax.grad(
-        loss(lambda params, x: _plain(params, x, ACTIVATIONS[activation])), (0, 1)
+    found = jax.jit(jax.grad(loss(network.activations), (0, 1)))(params, x)
+    expected = jax.jit(
+        jax.grad(
+            loss(lambda params, x: _plain(params, x, ACTIVATIONS[activation])), (0, 1)
+        )
     )(params, x)
     for one, other in zip(
         jax.tree.leaves(found), jax.tree.leaves(expected), strict=True
@@ -101,10 +103,11 @@ def test_gradients_of_many_networks_at_once():
     params, x = _random_params((12, 3, 2)), _inputs()
     two = jax.tree.map(lambda leaf: np.stack([leaf, 2 * leaf]), params)
 
+    @jax.jit
     def gradient(params):
         return jax.grad(lambda p: jnp.sum(network.activations(p, x)[-1] ** 2))(params)
 
-    found = jax.vmap(gradient)(two)
+    found = jax.jit(jax.vmap(gradient))(two)
     for n in range(2):
         one = gradient(jax.tree.map(lambda leaf, n=n: leaf[n], two))
         for many, single in zip(
@@ -288,7 +291,9 @@ def test_gradients_of_a_flax_module(key):
     x = _inputs()
     network = from_flax(_Linen((4, 3)), x[:1])
     params = network.init(key)
-    gradients = jax.grad(lambda p: jnp.sum(network.activations(p, x)[-1] ** 2))(params)
+    gradients = jax.jit(
+        jax.grad(lambda p: jnp.sum(network.activations(p, x)[-1] ** 2))
+    )(params)
     for gradient, w in zip(
         network.kernels(gradients), network.kernels(params), strict=True
     ):

@@ -10,6 +10,7 @@ from ibjax import training
 from ibjax.datasets import make_task
 from ibjax.networks.convolutional import in_parts
 from ibjax.networks.stochastic_convolutional import stochastic_convolutional
+from tests.networks.compiled import compiled
 
 RNG = np.random.default_rng(0)
 # Convolutions and poolings leave 8 x 10, 4 x 5, 3 x 4 and 1 x 2: a row is left out.
@@ -19,7 +20,7 @@ PIXELS = {"pixel_mean": 0.3, "pixel_std": 0.5}
 
 def _network(**options):
     options = {"kernel_size": 2} | SIZES | PIXELS | options
-    return stochastic_convolutional(IMAGE_SHAPE, **options)
+    return compiled(stochastic_convolutional(IMAGE_SHAPE, **options))
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def x():
     return jnp.asarray(RNG.uniform(size=(6, 99)), jnp.float32)
 
 
+@jax.jit
 def _reference(params, x):
     """The network without noise by XLA's convolutions and windows, layers not flat."""
     t = ((x - 0.3) / 0.5).reshape(-1, *IMAGE_SHAPE, 1)
@@ -81,7 +83,7 @@ def test_activities_are_those_of_convolutions(network, params, x):
 
 
 def test_weights_and_biases_are_uniform_by_the_number_of_inputs():
-    network = stochastic_convolutional((28, 28))
+    network = compiled(stochastic_convolutional((28, 28)))
     for w, b in network.init(jax.random.key(0)):
         limit = np.prod(w.shape[:-1]) ** -0.5
         assert np.max(np.abs(w)) < limit and np.max(np.abs(b)) < limit
@@ -164,8 +166,10 @@ def test_many_images_pass_in_parts_with_draws_of_their_own(network, params):
 
 def test_vmap_over_networks_equals_a_loop(network, x):
     keys = jax.random.split(jax.random.key(5), 2)
-    params = jax.vmap(network.init)(keys)
-    together = jax.vmap(lambda k, p: network.activations(p, x, key=k))(keys, params)
+    params = jax.jit(jax.vmap(network.init))(keys)
+    together = jax.jit(jax.vmap(lambda k, p: network.activations(p, x, key=k)))(
+        keys, params
+    )
     for n in range(2):
         own = jax.tree.map(lambda leaf, n=n: leaf[n], params)
         alone = network.activations(own, x, key=keys[n])

@@ -37,7 +37,7 @@ def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks(monkeypatch):
     # Squared errors and log-losses have one curve: a slope of the latter is that of the
     # former over the variance of Y that the code leaves.
     rho, betas = 0.9, np.array([1.1, 2.0, 6.0])
-    sample = _white(2048, 3)
+    sample = _white(512, 3)
     x, noise = sample[:, :2], sample[:, 2]
     y = rho * x[:, 0] + np.sqrt(1 - rho**2) * noise
     cov_xy = np.array([[rho], [0.0]])
@@ -63,15 +63,16 @@ def test_a_linear_gaussian_code_is_the_gaussian_bottlenecks(monkeypatch):
         snapshots=[num_steps],
         probes=[_exact_of_a_linear_code],
     )
-    # Draws move the rate of one network by 1e-3 or 2e-3 (measured), their mean by less.
+    # Draws for 2,048 samples move the rate of one network by 1e-3 or 2e-3 (measured);
+    # for a quarter of them by twice as much, and the mean of four by half of that.
     ends = dataset.isel(epoch=-1).mean("seed")
     rate, distortion = ends.exact_rate.values, ends.exact_distortion.values
     expected = 0.5 * np.log(2 * np.pi) + 0.5 * left
-    np.testing.assert_allclose(rate, [point.i_xt for point in curve], atol=1e-3)
-    np.testing.assert_allclose(distortion, expected, atol=1e-3)
-    assert rate[0] < 1e-3  # Below the critical beta, 1 / rho**2, nothing is told.
+    np.testing.assert_allclose(rate, [point.i_xt for point in curve], atol=4e-3)
+    np.testing.assert_allclose(distortion, expected, atol=4e-3)
+    assert rate[0] < 4e-3  # Below the critical beta, 1 / rho**2, nothing is told.
     # The second input tells nothing of Y; its weight is as noisy as the rate.
-    assert abs(dataset.direction.values[1:]).max() < 0.03
+    assert abs(dataset.direction.values[1:]).max() < 0.06
 
 
 def _exact_of_a_linear_code(snapshot):

@@ -77,7 +77,7 @@ def test_hard_labels_have_the_curve_of_two_lines():
     np.testing.assert_allclose(probe.constants["curve_i_ty"][1], [0, 0, h_y, h_y])
 
 
-def test_summary_and_report_hold_the_distances(dataset, tmp_path):
+def test_summary_and_report_hold_the_distances(dataset, tmp_path, undrawn):
     summary = summarize(dataset)
     assert [layer["layer"] for layer in summary["optimality"]] == [1, 2, 3]
     gap = summary["optimality"][0]["complexity_gap_bits"]["mean"]

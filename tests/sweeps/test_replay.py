@@ -49,7 +49,7 @@ def test_of_the_dataset_alone(tmp_path):
     dataset = sweep(
         KEY,
         datasets.szt(),
-        networks.mlp([12, 5, 3, 2], "relu"),
+        networks.mlp([12, 4, 2], "relu"),
         TrainConfig(learning_rate=1e-2),
         num_seeds=7,
         snapshots=[0, 3, 20],

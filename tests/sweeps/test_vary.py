@@ -57,10 +57,24 @@ def _assert_equal(found, expected):
         np.testing.assert_array_equal(one, other.transpose(*one.dims), err_msg=name)
 
 
-@pytest.fixture(autouse=True)
-def _compiled_as_for_users(monkeypatch, users_options):
+def _assert_close(found, expected):
+    """Six steps of size 0.5 at most, of sums of eight terms, by two programs."""
+    assert set(found.data_vars) == set(expected.data_vars)
+    for name in expected.data_vars:
+        one, other = found[name], expected[name]
+        np.testing.assert_allclose(
+            one, other.transpose(*one.dims), rtol=1e-5, atol=2e-6, err_msg=name
+        )
+
+
+@pytest.fixture
+def compiled_as_for_users(monkeypatch, users_options):
+    """For what is the same to the last bit in two programs; compiling takes longer."""
     for name, value in users_options.items():
         monkeypatch.setitem(compilation.CPU_OPTIONS, name, value)
+
+
+two_programs = pytest.mark.usefixtures("compiled_as_for_users")
 
 
 @pytest.fixture
@@ -81,6 +95,7 @@ def compilations(monkeypatch):
 RATES, PENALTIES, NOISES = [0.01, 0.1, 0.5], [0.0, 0.03], [0.05, 0.5]
 
 
+@two_programs
 def test_learning_rates_are_single_sweeps():
     together = _run(vary={"learning_rate": RATES})
     assert together.train_loss.dims == ("learning_rate", "seed", "epoch")
@@ -101,7 +116,7 @@ def test_a_penalty_by_its_name_is_that_of_single_sweeps():
     for penalty in PENALTIES:
         single = objectives.cross_entropy() + penalty * objectives.orthonormal()
         found = together.sel(penalty=penalty, drop=True)
-        _assert_equal(found, _run(objective=single))
+        _assert_close(found, _run(objective=single))
 
 
 def test_keyword_arguments_of_an_objective_are_varied():
@@ -112,9 +127,10 @@ def test_keyword_arguments_of_an_objective_are_varied():
 
     together = _run(objective=tempered, vary={"temperature": [0.25, 1.0]})
     found = together.sel(temperature=0.25, drop=True)
-    _assert_equal(found, _run(objective=tempered))  # What is left out has its default.
+    _assert_close(found, _run(objective=tempered))  # What is left out has its default.
 
 
+@two_programs
 def test_noises_of_a_network_are_single_sweeps():
     def make(noise_std, activation="tanh"):
         return networks.noisy(WIDTHS, activation, noise_std=noise_std)
@@ -147,17 +163,18 @@ def test_arguments_of_a_configuration_and_two_axes():
         probes=measured,
     )
     for rate in (0.05, 0.25):
-        _assert_equal(
+        _assert_close(
             together.sel(rate=rate, drop=True),
             by_rate.sel(learning_rate=2 * rate, drop=True),
         )
 
 
+@two_programs
 def test_noise_variances_of_a_probe_are_single_sweeps(compilations):
     def measured(noise_variance):
         return [probes.kde_bounds(noise_variance), probes.losses, _norms]
 
-    variances = [1e-3, 1e-2, 0.3]
+    variances = [1e-3, 0.3]
     vary = {"noise_variance": variances}
     together = _run(vary=vary, probes=measured("noise_variance"))
     assert len(compilations) == 2  # One starts the seeds, another advances them.
@@ -220,6 +237,7 @@ def test_what_only_looks_the_same_compiles_again(compilations):
     assert not np.array_equal(first.train_loss, other.train_loss)
 
 
+@two_programs
 def test_a_learning_rate_that_diverges_leaves_the_others():
     network = networks.mlp(WIDTHS, "relu")  # Whose logits grow with the square.
     found = _run(network, vary={"learning_rate": [0.1, 1e30, 0.5]})
@@ -310,6 +328,7 @@ def test_wrong_names_and_numbers_are_refused_before_compiling(
         _run(**options)
 
 
+@two_programs
 def test_shares_of_corrupted_labels_are_trained_side_by_side():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(240, 3)).astype(np.float32)

@@ -34,7 +34,7 @@ def test_information_of_normal_vectors(information):
 
 
 def test_the_standard_error_is_the_deviation_between_samples():
-    found = [whitened.mutual_information(*_pair(300, 2, 1.0), k=3) for _ in range(40)]
+    found = [whitened.mutual_information(*_pair(200, 2, 1.0), k=3) for _ in range(40)]
     deviation = np.std([float(one.value) for one in found], ddof=1)
     mean = np.mean([float(one.standard_error) for one in found])
     # 40 samples know their deviation to 11 %, and neighbours are shared.
@@ -66,7 +66,7 @@ def test_information_of_a_label():
         apart[labels] + noise, labels, num_classes=4, **OPTIONS
     )
     assert abs(found.value - math.log(3)) < 4 * found.standard_error
-    nothing = whitened.class_information(noise, labels, num_classes=3, **OPTIONS)
+    nothing = whitened.class_information(noise, labels, num_classes=4, **OPTIONS)
     # A sample and those of its class share no neighbours that would cancel.
     assert abs(nothing.value) < 4 * nothing.standard_error
 
@@ -105,7 +105,7 @@ def test_vmap_equals_a_loop():
             whitened.class_information(y, labels, num_classes=2, k=3),
         )
 
-    together = jax.vmap(both)(x, y)
+    together = jax.jit(jax.vmap(both))(x, y)
     for n in range(2):
         alone = both(x[n], y[n])
         jax.tree.map(
