@@ -15,7 +15,7 @@ from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
-from ibjax.results.summary import summarize, summarize_grid
+from ibjax.results.summary import has_information, summarize, summarize_grid
 
 __all__ = ["drawing_beside", "write_report"]
 
@@ -65,8 +65,10 @@ def write_report(
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
     page = report(dataset, directory, extra=extra, drawing=drawing)
-    names = dataset["estimator"].values.tolist()
-    shown, *others = sorted(names, key=lambda name: name != "binning")
+    shown, others = None, []
+    if has_information(dataset):
+        names = dataset["estimator"].values.tolist()
+        shown, *others = sorted(names, key=lambda name: name != "binning")
     if cells_of(dataset)[0][0]:
         text = format_grid(summarize_grid(dataset), estimator=shown)
     else:

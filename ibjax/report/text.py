@@ -91,12 +91,13 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
     return "\n".join(lines)
 
 
-def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
+def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
     """A grid's summary as plain text: the compression of every layer of every cell.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize_grid`.
-      estimator: The estimator to show.
+      estimator: The estimator to show; None for a grid that measured no information,
+        whose accuracy or error is all there is.
 
     Returns:
       Lines without a newline at the end. A star marks a layer that compresses, a
@@ -126,7 +127,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
             for entry in cell["summary"]["estimators"]
             if entry["estimator"] == estimator
         ]
-        if not layers:
+        if not layers and estimator is not None:
             raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
         num_diverged = len(cell["summary"]["diverged_seeds"])
         rows.append(
@@ -134,12 +135,14 @@ def format_grid(summary: dict[str, Any], *, estimator: str) -> str:
                 place_text(cell["place"]),
                 str(num_diverged or "-"),
                 _number(cell["summary"]["training"][measure]["mean"], ".4f"),
-                *map(_marked, layers[0]),
+                *map(_marked, layers[0] if layers else ()),
             ]
         )
     # Networks of one grid may differ in depth.
     num_layers = max(map(len, rows)) - 3
     header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
+    if estimator is None:
+        return "\n".join(_table(header, rows))
     return "\n".join(
         [
             "Compression of each layer, the largest I(X;T) less the last, in bits",
