@@ -26,6 +26,7 @@ __all__ = [
     "check_samples",
     "lost_digits",
     "offsets",
+    "single_labels",
     "to_jax",
     "warn",
     "without_offsets",
@@ -149,6 +150,18 @@ def check_classes(
 def at_least_float32(x: jax.Array) -> jax.Array:
     """Half precision as float32; sums of many squares need its digits and range."""
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def single_labels(labels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Samples whose label nobody shares, booleans, and a sentence on them, or none."""
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    single = (counts == 1)[inverse.reshape(-1)]
+    if not np.any(single):
+        return single, ""
+    return single, (
+        f"{np.sum(single)} of {len(labels)} samples have a label of their own and were "
+        "left out"
+    )
 
 
 def warn(message: str) -> None:

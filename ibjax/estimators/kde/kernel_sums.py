@@ -76,6 +76,9 @@ def _sums_of_near_pairs(
     return sums[:, :, :num_classes]
 
 
+# Both are traced when a derivative is taken, where the precision that the function was
+# called in holds no more.
+@full_precision
 def _kernel_sums_forward(points, unit, weights):
     return kernel_sums(points, unit, weights), (points, unit, weights)
 
