@@ -57,7 +57,7 @@ def _check_kernel_sums(num_samples, dim, num_classes, scale=1.0):
     points = rng.normal(0, scale, (dim, num_samples)).astype(np.float32)
     points[:, 1] = points[:, 0]
     weights = rng.dirichlet(np.ones(num_classes), num_samples).astype(np.float32)
-    found = np.asarray(jax.jit(kde_pairs.sums_of_all_pairs)(points, weights))
+    found = np.asarray(jax.jit(kde_pairs.sums_of_all_pairs)(points, 1.0, weights))
     assert found.shape == (2, num_samples, num_classes)
     rows = np.linspace(0, num_samples - 1, min(num_samples, 300), dtype=int)
     expected, error = _kernel_sums(points, weights, rows)

@@ -116,9 +116,9 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
         directory = directory if directory.is_dir() else directory.parent
-        if "i_xt" not in dataset:
+        if not {"i_xt", "train_loss"} & set(dataset):
             raise ResultsError(
-                f"{directory} has no I(X;T): no estimator was among its probes"
+                f"{directory} has neither I(X;T) nor a loss: no probe measured them"
             )
         with reserved(directory):
             write_report(dataset, directory, plain_console(), drawing)

@@ -16,7 +16,7 @@ from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
-from ibjax.results.summary import summarize, summarize_grid
+from ibjax.results.summary import has_information, summarize, summarize_grid
 
 __all__ = ["drawing_beside", "write_report"]
 
@@ -71,13 +71,16 @@ def write_report(
             "Information of the output on the inputs that the teacher looks at, on the "
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
-    names = dataset["estimator"].values.tolist() if "estimator" in dataset else []
-    if not names and experiment is not None and experiment.figures is not None:
+    informed = has_information(dataset)
+    if not informed and experiment is not None and experiment.figures is not None:
         for name, figure in experiment.figures(dataset).items():
             title = name.replace("_", " ").capitalize()
             extra[name] = ReportFigure(figure, title, experiment.summary)
     page = report(dataset, directory, extra=extra, drawing=drawing)
-    shown, *others = sorted(names, key=lambda name: name != "binning") or [None]
+    shown, others = None, []
+    if informed:
+        names = dataset["estimator"].values.tolist()
+        shown, *others = sorted(names, key=lambda name: name != "binning")
     if cells_of(dataset)[0][0]:
         text = format_grid(summarize_grid(dataset), estimator=shown)
     else:

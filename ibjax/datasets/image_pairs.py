@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
@@ -45,7 +44,6 @@ GAUSSIAN_DIM = 2
 RECTANGLE_DIM = 4
 """Latent numbers of a rectangle: its beginning and end along each axis."""
 
-_EXACT = lax.Precision.HIGHEST
 # Of exp(-10 r^2), with r in units of the image's side.
 _SHARPNESS = 10.0
 _SMALLEST_SIDE = 2.0  # Pixels.
@@ -203,7 +201,7 @@ def _latent_pairs(
 
     def uniform(key, v):
         rotation = jax.random.orthogonal(key, dim).astype(v.dtype)
-        return ndtr(jnp.matmul(v, rotation, precision=_EXACT))
+        return ndtr(v @ rotation)
 
     return uniform(key_x, xi), uniform(key_y, eta)
 

@@ -25,6 +25,8 @@ __all__ = [
     "check_sample_shape",
     "check_samples",
     "lost_digits",
+    "offsets",
+    "single_labels",
     "to_jax",
     "warn",
     "without_offsets",
@@ -150,6 +152,18 @@ def at_least_float32(x: jax.Array) -> jax.Array:
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
 
 
+def single_labels(labels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Samples whose label nobody shares, booleans, and a sentence on them, or none."""
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    single = (counts == 1)[inverse.reshape(-1)]
+    if not np.any(single):
+        return single, ""
+    return single, (
+        f"{np.sum(single)} of {len(labels)} samples have a label of their own and were "
+        "left out"
+    )
+
+
 def warn(message: str) -> None:
     """Warn of something in the line, outside of this package, that led here."""
     package = __name__.partition(".")[0]
@@ -172,17 +186,27 @@ def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | ja
     lost = _lost_digits(name, low, high)
     if lost:
         warn(lost)
+    offset = _offsets(array, low, high)
+    return array if offset is None else array - offset[None]
+
+
+def offsets(array: np.ndarray | jax.Array) -> np.ndarray | None:
+    """Offsets that :func:`without_offsets` takes off, or None if it takes off none."""
     if not isinstance(array, np.ndarray):
-        return array
+        return None
+    return _offsets(array, array.min(axis=0), array.max(axis=0))
+
+
+def _offsets(array, low, high):
+    if not isinstance(array, np.ndarray):
+        return None
     if array.dtype == jax.dtypes.canonicalize_dtype(array.dtype):
-        return array
+        return None
     # Halves, since the difference can be out of range.
     far = np.maximum(np.abs(low), np.abs(high)) / 2 > _LARGE_OFFSET * (
         high / 2 - low / 2
     )
-    if not np.any(far):
-        return array
-    return array - np.where(far, low / 2 + high / 2, 0)[None]
+    return np.where(far, low / 2 + high / 2, 0) if np.any(far) else None
 
 
 def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:

@@ -67,6 +67,7 @@ class Setup(abc.ABC):
     Attributes:
       grid_fields: Names of those fields, the slowest one first. Each is a tuple of
         values, and an axis of the grid where it holds several.
+      optional_fields: Names of fields that may hold no value.
       positive_fields: Names of fields that must be positive numbers.
       number_fields: Names of those fields of the grid that training takes as numbers:
         several values of one are trained side by side in one program.
@@ -88,6 +89,7 @@ class Setup(abc.ABC):
     """
 
     grid_fields: ClassVar[tuple[str, ...]] = ()
+    optional_fields: ClassVar[tuple[str, ...]] = ()
     positive_fields: ClassVar[tuple[str, ...]] = ()
     number_fields: ClassVar[tuple[str, ...]] = ()
     needs_images: ClassVar[bool] = False
@@ -217,7 +219,7 @@ class Setup(abc.ABC):
         for field in dataclasses.fields(self):
             values = getattr(self, field.name)
             name = field.name.replace("_", "-")
-            if isinstance(values, tuple):
+            if isinstance(values, tuple) and field.name not in self.optional_fields:
                 checks.not_empty(name, values)
             swept = self.swept(field.name) if field.name in self.grid_fields else ()
             if len(set(swept)) < len(swept):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from ibjax.compilation import full_precision
 from ibjax.numerics import checks
 
 __all__ = ["init_weights", "products"]
@@ -44,6 +45,7 @@ def init_weights(
     )
 
 
+@full_precision
 def products(weights: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
     """Weights from the input to every layer.
 
@@ -58,9 +60,7 @@ def products(weights: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
       >>> print(products((2 * jnp.eye(2), jnp.ones((1, 2))))[-1])
       [[2. 2.]]
     """
-    # In full precision: accelerators round the factors of a product, and here every
-    # layer's rounding would be in all the layers after it.
     found = [weights[0]]
     for w in weights[1:]:
-        found.append(jnp.matmul(w, found[-1], precision=jax.lax.Precision.HIGHEST))
+        found.append(jnp.matmul(w, found[-1]))
     return tuple(found)

@@ -24,7 +24,8 @@ __all__ = [
     "whiten",
 ]
 
-# Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
+# By its own argument, since the rule of a derivative is traced when that is taken,
+# where the precision that a function was called in holds no more.
 matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 # Roundings, in units of a direction's sensitivity, that a lambda of zero can show:
 # up to 7 were seen, with 1 to 100 components and condition numbers up to 1e12.

@@ -121,6 +121,11 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
     """
+    if "estimator" not in dataset.coords:
+        raise ValueError(
+            "dataset must hold information by an estimator, got only "
+            f"{sorted(map(str, dataset))}"
+        )
     known = coordinate(dataset, "estimator").tolist()
     if estimator is None:
         estimator = "binning" if "binning" in known else known[0]

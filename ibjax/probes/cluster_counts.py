@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import full_precision
+
 __all__ = ["connected_components", "pair_statistics"]
 
 
@@ -37,6 +39,7 @@ def connected_components(t: jax.Array, step: jax.Array) -> jax.Array:
     return jnp.sum((owner == sample).astype(jnp.int32))
 
 
+@full_precision
 def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array]:
     """Mean distance and cosine of pairs of samples, within and between classes.
 
@@ -59,8 +62,7 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
       1.0 -0.854
     """
     chex.assert_equal_shape_prefix([t, p_y_given_x], 1)
-    # In full precision: accelerators would round probabilities to three digits.
-    same = jnp.matmul(p_y_given_x, p_y_given_x.T, precision=lax.Precision.HIGHEST)
+    same = p_y_given_x @ p_y_given_x.T
     # A sample and itself are no pair.
     pairs = 1.0 - jnp.eye(len(t), dtype=t.dtype)
     within = same * pairs
@@ -69,7 +71,7 @@ def pair_statistics(t: jax.Array, p_y_given_x: jax.Array) -> dict[str, jax.Array
     length = jnp.sqrt(jnp.sum(t**2, axis=1, keepdims=True))
     # A sample at zero has no direction: its cosines are zero.
     unit = t / jnp.maximum(length, jnp.finfo(t.dtype).tiny)
-    cosine = jnp.matmul(unit, unit.T, precision=lax.Precision.HIGHEST)
+    cosine = unit @ unit.T
     return {
         f"{name}_{kind}": jnp.sum(weight * values) / jnp.sum(weight)
         for name, values in (("distance", distance), ("cosine", cosine))

@@ -56,16 +56,16 @@ class PageFigure(NamedTuple):
 def sweep_page(
     summary: dict[str, Any],
     figures: Sequence[PageFigure],
-    player: dict[str, Any],
+    player: dict[str, Any] | None,
     *,
-    estimator: str,
+    estimator: str | None,
     attributes: dict[str, Any],
 ) -> str:
     """Page of a sweep: its verdicts, the player, summary and figures, as HTML.
 
     ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
     :func:`ibjax.report.animation.player_data` by ``estimator``, ``attributes`` those of
-    the dataset.
+    the dataset. Without information there is no estimator and no player.
     """
     names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
     known = {name: summary["ceilings"][f"{name}_bits"] for name in names}
@@ -74,7 +74,7 @@ def sweep_page(
         "sweep.html",
         title=summary["title"] or summary["task"] or "Sweep",
         summary=summary,
-        verdict=_verdict(summary, estimator),
+        verdict="" if estimator is None else _verdict(summary, estimator),
         ceilings=[
             f"{names[name]} = {bits:.4g} bits"
             for name, bits in known.items()
@@ -83,7 +83,7 @@ def sweep_page(
         at_ceiling=ceiling_list(summary["at_ceiling"]),
         ceiling_words=CEILING_WORDS,
         violations=format_violations(chain) if chain["verdicts"] else "",
-        player=player | {"whole_page": False},
+        player=None if player is None else player | {"whole_page": False},
         figures=figures,
         attributes=_attributes(attributes),
     )

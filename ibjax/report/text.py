@@ -100,7 +100,8 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
 
     Args:
       summary: Result of :func:`ibjax.results.summarize_grid`.
-      estimator: The estimator to show; None for the errors alone.
+      estimator: The estimator to show; None for a grid that measured no information,
+        whose accuracy or error is all there is.
 
     Returns:
       Lines without a newline at the end. A star marks a layer that compresses, a
@@ -138,7 +139,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
                 place_text(cell["place"]),
                 str(num_diverged or "-"),
                 _number(cell["summary"]["training"][measure]["mean"], ".4f"),
-                *(map(_marked, layers[0]) if layers else ()),
+                *map(_marked, layers[0] if layers else ()),
             ]
         )
     # Networks of one grid may differ in depth.

@@ -26,8 +26,9 @@ from ibjax.plots.processes import Drawing
 from ibjax.plots.style import choose_estimator
 from ibjax.report.animation import encode_gif, player_data
 from ibjax.report.pages import PageFigure, animation_page, grid_page, sweep_page
+from ibjax.results.cells import cells_of, place_text
 from ibjax.results.files import write_atomically
-from ibjax.results.summary import summarize, summarize_grid
+from ibjax.results.summary import has_information, summarize, summarize_grid
 
 __all__ = ["ReportFigure", "report"]
 
@@ -150,7 +151,7 @@ def report(
         any information.
       directory: Where to write; made if missing.
       estimator: Estimator of the figures that show one; ``binning``, or the first,
-        by default.
+        by default. A dataset without information is reported without those figures.
       extra: More figures by the name of their files, e.g. those of an experiment; they
         stand after the others.
       pdf: Whether to write the figures as PDF too, for a paper.
@@ -178,8 +179,8 @@ def report(
     extra = extra or {}
     is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
     # Before anything is drawn, since it may be an unknown one.
-    label = ""
-    if estimator is not None or not is_grid or "estimator" in dataset:
+    informed, label = has_information(dataset), ""
+    if informed or estimator is not None:
         estimator, label = choose_estimator(dataset, estimator)
     known = _GRID_FIGURES if is_grid else _FIGURES
     shown = {name: known[name] for name in known if known[name].needs in dataset}
@@ -192,16 +193,21 @@ def report(
         figure = draw(dataset, estimator)
         drawn[name] = ReportFigure(figure, title, caption.format(label=label))
         drawing.submit(encode, figure)
+    if is_grid and not informed:
+        drawn |= (of_cells := _training_of_cells(dataset))
+        for figure, _, _ in of_cells.values():
+            drawing.submit(encode, figure)
     for figure, _, _ in extra.values():
         drawing.submit(encode, figure)
     drawn |= extra
     if is_grid:
         summary = summarize_grid(dataset)
     else:
-        # Without what it does not show, which can be large.
-        drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
-        summary = summarize(dataset)
-        player = player_data(dataset, estimator=estimator)
+        summary, player = summarize(dataset), None
+        if informed:
+            # Without what it does not show, which can be large.
+            drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
+            player = player_data(dataset, estimator=estimator)
     encoded = drawing.results()
     figures = []
     # Not strict: behind the figures comes the GIF of a sweep.
@@ -213,13 +219,28 @@ def report(
     if is_grid:
         page = grid_page(summary, figures, estimator=estimator, attributes=attributes)
     else:
-        write_atomically(directory / "animation.html", animation_page(player))
-        write_atomically(directory / "animation.gif", encoded[-1])
+        if player is not None:
+            write_atomically(directory / "animation.html", animation_page(player))
+            write_atomically(directory / "animation.gif", encoded[-1])
         page = sweep_page(
             summary, figures, player, estimator=estimator, attributes=attributes
         )
     _save_summary(summary, directory)
     return write_atomically(directory / "report.html", page)
+
+
+def _training_of_cells(dataset: xr.Dataset) -> dict[str, ReportFigure]:
+    """Losses of every cell of a grid, by the names of their files."""
+    standard = _FIGURES["training_curves"]
+    return {
+        f"training_curves_{number}": ReportFigure(
+            training_curves(cell),
+            f"{standard.title}: {place_text(place)}",
+            standard.caption,
+        )
+        for number, (place, cell) in enumerate(cells_of(dataset))
+        if standard.needs in cell
+    }
 
 
 def _save_summary(summary: dict[str, Any], directory: Path) -> None:

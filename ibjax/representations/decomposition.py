@@ -20,6 +20,8 @@ from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
+from ibjax.estimators.samples import as_array, check_samples
+from ibjax.estimators.whitening import standardize
 from ibjax.numerics import checks
 from ibjax.representations.gaussians import gaussian_kl, gaussian_log_density
 from ibjax.representations.information import code_information
@@ -167,23 +169,15 @@ def gaussian_total_correlation(codes: ArrayLike) -> jax.Array:
       >>> print(f"{gaussian_total_correlation(codes + noise):.2f}")  # 0.144 + error
       0.15
     """
-    codes = checks.floating("codes", checks.jax_array("codes", codes))
-    checks.shape("codes", codes, ("num_samples", "k"))
-    return _gaussian_total_correlation(checks.finite("codes", codes))
+    codes = checks.shape("codes", as_array("codes", codes), ("num_samples", "k"))
+    codes = check_samples("codes", codes, 1)
+    return _gaussian_total_correlation(codes)
 
 
 @exact_jit
 def _gaussian_total_correlation(codes):
-    centred = codes - jnp.mean(codes, axis=0, keepdims=True)
-    norms = jnp.sqrt(jnp.sum(centred**2, axis=0, keepdims=True))
-    constant = norms <= _rounding(codes)
-    units = jnp.where(constant, 0.0, centred / jnp.where(constant, 1.0, norms))
-    correlations = jnp.fill_diagonal(units.T @ units, 1.0, inplace=False)
+    # At any scale, and zero for a column that does not vary.
+    standard, _, count = standardize(codes)
+    correlations = standard.T @ standard / jnp.maximum(count - 1, 1)
+    correlations = jnp.fill_diagonal(correlations, 1.0, inplace=False)
     return -0.5 * jnp.linalg.slogdet(correlations)[1]
-
-
-def _rounding(codes: jax.Array) -> jax.Array:
-    """Length of what is left of a constant column once its mean is taken off."""
-    eps = jnp.finfo(codes.dtype).eps
-    size = jnp.max(jnp.abs(codes), axis=0, keepdims=True)
-    return 4 * eps * size * jnp.sqrt(float(len(codes)))

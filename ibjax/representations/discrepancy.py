@@ -6,9 +6,12 @@ exactly where both are of one distribution, and nothing has to be fitted.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
+from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
 
 __all__ = ["gaussian_mmd", "median_bandwidth", "mmd"]
@@ -26,7 +29,8 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
       bandwidth: Bandwidth b, positive, in units of the samples; an array for several.
 
     Returns:
-      The estimate, shape ``[]``. Its gradient is defined.
+      The estimate, shape ``[]``. Its gradient is defined. NaN where a sample is 1e18
+      bandwidths from another or farther.
 
     Raises:
       ValueError: If shapes do not fit or a bandwidth is not positive.
@@ -39,14 +43,19 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
       >>> print(f"{mmd(x[0], x[1] + 1, bandwidth=2.0):.2f}")
       0.23
     """
-    x, y = _samples("x", x), _samples("y", y)
+    x, y = _samples(x=x, y=y)
     checks.shape("y", y, ("num_y", x.shape[1]), why="for the dimensions of x")
+    bandwidth = jnp.ravel(checks.jax_array("bandwidth", bandwidth, x.dtype))
     checks.within("bandwidth", bandwidth, "(0, inf)")
-    return _mmd(x, y, jnp.ravel(jnp.asarray(bandwidth, x.dtype)))
+    return _mmd(x, y, bandwidth)
 
 
 @exact_jit
 def _mmd(x, y, bandwidths):
+    # Squares of very small or large units are out of range.
+    unit = lax.stop_gradient(_power_of_two(jnp.max(bandwidths)))
+    origin = lax.stop_gradient(x[:1])
+    x, y, bandwidths = (x - origin) / unit, (y - origin) / unit, bandwidths / unit
     within_x, within_y, between = (
         _squared_distances(a, b) for a, b in ((x, x), (y, y), (x, y))
     )
@@ -86,9 +95,12 @@ def median_bandwidth(x: ArrayLike) -> jax.Array:
       >>> print(median_bandwidth(jnp.array([[0.0], [1.0], [3.0]])))
       2.0
     """
-    x = _samples("x", x)
+    (x,) = _samples(x=x)
     rows, columns = jnp.triu_indices(len(x), 1)
-    return jnp.median(jnp.sqrt(_squared_distances(x, x)[rows, columns]))
+    x = x - x[:1]
+    unit = _power_of_two(jnp.max(jnp.abs(x)))
+    squares = _squared_distances(x / unit, x / unit)[rows, columns]
+    return unit * jnp.median(jnp.sqrt(squares))
 
 
 def gaussian_mmd(
@@ -130,8 +142,25 @@ def gaussian_mmd(
     )
 
 
-def _samples(name: str, value: ArrayLike) -> jax.Array:
-    found = checks.jax_array(name, value)
-    checks.shape(name, found, ("num_samples", "dim"))
-    checks.count(f"the number of samples of {name}", len(found), 2)
-    return found
+def _power_of_two(x: jax.Array) -> jax.Array:
+    """The power of two below a positive number, or one; division by it is exact."""
+    _, exponent = jnp.frexp(jnp.where(x > 0, x, 1.0))
+    return jnp.ldexp(jnp.ones_like(x), exponent - 1)
+
+
+def _samples(**named: ArrayLike) -> list[jax.Array]:
+    """Samples, checked; an offset that rounding would spend digits on is taken off."""
+    arrays = []
+    for name, value in named.items():
+        found = checks.real(name, as_array(name, value))
+        checks.shape(name, found, ("num_samples", "dim"))
+        checks.count(f"the number of samples of {name}", len(found), 2)
+        arrays.append(found)
+    # All have the one origin.
+    offset = offsets(arrays[0])
+    if offset is not None and all(
+        isinstance(array, np.ndarray) and array.shape[1:] == offset.shape
+        for array in arrays
+    ):
+        arrays = [array - offset[None] for array in arrays]
+    return [to_jax(name, array) for name, array in zip(named, arrays, strict=True)]

@@ -32,7 +32,7 @@ from ibjax.results.statistics import (
     turning_epochs,
 )
 
-__all__ = ["summarize", "summarize_grid"]
+__all__ = ["has_information", "summarize", "summarize_grid"]
 
 
 def summarize(dataset: xr.Dataset) -> dict[str, Any]:
@@ -42,8 +42,8 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     compression, the epoch of the largest (the first, where several are) and the last
     I(T;Y); per layer the epoch at which the gradient's signal-to-noise ratio falls
     below one (:func:`ibjax.results.statistics.turning_epochs`); and the last losses and
-    accuracies. Compression is the largest I(X;T) over the recorded epochs less the
-    last one, seed by seed.
+    accuracies. A sweep that measured no information has no estimators. Compression is
+    the largest I(X;T) over the recorded epochs less the last one, seed by seed.
 
     A verdict (:func:`ibjax.results.intervals.compression_verdict`) compares the
     cautious 95 % interval of the mean compression
@@ -65,16 +65,16 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
 
     Args:
       dataset: Dataset of a sweep with ``i_xt``, ``i_ty`` over ``(seed, epoch, layer,
-        estimator)`` in nats, and the losses, accuracies and gradient statistics. With
-        no information at all there are no estimators.
+        estimator)`` in nats, and the losses, accuracies and gradient statistics, or
+        with some of them.
 
     Returns:
       A dictionary of strings, numbers, lists and dictionaries; a number that does
       not exist is ``None``. Intervals are ``{"mean", "low", "high", "num_seeds"}``.
 
     Raises:
-      ValueError: If ``dataset`` lacks one of ``i_xt`` and ``i_ty``, or has no seed or
-        epoch.
+      ValueError: If ``dataset`` lacks ``i_xt`` or ``i_ty`` but not both, or has no seed
+        or epoch.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -84,32 +84,17 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
       ('softmax 2', 'compresses')
     """
     checks.instance("dataset", dataset, xr.Dataset)
-    informed = "estimator" in dataset.dims
-    for name in ("i_xt", "i_ty") if informed else ():
-        if name not in dataset:
-            raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+    informed = has_information(dataset)
+    checks.holds("dataset", dataset.dims, "seed", "epoch", why="to be one of a sweep")
     for dim in ("seed", "epoch"):
         if dataset.sizes[dim] == 0:
             raise ValueError(f"dataset must have at least one {dim}, got none")
     epochs = dataset["epoch"].values
     seeds = dataset["seed"].values
     diverged = _diverged(dataset)
-    finished, estimators, names = ~diverged, [], []
+    estimators, finished = [], _finished(dataset)
     if informed:
-        i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
-        i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
-        finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
-        names = dataset["estimator"].values.tolist()
-    for m, estimator in enumerate(names):
-        layers = [
-            _layer(dataset, index)
-            | _compression(
-                epochs, i_xt[m, index][~diverged], i_ty[m, index, ~diverged, -1]
-            )
-            for index in range(dataset.sizes["layer"])
-        ]
-        label = _coordinate(dataset, "estimator_label", m, estimator)
-        estimators.append({"estimator": estimator, "label": label, "layers": layers})
+        estimators = _estimators(dataset, epochs, diverged)
     num_samples = int(dataset.attrs.get("num_samples", 0)) or None
     return _plain(
         {
@@ -134,7 +119,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
             "estimators": estimators,
             "gradients": _gradients(dataset, ~diverged),
             "optimality": _optimality(dataset),
-            "data_processing": _data_processing(dataset),
+            "data_processing": _data_processing(dataset, informed),
             "compression_threshold_bits": COMPRESSION_THRESHOLD_BITS,
             "notes": list(_NOTES),
         }
@@ -155,6 +140,52 @@ _NOTES = (
     "two, and at nine tenths or more of the snapshots from there on.",
     "I(T;Y) by KDE is a difference of two bounds and is itself no bound.",
 )
+
+
+def has_information(dataset: xr.Dataset) -> bool:
+    """Check whether a sweep measured I(X;T) and I(T;Y), which come together.
+
+    Raises:
+      ValueError: If the dataset holds one of them alone.
+
+    Example:
+      >>> from ibjax.results.example import example_dataset
+      >>> has_information(example_dataset(num_seeds=2, num_epochs=4))
+      True
+    """
+    if "i_xt" in dataset or "i_ty" in dataset:
+        checks.holds("dataset", dataset, "i_xt", "i_ty", why="or none of the two")
+        return True
+    return False
+
+
+def _estimators(
+    dataset: xr.Dataset, epochs: np.ndarray, diverged: np.ndarray
+) -> list[dict[str, Any]]:
+    """Every estimator's layers."""
+    i_xt = _values(dataset, "i_xt", "estimator", "layer", "seed", "epoch")
+    i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
+    estimators = []
+    for m, estimator in enumerate(dataset["estimator"].values.tolist()):
+        layers = [
+            _layer(dataset, index)
+            | _compression(
+                epochs, i_xt[m, index][~diverged], i_ty[m, index, ~diverged, -1]
+            )
+            for index in range(dataset.sizes["layer"])
+        ]
+        label = _coordinate(dataset, "estimator_label", m, estimator)
+        estimators.append({"estimator": estimator, "label": label, "layers": layers})
+    return estimators
+
+
+def _finished(dataset: xr.Dataset) -> np.ndarray:
+    """Seeds with a value at the last epoch, of any layer and estimator, or a loss."""
+    for name in ("i_xt", "train_loss"):
+        if name in dataset:
+            last = np.isfinite(dataset[name].isel(epoch=-1))
+            return last.any([dim for dim in last.dims if dim != "seed"]).values
+    return np.ones(dataset.sizes["seed"], bool)
 
 
 def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
@@ -267,7 +298,9 @@ def _gradients(dataset: xr.Dataset, kept: np.ndarray) -> list[dict[str, Any]]:
 
 def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
     """Trained layers against the information curve, by the binned estimate."""
-    if not has_curve(dataset) or "binning" not in dataset["estimator"].values:
+    if not has_curve(dataset) or "estimator" not in dataset.coords:
+        return []
+    if "binning" not in dataset["estimator"].values:
         return []
     distance = curve_distance(dataset)
     return [
@@ -285,9 +318,9 @@ def _optimality(dataset: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _data_processing(dataset: xr.Dataset) -> dict[str, Any]:
+def _data_processing(dataset: xr.Dataset, informed: bool) -> dict[str, Any]:
     """Violations of data processing; no comparisons with a single layer."""
-    if dataset.sizes["layer"] < 2 or "estimator" not in dataset.dims:
+    if not informed or dataset.sizes["layer"] < 2:
         return {"verdicts": {}, "violations": []}
     return summarize_violations(data_processing_violations(dataset))
 

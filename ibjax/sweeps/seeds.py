@@ -34,7 +34,7 @@ from ibjax.probes.probe import ProbeFn
 from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import combine, combined_configuration
 from ibjax.results.directory import reserved
-from ibjax.sweeps import assembly, program
+from ibjax.sweeps import assembly, memory, program
 from ibjax.sweeps.checkpoint import check_fits, find_earlier, save_finished
 from ibjax.sweeps.configurations import (
     check_vary,
@@ -122,6 +122,7 @@ def sweep(
     Raises:
       ValueError: If an argument is out of range, or some do not fit together.
       TypeError: If the key, a probe, the objective or the network is no such thing.
+      MemoryError: If the networks cannot fit the memory there is.
       ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
         by one.
 
@@ -208,6 +209,7 @@ def sweep_trainable(
     Raises:
       ValueError: If an argument is out of range.
       TypeError: If ``key`` is no typed key.
+      MemoryError: If the networks cannot fit the memory there is.
       ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
         by one.
     """
@@ -230,15 +232,19 @@ def sweep_trainable(
     configuration = configurations[0]
     if vary:
         configuration = combined_configuration(places, configurations)
-    seeds = np.tile(np.asarray(chosen.own), len(places))
-    numbers = {
-        name: np.repeat([place[name] for place in places], num_seeds) for name in vary
-    }
 
     def prepare(done):
+        # Before there is an array of as many entries as there are seeds.
+        memory.check_states(trainable, layout, tuple(vary))
+        seeds = np.tile(np.asarray(chosen.own), len(places))
+        numbers = {
+            name: np.repeat([place[name] for place in places], num_seeds)
+            for name in vary
+        }
         traced = program.trace(key, trainable, seeds, numbers, layout)
         state, record = traced.shapes
         assembly.check_record(record, trainable, tuple(vary))
+        memory.check_records(record, num_rows, len(snapshots))
         if directory is not None:
             _check_saved(state)
         if done is not None:

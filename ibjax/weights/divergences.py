@@ -81,10 +81,18 @@ def _kl(means, stds, variances, centres, are_logs):
         if are_logs:
             spread = _expm1_minus_x(2 * s - jnp.log(variance))
         else:
-            ratio = jnp.where(s >= 0, s**2, jnp.nan) / variance
+            ratio = _square_over(jnp.where(s >= 0, s, jnp.nan), variance)
             spread = x_minus_log1p(ratio - 1)
-        total += jnp.sum(spread + (m - centre) ** 2 / variance) / 2
+        total += jnp.sum(spread + _square_over(m - centre, variance)) / 2
     return total
+
+
+def _square_over(x: jax.Array, variance: jax.Array) -> jax.Array:
+    """Squares over a variance, where the square alone may be out of range."""
+    square = x**2
+    lost = ((square < jnp.finfo(square.dtype).tiny) & (x != 0)) | jnp.isinf(square)
+    usual = jnp.where(lost, 0.0, square) / variance
+    return jnp.where(lost, (jnp.where(lost, x, 0.0) / jnp.sqrt(variance)) ** 2, usual)
 
 
 def _expm1_minus_x(x: jax.Array) -> jax.Array:

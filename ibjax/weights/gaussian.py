@@ -108,7 +108,7 @@ def gaussian_information(
       ...     [1.0, -0.5], [50.0, 0.0], prior_variance=4.0, beta=0.05
       ... )
       >>> print(f"{found.information:.4f} nats", found.noise_variances)
-      3.8036 nats [9.997501e-04 4.000000e+00]
+      3.8035 nats [9.997501e-04 4.000000e+00]
     """
     arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
     return _gaussian_information(*arguments)
@@ -116,14 +116,41 @@ def gaussian_information(
 
 @exact_jit
 def _gaussian_information(mean, values, prior_variance, beta):
-    s = values * prior_variance / beta
+    s, log1p_s = _curvatures(values, prior_variance, beta)
     # log(1 + s) - s / (1 + s) is -u - log(1 - u) for u = s / (1 + s), where flat
-    # directions, by far the most, do not cancel.
-    exists = jnp.all(s > -1)
-    s = jnp.where(exists, s, jnp.nan)
-    spread = jnp.sum(x_minus_log1p(-s / (1 + s))) / 2
-    length = jnp.sum(mean**2) / (2 * prior_variance)
-    return GaussianInformation(length + spread, prior_variance / (1 + s))
+    # directions, by far the most, do not cancel. Of steep ones u is one, to rounding.
+    steep = s > 1
+    flat = jnp.where(steep, 0.0, s)
+    share = 1 / (1 + 1 / jnp.where(steep, s, 1.0))
+    costs = jnp.where(steep, log1p_s - share, x_minus_log1p(-flat / (1 + flat)))
+    variances = prior_variance / (1 + s)
+    # Where s is out of range, so is one beside it.
+    of_loss = beta / jnp.where(jnp.isinf(s), values, 1.0)
+    variances = jnp.where(jnp.isinf(s), of_loss, variances)
+    length = _square_over(mean, prior_variance)
+    return GaussianInformation(length / 2 + jnp.sum(costs) / 2, variances)
+
+
+def _curvatures(values, prior_variance, beta):
+    r"""Ratios :math:`s_j`, NaN where no posterior is best, and log(1 + s_j)."""
+    product = values * prior_variance
+    # Of numbers whose product float32 does not hold, the ratio may be ordinary.
+    lost = (product == 0) | jnp.isinf(product)
+    s = jnp.where(lost, values * (prior_variance / beta), product / beta)
+    s = jnp.where(jnp.all(s > -1), s, jnp.nan)
+    beyond = jnp.isinf(s)
+    log_s = jnp.log(jnp.where(beyond, values, 1.0))
+    log_s += jnp.log(prior_variance) - jnp.log(beta)
+    return s, jnp.where(beyond, log_s, jnp.log1p(jnp.where(beyond, 0.0, s)))
+
+
+def _square_over(mean, variance):
+    """Squared length over a variance, where the square alone may be out of range."""
+    square = jnp.sum(mean**2)
+    in_range = (square >= jnp.finfo(mean.dtype).tiny) & jnp.isfinite(square)
+    in_units = jnp.where(in_range, 0.0, mean) / jnp.sqrt(variance)
+    usual = jnp.where(in_range, square, 0.0) / variance
+    return jnp.where(in_range, usual, jnp.sum(in_units**2))
 
 
 def gaussian_lagrangian(
@@ -173,9 +200,8 @@ def gaussian_lagrangian(
 
 @exact_jit
 def _gaussian_lagrangian(mean, values, prior_variance, beta, loss):
-    s = values * prior_variance / beta
-    log_det = jnp.sum(jnp.log1p(jnp.where(s > -1, s, jnp.nan)))
-    return loss + beta * (jnp.sum(mean**2) / prior_variance + log_det) / 2
+    _, log1p_s = _curvatures(values, prior_variance, beta)
+    return loss + beta * (_square_over(mean, prior_variance) + jnp.sum(log1p_s)) / 2
 
 
 def gibbs_posterior(

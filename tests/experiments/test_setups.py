@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from ibjax import datasets, networks, training
+from ibjax import datasets, networks, probes, training
 from ibjax.datasets.images import image_task
 from ibjax.experiments import tags
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
@@ -233,11 +233,15 @@ def test_no_hidden_layer_has_no_range():
         )
 
 
+def test_no_estimator_leaves_the_losses_and_gradients():
+    (cell,) = dataclasses.replace(SztSetup(), estimators=()).cells(CONTEXT)
+    assert cell.probes == (probes.gradients, probes.losses)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"activation": ()}, "activation must hold at least one"),
-        ({"estimators": ()}, "estimators must hold at least one"),
         ({"batch_size": (512, 512)}, "batch-size must name each value once"),
         ({"hidden": ("5-x",)}, "hidden must be numbers of units"),
         ({"num_bins": 1}, "num-bins must be a whole number, at least 2"),

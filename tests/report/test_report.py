@@ -297,3 +297,18 @@ def test_rows_of_a_summary_fit_a_terminal():
         assert max(map(len, lines)) <= 80
     long = dataset.assign_coords(layer_name=("layer", ["x" * 90] * 6))
     assert "x" * 90 in format_summary(summarize(long))
+
+
+@pytest.mark.parametrize("of", [example_dataset, example_grid])
+def test_a_sweep_without_information_shows_its_losses(of, tmp_path):
+    dataset = of(num_seeds=2, num_epochs=4).isel(layer=[5])
+    bare = dataset.drop_vars(["i_xt", "i_ty", "estimator", "estimator_label"])
+    page = report(bare, tmp_path, pdf=False).read_text()
+    assert "accuracy" in page or "acc." in page
+    drawn = {path.stem for path in tmp_path.glob("figures/*.png")}
+    cells = {"training_curves_0", "training_curves_1"}
+    assert drawn == cells if of is example_grid else drawn <= NAMES
+    assert any(name.startswith("training_curves") for name in drawn)
+    assert not (tmp_path / "animation.html").exists()
+    with pytest.raises(ValueError, match="must hold information by an estimator"):
+        report(bare, tmp_path, estimator="binning")

@@ -85,3 +85,13 @@ def test_codes_that_are_no_codes_are_refused():
         r.gaussian_total_correlation(np.full((3, 2), np.nan, np.float32))
     with pytest.raises(TypeError, match="key must be a key"):
         r.rate_decomposition(0, r.Posterior(MEANS, STDS))
+
+
+@pytest.mark.parametrize("scale, offset", [(2.0**90, 0), (2.0**-90, 0), (1, 2.0**30)])
+def test_gaussian_total_correlation_at_any_scale(scale, offset):
+    codes = np.random.default_rng(8).normal(size=(50, 3))
+    codes[:, 2] += codes[:, 1]
+    expected = -0.5 * np.linalg.slogdet(np.corrcoef(codes.T))[1]
+    # Float32 of the codes, and beside an offset of what float64 has there.
+    found = r.gaussian_total_correlation(scale * codes + offset)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -76,3 +76,36 @@ def test_median_of_pairs():
 def test_refusals(x, y, bandwidth, message):
     with pytest.raises(ValueError, match=message):
         mmd(x, y, bandwidth=bandwidth)
+
+
+def _samples_apart(num=60):
+    rng = np.random.default_rng(21)
+    return rng.normal(size=(num, 3)), rng.normal(size=(num, 3)) + 0.5
+
+
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**100])
+def test_scales_of_samples_and_bandwidth_cancel(scale):
+    x, y = map(np.float32, _samples_apart())
+    expected = mmd(x, y, bandwidth=1.5)
+    found = mmd(scale * x, scale * y, bandwidth=scale * 1.5)
+    # Powers of two, so that nothing is rounded.
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(
+        median_bandwidth(np.float32(scale) * x), scale * median_bandwidth(x)
+    )
+
+
+def test_an_offset_of_float64_samples_does_not_matter():
+    x, y = _samples_apart()
+    # Beside 2^30 float32 has steps of 128, and float64 of 2e-7.
+    found = mmd(x + 2.0**30, y + 2.0**30, bandwidth=1.5)
+    np.testing.assert_allclose(found, mmd(x, y, bandwidth=1.5), atol=1e-6)
+    np.testing.assert_allclose(
+        median_bandwidth(x + 2.0**30), median_bandwidth(x), rtol=1e-6
+    )
+
+
+def test_a_bandwidth_that_float32_does_not_have_is_refused():
+    x, y = map(np.float32, _samples_apart())
+    with pytest.raises(ValueError, match="bandwidth must lie in"):
+        mmd(x, y, bandwidth=1e-60)

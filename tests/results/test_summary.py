@@ -366,8 +366,21 @@ def test_summary_ignores_the_order_of_axes():
 
 
 def test_rejects_a_dataset_without_informations():
-    with pytest.raises(ValueError, match="dataset must hold i_ty"):
+    with pytest.raises(ValueError, match="dataset must hold i_xt and i_ty or none"):
         summarize(_dataset(np.ones((2, 2))).drop_vars("i_ty"))
+
+
+def test_a_sweep_without_information_has_its_losses():
+    whole = example_dataset(num_seeds=3, num_epochs=4)
+    bare = whole.drop_vars(["i_xt", "i_ty", "estimator", "estimator_label"])
+    # A seed that did not finish has no loss at the end.
+    bare["train_loss"][0, -1] = np.nan
+    summary = summarize(bare)
+    assert summary["estimators"] == summary["optimality"] == []
+    assert summary["unfinished_seeds"] == [0]
+    expected = summarize(whole)["training"]
+    assert summary["training"]["test_accuracy"] == expected["test_accuracy"]
+    assert "Final accuracy" in format_summary(summary)
 
 
 def test_rejects_an_empty_dataset():

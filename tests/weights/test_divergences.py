@@ -128,3 +128,11 @@ def test_bad_trees_are_refused():
             mean_field_kl(*trees, prior_variance=variance)
     with pytest.raises(ValueError, match="prior_mean must be one number or a tree"):
         optimal_prior_variance(one, one, prior_mean=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("scale", [2.0**-62, 2.0**64])
+def test_scales_of_weights_and_prior_cancel(scale):
+    mean, std = np.float32([0.5, -1.0]), np.float32([0.3, 2.0])
+    expected = mean_field_kl(mean, std, prior_variance=0.25)
+    found = mean_field_kl(scale * mean, scale * std, prior_variance=scale**2 * 0.25)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

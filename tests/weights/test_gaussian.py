@@ -185,3 +185,32 @@ def test_bad_tables_are_refused():
         gibbs_posterior([1.0], [1], beta=1.0)
     with pytest.raises(ValueError, match="beta must be one positive number"):
         gibbs_posterior([1.0], [1.0], beta=0.0)
+
+
+@pytest.mark.parametrize(
+    "values, prior_variance, beta",
+    [
+        # Steep directions of an ordinary network: ratios of 5e7 and 1e6.
+        ([5e4, 1e3, 1e-3], 1.0, 1e-3),
+        ([1.0, 2.0], 1e30, 1e-30),
+        ([1e-20, 1e-18], 1e-20, 2e-38),
+        ([1e30, 1e-30], 1.0, 1.0),
+    ],
+)
+def test_information_at_any_scale(values, prior_variance, beta):
+    mean = np.float32([1e-22, 3e-22]) if prior_variance < 1 else np.float32([1, 2])
+    found = gaussian_information(
+        mean, np.float32(values), prior_variance=prior_variance, beta=beta
+    )
+    given = np.float64(np.float32(values)), np.float64(mean)
+    lam, beta64 = np.float64(np.float32(prior_variance)), np.float64(np.float32(beta))
+    s = given[0] * lam / beta64
+    expected = np.sum(given[1] ** 2) / lam + np.sum(np.log1p(s) - s / (1 + s))
+    np.testing.assert_allclose(found.information, expected / 2, rtol=1e-6)
+    np.testing.assert_allclose(found.noise_variances, lam / (1 + s), rtol=1e-6)
+    value = gaussian_lagrangian(
+        mean, np.float32(values), loss=0.0, prior_variance=prior_variance, beta=beta
+    )
+    expected = beta64 * (np.sum(given[1] ** 2) / lam + np.sum(np.log1p(s))) / 2
+    # Values below the smallest normal float are zero.
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1.2e-38)

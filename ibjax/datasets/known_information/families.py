@@ -12,10 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 from scipy import optimize, special
 
+from ibjax.compilation import full_precision
 from ibjax.numerics import checks
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "student",
 ]
 
-_EXACT = lax.Precision.HIGHEST
 # The covariance of more columns has no room in memory.
 _MOST_COLUMNS = 2**15
 
@@ -331,13 +330,14 @@ def _normal_information(factor: np.ndarray, dim_x: int) -> float:
     return float(log_det_y / 2 - np.sum(np.log(np.diag(factor)[dim_x:])))
 
 
+@full_precision
 def _sample_normal(
     key: jax.Array, num_samples: int, *, factor: np.ndarray, dim_x: int
 ) -> Pair:
     # One flat draw: compiling a draw costs far more than running it.
     dim = len(factor)
     normal = jax.random.normal(key, (num_samples * dim,)).reshape(num_samples, dim)
-    sample = jnp.matmul(normal, jnp.asarray(factor.T, normal.dtype), precision=_EXACT)
+    sample = normal @ jnp.asarray(factor.T, normal.dtype)
     return sample[:, :dim_x], sample[:, dim_x:]
 
 

@@ -36,8 +36,8 @@ from ibjax.estimators.choice.variables import (
     is_label,
     prepare,
     variable,
-    without_single_labels,
 )
+from ibjax.estimators.samples import single_labels
 from ibjax.numerics import checks
 
 __all__ = ["InformationEstimate", "mutual_information"]
@@ -170,7 +170,10 @@ def mutual_information(
     if not labels and num_classes is not None:
         raise ValueError("num_classes is for labels, got two continuous variables")
     if len(labels) == 1:
-        x, y = without_single_labels(x, y, warnings)
+        single, left_out = single_labels(y)
+        if left_out:
+            warnings.append(left_out)
+            x, y = x[~single], y[~single]
         if len(x) < _FEWEST:
             raise ValueError(
                 f"labels must leave at least {_FEWEST} samples that share theirs, got "

@@ -9,7 +9,7 @@ from scipy import special, stats
 from ibjax.estimators.samples import as_array, lost_digits, without_offsets
 from ibjax.numerics import checks
 
-__all__ = ["SCALINGS", "is_label", "prepare", "variable", "without_single_labels"]
+__all__ = ["SCALINGS", "is_label", "prepare", "variable"]
 
 SCALINGS = ("spread", "ranks")
 """Ways to bring columns to one scale: by their quartiles, or by their ranks."""
@@ -68,20 +68,6 @@ def variable(
             "say little, and estimates are mostly too large"
         )
     return labels.reshape(-1) if columns.shape[1] > 1 or is_floating else columns[:, 0]
-
-
-def without_single_labels(
-    x: np.ndarray, labels: np.ndarray, warnings: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples and labels without those that nobody shares."""
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    single = (counts == 1)[inverse.reshape(-1)]
-    if np.any(single):
-        warnings.append(
-            f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
-            "left out"
-        )
-    return x[~single], labels[~single]
 
 
 def is_label(array: np.ndarray) -> bool:

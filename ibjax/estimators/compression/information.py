@@ -33,7 +33,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
@@ -45,6 +44,8 @@ from ibjax.estimators.compression.autoencoder import (
 )
 from ibjax.estimators.compression.principal_components import (
     Pca,
+    centred,
+    decode_centred,
     pca_decode,
     pca_encode,
     pca_fit,
@@ -65,8 +66,6 @@ __all__ = [
     "pca_fit",
     "residual_information",
 ]
-
-_EXACT = lax.Precision.HIGHEST
 
 
 class CompressedInformation(NamedTuple):
@@ -216,9 +215,14 @@ def compressed_information(
             zero = jnp.zeros(())
             bound = jnp.asarray(jnp.nan) if noise_variance is None else zero
             return samples, zero, zero, bound
-        samples = to_jax(name, samples)
         code = encode(compressor, samples)
-        residual = samples - decode(compressor, code)
+        if isinstance(compressor, Pca):
+            # Without the mean, which float32 may have no digits for.
+            samples = centred(compressor, samples)
+            residual = samples - decode_centred(compressor, code)
+        else:
+            samples = to_jax(name, samples)
+            residual = samples - decode(compressor, code)
         rms = jnp.sqrt(jnp.mean(residual**2))
         spread = samples - jnp.mean(samples, axis=0, keepdims=True)
         relative = rms / jnp.sqrt(jnp.mean(spread**2))
@@ -279,6 +283,6 @@ def _residual_information(residual: jax.Array, noise_variance: jax.Array) -> jax
     rows = rows / jnp.sqrt((num_samples - 1) * noise_variance)
     # Both products have the same eigenvalues, apart from zeros.
     square = rows.T if rows.shape[1] <= num_samples else rows
-    square = jnp.matmul(square, square.T, precision=_EXACT)
+    square = square @ square.T
     eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(square), 0)
     return 0.5 * jnp.sum(jnp.log1p(eigenvalues))

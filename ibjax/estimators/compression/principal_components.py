@@ -5,16 +5,28 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit
-from ibjax.estimators.samples import check_sample_shape, check_samples
+from ibjax.compilation import exact_jit, full_precision
+from ibjax.estimators.samples import (
+    as_array,
+    at_least_float32,
+    check_array,
+    check_sample_shape,
+    offsets,
+    to_jax,
+)
 from ibjax.numerics import checks
 
-__all__ = ["Pca", "pca_decode", "pca_encode", "pca_fit"]
-
-_EXACT = lax.Precision.HIGHEST
+__all__ = [
+    "Pca",
+    "centred",
+    "decode_centred",
+    "pca_decode",
+    "pca_encode",
+    "pca_fit",
+]
 
 
 class Pca(NamedTuple):
@@ -25,11 +37,14 @@ class Pca(NamedTuple):
       components: Orthonormal directions of largest variance, the largest first, shape
         ``[dim, *shape]``. Signs are such that the entry of largest size is positive.
       explained_variance: Variance along each (ddof 1), shape ``[dim]``.
+      remainder: What rounding left out of ``mean``, where samples came in a higher
+        precision and far from the origin; shape ``[*shape]``, or zero.
     """
 
     mean: jax.Array
     components: jax.Array
     explained_variance: jax.Array
+    remainder: jax.Array | float = 0.0
 
 
 def pca_fit(x: ArrayLike, dim: int) -> Pca:
@@ -57,12 +72,25 @@ def pca_fit(x: ArrayLike, dim: int) -> Pca:
       >>> print(pca.components, pca.explained_variance)
       [[0.6 0.8]] [25.]
     """
-    x = check_samples("x", x, any_shape=True, movable=False)
+    x = check_array("x", x, 2, any_shape=True)
+    offset = offsets(x)
+    if offset is not None:
+        # Where float64 is off, what is left of a large mean when it is rounded counts.
+        x = x - offset[None]
+    x = at_least_float32(to_jax("x", x))
     num_features = math.prod(x.shape[1:])
     largest = min(x.shape[0] - 1, num_features)
     checks.count("dim", dim)
     checks.in_range("dim", dim, f"[1, {largest}]")
-    return _pca_fit(x, dim)
+    pca = _pca_fit(x, dim)
+    if offset is None:
+        return pca
+    mean = offset + np.asarray(pca.mean, offset.dtype)
+    rounded = mean.astype(pca.mean.dtype)
+    return pca._replace(
+        mean=jnp.asarray(rounded),
+        remainder=jnp.asarray((mean - rounded).astype(rounded.dtype)),
+    )
 
 
 def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
@@ -85,10 +113,17 @@ def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
       [-1.414  0.     1.414]
     """
     checks.instance("pca", pca, Pca)
-    x = check_sample_shape("x", x, pca.mean.shape)
-    directions = pca.components.reshape(len(pca.components), -1)
-    centred = (x - pca.mean[None]).reshape(x.shape[0], -1)
-    return jnp.matmul(centred, directions.T, precision=_EXACT)
+    return _encode(pca, centred(pca, x))
+
+
+def centred(pca: Pca, x: ArrayLike) -> jax.Array:
+    """Samples less the mean, in the precision they came in where it is large."""
+    array = checks.shape("x", as_array("x", x), ("num_samples", *pca.mean.shape))
+    if not checks.is_traced(pca.mean) and offsets(array) is not None:
+        mean = np.asarray(pca.mean, array.dtype) + np.asarray(pca.remainder)
+        return to_jax("x", array - mean[None])
+    x = check_sample_shape("x", array, pca.mean.shape)
+    return x - pca.mean[None] - pca.remainder
 
 
 def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
@@ -99,7 +134,7 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
       code: Codes, shape ``[num_samples, dim]``.
 
     Returns:
-      Samples, shape ``[num_samples, *shape]``.
+      Samples, shape ``[num_samples, *shape]``, rounded as the mean is.
 
     Raises:
       ValueError: If ``code`` has another shape.
@@ -113,9 +148,20 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
     """
     checks.instance("pca", pca, Pca)
     code = check_sample_shape("code", code, pca.explained_variance.shape)
+    return decode_centred(pca, code) + pca.mean[None]
+
+
+@full_precision
+def decode_centred(pca: Pca, code: jax.Array) -> jax.Array:
+    """Samples less the mean from their codes."""
     directions = pca.components.reshape(len(pca.components), -1)
-    flat = jnp.matmul(code, directions, precision=_EXACT)
-    return flat.reshape(code.shape[0], *pca.mean.shape) + pca.mean[None]
+    return (code @ directions).reshape(code.shape[0], *pca.mean.shape)
+
+
+@full_precision
+def _encode(pca: Pca, centred: jax.Array) -> jax.Array:
+    directions = pca.components.reshape(len(pca.components), -1)
+    return centred.reshape(centred.shape[0], -1) @ directions.T
 
 
 @exact_jit(static_argnames="dim")
@@ -126,11 +172,11 @@ def _pca_fit(x: jax.Array, dim: int) -> Pca:
     # Both products have the same eigenvalues but zeros: take the smaller.
     by_feature = rows.shape[1] <= num_samples
     square = rows.T if by_feature else rows
-    square = jnp.matmul(square, square.T, precision=_EXACT)
+    square = square @ square.T
     values, vectors = jnp.linalg.eigh(square)
     values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
     if not by_feature:
-        vectors = jnp.matmul(rows.T, vectors, precision=_EXACT)
+        vectors = rows.T @ vectors
         # Where there is no variance, orthonormal to the others all the same.
         vectors, _ = jnp.linalg.qr(vectors)
     largest = jnp.argmax(jnp.abs(vectors), axis=0)

@@ -305,7 +305,7 @@ def _tile_size(num_samples):
 def _add_squares(beyond, points, others):
     """Squared distances of columns of both, added to ``beyond``."""
     if len(points) > _MANY_COMPONENTS:
-        product = jnp.matmul(points.T, others, precision=lax.Precision.HIGHEST)
+        product = points.T @ others
         squares = jnp.sum(points**2, axis=0)[:, None] + jnp.sum(others**2, axis=0)[None]
         return beyond + (squares - 2 * product)
 

@@ -26,12 +26,17 @@ _MOST_ROWS = 2
 # at once where they are held, 16 MiB of float32.
 _PAIRS = 2**30
 _HELD_PAIRS = 2**22
+# Squares of points from which on their products are too coarse for a kernel's exponent.
+_FAR_SQUARE = 2.0**20
 
 
-def sums_of_all_pairs(points: jax.Array, weights: jax.Array) -> jax.Array:
+def sums_of_all_pairs(
+    points: jax.Array, unit: jax.Array, weights: jax.Array
+) -> jax.Array:
     """Wide and narrow sums of every sample, ``[2, num_samples, num_classes]``.
 
-    ``points [dim, num_samples]`` are in units in which the wide kernel is 2^(-r^2).
+    In the units to which ``unit`` brings differences of ``points [dim, num_samples]``,
+    the wide kernel is 2^(-r^2).
     """
     chex.assert_shape(weights, (points.shape[1], None))
     num_samples, num_classes = weights.shape
@@ -47,8 +52,43 @@ def sums_of_all_pairs(points: jax.Array, weights: jax.Array) -> jax.Array:
         one_block = _fused(points, weights, at_once)
     else:
         one_block = _held(points, weights, rows, few)
-    sums = jnp.moveaxis(lax.map(one_block, rows), 0, 1)
+    sums = lax.map(one_block, rows)
+    far = unit != 1
+    if not few:
+        far |= jnp.max(jnp.sum(points**2, axis=0)) > _FAR_SQUARE
+    sums = _by_differences(points, unit, weights, far, sums)
+    sums = jnp.moveaxis(sums, 0, 1)
     return sums.reshape(2, -1, num_classes)[:, :num_samples]
+
+
+def _by_differences(points, unit, weights, far, sums):
+    """Sums ``[num_blocks, 2, block, num_classes]``, or if ``far`` those of far points.
+
+    They are taken pair by pair from differences of points, each in the kernel's units.
+    """
+    num_blocks, _, block, num_classes = sums.shape
+    dim, num_samples = points.shape
+    at_once = max(1, min(block, _HELD_PAIRS // num_samples))
+
+    def one_block(n, sums):
+        # The last rows are taken twice rather than any beyond the end.
+        first = jnp.minimum(n * at_once, num_blocks * block - at_once)
+        rows = jnp.minimum(first + jnp.arange(at_once), num_samples - 1)
+
+        def add(k, separation):
+            x = points[k]
+            return separation + ((x[rows][:, None] - x[None]) * unit) ** 2
+
+        nothing = jnp.zeros((at_once, num_samples), points.dtype)
+        separation = lax.fori_loop(0, dim, add, nothing)
+        found = jnp.stack(_kernels(jnp.exp2(-separation))) @ weights[None]
+        return lax.dynamic_update_slice_in_dim(sums, found, first, axis=1)
+
+    in_rows = jnp.moveaxis(sums, 0, 1).reshape(2, -1, num_classes)
+    # No steps for points of ordinary scale, under vmap too.
+    num_steps = jnp.where(far, -(-num_blocks * block // at_once), 0)
+    in_rows = lax.fori_loop(0, num_steps, one_block, in_rows)
+    return jnp.moveaxis(in_rows.reshape(2, num_blocks, block, -1), 1, 0)
 
 
 def _kernels(wide: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -9,7 +9,8 @@ Tracey, 2017), which Saxe et al. (2018) turned into an information plane:
     -\frac1N \sum_i \log \frac1N \sum_j e^{-r_{ij}^2 / 8 s^2} \le I(X; T + Z) \le
     -\frac1N \sum_i \log \frac1N \sum_j e^{-r_{ij}^2 / 2 s^2} .
 
-The pair sums, nearly all the work, are in :mod:`ibjax.estimators.kde.kernel_sums`.
+The pair sums, nearly all the work, are in :mod:`ibjax.estimators.kde.kernel_sums`, and
+the units they are taken in, at any scale, in :mod:`ibjax.estimators.kde.units`.
 """
 
 import math
@@ -19,7 +20,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ibjax.compilation import jit
-from ibjax.estimators.kde.kernel_sums import LOG2_E, kernel_sums
+from ibjax.estimators.kde.kernel_sums import kernel_sums
+from ibjax.estimators.kde.units import in_kernel_units
 from ibjax.estimators.layers import (
     LayerInformation,
     LayerInformationBounds,
@@ -47,9 +49,11 @@ def layer_information(
 
     Sums are in float32. On layers of ordinary scale the result is within 1e-4 bits of
     float64; the error grows with the squared spread of the layer over the noise
-    variance, 1e-3 bits at 1,000 units of variance one and noise variance 1e-3, but
-    ``i_xt`` never exceeds log num_samples. Reverse-mode gradients are defined, with
-    respect to ``t`` and ``noise_variance``.
+    variance, 1e-3 bits at 1,000 units of variance one and noise variance 1e-3, until
+    samples are 2,400 noise standard deviations from their mean. From there on samples
+    that may be near each other are told apart by their differences, at any scale that
+    float32 has, which takes longer. ``i_xt`` never exceeds log num_samples.
+    Reverse-mode gradients are defined, with respect to ``t`` and ``noise_variance``.
 
     Args:
       t: Activities, shape ``[num_samples, dim]``, floating.
@@ -61,12 +65,12 @@ def layer_information(
 
     Returns:
       Lower and upper estimates, each with fields of shape ``[]``. NaN if an activity
-      is not finite, or its square over the noise variance not; zero if all activities
-      are equal.
+      is not finite; zero if all activities are equal.
 
     Raises:
       ValueError: If shapes do not match, a label is out of range, or
-        ``noise_variance`` is not positive (values are checked outside of ``jit``).
+        ``noise_variance`` is not positive in the precision of ``t`` (values are checked
+        outside of ``jit``).
       TypeError: If ``t`` is not floating.
 
     References:
@@ -83,8 +87,22 @@ def layer_information(
       0.6931 0.6931 nats
     """
     t, labels = check_layer(t, labels, num_classes, movable=True)
-    noise_variance = checks.positive("noise_variance", noise_variance)
+    noise_variance = _in_range(checks.positive("noise_variance", noise_variance), t)
     return _layer_information(t, labels, num_classes, noise_variance)
+
+
+def _in_range(noise_variance: ArrayLike, t: jax.Array) -> ArrayLike:
+    """Check that a noise variance, if known, is a number in the precision of t."""
+    if not checks.is_traced(noise_variance):
+        limits = jnp.finfo(t.dtype)
+        low, high = float(limits.smallest_subnormal), float(limits.max)
+        if not low <= float(noise_variance) <= high:
+            raise ValueError(
+                f"noise_variance must lie in [{low:.1e}, {high:.1e}], what {t.dtype} "
+                f"holds, got {noise_variance}: multiply t by a number, and "
+                "noise_variance by its square"
+            )
+    return noise_variance
 
 
 @jit(static_argnames="num_classes")
@@ -93,12 +111,10 @@ def _layer_information(
 ) -> LayerInformationBounds:
     num_samples = t.shape[0]
     weights = label_weights(labels, num_classes, t.dtype)
-    points = t - jnp.mean(t, axis=0, keepdims=True)
-    # In these units the wide kernel exp(-r^2 / 8 s^2) is a power of two.
-    points = points * jnp.sqrt(LOG2_E / (8 * jnp.asarray(noise_variance, t.dtype)))
-    # Not finite either if a squared distance could overflow.
-    finite = jnp.isfinite(4 * points.shape[1] * jnp.max(jnp.abs(points)) ** 2)
-    wide, narrow = kernel_sums(jnp.where(finite, points, 0.0).T, weights)
+    finite = jnp.isfinite(jnp.max(jnp.abs(t)))
+    points, unit = in_kernel_units(jnp.where(finite, t, 0.0), noise_variance)
+    finite &= jnp.isfinite(unit)
+    wide, narrow = kernel_sums(points.T, unit, weights)
 
     class_size = jnp.sum(weights, axis=0)
     tiny = jnp.finfo(t.dtype).tiny

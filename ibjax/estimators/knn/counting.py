@@ -12,6 +12,7 @@ from ibjax.estimators.knn.samples import (
     check_neighbours,
     check_together,
     mean_digamma,
+    of_each,
     psi,
     scaled_spaces,
     separations_in_class,
@@ -257,10 +258,7 @@ def _count_each(spaces, radii, metric, inclusive):
             (space,), radius, metric=metric, inclusive=inclusive
         )
 
-    if spaces[0].shape == spaces[1].shape:  # Compiled once instead of twice.
-        stacked = jnp.stack(spaces), jnp.stack(radii)
-        return lax.map(lambda arrays: count(*arrays), stacked)
-    return jnp.stack([count(*each) for each in zip(spaces, radii, strict=True)])
+    return of_each(count, spaces, radii)
 
 
 @jit(static_argnames=("num_classes", "k", "metric"))

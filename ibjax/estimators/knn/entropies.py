@@ -88,7 +88,11 @@ def weighted_entropy(x: ArrayLike, *, k: int, weights: str = "bsy") -> jax.Array
     at k = 20, as the 20th neighbour alone, -0.05 to -0.07. They are large when k is
     small for the dimension:
     :func:`~ibjax.estimators.knn.neighbour_weights.weight_norm` is by how much errors
-    are magnified, 33 for k = 5 in 8 dimensions.
+    are magnified, 33 for k = 5 in 8 dimensions, and 5 or less in up to seven: there few
+    neighbours do better where the density bends or ends. Of I(X;Y) of 1.02 nats in
+    3 + 3 dimensions, 5,000 samples, the bias on spirals is -0.10 nats with 24
+    neighbours and -0.03 with 5, on a cube +0.15 and +0.07, at twice the standard
+    deviation.
 
     Args:
       x: Samples, shape ``[num_samples, dim]``, floating.

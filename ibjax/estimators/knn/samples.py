@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.scipy.special import digamma
 from scipy import special
 
@@ -12,6 +13,7 @@ from ibjax.estimators.samples import (
     at_least_float32,
     check_array,
     check_classes,
+    single_labels,
     to_jax,
     warn,
     without_offsets,
@@ -28,6 +30,7 @@ __all__ = [
     "psi",
     "scaled_spaces",
     "separations_in_class",
+    "of_each",
     "without_single_labels",
 ]
 
@@ -141,17 +144,26 @@ def without_single_labels(x, labels, num_classes, k):
     labels = check_classes("labels", labels, num_classes, len(x), "to match x")
     if checks.is_traced(labels, x):
         return x, labels, False
-    size = np.bincount(np.asarray(labels))[np.asarray(labels)]
-    single = size == 1
-    if np.any(single):
+    single, left_out = single_labels(np.asarray(labels))
+    if left_out:
         if np.all(single):
             raise ValueError("labels must have a class of two samples, got none")
-        warn(
-            f"{np.sum(single)} of {len(x)} samples have a label of their own and were "
-            "left out"
-        )
+        warn(left_out)
         x, labels = x[~single], labels[~single]
-    return x, labels, bool(np.any(size[~single] <= k))
+    sizes = np.bincount(np.asarray(labels))
+    return x, labels, bool(np.any((sizes > 0) & (sizes <= k)))
+
+
+def of_each(count, spaces, *arrays):
+    """Counts of two spaces, ``[2, num_samples]``: ``count(space, ...)`` of each.
+
+    ``arrays`` are more arguments, one for each space, of one shape.
+    """
+    arguments = (spaces, *arrays)
+    if spaces[0].shape == spaces[1].shape:  # Compiled once instead of twice.
+        stacked = tuple(jnp.stack(each) for each in arguments)
+        return lax.map(lambda each: count(*each), stacked)
+    return jnp.stack([count(*each) for each in zip(*arguments, strict=True)])
 
 
 def label_space(labels, num_classes, dtype):

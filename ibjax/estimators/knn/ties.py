@@ -35,6 +35,7 @@ from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.knn.samples import (
     label_space,
     mean_of,
+    of_each,
     psi,
     scaled_spaces,
     separations_in_class,
@@ -213,7 +214,7 @@ def _ksg(x, y, k, variant, metric):
     found = _neighbours(spaces, k, metric, repeats)
     more = found.more
     if variant == 1:
-        counts = _count_each(spaces, found, metric)
+        counts = of_each(lambda space: _count((space,), found, metric), spaces)
     else:
         # All that tie with the k-th neighbour are in the rectangle.
         sides = neighbours.rectangle(
@@ -327,13 +328,6 @@ def _count(spaces, found, metric):
     among = jnp.minimum(tied, found.num_tied)
     spread = among / found.num_tied * found.tied_closer + (tied - among) * found.share
     return jnp.where(found.is_atom, up_to, closer + spread)
-
-
-def _count_each(spaces, found, metric):
-    """Counts in each of two spaces, ``[2, num_samples]``."""
-    if spaces[0].shape == spaces[1].shape:  # Compiled once instead of twice.
-        return lax.map(lambda space: _count((space,), found, metric), jnp.stack(spaces))
-    return jnp.stack([_count((space,), found, metric) for space in spaces])
 
 
 def _counts_about(spaces, thresholds, metric):

@@ -20,7 +20,6 @@ _FEWEST_COLUMNS = 4
 # On an accelerator so many units are one program, not one each.
 _FEW_UNITS = 64
 # Accelerators round the factors of a product to 10 bits or fewer unless asked not to.
-_EXACT = lax.Precision.HIGHEST
 
 
 def columns_of(centres, weights):
@@ -94,7 +93,7 @@ def log_sums(centre, z, columns, column_weights):
         # be far likelier than the draw's own, by exp(|z|^2 / 2).
         new = jnp.maximum(largest, jnp.max(exponent, axis=1))
         kernel = jnp.exp(exponent - new[:, None])
-        added = jnp.matmul(kernel, weight, precision=_EXACT)
+        added = kernel @ weight
         return (new, sums * jnp.exp(largest - new)[:, None] + added), None
 
     # Relative to its own centre a draw's density is one, so no maximum is below zero.

@@ -53,8 +53,9 @@ class SztSetup(Setup):
         gives the paper's I(X;Y) of 0.99 bits. None for certain labels.
       init: Standard deviation of the weights: 1/sqrt(inputs) as Shwartz-Ziv and
         Tishby's program, or 1/sqrt(units) as Saxe et al.'s.
-      estimators: Estimators of the information. Closed-binning has the value 1 in the
-        last bin, where binning has it as a bin of its own, as Shwartz-Ziv and Tishby.
+      estimators: Estimators of the information, or none. Closed-binning has the value
+        1 in the last bin, where binning has it as a bin of its own, as Shwartz-Ziv and
+        Tishby.
         Data-range has 100 bins from the least to the largest activity of the whole
         run, for which the networks are trained twice; knn takes far longer than the
         others.
@@ -72,6 +73,7 @@ class SztSetup(Setup):
         "train_fraction",
         "noise_variance",
     )
+    optional_fields = ("estimators",)
     positive_fields = ("bin_width", "noise_variance")
 
     hidden: tuple[str, ...] = ("10-7-5-4-3",)

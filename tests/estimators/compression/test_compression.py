@@ -136,6 +136,35 @@ def test_bernoulli_loss_of_images():
     np.testing.assert_array_equal(np.argmax(back.reshape(64, 4), axis=1), place)
 
 
+def test_components_of_float64_far_from_the_origin():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(200, 4)) * [3, 1, 0.5, 0.1]
+    # Powers of two beside which float64 keeps 1e-9 and float32 nothing of the last.
+    far = x + np.array([2.0**20, -(2.0**30), 0, 2.0**24])
+    near, there = compression.pca_fit(x, 2), compression.pca_fit(far, 2)
+    # Float32 of the differences that float64 has, 2^-23 of 2^30.
+    atol = 2.0**-22 + 1e-6
+    np.testing.assert_allclose(there.components, near.components, atol=atol)
+    np.testing.assert_allclose(
+        there.explained_variance, near.explained_variance, rtol=atol
+    )
+    codes = compression.encode(near, x)
+    np.testing.assert_allclose(compression.encode(there, far), codes, atol=10 * atol)
+    # A sample that was not among those that it was fitted to.
+    np.testing.assert_allclose(
+        compression.encode(there, far[:50] + [0, 0, 1, 0]),
+        compression.encode(near, x[:50] + [0, 0, 1, 0]),
+        atol=10 * atol,
+    )
+    found, expected = (
+        compression.compressed_information(
+            lambda code, _: jnp.mean(code**2), pca, samples, None, x
+        )
+        for pca, samples in ((there, far), (near, x))
+    )
+    np.testing.assert_allclose(found[:4], expected[:4], rtol=10 * atol)
+
+
 def test_compressed_information_of_normal_variables():
     rng = np.random.default_rng(4)
     num_samples, rho = 4000, 0.8

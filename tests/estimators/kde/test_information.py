@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ibjax.compilation import compiling_for
 from ibjax.estimators.kde.information import layer_information
 
 BIT = np.log(2.0)
@@ -377,8 +378,110 @@ def test_layers_and_labels_are_checked():
         layer_information(np.zeros((1, 1)), [1], num_classes=1, noise_variance=1)
 
 
-def test_an_overflow_shows_as_nan():
-    t = np.where(np.arange(8)[:, None] % 2, -1e25, 1e25).astype(np.float32)
-    labels = np.arange(8) % 2
-    found = layer_information(t, labels, num_classes=2, noise_variance=VARIANCE)
-    assert np.isnan(found.upper.i_xt) and np.isnan(found.lower.i_xt)
+def _groups(scale, spread):
+    """Five places far apart, and samples about them; coordinates of float32."""
+    rng = np.random.default_rng(11)
+    places = scale * rng.normal(size=(5, DIM))
+    spread = spread * rng.normal(size=(NUM_SAMPLES, DIM))
+    return (places[rng.integers(0, 5, NUM_SAMPLES)] + spread).astype(np.float32)
+
+
+def _by_differences(t, weights, noise_variance):
+    """Both bounds in float64, as ``_direct``, from differences of samples."""
+    t = np.asarray(t, np.float64)
+    distance = sum((x[:, None] - x) ** 2 for x in t.T)
+    found = []
+    for factor in (8, 2):
+        kernel = np.exp(-distance / (factor * np.float64(noise_variance)))
+        i_xt = -np.mean(np.log(kernel.mean(axis=1)))
+        density = np.where(weights > 0, kernel @ weights / weights.sum(axis=0), 1)
+        log_density = np.log(density)
+        found.append([i_xt, i_xt + np.sum(weights * log_density) / len(t)])
+    return np.array(found)
+
+
+def _mixed_scales(far, near):
+    """A third of the samples far off on either side, the others near the origin."""
+    t = np.random.default_rng(12).normal(0, near, (NUM_SAMPLES, DIM))
+    t[::3], t[1::3] = far, -far
+    return t.astype(np.float32)
+
+
+LARGEST = 3.4e38
+EXTREMES = {
+    "groups, equal in themselves": (_groups(1e17, 0), VARIANCE),
+    "all apart": (_groups(1e17, 1e16), VARIANCE),
+    "far groups": (_groups(3e3, 0.05), VARIANCE),
+    "largest numbers": (np.sign(_groups(1, 0)) * np.float32(3e38), VARIANCE),
+    "smallest noise": (_groups(1, 0), 1e-45),
+    "small": (_groups(1e-20, 1e-20), 1e-40),
+    "large": (_groups(1e19, 1e19), LARGEST),
+    "mixed": (_mixed_scales(1e30, 1e-10), 1e-20),
+    "widely mixed": (_mixed_scales(3e38, 1e-22), 1e-44),
+    "heavy tails": (np.float32(1 / _groups(0, 0.1)), 1.0),
+    "a line": (np.outer(_groups(1e6, 0)[:, 0], np.arange(DIM)), VARIANCE),
+}
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_any_scale_that_float32_has(platform):
+    with compiling_for(platform):
+        estimate = jax.jit(
+            lambda t, noise_variance: layer_information(
+                t, LABELS, num_classes=NUM_CLASSES, noise_variance=noise_variance
+            )
+        )
+        for name, (t, noise_variance) in EXTREMES.items():
+            t, noise_variance = np.float32(t), np.float32(noise_variance)
+            expected = _by_differences(t, _one_hot(LABELS), noise_variance)
+            found = np.array(estimate(t, noise_variance))
+            np.testing.assert_allclose(found, expected, atol=PROMISED, err_msg=name)
+
+
+def test_many_units_far_apart():
+    # More units than differences are taken of where products will do.
+    rng = np.random.default_rng(13)
+    t = 1e4 * rng.normal(size=(7, 100))[rng.integers(0, 7, 300)]
+    t = (t + 0.01 * rng.normal(size=t.shape)).astype(np.float32)
+    labels = _labels(300)
+    expected = _by_differences(t, _one_hot(labels), VARIANCE)
+    for platform in ("cpu", "gpu"):
+        with compiling_for(platform):
+            found = np.array(
+                jax.jit(
+                    lambda t: layer_information(
+                        t, labels, num_classes=NUM_CLASSES, noise_variance=VARIANCE
+                    )
+                )(t)
+            )
+        np.testing.assert_allclose(found, expected, atol=PROMISED)
+
+
+@pytest.mark.parametrize(
+    "far, near, noise_variance",
+    [(3e38, 0.0, 1e-38), (1e17, 1.0, 1.0), (1e5, 0.01, 1e-3), (1e-19, 1e-20, 1e-38)],
+)
+def test_gradients_at_any_scale(far, near, noise_variance, gradient):
+    t = _mixed_scales(far, near)[:300, :3]
+    labels, variance = _labels(300), np.float32(noise_variance)
+    _, found = gradient(t, labels, variance)
+    with jax.enable_x64(True):
+        expected = jax.grad(_plain_sum_of_bounds, (0, 2))(
+            t.astype(np.float64), _one_hot(labels), np.float64(variance)
+        )
+    for one, other in zip(found, expected, strict=True):
+        other = np.asarray(other)
+        atol = 1e-4 * np.abs(other).max()
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=atol)
+
+
+@pytest.mark.parametrize("noise_variance", [1e-50, 1e40])
+def test_a_noise_that_float32_does_not_have_is_refused(noise_variance):
+    t = np.zeros((3, 2), np.float32)
+    with pytest.raises(ValueError, match="noise_variance must lie in .* float32 holds"):
+        layer_information(t, [0, 1, 1], num_classes=2, noise_variance=noise_variance)
+    with jax.enable_x64(True):
+        found = layer_information(
+            t.astype(np.float64), [0, 1, 1], num_classes=2, noise_variance=1e-50
+        )
+    np.testing.assert_allclose(found, 0, atol=ROUNDING)
