@@ -2,6 +2,7 @@
 
 from ibjax.experiments import (
     activations,
+    attribution,
     batches,
     bifurcations,
     compression,
@@ -46,6 +47,7 @@ EXPERIMENTS = {
         vae.EXPERIMENT,
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
+        attribution.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
