@@ -82,7 +82,7 @@ def _maps(dataset: xr.Dataset) -> Figure:
     most = float(drawn.drawn_map.sel(explainer=in_bits).max())
     norm = PowerNorm(_BITS_POWER, 0, most)
     with paper_style():
-        figure = Figure(figsize=(7.0, 0.62 * count + 0.95), layout="constrained")
+        figure = Figure(figsize=(7.0, 0.56 * count + 0.75), layout="constrained")
         panels = figure.subplots(count, len(names) + 1, squeeze=False)
         for row in range(count):
             image = drawn.drawn_image.values[row]
