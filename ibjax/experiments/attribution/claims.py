@@ -144,7 +144,9 @@ def _sanity(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
     place = max(0, dataset.sizes["new_layer"] - 2)
     claims = []
     for name in names:
-        own = dataset.sanity.sel(explainer=name, similarity="rank").isel(new_layer=place)
+        own = dataset.sanity.sel(explainer=name, similarity="rank").isel(
+            new_layer=place
+        )
         if name == _UNKNOWING or own.isnull().all():
             continue
         fails = name == "guided backpropagation"
