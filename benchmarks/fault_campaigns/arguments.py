@@ -40,6 +40,7 @@ _LEFT_OUT = {
     "datasets.known_information.mixed_tasks",
     "datasets.known_information.standard_tasks",
     "datasets.mnist",
+    "datasets.sst2",
     "datasets.standard_tasks",
     "networks.convolutional.check_sizes",
     "networks.convolutional.in_parts",

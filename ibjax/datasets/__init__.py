@@ -6,6 +6,7 @@ from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
+from ibjax.datasets.sentences import Sentences, sst2
 from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
 from ibjax.datasets.task import Batch, Task, make_task
@@ -15,6 +16,7 @@ __all__ = [
     "Cluttered",
     "ImagePairs",
     "KnownInformation",
+    "Sentences",
     "Sprites",
     "Task",
     "cluttered",
@@ -28,6 +30,7 @@ __all__ = [
     "standard_tasks",
     "sprite_images",
     "sprites",
+    "sst2",
     "szt",
     "teacher_student",
 ]

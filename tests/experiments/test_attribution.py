@@ -138,7 +138,7 @@ def test_figures_show_every_method():
     "options, message",
     [
         ({"canvas": 30}, "canvas must be a multiple of 4"),
-        ({"tiles": (20,)}, r"tiles must lie in \[1, 16\]"),
+        ({"tiles": (20,)}, r"tiles must lie in \[1, 14\]"),
         ({"tiles": (4, 4)}, "tiles must name each value once"),
         ({"beta": (-1.0,)}, "beta must be one number from 0 on"),
         ({"beta": ()}, "beta must hold at least one"),

@@ -5,8 +5,8 @@
     ibjax reproduce attribution --from ibjax-reproduce-attribution
 
 Convolutional networks of MNIST's digits, shrunk to 14 by 14 pixels, at random places
-among six fragments of others on 32 by 32 pixels. Their test images are explained by the
-information bottleneck for four prices of information, by the readout bottleneck and by
+among four fragments of others, of 5 by 5, on 28 by 28. Their test images are explained
+by the information bottleneck for four prices, by the readout bottleneck and by
 nine other methods. Every method is held against what is known: how much of its heat
 lies on the digit's square, how fast tiles that are replaced by the mean colour in its
 order change the probability of the class, whether its sums say what the output loses
@@ -14,8 +14,8 @@ without random tiles, and whether it changes at all when the weights are drawn a
 
 Maps explain the output for the true class. Of gradients, SmoothGrad and guided
 backpropagation the absolute value is the heat; gradient times input and integrated
-gradients keep their sign. The bottleneck is at the second convolution, of 16 by 16
-places and 16 channels; Grad-CAM is at the third, of 8 by 8 places. A readout network
+gradients keep their sign. The bottleneck is at the second convolution, of 14 by 14
+places and 16 channels; Grad-CAM is at the third, of 7 by 7 places. A readout network
 would have to be trained again for every set of new weights: it has no sanity check.
 
 Intervals are over networks, each with its mean over images. MNIST is looked for in

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from ibjax.experiments.attribution.claims import score_of
 from ibjax.plots.style import layer_colors, paper_style
@@ -106,7 +107,7 @@ def _maps(dataset: xr.Dataset) -> Figure:
             shrink=0.6,
         )
         bar.set_label("IBA: information (bits per pixel), one scale for both")
-        bar.ax.xaxis.set_label_coords(0.5, -1.9)
+        bar.locator = MaxNLocator(5)
     return figure
 
 

@@ -35,9 +35,9 @@ def measure(options: AttributionOptions, trained: TrainedNetworks) -> xr.Dataset
       trained: The networks and the images.
 
     Returns:
-      Dataset over ``seed``, ``explainer``, the method,, ``image`` and so on. Scores and similarities
-      have no unit; information is in bits, infidelity relative to that of a map of
-      zeros.
+      Dataset over ``seed``, ``explainer``, the method, ``image`` and so on. Scores and
+      similarities have no unit; information is in bits, infidelity relative to that of
+      a map of zeros.
     """
     networks = []
     for seed, params in enumerate(trained.params):

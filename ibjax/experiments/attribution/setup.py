@@ -20,6 +20,7 @@ from ibjax.sweeps.seeds import sweep
 __all__ = [
     "AttributionOptions",
     "Classifier",
+    "KeptParameters",
     "TestImages",
     "TrainedNetworks",
     "train_networks",
@@ -36,6 +37,7 @@ class AttributionOptions:
       canvas: Pixels of a side of the images.
       digit: Most pixels of a digit's side.
       fragments: Fragments of other digits in each image.
+      fragment: Pixels of a side of a fragment.
       channels: Channels of the convolutions; their places halve from one to the next,
         and the largest activity of a channel is what is left of the last.
       hidden: Units of the hidden layer after them.
@@ -56,9 +58,10 @@ class AttributionOptions:
 
     images: Images = "mnist"
     download: bool = False
-    canvas: int = 32
+    canvas: int = 28
     digit: int = 14
-    fragments: int = 6
+    fragments: int = 4
+    fragment: int = 5
     channels: str = "8-16-64"
     hidden: int = 64
     seeds: int = 5
@@ -66,10 +69,10 @@ class AttributionOptions:
     train_images: int = 20_000
     test_images: int = 1000
     checked_images: int = 200
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     batch_size: int = 50
     beta: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
-    tiles: tuple[int, ...] = (4, 8)
+    tiles: tuple[int, ...] = (4, 7)
     readout_steps: int = 2000
     subsets: int = 50
 
@@ -78,8 +81,8 @@ class AttributionOptions:
         default = AttributionOptions()
         small = {
             "seeds": 3,
-            "epochs": 6,
-            "train_images": 5000,
+            "epochs": 5,
+            "train_images": 10_000,
             "test_images": 64,
             "checked_images": 64,
             "readout_steps": 300,
@@ -237,6 +240,7 @@ def train_networks(options: AttributionOptions) -> TrainedNetworks:
         size=options.canvas,
         digit_size=options.digit,
         num_distractors=options.fragments,
+        fragment_size=options.fragment,
     )
     channels = hidden_widths(options.channels)
     network = networks.from_flax(
@@ -250,7 +254,7 @@ def train_networks(options: AttributionOptions) -> TrainedNetworks:
         train_fraction=1 - task.num_measured / task.num_samples,
         split="ordered",
     )
-    kept = _KeptParameters(network)
+    kept = KeptParameters(network)
     dataset = sweep(
         jax.random.key(0),
         task,
@@ -289,7 +293,7 @@ def _images(options: AttributionOptions) -> datasets.Task:
         return image_task("digits")
 
 
-class _KeptParameters:
+class KeptParameters:
     """Parameters as variables of a sweep's dataset, and back."""
 
     def __init__(self, network: Network):
