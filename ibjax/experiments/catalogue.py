@@ -21,6 +21,7 @@ from ibjax.experiments import (
     two_points,
     vae,
     vib,
+    word_information,
 )
 
 __all__ = ["EXPERIMENTS", "SWEEPS"]
@@ -48,6 +49,7 @@ EXPERIMENTS = {
         robustness.EXPERIMENT,
         information_dropout.EXPERIMENT,
         attribution.EXPERIMENT,
+        word_information.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""
