@@ -24,7 +24,7 @@ SIMILARITIES = ("rank", "absolute rank", "SSIM")
 _SUBSET_SIZES = 8
 # A point of a curve is two passes through the network for every image.
 _MOST_POINTS = 33
-_AT_ONCE = 125
+_AT_ONCE = 32
 
 
 def measure(options: AttributionOptions, trained: TrainedNetworks) -> xr.Dataset:

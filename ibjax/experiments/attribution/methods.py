@@ -17,8 +17,8 @@ GRADIENTS = ("gradient", "SmoothGrad", "guided backpropagation")
 # Inputs of which the mean and spread of features are taken.
 _STATISTICS_IMAGES = 2000
 _WINDOW, _STRIDE = (8, 8), (4, 4)
-# Images explained at once: the patches of more would fill the caches.
-_AT_ONCE = 125
+# Images explained at once, so that any number of them needs the same programs.
+_AT_ONCE = 32
 
 
 class Method(NamedTuple):

@@ -65,7 +65,7 @@ class AttributionOptions:
     channels: str = "8-16-64"
     hidden: int = 64
     seeds: int = 5
-    epochs: int = 15
+    epochs: int = 10
     train_images: int = 20_000
     test_images: int = 1000
     checked_images: int = 200
@@ -81,11 +81,11 @@ class AttributionOptions:
         default = AttributionOptions()
         small = {
             "seeds": 3,
-            "epochs": 5,
-            "train_images": 10_000,
+            "epochs": 4,
+            "train_images": 8000,
             "test_images": 64,
-            "checked_images": 64,
-            "readout_steps": 300,
+            "checked_images": 32,
+            "readout_steps": 200,
             "subsets": 20,
         }
         small = {
