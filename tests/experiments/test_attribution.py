@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import xarray as xr
 
 from ibjax import cli, results
-from ibjax.experiments.attribution import run
+from ibjax.experiments.attribution import EXPERIMENT
 from ibjax.experiments.attribution.claims import attribution_claims, attribution_table
 from ibjax.experiments.attribution.figures import attribution_figures
 from ibjax.experiments.attribution.setup import AttributionOptions, Classifier
@@ -177,7 +178,8 @@ def test_layers_halve():
 
 def test_what_was_measured_is_read_again(tmp_path, monkeypatch):
     # Figures have their own test, and take seconds to write.
-    monkeypatch.setattr(run, "attribution_figures", lambda dataset: {})
+    module = sys.modules[EXPERIMENT.run.__module__]
+    monkeypatch.setattr(module, "attribution_figures", lambda dataset: {})
     results.save_dataset(PUBLISHED, tmp_path / results.DATASET_FILE)
     output = ["--output", str(tmp_path / "out")]
     cli.main(["reproduce", "attribution", "--from", str(tmp_path), *output])
