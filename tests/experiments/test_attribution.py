@@ -95,14 +95,14 @@ OPPOSITE = _dataset(
 )
 def test_claims_follow_the_numbers(dataset, verdict):
     found = attribution_claims(dataset)
-    assert "".join(claim.claim[0] for claim in found) == "12344" + "55" + "6666" + "7"
+    assert "".join(claim.claim[0] for claim in found) == "12344" + "55" + "6666" + "78"
     assert {claim.verdict for claim in found} == {verdict}
     assert found[0].claim.endswith("before guided backpropagation")
     assert found[0].num_seeds == SEEDS
 
 
 def test_the_price_of_information_is_a_ratio():
-    claim = attribution_claims(PUBLISHED)[-1]
+    claim = attribution_claims(PUBLISHED)[-2]
     assert claim.value == pytest.approx(np.log(0.1), abs=1e-3)
 
 

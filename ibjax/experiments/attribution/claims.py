@@ -17,6 +17,7 @@ __all__ = ["Score", "attribution_claims", "attribution_table", "score_of"]
 # The bottleneck that is held against the others: the paper's usual price.
 _MAIN = "IBA 10/k"
 _UNKNOWING = "random"
+_GUIDED = "guided backpropagation"
 # More than half of the order of pixels is kept.
 _KEPT = 0.5
 _UNIT_SCORES = (0.02, 0.05)
@@ -65,6 +66,9 @@ def attribution_claims(dataset: xr.Dataset) -> list[Claim]:
     6. What every other method keeps of the order of its pixels when all layers but the
        first are drawn anew: guided backpropagation more than half, the others less.
     7. Dearer information is less: bits fall from every price to the next.
+    8. (Added after a run had been seen, where claim 6 did not hold of it.) Guided
+       backpropagation keeps more than half of the order when the output and the hidden
+       layer are drawn anew.
 
     Args:
       dataset: Dataset of :func:`ibjax.experiments.attribution.measured.measure`.
@@ -91,6 +95,16 @@ def attribution_claims(dataset: xr.Dataset) -> list[Claim]:
     claims += _knows_nothing(dataset)
     claims += _sanity(dataset, names)
     claims += _prices(dataset, names)
+    guided = dataset.sanity.sel(explainer=_GUIDED, similarity="rank")
+    claims.append(
+        _decide(
+            f"8. {_GUIDED} fails the sanity check of the two upper layers",
+            "rank correlation with the map before, output and hidden layer new",
+            guided.isel(new_layer=1).values,
+            above=_KEPT,
+            added=True,
+        )
+    )
     return claims
 
 
@@ -149,7 +163,7 @@ def _sanity(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
         )
         if name == _UNKNOWING or own.isnull().all():
             continue
-        fails = name == "guided backpropagation"
+        fails = name == _GUIDED
         claims.append(
             _decide(
                 f"6. {name} {'fails' if fails else 'passes'} the sanity check",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ibjax.experiments.attribution.claims import score_of
 from ibjax.plots.style import layer_colors, paper_style
@@ -285,6 +285,8 @@ def _sensitivity(dataset: xr.Dataset) -> Figure:
             _band(axes, x, values, color=color, marker=".", label=name)
         axes.axhline(0, color="0.6", linewidth=0.5)
         axes.set_xscale("log")
+        axes.set_xticks(x, [str(n) for n in x])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(f"tiles hidden, of {tile} × {tile} pixels")
         axes.set_ylabel("correlation of heat and loss")
         figure.legend(loc="outside right center")

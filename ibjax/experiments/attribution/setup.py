@@ -86,7 +86,8 @@ class AttributionOptions:
             "test_images": 64,
             "checked_images": 32,
             "readout_steps": 200,
-            "subsets": 20,
+            "subsets": 10,
+            "beta": (1.0, 10.0, 100.0),
         }
         small = {
             k: v for k, v in small.items() if getattr(self, k) == getattr(default, k)
