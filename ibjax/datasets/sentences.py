@@ -30,7 +30,7 @@ class Sentences(NamedTuple):
         with :data:`PADDING`; classes 0, negative, and 1, positive. Layers are measured
         on the last ones, those of the development set.
       vocabulary: Word of every number; those of padding and unknown words are empty and
-        ``"?"``.
+        ``"<?>"``.
     """
 
     task: Task
@@ -102,7 +102,7 @@ def encode_sentences(
       >>> lines = [(["so", "good"], 1), (["so", "so", "bad"], 0), (["good", "!"], 1)]
       >>> found = encode_sentences(lines, num_measured=1, max_words=3, num_words=2)
       >>> print(found.task.x[1], found.vocabulary, found.words(2))
-      [2. 2. 1.] ('', '?', 'so', 'good') ['good', '?']
+      [2. 2. 1.] ('', '<?>', 'so', 'good') ['good', '<?>']
     """
     checks.count("max_words", max_words)
     checks.count("num_words", num_words)
@@ -110,7 +110,7 @@ def encode_sentences(
         word for words, _ in lines[: len(lines) - num_measured] for word in words
     )
     # Words of one frequency in the order in which they appear.
-    vocabulary = ("", "?", *(word for word, _ in counts.most_common(num_words)))
+    vocabulary = ("", "<?>", *(word for word, _ in counts.most_common(num_words)))
     numbers = {word: n for n, word in enumerate(vocabulary)}
     x = np.full((len(lines), max_words), PADDING, np.float32)
     for row, (words, _) in enumerate(lines):

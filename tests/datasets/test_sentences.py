@@ -23,12 +23,12 @@ def test_sentences_are_numbers_of_words(tmp_path):
     found = sst2(_write(tmp_path, train=TRAIN, dev=DEV), max_words=3)
     task = found.task
     # The most frequent come first; words of one frequency as they appear.
-    assert found.vocabulary == ("", "?", "so", "good", "bad")
+    assert found.vocabulary == ("", "<?>", "so", "good", "bad")
     expected = [[2, 3, 0], [2, 2, 4], [3, 3, 0], [3, 1, 1]]
     np.testing.assert_array_equal(task.x, expected)
     np.testing.assert_array_equal(task.labels, [1, 0, 1, 1])
     assert task.num_measured == 1 and task.measured.num_samples == 1
-    assert found.words(3) == ["good", "?", "?"] and found.words(0) == ["so", "good"]
+    assert found.words(3) == ["good", "<?>", "<?>"] and found.words(0) == ["so", "good"]
 
 
 def test_words_beyond_the_vocabulary_are_unknown(tmp_path):

@@ -95,6 +95,8 @@ def _deletion(datasets: Mapping[str, xr.Dataset]) -> Figure:
             axes.set_xlabel("part of the words deleted")
             axes.set_title(kind, loc="left")
             axes.set_xlim(0, 1)
+            # Intervals of few seeds reach further than a probability can.
+            axes.set_ylim(0, 1)
         panels[0].set_ylabel("probability of the class")
         panels[0].plot([], [], "-", color="0.3", label="most relevant first")
         panels[0].plot([], [], "--", color="0.3", label="least relevant first")

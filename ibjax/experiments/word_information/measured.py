@@ -14,7 +14,7 @@ import xarray as xr
 from ibjax import attribution
 from ibjax.datasets.sentences import PADDING, Sentences
 from ibjax.experiments.word_information.groups import group_numbers
-from ibjax.experiments.word_information.networks import layer_names
+from ibjax.experiments.word_information.networks import LAYERS
 from ibjax.experiments.word_information.setup import SentenceModel, WordOptions
 
 __all__ = ["DRAWN", "ORDERS", "measure_kind"]
@@ -106,8 +106,7 @@ class _Target:
 
 
 def _of_network(options, sentences, model, params, seed: int) -> xr.Dataset:
-    module, names = model.module, layer_names(model.kind)
-    task = sentences.task
+    module, task = model.module, sentences.task
     embed = jax.jit(partial(module.apply, method="embed"))
     x = _chosen(options, sentences)
     mask = x != PADDING
@@ -118,7 +117,7 @@ def _of_network(options, sentences, model, params, seed: int) -> xr.Dataset:
     max_sigma = 10 * float(jnp.std(some[..., :-1][some[..., -1] > 0]))
     key = jax.random.key(seed)
     entropies, distortions = [], []
-    for number in range(len(names)):
+    for number in range(len(LAYERS)):
         found = attribution.word_noise(
             jax.random.fold_in(key, number),
             _Layer(module, number),
@@ -158,7 +157,7 @@ def _of_network(options, sentences, model, params, seed: int) -> xr.Dataset:
             "test_error": ((), float(jnp.mean(wrong))),
         },
         coords={
-            "layer": list(names),
+            "layer": list(LAYERS),
             "order": list(ORDERS),
             "direction": ["most", "least"],
             "fraction": _FRACTIONS,

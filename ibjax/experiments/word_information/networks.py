@@ -6,12 +6,14 @@ from flax import linen
 
 from ibjax.datasets.sentences import PADDING
 
-__all__ = ["KINDS", "SentenceNetwork", "layer_names"]
+__all__ = ["KINDS", "LAYERS", "SentenceNetwork"]
 
 KINDS = ("cnn", "lstm", "transformer")
 """Kinds of networks."""
 
-_NUM_LAYERS = 2
+LAYERS = ("layer 1", "layer 2", "pooled")
+"""Names of the layers between embeddings and output, of any kind."""
+
 _HEADS = 4
 _DROPOUT = 0.5
 
@@ -39,7 +41,7 @@ class SentenceNetwork(linen.Module):
         self.embedding = linen.Embed(self.num_words, self.dim)
         self.dropout = linen.Dropout(_DROPOUT)
         self.output = linen.Dense(2)
-        numbers = range(_NUM_LAYERS)
+        numbers = range(len(LAYERS) - 1)
         if self.kind == "cnn":
             self.layers = [_Windows(self.units) for _ in numbers]
         elif self.kind == "lstm":
@@ -85,16 +87,6 @@ class SentenceNetwork(linen.Module):
         if self.kind == "cnn":
             return jnp.max(t, axis=1)
         return jnp.sum(t, axis=1) / jnp.maximum(jnp.sum(mask, axis=1), 1)
-
-
-def layer_names(kind: str) -> tuple[str, ...]:
-    """Names of the layers between embeddings and output.
-
-    Example:
-      >>> layer_names("cnn")
-      ('cnn 1', 'cnn 2', 'pooled')
-    """
-    return (*(f"{kind} {n + 1}" for n in range(_NUM_LAYERS)), "pooled")
 
 
 class _Windows(linen.Module):

@@ -56,7 +56,7 @@ class WordOptions:
         default = WordOptions()
         small = {
             "kinds": ("cnn", "transformer"),
-            "seeds": 2,
+            "seeds": 3,
             "epochs": 4,
             "sentences": 32,
             "steps": 100,
