@@ -12,7 +12,7 @@ from flax import linen
 from ibjax import datasets, networks, probes, training
 from ibjax.datasets.images import Images, first_measured, image_task
 from ibjax.experiments.choices import hidden_widths
-from ibjax.networks.convolutional import convolve, max_pool
+from ibjax.networks.convolutional import convolve
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.sweeps.seeds import sweep
@@ -171,7 +171,11 @@ class Convolution(linen.Module):
     @linen.compact
     def __call__(self, t: jax.Array) -> jax.Array:
         """Activities ``[num, height, width, channels]``."""
-        t = max_pool(t, 2) if self.pool else t
+        if self.pool:
+            # Maxima of two, not one of four: the derivative of that looks for its value
+            # again, and is NaN where the compiler rounds it in another way.
+            t = jnp.maximum(t[:, ::2], t[:, 1::2])
+            t = jnp.maximum(t[:, :, ::2], t[:, :, 1::2])
         shape = (3, 3, t.shape[-1], self.channels)
         kernel = self.param("kernel", linen.initializers.he_normal(), shape)
         bias = self.param("bias", linen.initializers.zeros, (self.channels,))
@@ -191,7 +195,11 @@ class Hidden(linen.Module):
     @linen.compact
     def __call__(self, t: jax.Array) -> jax.Array:
         """Activities ``[num, units]``."""
-        return linen.relu(linen.Dense(self.units)(jnp.max(t, axis=(1, 2))))
+        t = t.reshape(t.shape[0], -1, t.shape[-1])
+        # By its place, for the reason that pooling has.
+        place = jnp.argmax(t, axis=1, keepdims=True)
+        largest = jnp.take_along_axis(t, place, axis=1)[:, 0]
+        return linen.relu(linen.Dense(self.units)(largest))
 
 
 class Classifier(linen.Module):
