@@ -44,6 +44,7 @@ _LEFT_OUT = {
     "datasets.known_information.standard_tasks",
     "datasets.mnist",
     "datasets.read_conllu",
+    "datasets.sst2",
     "datasets.standard_tasks",
     "datasets.ud_ewt",
     "networks.convolutional.check_sizes",

@@ -22,6 +22,7 @@ from ibjax.attribution.evaluation import (
     randomization,
     rank_correlation,
     sensitivity_n,
+    structural_similarity,
 )
 from ibjax.attribution.gradients import (
     IntegratedGradients,
@@ -92,6 +93,7 @@ __all__ = [
     "sensitivity_n",
     "smooth_grad",
     "split",
+    "structural_similarity",
     "train_readout",
     "word_entropy",
     "word_noise",

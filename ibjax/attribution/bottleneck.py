@@ -31,6 +31,7 @@ from jax.typing import ArrayLike
 from ibjax.attribution import loops
 from ibjax.attribution.cutting import joined
 from ibjax.attribution.heatmaps import smooth
+from ibjax.attribution.noise import noise_of_inputs
 from ibjax.attribution.statistics import FeatureStatistics
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
@@ -179,7 +180,9 @@ def per_sample(
     noisy; ``jax.vmap`` over keys gives several to average.
 
     Args:
-      key: A typed key. An input's noise depends on it and on the input's number.
+      key: A typed key. An input's noise depends on it and on the input's number. The
+        noise of two inputs is uncorrelated, but of the same magnitudes: see
+        :mod:`ibjax.attribution.noise`.
       front: ``front(params, x) -> r``, as of ``split(network, layer)``.
       back: ``back(params, r) -> logits [num, num_classes]``.
       params: Parameters of both.
@@ -229,11 +232,12 @@ def per_sample(
         checks.count("batch_size", batch_size)
     x, targets = loops.check_model(joined(front, back), params, x, targets)
     layer = loops.shape_of_one(front, params, x)[1:]
+    key, key_inputs = _split(key)
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")
 
     def explain(x, targets, keys):
         r, state = _start(front, params, x, statistics)
-        inputs = _Inputs(params, r, targets, keys, statistics)
+        inputs = _Inputs(params, r, targets, key, keys, statistics)
 
         def step(state, number):
             return _step(
@@ -246,8 +250,12 @@ def per_sample(
         )
 
     return loops.in_batches(
-        explain, batch_size, x, targets, loops.keys_of_inputs(key, len(x))
+        explain, batch_size, x, targets, loops.keys_of_inputs(key_inputs, len(x))
     )
+
+
+# One program: alone every operation would be another.
+_split = jax.jit(jax.random.split)
 
 
 class _Inputs(NamedTuple):
@@ -256,6 +264,7 @@ class _Inputs(NamedTuple):
     params: Any
     r: jax.Array
     targets: jax.Array
+    key: jax.Array
     keys: jax.Array
     statistics: FeatureStatistics
 
@@ -279,12 +288,8 @@ def _end(back, num_copies, smoothing, inputs, alpha, history, number):
 
 
 def _terms(back, num_copies, smoothing, inputs, alpha, number):
-    params, r, targets, keys, statistics = inputs
-    noise = jax.vmap(
-        lambda key, r: jax.random.normal(
-            jax.random.fold_in(key, number), (num_copies, *r.shape), r.dtype
-        )
-    )(keys, r)
+    params, r, targets, key, keys, statistics = inputs
+    noise = noise_of_inputs(key, keys, number, (num_copies, *r.shape[1:]), r.dtype)
     return terms(back, params, statistics, r, alpha, targets, noise, smoothing)
 
 

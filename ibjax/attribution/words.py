@@ -37,6 +37,7 @@ import optax
 from jax.typing import ArrayLike
 
 from ibjax.attribution import loops
+from ibjax.attribution.noise import noise_of_inputs
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
@@ -80,7 +81,8 @@ def word_noise(
     """Noise that each word of each sentence bears.
 
     Args:
-      key: A typed key. The noise of a sentence depends on it and on its number.
+      key: A typed key. The noise of a sentence depends on it and on its number, see
+        :mod:`ibjax.attribution.noise`.
       function: ``function(params, x) -> representation [num, ...]``, of embeddings.
       params: Its parameters.
       x: Embeddings, ``[num, num_words, dim]``, or inputs of any shape ``[num, ...]``.
@@ -142,10 +144,11 @@ def word_noise(
             raise ValueError("max_sigma must be given where x is constant, got None")
     checks.positive("max_sigma", max_sigma)
 
+    key_magnitudes, key_inputs = _split(key)
+    numbers = (output_std, rate, max_sigma, learning_rate)
+
     def fit(x, mask, keys):
-        problem = _Sentences(
-            params, x, groups, mask, keys, output_std, rate, max_sigma, learning_rate
-        )
+        problem = _Sentences(params, x, groups, mask, key_magnitudes, keys, *numbers)
         carry = _start(x, mask, max_sigma)
 
         def step(carry, number):
@@ -155,7 +158,7 @@ def word_noise(
         (_, _, sums), _ = loops.repeat(step, carry, num_steps)
         return _end(sums, mask, num_steps - num_steps // 2)
 
-    keys = loops.keys_of_inputs(key, len(x))
+    keys = loops.keys_of_inputs(key_inputs, len(x))
     return loops.in_batches(fit, batch_size, x, jnp.asarray(mask), keys)
 
 
@@ -221,6 +224,10 @@ def _linear_noise(weights, output_std, rate):
     return jnp.sqrt(rate / (2 * len(weights))) / jnp.sqrt(squares)
 
 
+# One program: alone every operation would be another.
+_split = jax.jit(jax.random.split)
+
+
 class _Sentences(NamedTuple):
     """Sentences of a batch and all that their noise depends on."""
 
@@ -228,6 +235,7 @@ class _Sentences(NamedTuple):
     x: jax.Array
     groups: jax.Array
     mask: jax.Array
+    key: jax.Array
     keys: jax.Array
     output_std: jax.Array
     rate: jax.Array
@@ -254,13 +262,10 @@ def _end(sums, mask, num_averaged):
 def _step(
     function, num_copies, sentences, log_sigma, optimizer_state, sums, part, number
 ):
-    params, x, groups, mask, keys, output_std, rate, max_sigma, first_rate = sentences
+    params, x, groups, mask, key, keys, *numbers = sentences
+    output_std, rate, max_sigma, first_rate = numbers
     part_done, is_late = part
-    noise = jax.vmap(
-        lambda key: jax.random.normal(
-            jax.random.fold_in(key, number), (num_copies, *x.shape[1:]), x.dtype
-        )
-    )(keys)
+    noise = noise_of_inputs(key, keys, number, (num_copies, *x.shape[1:]), x.dtype)
     whole = function(params, x)
 
     def loss(log_sigma):

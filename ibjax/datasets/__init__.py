@@ -7,6 +7,7 @@ from ibjax.datasets.image_pairs import ImagePairs
 from ibjax.datasets.images import digits
 from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
+from ibjax.datasets.sentences import Sentences, sst2
 from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
 from ibjax.datasets.tagged_corpus import TaggedCorpus, tagged_corpus
@@ -19,6 +20,7 @@ __all__ = [
     "Cluttered",
     "ImagePairs",
     "KnownInformation",
+    "Sentences",
     "Sprites",
     "TaggedCorpus",
     "Task",
@@ -38,6 +40,7 @@ __all__ = [
     "standard_tasks",
     "sprite_images",
     "sprites",
+    "sst2",
     "szt",
     "tagged_corpus",
     "teacher_student",

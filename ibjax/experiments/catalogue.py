@@ -2,6 +2,7 @@
 
 from ibjax.experiments import (
     activations,
+    attribution,
     batches,
     bifurcations,
     compression,
@@ -27,6 +28,7 @@ from ibjax.experiments import (
     vae,
     vib,
     weights,
+    word_information,
 )
 
 __all__ = ["EXPERIMENTS", "SWEEPS"]
@@ -60,6 +62,8 @@ EXPERIMENTS = {
         tags.EXPERIMENT,
         deterministic.EXPERIMENT,
         critical_periods.EXPERIMENT,
+        attribution.EXPERIMENT,
+        word_information.EXPERIMENT,
     )
 }
 """All experiments, for ``ibjax reproduce``."""

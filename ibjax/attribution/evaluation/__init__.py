@@ -11,6 +11,7 @@ from ibjax.attribution.evaluation.sanity import (
     randomization,
     rank_correlation,
 )
+from ibjax.attribution.evaluation.similarity import structural_similarity
 from ibjax.attribution.evaluation.tile_curves import Degradation, degradation
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "randomization",
     "rank_correlation",
     "sensitivity_n",
+    "structural_similarity",
 ]

@@ -1,6 +1,7 @@
 """Sanity check: attributions must change when the network's weights are drawn anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -21,11 +22,13 @@ class Randomization(NamedTuple):
       layers: Names of the layers, in the order in which they were drawn anew.
       correlation: Spearman correlation after each, ``[num_layers, num]``.
       absolute_correlation: The same of absolute values, ``[num_layers, num]``.
+      similarities: Further similarities, by name, ``[num_layers, num]`` each.
     """
 
     layers: tuple[str, ...]
     correlation: jax.Array
     absolute_correlation: jax.Array
+    similarities: Mapping[str, jax.Array] = MappingProxyType({})
 
 
 def randomization(
@@ -36,6 +39,7 @@ def randomization(
     x: ArrayLike,
     *,
     independent: bool = False,
+    similarities: Mapping[str, Callable] = MappingProxyType({}),
 ) -> Randomization:
     """Draw layers anew from the output down and see how attributions change.
 
@@ -54,12 +58,15 @@ def randomization(
       x: Inputs, ``[num, ...]``.
       independent: Whether one layer at a time is drawn anew, the others as trained;
         else layers stay drawn, and the last correlations are of a new network.
+      similarities: What else to compare attributions by, by name:
+        ``similarity(before, after) -> [num]``, as
+        :func:`ibjax.attribution.structural_similarity` of maps.
 
     Returns:
       Correlations for every layer and input. NaN where attributions are constant.
 
     Raises:
-      ValueError: If attributions are not one array for each input.
+      ValueError: If attributions, or similarities, are not one for each input.
 
     References:
       Adebayo et al., `Sanity checks for saliency maps`, NeurIPS 2018.
@@ -87,6 +94,7 @@ def randomization(
             f"shape {jnp.shape(before)} for {x.shape}"
         )
     names, signed, absolute = [], [], []
+    others: dict[str, list] = {name: [] for name in similarities}
     current = leaves
     for number in reversed(range(len(network.layers))):
         if number not in first:
@@ -102,7 +110,16 @@ def randomization(
         correlation = _both_correlations(before, after)
         signed.append(correlation[0])
         absolute.append(correlation[1])
-    return Randomization(tuple(names), jnp.stack(signed), jnp.stack(absolute))
+        for name, similarity in similarities.items():
+            others[name].append(
+                checks.shape(name, similarity(before, after), (len(x),), why="of each")
+            )
+    return Randomization(
+        tuple(names),
+        jnp.stack(signed),
+        jnp.stack(absolute),
+        {name: jnp.stack(values) for name, values in others.items()},
+    )
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> jax.Array:

@@ -87,3 +87,18 @@ def test_attributions_must_be_of_each_input():
     params = jax.jit(network.init)(KEY)
     with pytest.raises(ValueError, match=r"an array \[num, ...\] for inputs"):
         randomization(KEY, network, params, lambda p, x: x[0], np.ones((2, 4)))
+
+
+def test_further_similarities_are_recorded():
+    network = networks.mlp([4, 3, 2])
+    params = jax.jit(network.init)(jax.random.key(0))
+    x = np.ones((2, 4), np.float32)
+    distance = lambda before, after: np.abs(before - after).max(axis=1)  # noqa: E731
+    found = randomization(
+        KEY, network, params, _recorded, x, similarities={"distance": distance}
+    )
+    assert found.similarities["distance"].shape == (2, 2)
+    assert np.all(found.similarities["distance"] > 0)
+    wrong = {"one": lambda before, after: np.float32(1)}
+    with pytest.raises(ValueError, match="one must have shape"):
+        randomization(KEY, network, params, _recorded, x, similarities=wrong)

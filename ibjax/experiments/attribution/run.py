@@ -1,0 +1,73 @@
+"""The run of attribution on cluttered digits: networks, measures, figures, claims."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import jax
+
+from ibjax import claims, results
+from ibjax.experiments.attribution.claims import attribution_claims, attribution_table
+from ibjax.experiments.attribution.figures import attribution_figures
+from ibjax.experiments.attribution.measured import measure
+from ibjax.experiments.attribution.setup import AttributionOptions, train_networks
+from ibjax.plots.files import save_figure
+from ibjax.results.files import write_atomically
+from ibjax.results.provenance import describe_devices, package_versions
+
+__all__ = ["TITLE", "run"]
+
+TITLE = "Attribution on cluttered digits (Schulz et al., ICLR 2020)"
+
+
+def run(
+    options: AttributionOptions,
+    output: Path,
+    *,
+    quick: bool = False,
+    sources: Sequence[Path] = (),
+    command: str = "",
+) -> str:
+    """Train and explain, or read what was measured; draw it and hold claims against it.
+
+    Args:
+      options: What is trained and measured.
+      output: Directory to write to.
+      quick: Whether to make a small run of it.
+      sources: A directory of an earlier run, or its dataset, to read instead.
+      command: The command that runs this.
+
+    Returns:
+      The claims, in Markdown.
+    """
+    if sources:
+        dataset = results.open_dataset(sources[0])
+    else:
+        options = options.quick() if quick else options
+        start = time.perf_counter()
+        trained = train_networks(options)
+        seconds = time.perf_counter() - start
+        print(f"{options.seeds} networks in {seconds:.0f} s", file=sys.stderr)
+        dataset = measure(options, trained)
+        dataset.attrs = {
+            "configuration": json.dumps(asdict(options)),
+            "command": command,
+            "devices": describe_devices(jax.devices()),
+            "versions": json.dumps(package_versions()),
+            "training_seconds": seconds,
+            "wall_seconds": time.perf_counter() - start,
+        }
+        output.mkdir(parents=True, exist_ok=True)
+        results.save_dataset(dataset, output / results.DATASET_FILE)
+    for name, figure in attribution_figures(dataset).items():
+        save_figure(figure, output / name)
+    write_atomically(output / "attribution.md", attribution_table(dataset))
+    conditions = dict(dataset.attrs)
+    for name in ("configuration", "versions"):
+        conditions[name] = json.loads(conditions[name])
+    return claims.write_claims(
+        output, attribution_claims(dataset), title=TITLE, **conditions
+    )

@@ -1,0 +1,84 @@
+"""The run of the information of words: networks, noise, figures, claims."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import jax
+import xarray as xr
+
+from ibjax import claims, datasets, results
+from ibjax.experiments.word_information.claims import word_claims
+from ibjax.experiments.word_information.figures import word_figures
+from ibjax.experiments.word_information.measured import measure_kind
+from ibjax.experiments.word_information.setup import WordOptions, train_kind
+from ibjax.plots.files import save_figure
+from ibjax.results.provenance import describe_devices, package_versions
+
+__all__ = ["TITLE", "run"]
+
+TITLE = "Noise that words of sentences bear (Guan et al., ICML 2019)"
+
+
+def run(
+    options: WordOptions,
+    output: Path,
+    *,
+    quick: bool = False,
+    sources: Sequence[Path] = (),
+    command: str = "",
+) -> str:
+    """Train and measure, or read what was measured; draw it and hold claims against it.
+
+    Args:
+      options: What is trained and measured.
+      output: Directory to write to.
+      quick: Whether to make a small run of it.
+      sources: A directory of an earlier run, to read instead.
+      command: The command that runs this.
+
+    Returns:
+      The claims, in Markdown.
+    """
+    if sources:
+        kinds = sorted(path.parent for path in sources[0].glob(_pattern("*")))
+        if not kinds:
+            raise results.ResultsError(f"{sources[0]} holds no kind of network")
+        found = {path.name: results.open_dataset(path) for path in kinds}
+    else:
+        found = _measured(options.quick() if quick else options, output, command)
+    for name, figure in word_figures(found).items():
+        save_figure(figure, output / name)
+    conditions = dict(next(iter(found.values())).attrs)
+    for name in ("configuration", "versions"):
+        conditions[name] = json.loads(conditions[name])
+    return claims.write_claims(output, word_claims(found), title=TITLE, **conditions)
+
+
+def _pattern(kind: str) -> str:
+    return f"{kind}/{results.DATASET_FILE}"
+
+
+def _measured(
+    options: WordOptions, output: Path, command: str
+) -> dict[str, xr.Dataset]:
+    options.check()
+    sentences = datasets.sst2(max_words=options.max_words, num_words=options.num_words)
+    found = {}
+    for kind in options.kinds:
+        start = time.perf_counter()
+        dataset = measure_kind(options, sentences, train_kind(options, sentences, kind))
+        dataset.attrs = {
+            "configuration": json.dumps(asdict(options)),
+            "command": command,
+            "devices": describe_devices(jax.devices()),
+            "versions": json.dumps(package_versions()),
+            "wall_seconds": time.perf_counter() - start,
+        }
+        path = output / _pattern(kind)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        results.save_dataset(dataset, path)
+        found[kind] = dataset
+    return found
