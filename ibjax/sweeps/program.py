@@ -21,16 +21,18 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
-from ibjax.sweeps.assembly import flatten_record
+from ibjax.sweeps.assembly import check_record, flatten_record
 from ibjax.training.trainable import Trainable
 
 __all__ = [
     "Layout",
     "Traced",
     "advance_program",
+    "arrange",
     "diverged",
     "first_seeds",
     "lay_out",
+    "measuring_program",
     "restore",
     "seed_key",
     "start_program",
@@ -160,6 +162,18 @@ class Traced(NamedTuple):
         return start, advance
 
 
+def arrange(values: np.ndarray, layout: Layout) -> jax.Array:
+    """Rows ``[num_seeds, ...]`` as ``[num_blocks, block, ...]``, on the host's device.
+
+    Places to spare hold copies of the first seed.
+    """
+    spare = layout.num_blocks * layout.block - len(values)
+    filled = np.concatenate([values, np.repeat(values[:1], spare, axis=0)])
+    return jnp.asarray(
+        filled.reshape(layout.num_blocks, layout.block, *values.shape[1:])
+    )
+
+
 def trace(
     key: jax.Array,
     trainable: Trainable,
@@ -179,17 +193,9 @@ def trace(
     Returns:
       The programs.
     """
-    places = layout.num_blocks * layout.block
-    shape = layout.num_blocks, layout.block
-
-    def arranged(values):
-        # Places to spare hold copies of the first seed.
-        filled = np.concatenate([values, np.repeat(values[:1], places - len(values))])
-        return jnp.asarray(filled.reshape(shape))
-
     arguments = (
-        arranged(np.asarray(seeds, np.int32)),
-        {name: arranged(np.float32(values)) for name, values in numbers.items()},
+        arrange(np.asarray(seeds, np.int32), layout),
+        {name: arrange(np.float32(values), layout) for name, values in numbers.items()},
         key,
         trainable.data,
     )
@@ -234,6 +240,37 @@ def advance_program(trainable: Trainable, layout: Layout) -> Callable:
         check_vma=False,
     )
     return jax.jit(full_precision(sharded))
+
+
+def measuring_program(
+    trainable: Trainable, layout: Layout, *arguments: Any
+) -> Callable:
+    """Compile what measures seeds that were trained elsewhere.
+
+    Args:
+      trainable: What tells how to measure.
+      layout: Where seeds are.
+      *arguments: Those of the program, or their shapes.
+
+    Returns:
+      The program, ``measure(states, own, data, epoch, is_last)``, which returns what
+      is measured, ``[num_blocks, block, ...]``.
+    """
+    by_block, everywhere = PartitionSpec("block"), PartitionSpec()
+    sharded = jax.shard_map(
+        partial(_measured, trainable=trainable, layout=layout),
+        mesh=layout.sharding.mesh,
+        in_specs=(by_block, by_block, *3 * (everywhere,)),
+        out_specs=by_block,
+        check_vma=False,
+    )
+    with compiling_for(layout.devices[0].platform):
+        traced = jax.jit(full_precision(sharded)).trace(*arguments)
+    record = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), traced.out_info
+    )
+    check_record(record, trainable)
+    return _compiled(layout, _lowered(traced, layout))
 
 
 @contextmanager
@@ -314,6 +351,11 @@ def _advance(states, own, data, first, last, is_last, *, trainable, layout):
         _train_chunk, own=own, data=data, trainable=trainable, first=first, last=last
     )
     states = lax.fori_loop(0, num_chunks, train, states)
+    measured = _measured(states, own, data, last, is_last, trainable, layout)
+    return states, measured
+
+
+def _measured(states, own, data, last, is_last, trainable, layout):
     shape = jax.tree.leaves(own)[0].shape[:2]
     drawn = trainable.draw_measured(data, last)
 
@@ -337,9 +379,7 @@ def _advance(states, own, data, first, last, is_last, *, trainable, layout):
         seeds,
         batch_size=None if layout.seeds_at_once == 1 else layout.seeds_at_once,
     )
-    return states, jax.tree.map(
-        lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured
-    )
+    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), measured)
 
 
 def _train_chunk(chunk, states, *, own, data, trainable, first, last):

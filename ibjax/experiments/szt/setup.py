@@ -14,6 +14,7 @@ from ibjax.datasets.szt import NUM_BITS
 from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
+from ibjax.probes.named import RANGE_LABEL, named_estimators
 from ibjax.probes.probe import Probe
 from ibjax.sweeps.activity_range import activity_range
 from ibjax.sweeps.grid import Cell
@@ -26,10 +27,6 @@ Estimator = Literal[
 
 SOFT_SHARPNESS, SOFT_THRESHOLD = 54.5, 7.632
 """Slope and threshold with which soft labels have the paper's p(y=1) and I(X;Y)."""
-
-_RANGE_BINS = 100
-# The same in all cells of a grid, whatever their ranges.
-_RANGE_LABEL = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ class RangedProbes(NamedTuple):
     @property
     def labels(self) -> dict[str, str]:
         """Estimators in words, by name."""
-        labels = dict(_RANGE_LABEL)
+        labels = dict(RANGE_LABEL)
         for probe in self.others:
             labels |= getattr(probe, "labels", {})
         return labels
@@ -174,8 +171,7 @@ class RangedProbes(NamedTuple):
     def __call__(self) -> tuple[Probe, ...]:
         """All probes."""
         # Trains the networks: not before it is the cell's turn.
-        edges = np.linspace(*self.find_range(), _RANGE_BINS + 1, dtype=np.float32)
-        probe = probes.bin_edges(edges, "data_range")._replace(labels=_RANGE_LABEL)
+        (probe,) = named_estimators(["data-range"], find_range=self.find_range)
         first, *others = self.others
         return first, probe, *others
 
@@ -208,18 +204,16 @@ def _config(setup, chosen, task, random_seed) -> training.TrainConfig:
 
 
 def _probes(setup, task, noise_variance) -> tuple[Probe, ...]:
-    edges = np.linspace(-1, 1, setup.num_bins, dtype=np.float32)
-    makers = {
-        "binning": lambda: probes.bin_edges(edges),
-        "closed-binning": lambda: probes.bin_edges(
-            edges, "closed_binning", closed=True
-        ),
-        "bin-width": lambda: probes.bin_width(setup.bin_width),
-        "kde": lambda: probes.kde_bounds(noise_variance),
-        "knn": lambda: probes.nearest_neighbours(noise_variance),
-    }
     names = [name for name in setup.estimators if name != "data-range"]
-    chosen = [makers[name]() for name in names]
+    chosen = list(
+        named_estimators(
+            names,
+            num_bins=setup.num_bins,
+            bin_width=setup.bin_width,
+            noise_variance=noise_variance,
+        )
+    )
     if "binning" in setup.estimators and not setup.axes:
+        edges = np.linspace(-1, 1, setup.num_bins, dtype=np.float32)
         chosen.append(probes.optimality(task, edges=edges))
     return (*chosen, probes.gradients, probes.losses)
