@@ -72,26 +72,32 @@ def open_recording(path: str | Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with contextlib.ExitStack() as stack:
-        if h5py.is_hdf5(path):
-            file = stack.enter_context(h5py.File(path))
-            arrays: dict[str, Any] = {}
-
-            def visit(name, found):
-                if isinstance(found, h5py.Dataset):
-                    arrays[name] = found
-
-            file.visititems(visit)
-        elif zipfile.is_zipfile(path):
-            file = stack.enter_context(np.load(path))
-            try:
+        try:
+            if h5py.is_hdf5(path):
+                arrays = _datasets(stack.enter_context(h5py.File(path)))
+            elif zipfile.is_zipfile(path):
+                file = stack.enter_context(np.load(path))
                 arrays = {name: file[name] for name in file.files}
-            except (ValueError, OSError, zipfile.BadZipFile) as error:
-                raise ValueError(f"{path} is damaged: {error}") from error
-        else:
+            else:
+                arrays = None
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        if arrays is None:
             raise ValueError(
                 f"{path} must be a file of NumPy's .npz or of HDF5, got neither"
             )
         yield arrays
+
+
+def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    arrays: dict[str, h5py.Dataset] = {}
+
+    def visit(name, found):
+        if isinstance(found, h5py.Dataset):
+            arrays[name] = found
+
+    file.visititems(visit)
+    return arrays
 
 
 def read_recording(

@@ -82,6 +82,9 @@ def information_plane(
     epochs: Sequence[int] | None = None,
     layers: Sequence[str] | None = None,
     estimators: Sequence[str | ProbeFn] | None = None,
+    num_bins: int = 30,
+    bin_width: float = 0.07,
+    noise_variance: float = 1e-3,
     name: str = "recorded",
     first_seed: int = 0,
     devices: Sequence[jax.Device] | None = None,
@@ -119,6 +122,10 @@ def information_plane(
       estimators: Names (:func:`ibjax.probes.named_estimators`) or probes, which may
         look at activities and labels alone; ``bin-width`` and ``kde`` by default, for
         real targets ``ksg`` and ``gaussian``.
+      num_bins: Edges on [-1, 1] of the estimators ``binning`` and ``closed-binning``.
+      bin_width: Width of the bins of ``bin-width``, in units of activity.
+      noise_variance: Variance of the noise of ``kde`` and ``knn``, in squared units of
+        activity.
       name: Name of the data.
       first_seed: Number of the first network.
       devices: Devices to spread networks over, all by default.
@@ -165,7 +172,15 @@ def information_plane(
         recording = read_recording(
             activities, task.num_samples, epochs=epochs, layers=layers, where=where
         )
-        probes = _probes(estimators, task, recording, where)
+        probes = _probes(
+            estimators,
+            task,
+            recording,
+            where,
+            num_bins=num_bins,
+            bin_width=bin_width,
+            noise_variance=checks.positive("noise_variance", noise_variance),
+        )
         return _measured(
             recording,
             _trainable(task, recording.layers, probes, description),
@@ -180,7 +195,8 @@ def information_plane(
 def _task(given: dict[str, Any], name: str, where: str) -> Task:
     given = {k: v for k, v in given.items() if v is not None}
     if not given:
-        raise ValueError(f"labels must be given, or targets; got none, none in {where}")
+        holds = "" if where == "activities" else f", and {where} holds none"
+        raise ValueError(f"labels or targets must be given, got none{holds}")
     for key, values in given.items():
         values = values.detach().cpu() if hasattr(values, "detach") else values
         values = np.asarray(values)
@@ -198,7 +214,9 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _probes(estimators, task: Task, recording: Recording, where: str):
+def _probes(
+    estimators: Any, task: Task, recording: Recording, where: str, **numbers: Any
+) -> tuple[Probe, ...]:
     if estimators is None:
         is_real = task.kind == "vectors"
         estimators = ("ksg", "gaussian") if is_real else ("bin-width", "kde")
@@ -225,9 +243,10 @@ def _probes(estimators, task: Task, recording: Recording, where: str):
 
     chosen = []
     for each in checks.instance("estimators", estimators, list, tuple):
-        named = isinstance(each, str)
-        found = named_estimators([each], find_range=find_range) if named else [each]
-        chosen += found
+        if isinstance(each, str):
+            chosen += named_estimators([each], find_range=find_range, **numbers)
+        else:
+            chosen.append(each)
     for probe in check_probes(chosen):
         if probe.numbers:
             raise ValueError(
@@ -285,7 +304,7 @@ def _trainable(
             "h_y": float(task.h_y),
             "i_xy": float(task.i_xy),
         },
-        title=f"Information plane of {{num}} recorded networks, {task.name}",
+        title="Activities of " + task.name.replace("{", "{{").replace("}", "}}"),
     )
 
 
