@@ -37,7 +37,7 @@ def _sweep(estimators, *more):
     return sweep(
         jax.random.key(1),
         TASK,
-        networks.mlp([3, 7, 20, 2], "relu"),
+        networks.mlp([3, 7, 2], "relu"),
         TrainConfig(learning_rate=1e-2, batch_size=16),
         num_seeds=7,
         snapshots=EPOCHS,
@@ -62,7 +62,7 @@ def test_numbers_are_the_sweeps_own(_compiled_as_for_users):
     def layers(snapshot):
         return {f"t{n}": t for n, t in enumerate(snapshot.layers)}
 
-    names = ["binning", "closed-binning", "bin-width"]
+    names = ["binning", "bin-width"]
     dataset = _sweep(names, layers)
     layer_names = dataset.layer_name.values.tolist()
     found = information_plane(
