@@ -1,4 +1,4 @@
-"""The ``ibjax`` command: sweep, reproduce, plane, curve, report, info."""
+"""The ``ibjax`` command: sweep, reproduce, plane, estimate, curve, report, info."""
 
 import difflib
 import importlib.metadata
@@ -15,6 +15,7 @@ import ibjax
 from ibjax import results
 from ibjax.cli import process
 from ibjax.cli.curve import curve
+from ibjax.cli.estimate import estimate
 from ibjax.cli.plane import plane
 from ibjax.cli.progress import plain_console
 from ibjax.cli.report import drawing_beside, write_report
@@ -142,6 +143,7 @@ _COMMANDS = {
     "sweep": sweep,
     "reproduce": reproduce,
     "plane": plane,
+    "estimate": estimate,
     "curve": curve,
     "report": _report,
     "info": _info,

@@ -11,6 +11,7 @@ import tyro
 from ibjax.cli.options import Options, SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
+from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import SWEEPS
 from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
@@ -19,6 +20,8 @@ from ibjax.results.provenance import describe_devices
 from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
+
+_CLASSES_NAMED = 6
 
 
 def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
@@ -44,7 +47,8 @@ def _sweep(options: SweepOptions, drawing: Drawing) -> None:
         "block": part.block if options.run.block is None else options.run.block,
         "devices": _chosen_devices(options.run.devices),
     }
-    task = options.images.task(scale.images) if part.setup.needs_images else None
+    has_task = part.setup.needs_images or part.setup.needs_table
+    task = options.images.task(scale.images) if has_task else None
     cells = part.cells(
         scale,
         task=task,
@@ -88,6 +92,8 @@ def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
             "measure on"
         )
+    if options.setup.needs_table:
+        lines.append(_table_text(cells[0].task, options.images.target))
     axes = options.setup.axes
     if axes:
         swept = [f"{axis} {', '.join(map(str, axes[axis]))}" for axis in axes]
@@ -97,6 +103,20 @@ def _announcement(options: Options, cells: Sequence[Cell], seeds: int) -> str:
     if estimators:
         lines.append(f"estimators: {'; '.join(estimators)}")
     return "\n".join(lines)
+
+
+def _table_text(task: Task, target: str) -> str:
+    """Size of a table's task, and what its target was taken for."""
+    kind = "a number"
+    if task.kind != "vectors":
+        names = task.class_names or tuple(map(str, range(task.num_classes)))
+        shown = ", ".join(names[:_CLASSES_NAMED])
+        more = ", ..." if len(names) > _CLASSES_NAMED else ""
+        kind = f"one of {task.num_classes} classes ({shown}{more})"
+    return (
+        f"{task.name}: {task.num_samples} rows of {task.num_inputs} columns; {target} "
+        f"is {kind}"
+    )
 
 
 def _estimators(cell: Cell) -> list[str]:

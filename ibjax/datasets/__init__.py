@@ -8,6 +8,7 @@ from ibjax.datasets.known_information import KnownInformation, standard_tasks
 from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
+from ibjax.datasets.tables import read_columns, table_task
 from ibjax.datasets.task import Batch, Task, make_task
 
 __all__ = [
@@ -25,9 +26,11 @@ __all__ = [
     "known_information",
     "make_task",
     "mnist",
+    "read_columns",
     "standard_tasks",
     "sprite_images",
     "sprites",
     "szt",
+    "table_task",
     "teacher_student",
 ]

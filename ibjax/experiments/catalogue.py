@@ -16,6 +16,7 @@ from ibjax.experiments import (
     robustness,
     stochastic_convolutional,
     szt,
+    table,
     training_size,
     two_points,
     vae,
@@ -54,5 +55,5 @@ SWEEPS = {
     name: part
     for experiment in EXPERIMENTS.values()
     for name, part in experiment.presets.items()
-}
-"""Grids of sweeps of the experiments, for ``ibjax sweep``."""
+} | {"table": table.SWEEP}
+"""Grids of sweeps of the experiments, and of tables, for ``ibjax sweep``."""

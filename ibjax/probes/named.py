@@ -77,6 +77,7 @@ def named_estimators(
     if len(set(names)) < len(names):
         raise ValueError(f"estimators must name each once, got {', '.join(names)}")
     checks.count("num_bins", num_bins, 2)
+    checks.positive("bin_width", bin_width)
 
     def by_range():
         if find_range is None:
