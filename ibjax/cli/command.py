@@ -11,7 +11,6 @@ from pathlib import Path
 import jax
 import tyro
 
-import ibjax
 from ibjax import results
 from ibjax.cli import process
 from ibjax.cli.curve import curve
@@ -55,9 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         and the number of the signal if another one stopped it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments == ["--version"]:
-        print(f"ibjax {ibjax.__version__}")
-        return
     use_all_cores()
     if _NO_CACHE in arguments:
         arguments.remove(_NO_CACHE)

@@ -92,7 +92,9 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     i_ty = _values(dataset, "i_ty", "estimator", "layer", "seed", "epoch")
     seeds = dataset["seed"].values
     diverged = _diverged(dataset)
-    finished = np.isfinite(i_xt[..., -1]).any(axis=(0, 1))
+    # Some estimators have I(T;Y) alone.
+    known = i_xt if np.isfinite(i_xt).any() else i_ty
+    finished = np.isfinite(known[..., -1]).any(axis=(0, 1))
     estimators = []
     for m, estimator in enumerate(dataset["estimator"].values.tolist()):
         layers = [
