@@ -17,7 +17,7 @@ COMMANDS = {
     "plane": "Put recorded activities on the information plane.",
     "estimate": "Estimate the information between columns of a table.",
     "curve": "Compute the information curve of a joint table of X and Y.",
-    "report": "Rebuild the figures and the summary of a sweep from its results alone.",
+    "report": "Rebuild the figures and summary of a sweep from its results alone.",
     "info": "Print versions, devices, and where data is looked for.",
 }
 """Commands by name, and what they do."""
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<11}{does}" for name, does in COMMANDS.items())
+    commands = "\n".join(f"  {name:<10}{does}" for name, does in COMMANDS.items())
     return _HELP.format(commands=f"commands:\n{commands}")
 
 

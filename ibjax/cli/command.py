@@ -105,7 +105,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 
 def _report(directory: tyro.conf.Positional[Path]) -> None:
-    """Rebuild the figures and the summary of a sweep from its results alone.
+    """Rebuild the figures and summary of a sweep from its results alone.
 
     Args:
       directory: The sweep's output directory.
