@@ -16,6 +16,7 @@ COMMANDS = {
     "reproduce": "Run a published experiment, draw it, and hold its claims against it.",
     "plane": "Put recorded activities on the information plane.",
     "estimate": "Estimate the information between columns of a table.",
+    "benchmark": "Hold estimators against tasks of known information.",
     "curve": "Compute the information curve of a joint table of X and Y.",
     "report": "Rebuild the figures and summary of a sweep from its results alone.",
     "info": "Print versions, devices, and where data is looked for.",

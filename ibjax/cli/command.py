@@ -1,4 +1,4 @@
-"""The ``ibjax`` command: sweep, reproduce, plane, estimate, curve, report, info."""
+"""The ``ibjax`` command: every subcommand, and what becomes of errors and signals."""
 
 import difflib
 import importlib.metadata
@@ -13,6 +13,7 @@ import tyro
 
 from ibjax import results
 from ibjax.cli import process
+from ibjax.cli.benchmark import benchmark
 from ibjax.cli.curve import curve
 from ibjax.cli.estimate import estimate
 from ibjax.cli.plane import plane
@@ -140,6 +141,7 @@ _COMMANDS = {
     "reproduce": reproduce,
     "plane": plane,
     "estimate": estimate,
+    "benchmark": benchmark,
     "curve": curve,
     "report": _report,
     "info": _info,

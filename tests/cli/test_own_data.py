@@ -151,3 +151,21 @@ def test_information_between_columns(table, capsys):
     assert float(words[10]) == pytest.approx(float(words[6]) / np.log(2), abs=1e-4)
     error = _refused(capsys, "estimate", table, "--x", "a", "kind", "--y", "c")
     assert "column 'kind' must hold numbers" in error
+
+
+def test_estimators_are_held_against_known_information(tmp_path, capsys):
+    output = tmp_path / "all.csv"
+    options = ["--methods", "gaussian", "--tasks", "half_cube-1v1"]
+    options += ["--samples", "200", "--seeds", "2"]
+    cli.main(["benchmark", *options, "--output", str(output)])
+    printed = capsys.readouterr().out
+    assert "half_cube-1v1-normal-0.75      0.413  gaussian" in printed
+    frame = pd.read_csv(output)
+    assert frame.seed.tolist() == [0, 1]
+    off = frame.estimate.mean() - frame.truth[0]
+    np.testing.assert_allclose(frame.bias, off, atol=1e-6)
+    assert f"{off:+.3f}" in printed
+    assert "is there already" in _refused(
+        capsys, "benchmark", *options, "--output", output
+    )
+    assert "half_cube" in _refused(capsys, "benchmark", "--tasks", "nothing")
