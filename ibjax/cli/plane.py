@@ -71,18 +71,21 @@ def _plane(file: Path, options: PlaneOptions, drawing: Drawing) -> None:
     console = plain_console()
     with reserved(options.output) as own:
         check_unused(own)
-        with ProgressBar(console, doing="measuring") as bar:
-            dataset = information_plane(
-                file,
-                layers=options.layers or None,
-                estimators=options.estimators or None,
-                num_bins=options.num_bins,
-                bin_width=options.bin_width,
-                noise_variance=options.noise_variance,
-                name=file.stem,
-                description={"command": "ibjax plane"},
-                on_progress=bar.update,
-            )
+        try:
+            with ProgressBar(console, doing="measuring") as bar:
+                dataset = information_plane(
+                    file,
+                    layers=options.layers or None,
+                    estimators=options.estimators or None,
+                    num_bins=options.num_bins,
+                    bin_width=options.bin_width,
+                    noise_variance=options.noise_variance,
+                    name=file.stem,
+                    description={"command": "ibjax plane"},
+                    on_progress=bar.update,
+                )
+        except TypeError as error:  # Of what the file holds.
+            raise ValueError(f"{file}: {error}") from error
         save_finished(own, dataset)
         write_report(dataset, options.output, console, drawing)
     console.print(f"{time.perf_counter() - started:.0f} s in all")

@@ -79,7 +79,9 @@ def test_recorded_activities_have_a_report(recorded, tmp_path, capsys):
 def test_files_that_do_not_fit_are_named(recorded, tmp_path, capsys):
     output = ["--output", tmp_path / "out"]
     np.savez(tmp_path / "none.npz", dense=RECORDED["dense"])
+    np.savez(tmp_path / "half.npz", dense=RECORDED["dense"], labels=LABELS + 0.5)
     cases = {
+        ("half.npz",): "half.npz: labels must be classes, got fractions",
         ("none.npz",): "none.npz holds none",
         ("other.npz",): "other.npz: no such file",
         ("mine.npz", "--layers", "pool"): "layers must be some of those in",
@@ -159,7 +161,7 @@ def test_estimators_are_held_against_known_information(tmp_path, capsys):
     options += ["--samples", "200", "--seeds", "2"]
     cli.main(["benchmark", *options, "--output", str(output)])
     printed = capsys.readouterr().out
-    assert "half_cube-1v1-normal-0.75      0.413  gaussian" in printed
+    assert "half_cube-1v1-normal-0.75  0.413  gaussian" in printed
     frame = pd.read_csv(output)
     assert frame.seed.tolist() == [0, 1]
     off = frame.estimate.mean() - frame.truth[0]
