@@ -104,8 +104,15 @@ def table_task(
       >>> print(task.kind, task.class_names, task.x.shape)
       classes ('cat', 'dog') (3, 1)
     """
+    checks.instance("frame", frame, pd.DataFrame)
+    checks.instance("target", target, str)
+    checks.instance("name", name, str)
     checks.one_of("kind", kind, TARGET_KINDS)
-    _check_there(frame, [target], name)
+    checks.flag("standardize", standardize)
+    if columns is not None:
+        for column in checks.instance("columns", columns, list, tuple):
+            checks.instance("each of columns", column, str)
+    _check_there(frame, [target], name, "target")
     if columns is None:
         columns = [column for column in frame if column != target]
     _check_there(frame, columns, name)
@@ -218,12 +225,15 @@ def _is_number(column: pd.Series) -> bool:
     )
 
 
-def _check_there(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
-    checks.not_empty("columns", columns)
+def _check_there(
+    frame: pd.DataFrame, columns: Sequence[str], name: str, argument: str = "columns"
+) -> None:
+    checks.not_empty(argument, columns)
     missing = [column for column in columns if column not in frame]
     if missing:
         raise ValueError(
-            f"{name} has no column {missing[0]!r}; it has {', '.join(frame.columns)}"
+            f"{argument} must be of {name}, which has {', '.join(frame.columns)}; got "
+            f"{missing[0]!r}"
         )
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from ibjax.numerics import checks
 
 __all__ = ["benchmark"]
 
+_OF_TASKS = ("name", "mutual_information", "sample")
 _NORMAL_95 = 1.959963984540054
 
 _VARIABLES = {
@@ -31,8 +32,8 @@ _VARIABLES = {
 
 
 def benchmark(
-    methods: Iterable[str] | Mapping[str, Callable[[Any, Any], Any]],
-    tasks: Iterable[Any],
+    methods: Sequence[str] | Mapping[str, Callable[[Any, Any], Any]],
+    tasks: Sequence[Any],
     *,
     num_samples: int = 1000,
     num_seeds: int = 10,
@@ -73,8 +74,13 @@ def benchmark(
       (True, nan)
     """
     functions = _functions(methods)
-    tasks = list(tasks)
+    checks.instance("tasks", tasks, list, tuple)
     checks.not_empty("tasks", tasks)
+    for task in tasks:
+        if not all(hasattr(task, name) for name in _OF_TASKS):
+            raise TypeError(
+                f"each of tasks must have {', '.join(_OF_TASKS)}, got {task!r:.80}"
+            )
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         raise ValueError(f"tasks must have names of their own, got {', '.join(names)}")
@@ -128,8 +134,10 @@ def _judged(dataset: xr.Dataset) -> xr.Dataset:
 def _functions(methods: Any) -> dict[str, Callable[[Any, Any], Any]]:
     if isinstance(methods, str):
         methods = [methods]
+    checks.instance("methods", methods, list, tuple, Mapping)
     if not isinstance(methods, Mapping):
-        methods = list(methods)
+        for name in methods:
+            checks.instance("each of methods", name, str)
         if len({str(name) for name in methods}) < len(methods):
             raise ValueError(f"methods must name each once, got {methods}")
         methods = {name: name for name in methods}
@@ -140,7 +148,7 @@ def _functions(methods: Any) -> dict[str, Callable[[Any, Any], Any]]:
             checks.one_of("methods", method, ("auto", *METHODS))
             functions[name] = _by_name(method)
         else:
-            functions[str(name)] = checks.function(f"method {name!r}", method)
+            functions[str(name)] = checks.function("each of methods", method)
     return functions
 
 

@@ -1,6 +1,6 @@
 """Probes of a layer's information by the names of their estimators."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -40,7 +40,7 @@ RANGE_LABEL = {"data_range": f"{_RANGE_BINS} bins over the range of activities"}
 
 
 def named_estimators(
-    names: Iterable[str],
+    names: Sequence[str],
     *,
     num_bins: int = 30,
     bin_width: float = 0.07,
@@ -73,9 +73,14 @@ def named_estimators(
       >>> [list(probe.labels) for probe in named_estimators(["bin-width", "kde"])]
       [['bin_width'], ['kde_upper', 'kde_lower']]
     """
-    names = [checks.one_of("each of estimators", n, ESTIMATORS) for n in names]
+    checks.instance("names", names, list, tuple)
+    if find_range is not None:
+        checks.function("find_range", find_range)
+    names = [checks.one_of("each of names of estimators", n, ESTIMATORS) for n in names]
     if len(set(names)) < len(names):
-        raise ValueError(f"estimators must name each once, got {', '.join(names)}")
+        raise ValueError(
+            f"names of estimators must be different, got {', '.join(names)}"
+        )
     checks.count("num_bins", num_bins, 2)
     checks.positive("bin_width", bin_width)
 

@@ -137,7 +137,7 @@ def test_a_table_has_the_options_of_szt(table):
 def test_what_is_wrong_with_a_table_is_said(table, tmp_path, capsys):
     sweep = ["sweep", "table", table, "--output", tmp_path / "out"]
     error = _refused(capsys, *sweep, "--target", "kinds")
-    assert "mine.csv has no column 'kinds'" in error
+    assert "mine.csv, which has a, b, kind, c; got 'kinds'" in error
     error = _refused(capsys, *sweep, "--target", "c")
     assert "column 'kind' must hold numbers, got 'cat'" in error or "'dog'" in error
     assert not (tmp_path / "out").exists()

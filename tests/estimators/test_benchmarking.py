@@ -71,9 +71,11 @@ def test_methods_by_name_get_the_same_samples_as_functions():
         ([], [TASK], ValueError, "methods must"),
         (["ksg", "ksg"], [TASK], ValueError, "name each once"),
         (["kgs"], [TASK], ValueError, "methods must be one of"),
-        ({"mine": 3}, [TASK], TypeError, "method 'mine' must be a function"),
+        ({"mine": 3}, [TASK], TypeError, "each of methods must be a function"),
         ({"mine": lambda x, y: "much"}, [TASK], TypeError, "return a number in nats"),
         (["ksg"], [], ValueError, "tasks must"),
+        (["ksg"], [3], TypeError, "each of tasks must have name"),
+        (3, [TASK], TypeError, "methods must be a"),
         (["ksg"], [TASK, TASK], ValueError, "names of their own"),
     ],
 )

@@ -254,7 +254,7 @@ GOOD, LABELS = _recorded()
         (GOOD, {"labels": None}, "labels or targets must be given, got none"),
         (GOOD, {"labels": LABELS[:5]}, "with the 5 samples of the labels"),
         (GOOD, {"layers": ["fc", "out"]}, "conv, fc; got out"),
-        (GOOD, {"estimators": ["bins"]}, "each of estimators must be one of"),
+        (GOOD, {"estimators": ["bins"]}, "names of estimators must be one of"),
         (GOOD, {"estimators": ["kde", "kde"]}, "kde_lower.*twice"),
         (
             lambda epoch: GOOD,
