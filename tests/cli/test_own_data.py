@@ -155,6 +155,7 @@ def test_information_between_columns(table, capsys):
     assert "column 'kind' must hold numbers" in error
 
 
+@pytest.mark.slow
 def test_estimators_are_held_against_known_information(tmp_path, capsys):
     output = tmp_path / "all.csv"
     options = ["--methods", "gaussian", "--tasks", "half_cube-1v1"]

@@ -62,7 +62,7 @@ def test_numbers_are_the_sweeps_own(_compiled_as_for_users):
     def layers(snapshot):
         return {f"t{n}": t for n, t in enumerate(snapshot.layers)}
 
-    names = ["binning", "bin-width"]
+    names = ["bin-width"]
     dataset = _sweep(names, layers)
     layer_names = dataset.layer_name.values.tolist()
     found = information_plane(
@@ -78,7 +78,7 @@ def test_numbers_are_the_sweeps_own(_compiled_as_for_users):
 
 @pytest.mark.slow
 def test_numbers_of_replayed_networks_are_the_sweeps_own(_compiled_as_for_users):
-    names = ["bin-width", "ross", "kde"]
+    names = ["binning", "closed-binning", "bin-width", "ross", "kde"]
     dataset = _sweep(names)
     replayed = [
         [replay(dataset, seed, epoch, task=TASK).layers for epoch in EPOCHS]
@@ -181,17 +181,12 @@ def test_several_networks_are_each_by_itself():
 
 def test_it_is_summarised_saved_and_opened_like_a_sweep(tmp_path):
     recorded, labels = _recorded(num_seeds=2)
-    found = _plane(recorded, labels, estimators=["bin-width", "data-range"])
+    found = _plane(recorded, labels, estimators=["data-range"])
     results.save_dataset(found, tmp_path / "results.nc")
     assert results.open_dataset(tmp_path).identical(found)
     summary = results.summarize(found)
-    assert [e["estimator"] for e in summary["estimators"]] == [
-        "bin_width",
-        "data_range",
-    ]
-    other = _plane(
-        recorded, labels, estimators=["bin-width", "data-range"], first_seed=2
-    )
+    assert [e["estimator"] for e in summary["estimators"]] == ["data_range"]
+    other = _plane(recorded, labels, estimators=["data-range"], first_seed=2)
     assert results.merge([found, other]).sizes["seed"] == 4
     with pytest.raises(ValueError, match="run must be of networks on a task"):
         replay(found, 0, 0)
