@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -15,9 +16,13 @@ def sections():
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def _blocks(section: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
 def _run(section: str) -> dict:
     names: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+    for block in _blocks(section):
         exec(compile(block, str(README), "exec"), names)
     return names
 
@@ -58,3 +63,41 @@ def test_own_networks_losses_tasks_and_quantities(sections, capsys):
     assert "('learning_rate', 'beta', 'seed') [" in printed
     assert set(names["stopping"].stopped.values.ravel()) <= {2, 3, 4, 5}
     assert names["dataset"].diverged.sum() == 0
+
+
+@pytest.fixture
+def elsewhere(sections, monkeypatch, tmp_path):
+    """Blocks on recorded activities, run in a directory of their own."""
+    monkeypatch.chdir(tmp_path)
+    return _blocks(sections["Networks trained elsewhere"])
+
+
+def _named(blocks, name):
+    return [block for block in blocks if re.search(rf"^import {name}$", block, re.M)]
+
+
+def test_recorded_activities(elsewhere, capsys, tmp_path):
+    others = _named(elsewhere, "torch") + _named(elsewhere, "keras")
+    names: dict = {}
+    for block in elsewhere:
+        if block not in others:
+            exec(compile(block, str(README), "exec"), names)
+    printed = capsys.readouterr().out
+    assert "100 bins over the range of activities" in printed
+    assert "['hidden' 'output']" in printed
+    assert (tmp_path / "recorded.npz").exists()
+
+
+@pytest.mark.parametrize("name", ["torch", "keras"])
+def test_recorders_of_other_frameworks(elsewhere, name, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    pytest.importorskip(name)
+    (block,) = _named(elsewhere, name)
+    names: dict = {}
+    with jax.numpy_rank_promotion("allow"):  # As Keras adds biases.
+        exec(compile(block, str(README), "exec"), names)
+    assert capsys.readouterr().out.endswith("nats\n")
+    found = names["dataset"].i_ty
+    # Of two labels no more than log 2, and more than nothing of a trained network.
+    assert found.isel(epoch=-1).max() > 0.1 and (found < 0.6932).all()
+    assert names["dataset"].sizes["layer"] == 2

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 __all__ = ["bad_values", "good_arguments", "public_functions"]
 
@@ -43,6 +44,7 @@ _LEFT_OUT = {
     "datasets.known_information.mixed_tasks",
     "datasets.known_information.standard_tasks",
     "datasets.mnist",
+    "datasets.read_columns",
     "datasets.read_conllu",
     "datasets.sst2",
     "datasets.standard_tasks",
@@ -220,6 +222,17 @@ def _own_values() -> dict[str, dict[str, Any]]:
                 networks.mlp([2, 3, _CLASSES], "relu")
             )
         },
+        "datasets.table_task": {
+            "frame": pd.DataFrame(x, columns=["first", "second"]),
+            "target": "second",
+        },
+        "estimators.benchmark": {
+            "methods": ["gaussian"],
+            "tasks": [known(2, 2)],
+            "num_samples": 20,
+            "num_seeds": 2,
+        },
+        "probes.named_estimators": {"names": ["kde"]},
         "datasets.image_pairs.gaussian_image": {"latents": x[0]},
         "datasets.image_pairs.rectangle_image": {"latents": np.full(4, 0.5)},
         "datasets.image_pairs.gaussian_images": {"num_samples": 4, "information": 1.0},

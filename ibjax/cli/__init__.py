@@ -1,16 +1,88 @@
 """The ``ibjax`` command."""
 
+import difflib
 import gc
+import importlib
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 
-# What is imported stays to the end: to look for garbage in it, while it is imported and
-# while JAX traces, costs a second.
-_is_enabled = gc.isenabled()
-gc.disable()
-try:
-    from ibjax.cli.command import main
-finally:
-    gc.freeze()
-    if _is_enabled:
-        gc.enable()
+import ibjax
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "sweep": "Train many networks and put their layers on the information plane.",
+    "reproduce": "Run a published experiment, draw it, and hold its claims against it.",
+    "plane": "Put recorded activities on the information plane.",
+    "estimate": "Estimate the information between columns of a table.",
+    "benchmark": "Hold estimators against tasks of known information.",
+    "curve": "Compute the information curve of a joint table of X and Y.",
+    "report": "Rebuild the figures and summary of a sweep from its results alone.",
+    "info": "Print versions, devices, and where data is looked for.",
+}
+"""Commands by name, and what they do."""
+
+_EXIT_BAD_INPUT = 2
+_HELP = """usage: ibjax [-h] [--version] COMMAND ...
+
+Information-bottleneck analysis of deep networks.
+
+{commands}
+
+options:
+  -h, --help  show this help message and exit; after a command, its own
+  --version   show the version and exit
+  --no-compilation-cache
+              compile anew what else is kept for the next run
+  --tyro-print-completion {{bash,zsh,tcsh}}
+              print a script that completes the command in a shell"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the ``ibjax`` command.
+
+    Args:
+      arguments: Command-line arguments, those of the process by default.
+
+    Raises:
+      SystemExit: See :func:`ibjax.cli.command.main`.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # What needs no JAX is answered before it is imported.
+    if arguments == ["--version"]:
+        print(f"ibjax {ibjax.__version__}")
+    elif arguments in ([], ["-h"], ["--help"]):
+        print(_help())
+        if not arguments:
+            raise SystemExit(_EXIT_BAD_INPUT)
+    else:
+        name = arguments[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            choice = f"did you mean {close[0]}?" if close else ""
+            choice = choice or f"choose {', '.join(COMMANDS)}"
+            print(f"ibjax: error: no command {name}; {choice}", file=sys.stderr)
+            raise SystemExit(_EXIT_BAD_INPUT)
+        _command_module().main(arguments)
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:<10}{does}" for name, does in COMMANDS.items())
+    return _HELP.format(commands=f"commands:\n{commands}")
+
+
+def _command_module() -> ModuleType:
+    name = "ibjax.cli.command"
+    if name in sys.modules:
+        return sys.modules[name]
+    # What is imported stays to the end: to look for garbage in it, while it is imported
+    # and while JAX traces, costs a second.
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        if is_enabled:
+            gc.enable()

@@ -1,4 +1,4 @@
-"""The ``ibjax`` command: sweep, merge, reproduce, curve, report, info."""
+"""The ``ibjax`` command: every subcommand, and what becomes of errors and signals."""
 
 import difflib
 import importlib.metadata
@@ -11,11 +11,13 @@ from pathlib import Path
 import jax
 import tyro
 
-import ibjax
 from ibjax import results
 from ibjax.cli import process
+from ibjax.cli.benchmark import benchmark
 from ibjax.cli.curve import curve
+from ibjax.cli.estimate import estimate
 from ibjax.cli.merge import merge
+from ibjax.cli.plane import plane
 from ibjax.cli.progress import plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
@@ -54,9 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         and the number of the signal if another one stopped it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments == ["--version"]:
-        print(f"ibjax {ibjax.__version__}")
-        return
     use_all_cores()
     if _NO_CACHE in arguments:
         arguments.remove(_NO_CACHE)
@@ -108,7 +107,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 
 def _report(directory: tyro.conf.Positional[Path]) -> None:
-    """Rebuild the figures and the summary of a sweep from its results alone.
+    """Rebuild the figures and summary of a sweep from its results alone.
 
     Args:
       directory: The sweep's output directory.
@@ -142,6 +141,9 @@ _COMMANDS = {
     "sweep": sweep,
     "merge": merge,
     "reproduce": reproduce,
+    "plane": plane,
+    "estimate": estimate,
+    "benchmark": benchmark,
     "curve": curve,
     "report": _report,
     "info": _info,

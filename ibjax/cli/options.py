@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
 import tyro
 
 from ibjax.datasets.images import Images, image_task
+from ibjax.datasets.tables import TARGET_KINDS, read_columns, table_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.experiment import Experiment, Part, Scale
@@ -21,6 +22,7 @@ __all__ = [
     "SizeOptions",
     "SourceOptions",
     "SweepOptions",
+    "TableOptions",
     "check_key",
 ]
 
@@ -135,6 +137,56 @@ class ImageOptions:
         )
 
 
+@dataclass(frozen=True)
+class TableOptions:
+    """A table, and what is to be predicted of it."""
+
+    file: Annotated[
+        tyro.conf.Positional[Path],
+        tyro.conf.arg(
+            help="Table: CSV with the names of the columns in the first line, NumPy's "
+            ".npz of arrays by name, or Parquet."
+        ),
+    ]
+    target: Annotated[
+        str, tyro.conf.arg(metavar="COLUMN", help="Name of the column to predict.")
+    ]
+    columns: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            metavar="COLUMN [COLUMN ...]",
+            help="Columns to predict it from.",
+            help_behavior_hint="(default: all others)",
+        ),
+    ] = ()
+    kind: Literal[TARGET_KINDS] = "auto"
+    """What the target is: auto takes text and up to 20 different whole numbers for
+    classes."""
+    as_it_is: bool = False
+    """Leave inputs and real targets as they are, in place of mean 0 and deviation 1."""
+
+    def task(self, scale: Scale) -> Task:
+        """Task of the table, all of whose rows are taken."""
+        del scale
+        return table_task(
+            read_columns(self.file),
+            self.target,
+            columns=self.columns or None,
+            kind=self.kind,
+            standardize=not self.as_it_is,
+            name=self.file.name,
+        )
+
+
+def _source_of(setup: Any) -> Any:
+    """Options of where a set-up's task comes from."""
+    if setup.needs_images:
+        return ImageOptions()
+    if setup.needs_table:
+        return TableOptions(tyro.MISSING, tyro.MISSING)
+    return Nothing()
+
+
 SetupT, SizeT, RunT, ImagesT = map(TypeVar, ("SetupT", "SizeT", "RunT", "ImagesT"))
 
 
@@ -180,7 +232,7 @@ def _sweep(name: str, part: Part):
         setup,
         SizeOptions(),
         RunOptions(),
-        ImageOptions() if setup.needs_images else Nothing(),
+        _source_of(setup),
     )
 
 

@@ -28,13 +28,15 @@ class ProgressBar:
     Use it as a context, and :meth:`update` as ``on_progress`` of :func:`ibjax.sweep`.
     """
 
-    def __init__(self, console: Console, label: str = ""):
+    def __init__(self, console: Console, label: str = "", *, doing: str = "training"):
         """Begin a bar.
 
         Args:
           console: Where to show it.
           label: What runs, in front of the bar.
+          doing: What it does.
         """
+        self._doing = doing
         self._label = f"{label}: " if label else ""
         self._console = console
         self._steps: list[tuple[int, float]] = []
@@ -75,7 +77,7 @@ class ProgressBar:
         finished = progress.stage == "done"
         self._bar.update(
             self._task,
-            description=self._label + ("done" if finished else "training"),
+            description=self._label + ("done" if finished else self._doing),
             total=1.0,
             completed=1.0 if finished else spent / max(spent + left, 1e-9),
             state=state,

@@ -12,6 +12,7 @@ import tyro
 from ibjax.cli.options import SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
+from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.setup import Setup
 from ibjax.numerics import checks
@@ -23,6 +24,8 @@ from ibjax.results.shards import Shard
 from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
+
+_CLASSES_NAMED = 6
 
 
 def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
@@ -57,7 +60,8 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     if block is None:
         block = part.block_on(devices[0].platform)
     run = {"block": block, "devices": devices}
-    task = options.images.task(scale) if part.setup.needs_images else None
+    has_task = part.setup.needs_images or part.setup.needs_table
+    task = options.images.task(scale) if has_task else None
     cells = part.cells(
         scale,
         task=task,
@@ -65,7 +69,8 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
         description={"command": f"ibjax sweep {options.name}"},
         **run,
     )
-    console.print(_announcement(options.name, part.setup, cells, scale.seeds))
+    target = options.images.target if part.setup.needs_table else None
+    console.print(_announcement(options.name, part.setup, cells, scale.seeds, target))
     console.print(f"devices: {describe_devices(devices)}; output: {output}")
     with GridBar(console) as bar:
         dataset = sweep_grid(
@@ -92,7 +97,9 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     console.print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def _announcement(name: str, setup: Setup, cells: Sequence[Cell], seeds: int) -> str:
+def _announcement(
+    name: str, setup: Setup, cells: Sequence[Cell], seeds: int, target: str | None
+) -> str:
     """Networks, axes and estimators of what is about to run."""
     snapshots = cells[0].snapshots
     kinds = {cell.network_text for cell in cells}
@@ -110,6 +117,8 @@ def _announcement(name: str, setup: Setup, cells: Sequence[Cell], seeds: int) ->
             f"{task.name}: {num_train} images to train on, {task.num_measured} to "
             "measure on"
         )
+    if target is not None:
+        lines.append(_table_text(cells[0].task, target))
     axes = setup.axes
     if axes:
         swept = [f"{axis} {', '.join(map(str, axes[axis]))}" for axis in axes]
@@ -119,6 +128,20 @@ def _announcement(name: str, setup: Setup, cells: Sequence[Cell], seeds: int) ->
     if estimators:
         lines.append(f"estimators: {'; '.join(estimators)}")
     return "\n".join(lines)
+
+
+def _table_text(task: Task, target: str) -> str:
+    """Size of a table's task, and what its target was taken for."""
+    kind = "a number"
+    if task.kind != "vectors":
+        names = task.class_names or tuple(map(str, range(task.num_classes)))
+        shown = ", ".join(names[:_CLASSES_NAMED])
+        more = ", ..." if len(names) > _CLASSES_NAMED else ""
+        kind = f"one of {task.num_classes} classes ({shown}{more})"
+    return (
+        f"{task.name}: {task.num_samples} rows of {task.num_inputs} columns; {target} "
+        f"is {kind}"
+    )
 
 
 def _estimators(cell: Cell) -> list[str]:

@@ -10,6 +10,7 @@ from ibjax.datasets.mnist import download_mnist, mnist
 from ibjax.datasets.sentences import Sentences, sst2
 from ibjax.datasets.sprites import Sprites, sprite_images, sprites
 from ibjax.datasets.szt import szt
+from ibjax.datasets.tables import read_columns, table_task
 from ibjax.datasets.tagged_corpus import TaggedCorpus, tagged_corpus
 from ibjax.datasets.task import Batch, Task, make_task
 from ibjax.datasets.treebanks import Treebank, read_conllu, ud_ewt
@@ -36,12 +37,14 @@ __all__ = [
     "make_task",
     "mnist",
     "positive_information",
+    "read_columns",
     "read_conllu",
     "standard_tasks",
     "sprite_images",
     "sprites",
     "sst2",
     "szt",
+    "table_task",
     "tagged_corpus",
     "teacher_student",
     "type_vectors",

@@ -16,6 +16,7 @@ from ibjax.estimators import (
     variational,
     whitening,
 )
+from ibjax.estimators.benchmarking import benchmark
 from ibjax.estimators.choice.choice import InformationEstimate, mutual_information
 from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.layers import LayerInformation, LayerInformationBounds
@@ -24,6 +25,7 @@ __all__ = [
     "InformationEstimate",
     "LayerInformation",
     "LayerInformationBounds",
+    "benchmark",
     "binning",
     "calibration",
     "compression",

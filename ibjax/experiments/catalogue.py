@@ -21,6 +21,7 @@ from ibjax.experiments import (
     stochastic_convolutional,
     structure,
     szt,
+    table,
     tags,
     tasks,
     training_size,
@@ -72,5 +73,5 @@ SWEEPS = {
     name: part
     for experiment in EXPERIMENTS.values()
     for name, part in experiment.presets.items()
-}
-"""Grids of sweeps of the experiments, for ``ibjax sweep``."""
+} | {"table": table.SWEEP}
+"""Grids of sweeps of the experiments, and of tables, for ``ibjax sweep``."""

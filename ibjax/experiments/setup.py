@@ -32,7 +32,7 @@ class Context(NamedTuple):
       devices: Devices to use.
       description: More to keep in every dataset's ``configuration``.
       task: Images, for a set-up on images; see
-        :func:`ibjax.datasets.images.image_task`.
+        :func:`ibjax.datasets.images.image_task`. Or a table.
       num_measured: Test images to measure on, the first ones; None for all.
     """
 
@@ -72,6 +72,7 @@ class Setup(abc.ABC):
       number_fields: Names of those fields of the grid that training takes as numbers:
         several values of one are trained side by side in one program.
       needs_images: Whether the cells need images, :attr:`Context.task`.
+      needs_table: Whether they need a table, there likewise.
 
     Example:
       >>> @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Setup(abc.ABC):
     positive_fields: ClassVar[tuple[str, ...]] = ()
     number_fields: ClassVar[tuple[str, ...]] = ()
     needs_images: ClassVar[bool] = False
+    needs_table: ClassVar[bool] = False
 
     @abc.abstractmethod
     def cells(self, context: Context) -> list[Cell]:

@@ -30,6 +30,7 @@ from ibjax.probes.layers import (
     nearest_neighbours,
     target_information,
 )
+from ibjax.probes.named import named_estimators
 from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
 from ibjax.probes.robustness import accuracy_under_attack, attack_checks
@@ -56,6 +57,7 @@ __all__ = [
     "gradients",
     "kde_bounds",
     "losses",
+    "named_estimators",
     "nearest_neighbours",
     "objective_terms",
     "optimality",

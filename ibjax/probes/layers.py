@@ -231,51 +231,58 @@ def nearest_neighbours(
 def target_information(
     method: str = "ksg", *, k: int = 3, name: str | None = None
 ) -> Probe:
-    """I(T;Y) of every layer with real targets, by neighbours or for normal variables.
+    """I(T;Y) of every layer as it is, by neighbours or for normal variables.
 
     I(X;T) of a deterministic layer with continuous inputs is infinite, and NaN here.
     Neighbours take values that repeat, as in ReLU layers, for what they are.
 
     Args:
       method: ``"ksg"``, see :func:`ibjax.estimators.knn.ksg`, or ``"gaussian"``, see
-        :func:`ibjax.estimators.gaussian.mutual_information`.
-      k: Neighbour of ``"ksg"``.
+        :func:`ibjax.estimators.gaussian.mutual_information`, of real targets;
+        ``"ross"``, see :func:`ibjax.estimators.knn.ross`, of classes that are certain.
+      k: Neighbour of ``"ksg"`` and ``"ross"``.
       name: Name of the estimator in the results, the method's by default.
 
     Returns:
-      The probe, for tasks of vectors.
+      The probe, for tasks of vectors, or of classes.
 
     Raises:
       ValueError: If the method is unknown or, before the sweep, the task has no real
-        targets.
+        targets, or no classes that are certain.
 
     Example:
       >>> print(target_information().labels)
       {'ksg': 'KSG of the targets, neighbour 3'}
     """
-    estimates = {
-        "ksg": lambda t, y: knn.ksg(t, y, k=k),
-        "gaussian": lambda t, y: gaussian.mutual_information(t, y).value,
-    }
     labels = {
         "ksg": f"KSG of the targets, neighbour {k}",
         "gaussian": "I(T;Y) of jointly normal T and targets",
+        "ross": f"I(T;Y) by Ross, neighbour {k}",
     }
-    checks.one_of("method", method, estimates)
+    checks.one_of("method", method, labels)
     if name is not None:
         checks.instance("name", name, str)
     name = method if name is None else name
 
+    def estimate(t, task):
+        if method == "ross":
+            return knn.ross(t, task.labels, num_classes=task.num_classes, k=k)
+        if method == "ksg":
+            return knn.ksg(t, task.vectors, k=k)
+        return gaussian.mutual_information(t, task.vectors).value
+
     def measure(snapshot):
         task = snapshot.measured
-        if task.vectors is None:
+        needed = "classes" if method == "ross" else "vectors"
+        if task.kind != needed:
             raise ValueError(
-                f"target_information needs a task of vectors, got one of {task.kind}"
+                f"target_information needs a task of {needed} for {method!r}, got one "
+                f"of {task.kind}"
             )
-        i_ty = jnp.stack([estimates[method](t, task.vectors) for t in snapshot.layers])
+        i_ty = jnp.stack([estimate(t, task) for t in snapshot.layers])
         return {name: LayerInformation(jnp.full_like(i_ty, jnp.nan), i_ty)}
 
-    parameters = {"method": method} | ({"k": k} if method == "ksg" else {})
+    parameters = {"method": method} | ({} if method == "gaussian" else {"k": k})
     return Probe(measure, {name: labels[method]}, parameters)
 
 

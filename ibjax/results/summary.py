@@ -181,11 +181,13 @@ def _estimators(
 
 def _finished(dataset: xr.Dataset) -> np.ndarray:
     """Seeds with a value at the last epoch, of any layer and estimator, or a loss."""
-    for name in ("i_xt", "train_loss"):
-        if name in dataset:
-            last = np.isfinite(dataset[name].isel(epoch=-1))
-            return last.any([dim for dim in last.dims if dim != "seed"]).values
-    return np.ones(dataset.sizes["seed"], bool)
+    names = [name for name in ("i_xt", "i_ty", "train_loss") if name in dataset]
+    if not names:
+        return np.ones(dataset.sizes["seed"], bool)
+    # Some estimators have I(T;Y) alone.
+    known = [name for name in names if np.isfinite(dataset[name]).any()]
+    last = np.isfinite(dataset[(known or names)[0]].isel(epoch=-1))
+    return last.any([dim for dim in last.dims if dim != "seed"]).values
 
 
 def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:

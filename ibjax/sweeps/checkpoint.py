@@ -35,6 +35,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointWriter",
     "check_fits",
+    "check_unused",
     "find_earlier",
     "save_finished",
 ]
@@ -124,6 +125,17 @@ def find_earlier(
             "choose another directory"
         )
     return done
+
+
+def check_unused(directory: RunDirectory) -> None:
+    """Check that a directory holds no run, finished or not."""
+    names = (DATASET_FILE, CHECKPOINT_FILE)
+    patterns = [*names, *(f"*=*/{name}" for name in names)]
+    if any(next(directory.path.glob(pattern), None) for pattern in patterns):
+        raise ResultsError(
+            f"{directory.path} already holds the results of a run; choose another "
+            "directory"
+        )
 
 
 class CheckpointWriter:

@@ -87,7 +87,9 @@ class Cell(NamedTuple):
             described = isinstance(self.network, Network)
             return f"({self.network.description})" if described else "(varied)"
         hidden, activation = self.description["hidden"], self.description["activation"]
-        widths = [self.task.num_inputs, *hidden, self.task.num_classes]
+        is_real = self.task.kind == "vectors"
+        outputs = self.task.vectors.shape[1] if is_real else self.task.num_classes
+        widths = [self.task.num_inputs, *hidden, outputs]
         return f"{'-'.join(map(str, widths))} ({activation})"
 
     def build(self) -> Trainable:

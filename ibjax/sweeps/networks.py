@@ -25,7 +25,14 @@ from ibjax.training.loop import objective_of
 from ibjax.training.objectives import GIVEN, ObjectiveFn, as_objective
 from ibjax.training.trainable import Trainable
 
-__all__ = ["NetworkFn", "made_of", "network_trainable", "number_names"]
+__all__ = [
+    "NetworkFn",
+    "check_probes",
+    "made_of",
+    "measure_all",
+    "network_trainable",
+    "number_names",
+]
 
 NetworkFn = Callable[..., Network]
 """``network(*, noise_std) -> Network``: a network of numbers that a sweep varies."""
@@ -78,12 +85,7 @@ def network_trainable(
     checks.instance("task", task, Task)
     if description is not None:
         checks.instance("description", description, Mapping)
-    chosen = default_probes(task.kind) if probes is None else probes
-    if callable(chosen) or not isinstance(chosen, Iterable):
-        raise TypeError(f"probes must be some functions, got {chosen!r:.80}")
-    chosen = tuple(chosen)
-    checks.not_empty("probes", chosen)
-    measured = tuple(map(as_probe, chosen))
+    measured = check_probes(default_probes(task.kind) if probes is None else probes)
     for name in checks.instance("varied", varied, list, tuple):
         checks.instance("each of varied", name, str)
     _check_varied(varied, network, config, objective, measured)
@@ -149,7 +151,7 @@ def network_trainable(
             epoch=epoch,
             numbers=own.numbers,
         )
-        return _measured(snapshot, measured, is_last)
+        return measure_all(snapshot, measured, is_last)
 
     return Trainable(
         init=init,
@@ -280,7 +282,17 @@ def _check_network(network: Network, task: Task) -> None:
         )
 
 
-def _measured(snapshot, probes: Sequence[Probe], is_last) -> dict[str, Any]:
+def check_probes(probes: Any) -> tuple[Probe, ...]:
+    """Some probes, or plain functions, as probes; TypeError if they are none."""
+    if callable(probes) or not isinstance(probes, Iterable):
+        raise TypeError(f"probes must be some functions, got {probes!r:.80}")
+    probes = tuple(probes)
+    checks.not_empty("probes", probes)
+    return tuple(map(as_probe, probes))
+
+
+def measure_all(snapshot: Any, probes: Sequence[Probe], is_last: Any) -> dict[str, Any]:
+    """What some probes find in a snapshot, by name; ``is_last`` may be traced."""
     measured: dict[str, Any] = {}
     for probe in probes:
         found = _run_probe(probe, snapshot, is_last)

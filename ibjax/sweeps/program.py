@@ -21,7 +21,7 @@ from jax.sharding import PartitionSpec
 
 from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
-from ibjax.sweeps.assembly import flatten_record
+from ibjax.sweeps.assembly import check_record, flatten_record
 from ibjax.sweeps.layout import Layout, lay_out
 from ibjax.training.trainable import Trainable
 
@@ -29,7 +29,9 @@ __all__ = [
     "Compiled",
     "Layout",
     "Traced",
+    "arrange",
     "by_seed",
+    "compiled_measure",
     "diverged",
     "lay_out",
     "measure_program",
@@ -128,6 +130,18 @@ class Traced(NamedTuple):
         return Compiled(*compiled)
 
 
+def arrange(values: np.ndarray, layout: Layout) -> jax.Array:
+    """Rows ``[num_seeds, ...]`` as ``[num_blocks, block, ...]``, on the host's device.
+
+    Places to spare hold copies of the first seed.
+    """
+    filled = np.repeat(values[:1], layout.num_blocks * layout.block, axis=0)
+    filled[layout.slots] = values
+    return jnp.asarray(
+        filled.reshape(layout.num_blocks, layout.block, *values.shape[1:])
+    )
+
+
 def trace(
     key: jax.Array,
     trainable: Trainable,
@@ -147,18 +161,9 @@ def trace(
     Returns:
       The programs.
     """
-    places = layout.num_blocks * layout.block
-    shape = layout.num_blocks, layout.block
-
-    def arranged(values):
-        # Places to spare hold copies of the first seed.
-        filled = np.repeat(values[:1], places)
-        filled[layout.slots] = values
-        return jnp.asarray(filled.reshape(shape))
-
     arguments = (
-        arranged(np.asarray(seeds, np.int32)),
-        {name: arranged(np.float32(values)) for name, values in numbers.items()},
+        arrange(np.asarray(seeds, np.int32), layout),
+        {name: arrange(np.float32(values), layout) for name, values in numbers.items()},
         key,
         trainable.data,
     )
@@ -217,6 +222,26 @@ def _by_block(function: Callable, layout: Layout) -> Callable:
         check_vma=False,
     )
     return jax.jit(full_precision(sharded))
+
+
+def compiled_measure(trainable: Trainable, layout: Layout, *arguments: Any) -> Callable:
+    """Compile what measures seeds that were trained elsewhere.
+
+    Args:
+      trainable: What tells how to measure.
+      layout: Where seeds are.
+      *arguments: Those of the program, or their shapes.
+
+    Returns:
+      The program, :attr:`Compiled.measure`.
+    """
+    with compiling_for(layout.devices[0].platform):
+        traced = measure_program(trainable, layout).trace(*arguments)
+    record = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), traced.out_info
+    )
+    check_record(record, trainable)
+    return _compiled(layout, _lowered(traced, layout))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_the_sweeps_of_the_command_keep_their_names():
         "szt training-size depth width activations batches batches-adam loss-dynamics "
         "deep-linear relevance mnist cnn noisy stochastic vib two-points vae "
         "vae-capacity robustness information-dropout binary-dropout weights "
-        "corruption structure tags tags-ewt deterministic critical-periods"
+        "corruption structure tags tags-ewt deterministic critical-periods table"
     )
 
 

@@ -180,7 +180,7 @@ def test_information_about_targets_is_that_of_normal_variables():
         assert abs(float(found.i_ty[0]) - truth) < errors * error
         assert np.isnan(found.i_xt).all()
     with pytest.raises(
-        ValueError, match="method must be one of ksg, gaussian, got 'a'"
+        ValueError, match="method must be one of ksg, gaussian, ross, got 'a'"
     ):
         probes.target_information("a")
     classes = snapshot._replace(measured=datasets.make_task(x, y > 0))
