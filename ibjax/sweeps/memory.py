@@ -7,13 +7,13 @@ program needs more than that, which it says itself.
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 
 if TYPE_CHECKING:
-    from ibjax.sweeps.program import Layout
     from ibjax.training.trainable import Trainable
 
 __all__ = ["check_records", "check_states", "total_memory"]
@@ -34,12 +34,18 @@ def total_memory(device: jax.Device) -> int:
     return _host_memory()
 
 
-def check_states(trainable: "Trainable", layout: "Layout", numbers: tuple) -> None:
+def check_states(
+    trainable: "Trainable",
+    num_rows: int,
+    devices: Sequence[jax.Device],
+    numbers: Sequence[str] = (),
+) -> None:
     """Check that the states of all networks could fit the devices.
 
     Args:
       trainable: What is trained.
-      layout: Where seeds run.
+      num_rows: Number of networks.
+      devices: Where they run.
       numbers: Names of numbers that are varied.
 
     Raises:
@@ -54,10 +60,9 @@ def check_states(trainable: "Trainable", layout: "Layout", numbers: tuple) -> No
             dict.fromkeys(numbers, number),
         )
     )
-    device = layout.devices[0]
+    device = devices[0]
     # Devices of a CPU share its memory.
-    sharing = 1 if device.platform == "cpu" else len(layout.devices)
-    places = layout.num_blocks * layout.block // sharing
+    places = num_rows if device.platform == "cpu" else -(-num_rows // len(devices))
     available = total_memory(device)
     if size * places <= available:
         return

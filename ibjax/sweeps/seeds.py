@@ -225,6 +225,10 @@ def sweep_trainable(
         )
     places, num_seeds = places_of(vary), len(chosen.own)
     num_rows = len(places) * num_seeds
+    devices = tuple(jax.devices() if devices is None else devices)
+    checks.not_empty("devices", devices)
+    # Before there is an array of as many entries as there are networks.
+    memory.check_states(trainable, num_rows, devices, tuple(vary))
     layout = program.lay_out(num_rows, block, devices, chosen.rows(len(places)))
     configurations = run_configurations(
         key, trainable, chosen, snapshots=snapshots, vary=vary
@@ -234,8 +238,6 @@ def sweep_trainable(
         configuration = combined_configuration(places, configurations)
 
     def prepare(done):
-        # Before there is an array of as many entries as there are seeds.
-        memory.check_states(trainable, layout, tuple(vary))
         seeds = np.tile(np.asarray(chosen.own), len(places))
         numbers = {
             name: np.repeat([place[name] for place in places], num_seeds)

@@ -216,9 +216,11 @@ def test_summary_tells_which_cell_compresses():
     ]
     assert verdicts == [["compresses"] * 6, ["does not compress"] * 6]
     json.dumps(summary, allow_nan=False)
-    text = format_grid(summary, estimator="binning").splitlines()
-    assert text[-2].startswith("tanh") and text[-2].count("*") == 6
-    assert text[-1].startswith("relu") and "*" not in text[-1]
+    rows, _, ceilings = format_grid(summary, estimator="binning").partition("\n\n")
+    *_, tanh, relu = rows.splitlines()
+    assert tanh.startswith("tanh") and tanh.count("*") == 6
+    assert relu.startswith("relu") and "*" not in relu
+    assert "relu: binning in layer 1" in " ".join(ceilings.split())
     with pytest.raises(ValueError, match="estimator must be one of"):
         format_grid(summary, estimator="other")
 

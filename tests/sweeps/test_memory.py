@@ -8,7 +8,6 @@ from ibjax import TrainConfig, datasets, networks, sweep
 from ibjax.probes import losses
 from ibjax.sweeps import memory
 from ibjax.sweeps.networks import network_trainable
-from ibjax.sweeps.program import lay_out
 
 # Weights and biases of 12-3-2, which Adam keeps two moments of.
 NUM_PARAMS = 12 * 3 + 3 + 3 * 2 + 2
@@ -31,7 +30,7 @@ def machine(monkeypatch):
 def test_one_network_that_does_not_fit_is_named(trainable, machine):
     machine(LEAST - 1)
     with pytest.raises(MemoryError, match=r"one network .* units \(--hidden\)"):
-        memory.check_states(trainable, lay_out(1, 1, None), ())
+        memory.check_states(trainable, 1, jax.devices())
 
 
 def test_as_many_networks_are_named_as_fit(trainable, machine):
@@ -39,9 +38,9 @@ def test_as_many_networks_are_named_as_fit(trainable, machine):
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     assert size >= LEAST
     machine(7 * size)
-    memory.check_states(trainable, lay_out(7, 1, jax.devices()[:1]), ())
+    memory.check_states(trainable, 7, jax.devices())
     with pytest.raises(MemoryError, match="no more than 7 fit"):
-        memory.check_states(trainable, lay_out(8, 1, jax.devices()[:1]), ())
+        memory.check_states(trainable, 8, jax.devices())
 
 
 def test_records_of_all_snapshots_count(machine):

@@ -177,7 +177,7 @@ def test_noise_variances_of_a_probe_are_single_sweeps(compilations):
     variances = [1e-3, 0.3]
     vary = {"noise_variance": variances}
     together = _run(vary=vary, probes=measured("noise_variance"))
-    assert len(compilations) == 2  # One starts the seeds, another advances them.
+    assert len(compilations) == 3  # To start the seeds, to train and to measure them.
     assert together.i_xt.dims[0] == "noise_variance"
     singles = [_run(probes=measured(variance)) for variance in variances]
     for variance, single in zip(variances, singles, strict=True):
@@ -202,26 +202,26 @@ def test_seeds_of_varied_sweeps_are_merged():
 def test_a_grid_of_rates_compiles_once_and_then_never(compilations):
     rates = np.geomspace(1e-3, 1.0, 9).tolist()
     first = _run(num_seeds=5, vary={"learning_rate": rates})
-    # One program starts the seeds, another advances them.
-    assert len(compilations) == 2
+    # One program starts the seeds, one trains and one measures them.
+    assert len(compilations) == 3
     again = _run(num_seeds=5, vary={"learning_rate": rates})
     _assert_equal(again, first)
     others = _run(num_seeds=5, vary={"learning_rate": [2 * rate for rate in rates]})
-    assert len(compilations) == 2
+    assert len(compilations) == 3
     assert not np.array_equal(others.train_loss, first.train_loss)
     with jax.default_matmul_precision("bfloat16"):
         _run(num_seeds=5, vary={"learning_rate": rates})
-    assert len(compilations) > 2
+    assert len(compilations) > 3
 
 
 def test_another_learning_rate_or_key_or_epochs_compile_nothing(compilations):
     first = _run()
     config = TrainConfig(learning_rate=0.3, optimizer="sgd", batch_size=8)
     other = _run(config=config, snapshots=[1, 3, 4], first_seed=7)
-    assert len(compilations) == 2
+    assert len(compilations) == 3
     assert not np.array_equal(other.train_loss[:, 0], first.train_loss[:, 0])
     _run(config=TrainConfig(learning_rate=0.3, optimizer="momentum", batch_size=8))
-    assert len(compilations) == 4
+    assert len(compilations) == 6
 
 
 def test_what_only_looks_the_same_compiles_again(compilations):
@@ -233,7 +233,7 @@ def test_what_only_looks_the_same_compiles_again(compilations):
         )
     )
     first, other = (_run(network) for network in (plain, twice))
-    assert len(compilations) > 2
+    assert len(compilations) > 3
     assert not np.array_equal(first.train_loss, other.train_loss)
 
 
