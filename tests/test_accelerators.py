@@ -90,6 +90,7 @@ _OF_CLASSES = {"num_classes": CLASSES}
 
 # What has no program, or several with the host between them.
 ON_HOST = {
+    "estimators.benchmark": "calls any function of two arrays, and times it",
     "estimators.calibration.calibrated_noise_variance": "finds roots with SciPy",
     "estimators.calibration.label_information": "one number, by SciPy",
     "estimators.knn.weight_norm": "decides on shapes, before anything is traced",

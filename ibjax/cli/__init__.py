@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "sweep": "Train many networks and put their layers on the information plane.",
+    "merge": "Join the shards of a run into one, with its figures and summary.",
     "reproduce": "Run a published experiment, draw it, and hold its claims against it.",
     "plane": "Put recorded activities on the information plane.",
     "estimate": "Estimate the information between columns of a table.",

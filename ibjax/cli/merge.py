@@ -33,7 +33,7 @@ def merge(
         tyro.conf.arg(help_behavior_hint="(default: the directory that holds them)"),
     ] = None,
 ) -> None:
-    """Join the shards of a run to one run, with its figures and its summary.
+    """Join the shards of a run into one, with its figures and summary.
 
     Shards that are missing, unfinished, of another run or there twice are refused by
     name. The shards are left as they are.

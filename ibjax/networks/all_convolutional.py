@@ -57,6 +57,7 @@ def all_convolutional(
       into rectifiers`, ICCV 2015.
 
     Example:
+      >>> import jax
       >>> network = all_convolutional((8, 8, 3), channels=(4, 6), strides=(1, 2))
       >>> [layer.shape for layer in network.layers]
       [(8, 8, 4), (4, 4, 6), (10,)]

@@ -115,7 +115,8 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
       >>> from ibjax.results import summarize_grid
       >>> summary = summarize_grid(example_grid(num_seeds=5))
       >>> text = format_grid(summary, estimator="binning")
-      >>> print(text.splitlines()[-1].split()[:4])
+      >>> rows = [line.split() for line in text.splitlines()]
+      >>> print(next(row[:4] for row in rows if row[:1] == ["relu"]))
       ['relu', '-', '0.9598', '0.00']
     """
     measure, title = "test_accuracy", "test acc."

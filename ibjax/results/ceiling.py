@@ -78,8 +78,11 @@ def layers_at_ceiling(dataset: xr.Dataset) -> list[dict[str, Any]]:
 
     Returns:
       For each the ``estimator``, the number of the ``layer``, its ``name`` and the
-      ``share`` of the seeds' snapshots that are there; NaN are left out.
+      ``share`` of the seeds' snapshots that are there; NaN are left out. None of a
+      sweep that measured no information.
     """
+    if "i_xt" not in dataset:
+        return []
     marked = at_ceiling(dataset)
     known = np.isfinite(dataset["i_xt"])
     over = [dim for dim in marked.dims if dim not in ("layer", "estimator")]
