@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from ibjax import TrainConfig, compilation, datasets, networks, probes, sweep
-from ibjax.compilation import compiling_for
+from ibjax.compilation import compiling_for, exact_jit
 from ibjax.estimators import binning
 from ibjax.estimators.density import bandwidths
 from ibjax.estimators.kde import all_pairs as kde_pairs
@@ -57,7 +57,7 @@ def _check_kernel_sums(num_samples, dim, num_classes, scale=1.0):
     points = rng.normal(0, scale, (dim, num_samples)).astype(np.float32)
     points[:, 1] = points[:, 0]
     weights = rng.dirichlet(np.ones(num_classes), num_samples).astype(np.float32)
-    found = np.asarray(jax.jit(kde_pairs.sums_of_all_pairs)(points, 1.0, weights))
+    found = np.asarray(exact_jit(kde_pairs.sums_of_all_pairs)(points, 1.0, weights))
     assert found.shape == (2, num_samples, num_classes)
     rows = np.linspace(0, num_samples - 1, min(num_samples, 300), dtype=int)
     expected, error = _kernel_sums(points, weights, rows)

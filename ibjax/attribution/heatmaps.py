@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit
+from ibjax.compilation import exact_jit, full_precision
 from ibjax.numerics import checks
 
 __all__ = ["blur_matrix", "heatmap", "resize", "smooth"]
@@ -71,6 +71,7 @@ def _resize(maps, image_shape):
     return jax.image.resize(maps, (len(maps), *image_shape), "bilinear")
 
 
+@full_precision
 def smooth(maps: jax.Array, std: float) -> jax.Array:
     """Every channel of ``[num, height, width, channels]`` blurred by a Gaussian.
 

@@ -24,7 +24,7 @@ from ibjax.attribution import loops
 from ibjax.attribution.bottleneck import passed, terms
 from ibjax.attribution.cutting import joined, layers_of, split
 from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
-from ibjax.compilation import exact_jit
+from ibjax.compilation import exact_jit, full_precision
 from ibjax.networks.network import Network
 from ibjax.numerics import checks, descent
 
@@ -281,6 +281,7 @@ def read_out(
     )
 
 
+@full_precision
 def stacked_maps(
     layers: Sequence[jax.Array],
     statistics: Sequence[FeatureStatistics],

@@ -23,6 +23,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax import training
+from ibjax.compilation import full_precision
 from ibjax.networks.network import Params
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
@@ -68,6 +69,7 @@ class LossChange(NamedTuple):
     gradient: Params
 
 
+@full_precision
 def loss_change(
     losses: Callable[[Params], jax.Array],
     params: Params,

@@ -382,6 +382,7 @@ def check_objective(objective: Objective, kind: str, network: Network) -> None:
             checks.one_of(output, network.output, [term.output])
 
 
+@full_precision
 def orthonormality(params: Params, network: Network) -> jax.Array:
     r"""Distance of weight arrays from orthonormal rows or columns.
 

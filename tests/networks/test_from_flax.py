@@ -83,8 +83,8 @@ class _Transformer(nnx.Module):
 
 @pytest.fixture(autouse=True)
 def promotion():
-    """Flax adds biases of fewer axes."""
-    with jax.numpy_rank_promotion("allow"):
+    """Flax adds biases of fewer axes; what it gives is not to be rounded."""
+    with jax.numpy_rank_promotion("allow"), jax.default_matmul_precision("highest"):
         yield
 
 

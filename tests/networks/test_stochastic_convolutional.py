@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 from ibjax import training
+from ibjax.compilation import exact_jit
 from ibjax.datasets import make_task
 from ibjax.networks.convolutional import in_parts
 from ibjax.networks.stochastic_convolutional import stochastic_convolutional
@@ -38,7 +39,7 @@ def x():
     return jnp.asarray(RNG.uniform(size=(6, 99)), jnp.float32)
 
 
-@jax.jit
+@exact_jit
 def _reference(params, x):
     """The network without noise by XLA's convolutions and windows, layers not flat."""
     t = ((x - 0.3) / 0.5).reshape(-1, *IMAGE_SHAPE, 1)

@@ -7,6 +7,7 @@ import pytest
 
 from ibjax import TrainConfig, datasets, networks, probes, training
 from ibjax import representations as rep
+from ibjax.compilation import exact_jit
 from ibjax.probes.snapshot import take_snapshot
 
 KEY = jax.random.key(0)
@@ -40,7 +41,7 @@ def _measured(kind):
     model = MODELS[kind]
     probe = probes.tag_bounds(model, properties={"speech": SPEECH}, num_draws=400)
 
-    @jax.jit
+    @exact_jit
     def measured(key):
         params = model.network.init(key)
         params = params._replace(encoder=jax.tree.map(lambda w: 3 * w, params.encoder))

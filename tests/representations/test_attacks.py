@@ -10,6 +10,7 @@ from scipy import stats
 
 from ibjax import networks
 from ibjax import representations as r
+from ibjax.compilation import full_precision
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -57,7 +58,8 @@ def _nearest(norm):
 
 
 def _classes(points):
-    return np.asarray(LINEAR(KEY, jnp.asarray(points, jnp.float32)).argmax(1))
+    logits = full_precision(LINEAR)(KEY, jnp.asarray(points, jnp.float32))
+    return np.asarray(logits.argmax(1))
 
 
 @pytest.fixture(params=r.NORMS)

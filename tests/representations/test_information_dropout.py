@@ -10,6 +10,7 @@ from scipy import stats
 
 from ibjax import TrainConfig, datasets, networks, probes, sweep
 from ibjax import representations as r
+from ibjax.compilation import full_precision
 from ibjax.networks.convolutional import convolutional
 
 KEY = jax.random.key(0)
@@ -37,7 +38,9 @@ def test_noise_is_log_normal_with_the_alpha_of_each_unit():
     params = params._replace(alphas=((w, jnp.linspace(-2.0, 2.0, 6)),))
     x = jnp.broadcast_to(jnp.linspace(-1.0, 1.0, 12)[None], (20_000, 12))
     noisy = jax.jit(model.run)(params, x, key=jax.random.key(1))
-    alpha = 0.001 + 0.7 / (1 + np.exp(-(x[0] @ w + np.linspace(-2, 2, 6))))
+    alpha = 0.001 + 0.7 / (
+        1 + np.exp(-(np.asarray(x[0]) @ np.asarray(w) + np.linspace(-2, 2, 6)))
+    )
     np.testing.assert_allclose(noisy.alphas[0][0], alpha, rtol=1e-4)
     for unit in np.flatnonzero(noisy.activities[0][0] > 0):
         ratio = noisy.layers[0][:, unit] / noisy.activities[0][:, unit]
@@ -55,7 +58,7 @@ def test_a_convolutions_noise_is_sized_by_a_convolution():
     params = params._replace(alphas=((w, jnp.zeros(3)),))
     x = jax.random.uniform(jax.random.key(1), (4, 36))
     noisy = jax.jit(model.run)(params, x)
-    raw = jax.lax.conv_general_dilated(
+    raw = full_precision(jax.lax.conv_general_dilated)(
         noisy.layers[0].reshape(-1, 4, 4, 2),
         w,
         (1, 1),

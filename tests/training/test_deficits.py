@@ -7,6 +7,7 @@ import pytest
 from flax import linen
 
 from ibjax import TrainConfig, datasets, networks, objectives, probes, sweep, training
+from ibjax.compilation import exact_jit
 from ibjax.datasets.deficits import blurred
 from ibjax.training.deficits import image_deficit, label_deficit, with_deficit
 
@@ -25,7 +26,7 @@ def _weights(snapshot):
     return {"weights": w, "activities": snapshot.layers[0]}
 
 
-@jax.jit
+@exact_jit
 def _step(params, x, targets):
     """A step of gradient descent, written out."""
 

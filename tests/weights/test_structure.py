@@ -89,7 +89,7 @@ def test_tables_follow_the_dual():
 def test_gibbs_posteriors_lie_on_the_curve_of_their_table():
     loss, prior = np.array([0.0, 1.0, 4.0]), np.array([0.1, 0.3, 0.6])
     found = weights.gibbs_posterior(jnp.array(loss), jnp.array(prior), beta=0.7)
-    expected = float(found.posterior @ loss)
+    expected = float(np.asarray(found.posterior) @ loss)
     curve = weights.structure_of_table(loss, prior, float(found.information))
     # To the rounding of float32, of numbers up to 4.
     np.testing.assert_allclose(curve, expected, atol=4e-6)
