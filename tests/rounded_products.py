@@ -36,5 +36,6 @@ def _rounded(primitive):
     return lower
 
 
-for _primitive in _PRIMITIVES:
-    mlir.register_lowering(_primitive, _rounded(_primitive), platform="cpu")
+def pytest_configure():
+    for primitive in _PRIMITIVES:
+        mlir.register_lowering(primitive, _rounded(primitive), platform="cpu")
