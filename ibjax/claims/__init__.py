@@ -15,6 +15,7 @@ from ibjax.claims.claim import (
     claims_markdown,
     corrected_verdicts,
     decide,
+    decide_mean,
     exact_claim,
 )
 from ibjax.claims.writing import (
@@ -35,6 +36,7 @@ __all__ = [
     "conditions",
     "corrected_verdicts",
     "decide",
+    "decide_mean",
     "exact_claim",
     "write_claims",
 ]

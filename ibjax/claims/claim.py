@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ibjax.results.intervals import Estimate
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ibjax.results.intervals import Estimate, mean_estimate
 
 __all__ = [
     "Claim",
@@ -14,6 +17,7 @@ __all__ = [
     "claims_markdown",
     "corrected_verdicts",
     "decide",
+    "decide_mean",
     "exact_claim",
 ]
 
@@ -101,6 +105,28 @@ def decide(
         num_seeds - count,
         _least_error(verdict, again, above, below),
         added,
+    )
+
+
+def decide_mean(claim: str, quantity: str, values: ArrayLike, **limits: Any) -> Claim:
+    """Claim about the mean of one number per seed.
+
+    Args:
+      claim: See :class:`Claim`.
+      quantity: See :class:`Claim`.
+      values: The numbers, ``[num_seeds]``; NaN of seeds that lack the quantity.
+      **limits: Those of :func:`decide`, and ``added``.
+
+    Returns:
+      The claim.
+
+    Example:
+      >>> decide_mean("It is large", "size", [2.0, 2.1, 2.2], above=1.0).verdict
+      'holds'
+    """
+    values = np.asarray(values, np.float64)
+    return decide(
+        claim, quantity, mean_estimate(values), num_seeds=len(values), **limits
     )
 
 

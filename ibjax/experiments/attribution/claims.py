@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.numerics import checks
 from ibjax.results.intervals import mean_estimate
 
@@ -97,7 +97,7 @@ def attribution_claims(dataset: xr.Dataset) -> list[Claim]:
     claims += _prices(dataset, names)
     guided = dataset.sanity.sel(explainer=_GUIDED, similarity="rank")
     claims.append(
-        _decide(
+        decide_mean(
             f"8. {_GUIDED} fails the sanity check of the two upper layers",
             "rank correlation with the map before, output and hidden layer new",
             guided.isel(new_layer=1).values,
@@ -108,18 +108,11 @@ def attribution_claims(dataset: xr.Dataset) -> list[Claim]:
     return claims
 
 
-def _decide(text, quantity, values, **limits) -> Claim:
-    values = np.asarray(values, np.float64)
-    return decide(
-        text, quantity, mean_estimate(values), num_seeds=len(values), **limits
-    )
-
-
 def _first(number: int, own: str, names: Sequence[str], score: Score) -> Claim:
     """A bottleneck against the best of the methods that are none."""
     others = [n for n, name in enumerate(names) if not name.startswith("IBA")]
     best = max(others, key=lambda n: np.nanmean(score.values[n]))
-    return _decide(
+    return decide_mean(
         f"{number}. {own} is first in {score.name}, before {names[best]}",
         f"{score.name}, difference",
         score.values[names.index(own)] - score.values[best],
@@ -132,7 +125,7 @@ def _knows_nothing(dataset: xr.Dataset) -> list[Claim]:
     excess = (random.box_ratio - random.box_area).mean("image")
     near_area, near_zero = _UNIT_SCORES
     claims = [
-        _decide(
+        decide_mean(
             "5. A random map has the box's part of the image",
             "box ratio less the box's part",
             excess.values,
@@ -142,7 +135,7 @@ def _knows_nothing(dataset: xr.Dataset) -> list[Claim]:
     ]
     for tile in dataset.tile.values:
         claims.append(
-            _decide(
+            decide_mean(
                 f"5. A random map does not know which tiles matter, {tile} × {tile}",
                 "degradation score",
                 random.degradation.sel(tile=tile).mean("image").values,
@@ -165,7 +158,7 @@ def _sanity(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
             continue
         fails = name == _GUIDED
         claims.append(
-            _decide(
+            decide_mean(
                 f"6. {name} {'fails' if fails else 'passes'} the sanity check",
                 "rank correlation with the map before, all layers but the first new",
                 own.values,
@@ -179,7 +172,7 @@ def _prices(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
     priced = [n for n in names if n.startswith("IBA ") and n.endswith("/k")]
     bits = dataset.information.mean("image")
     return [
-        _decide(
+        decide_mean(
             f"7. {high} lets less through than {low}",
             "bits an image, logarithm of the ratio",
             np.log(bits.sel(explainer=high).values / bits.sel(explainer=low).values),

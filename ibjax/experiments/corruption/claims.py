@@ -7,7 +7,7 @@ import math
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.corrupted_labels import (
     Run,
     critical_betas,
@@ -15,7 +15,6 @@ from ibjax.experiments.corrupted_labels import (
     jump_betas,
     runs_of,
 )
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["corruption_claims"]
 
@@ -76,13 +75,7 @@ def _claims_of(runs: list[Run]) -> list[Claim]:
 
     def claim(text, quantity, values, **limits):
         number, _, text = text.partition(" ")
-        return decide(
-            f"{number} {prior}: {text}",
-            quantity,
-            mean_estimate(values),
-            num_seeds=len(values),
-            **limits,
-        )
+        return decide_mean(f"{number} {prior}: {text}", quantity, values, **limits)
 
     def log_jump(labels):
         return np.log10(jump_betas(labels, classes)).mean(axis=0)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate, rank_correlation
+from ibjax.results.intervals import rank_correlation
 
 __all__ = ["Windowed", "critical_claims", "networks_of", "removals", "sliding"]
 
@@ -157,13 +157,6 @@ def critical_claims(dataset: xr.Dataset) -> list[Claim]:
     return sorted(claims, key=lambda claim: claim.claim.split(".")[0])
 
 
-def _claim(text: str, quantity: str, values: np.ndarray, **limits) -> Claim:
-    values = np.asarray(values, np.float64)
-    return decide(
-        text, quantity, mean_estimate(values), num_seeds=len(values), **limits
-    )
-
-
 def _longest(windows: list[Windowed]) -> Windowed:
     return removals(windows)[-1]
 
@@ -171,7 +164,7 @@ def _longest(windows: list[Windowed]) -> Windowed:
 def _lasting(found: dict[str, list[Windowed]], name: str) -> Claim:
     longest = _longest(found[name])
     words = {"flip": "upside-down images", "labels": "permuted labels"}[name]
-    return _claim(
+    return decide_mean(
         f"3. {words.capitalize()} for {longest.stop} epochs leave no loss",
         "loss, percentage points",
         longest.loss,
@@ -183,7 +176,7 @@ def _of_blur(windows: list[Windowed]) -> list[Claim]:
     _, shortest, *_ = removals(windows)
     longest = _longest(windows)
     claims = [
-        _claim(
+        decide_mean(
             f"1. Blur for {longest.stop} epochs leaves a loss for good",
             "loss, percentage points",
             longest.loss,
@@ -192,7 +185,7 @@ def _of_blur(windows: list[Windowed]) -> list[Claim]:
     ]
     if longest.stop > shortest.stop:
         claims.append(
-            _claim(
+            decide_mean(
                 f"2. Blur for {longest.stop} epochs leaves more than for "
                 f"{shortest.stop}",
                 "difference of the losses, percentage points",
@@ -206,7 +199,7 @@ def _of_blur(windows: list[Windowed]) -> list[Claim]:
     losses = np.stack([window.loss for window in slid])
     half = len(slid) // 2
     claims.append(
-        _claim(
+        decide_mean(
             f"5. {slid[0].length} epochs of blur cost more early than late",
             "mean loss of early windows less that of late ones, percentage points",
             losses[:half].mean(axis=0) - losses[-half:].mean(axis=0),
@@ -223,7 +216,7 @@ def _of_blur(windows: list[Windowed]) -> list[Claim]:
             for seed, trace in enumerate(whole.trace)
         ]
         claims.append(
-            _claim(
+            decide_mean(
                 "7. Blur costs more where the trace of the Fisher information is "
                 "higher",
                 f"rank correlation over {len(slid)} windows, mean over networks",
@@ -237,7 +230,7 @@ def _of_blur(windows: list[Windowed]) -> list[Claim]:
 def _of_noise(found: dict[str, list[Windowed]]) -> list[Claim]:
     noise = _longest(found["noise"])
     claims = [
-        _claim(
+        decide_mean(
             f"4. Noise for {noise.stop} epochs leaves a loss",
             "loss, percentage points",
             noise.loss,
@@ -247,7 +240,7 @@ def _of_noise(found: dict[str, list[Windowed]]) -> list[Claim]:
     if "blur" in found:
         blur = _longest(found["blur"])
         claims.append(
-            _claim(
+            decide_mean(
                 f"4. Noise for {noise.stop} epochs leaves less than blur",
                 "loss after blur less that after noise, percentage points",
                 blur.loss - noise.loss,
@@ -261,7 +254,7 @@ def _peak(whole: Windowed) -> Claim:
     peak = int(np.argmax(np.nanmean(whole.trace, axis=0)))
     # A peak at the start is none.
     falls = whole.trace[:, peak] / whole.trace[:, -1] if peak else whole.trace[:, 0] * 0
-    return _claim(
+    return decide_mean(
         "6. The trace of the Fisher information rises, peaks and falls (peak at epoch "
         f"{whole.epochs[peak]:g})",
         "trace at the peak over that at the end",

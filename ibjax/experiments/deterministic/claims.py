@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide, exact_claim
+from ibjax.claims.claim import Claim, decide_mean, exact_claim
 from ibjax.experiments.deterministic.setup import METHODS, solve_table
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["Point", "deterministic_claims", "points_of"]
 
@@ -113,19 +112,13 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
     betas = tuple(sorted({p.beta for own in points.values() for p in own}))
     claims = _exact_claims(betas)
 
-    def claim(text, quantity, values, **limits):
-        values = np.asarray(values, np.float64)
-        return decide(
-            text, quantity, mean_estimate(values), num_seeds=len(values), **limits
-        )
-
     for method, own in points.items():
         told = np.stack([p.i_zy for p in own])
         jump = np.max(np.abs(np.diff(told, axis=0)), axis=0) / h_y
         quantity = "largest change of I(Z;Y) from one beta to the next over H(Y)"
         if method == "squared":
             claims.append(
-                claim(
+                decide_mean(
                     f"3. {_LABELS[method]}: the codes do not jump",
                     quantity,
                     jump,
@@ -135,13 +128,13 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
             held = np.stack([p.i_xz for p in own])
             expected = np.array([[min(1 / (2 * p.beta), h_y)] for p in own])
             claims += [
-                claim(
+                decide_mean(
                     f"4. {_LABELS[method]}: the price says how much is held",
                     "mean distance of I(X;Z) from 1 / (2 beta) or H(Y), nats",
                     np.mean(np.abs(held - expected), axis=0),
                     below=0.3,
                 ),
-                claim(
+                decide_mean(
                     f"5. {_LABELS[method]}: codes lie on the curve",
                     "mean of I(X;Z) less I(Z;Y), nats",
                     np.mean(held - told, axis=0),
@@ -150,7 +143,7 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
             ]
         else:
             claims.append(
-                claim(
+                decide_mean(
                     f"2. {_LABELS[method]}: the codes jump",
                     quantity,
                     jump,

@@ -7,9 +7,8 @@ import math
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.corrupted_labels import Run, runs_of, structures
-from ibjax.results.intervals import mean_estimate
 from ibjax.weights.structure import sufficient_point
 
 __all__ = ["structure_claims", "sufficient_information"]
@@ -65,13 +64,8 @@ def _claims_of(run: Run) -> list[Claim]:
 
     def claim(text, quantity, values, **limits):
         number, _, text = text.partition(" ")
-        return decide(
-            f"{number} {run.num_train} images: {text}",
-            quantity,
-            mean_estimate(np.asarray(values)),
-            num_seeds=len(values),
-            **limits,
-        )
+        where = f"{number} {run.num_train} images"
+        return decide_mean(f"{where}: {text}", quantity, values, **limits)
 
     claims = []
     left = {s: np.array([c.at(_COMPARED) for c in curves[s]]) for s in shares}

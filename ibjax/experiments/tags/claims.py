@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["Point", "known_of", "points_of", "tags_claims"]
 
@@ -125,14 +124,7 @@ def tags_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 def _claims_of(where: str, points: list[Point], known: dict) -> list[Claim]:
     def claim(text, quantity, values, **limits):
         number, text = text.split(". ", 1)
-        values = np.asarray(values, np.float64)
-        return decide(
-            f"{number}. {where}: {text}",
-            quantity,
-            mean_estimate(values),
-            num_seeds=len(values),
-            **limits,
-        )
+        return decide_mean(f"{number}. {where}: {text}", quantity, values, **limits)
 
     def error(point):
         return 100 * point.values["test_error_one_draw"]

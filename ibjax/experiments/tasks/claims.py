@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ibjax.claims.claim import Claim, decide
-from ibjax.results.intervals import mean_estimate
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.weights.tasks import task_distances
 
 __all__ = ["information_distances", "tasks_claims"]
@@ -61,13 +60,6 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
     )
 
 
-def _claim(text: str, quantity: str, values: np.ndarray, **limits: float) -> Claim:
-    values = np.asarray(values, np.float64)
-    return decide(
-        text, quantity, mean_estimate(values), num_seeds=len(values), **limits
-    )
-
-
 def _angles(names: list[str]) -> list[str]:
     angles = [name for name in names if name.endswith("°")]
     return sorted(angles, key=lambda name: float(name[:-1]))
@@ -87,7 +79,7 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
     claims = []
     if known("digits", "other digits", "random"):
         claims.append(
-            _claim(
+            decide_mean(
                 "1. from digits, other digits are nearer than random labels",
                 nats,
                 of("digits", "other digits") - of("digits", "random"),
@@ -97,7 +89,7 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
     angles = _angles(names)
     if known("digits") and len(angles) > 1:
         claims.append(
-            _claim(
+            decide_mean(
                 f"2. from digits, {angles[-1]} is farther than {angles[0]}",
                 nats,
                 of("digits", angles[-1]) - of("digits", angles[0]),
@@ -107,7 +99,7 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
     for complex_one, simple_one in (("random", "digits"), ("digits", "parity")):
         if known(complex_one, simple_one):
             claims.append(
-                _claim(
+                decide_mean(
                     f"3. from {complex_one} to {simple_one} is nearer than back",
                     nats,
                     of(complex_one, simple_one) - of(simple_one, complex_one),
@@ -116,13 +108,13 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
             )
     diagonal = d[:, range(len(names)), range(len(names))]
     claims += [
-        _claim(
+        decide_mean(
             "4. a copy of a task costs something",
             "mean over tasks of d(D -> D), nats",
             diagonal.mean(axis=1),
             above=0.0,
         ),
-        _claim(
+        decide_mean(
             "5. no distance is negative",
             "least distance over the largest",
             d.min(axis=(1, 2)) / d.max(axis=(1, 2)),
@@ -139,7 +131,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     itself = d[:, range(num), range(num)]
     others = np.where(np.eye(num, dtype=bool)[None], np.inf, d).min(axis=2)
     claims = [
-        _claim(
+        decide_mean(
             "6. Task2Vec: a task is nearer to itself than to the nearest other one",
             "mean over tasks of the difference of the distances",
             (itself - others).mean(axis=1),
@@ -150,7 +142,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     if len(angles) > 2:
         at = [names.index(name) for name in angles]
         claims.append(
-            _claim(
+            decide_mean(
                 f"7. Task2Vec: from {angles[0]}, {angles[-1]} is farther than "
                 f"{angles[1]}",
                 "difference of the distances",
@@ -166,7 +158,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
                 shared[len(first & second)].append(d[:, a, b])
     if shared[0] and shared[1]:
         claims.append(
-            _claim(
+            decide_mean(
                 "8. Task2Vec: pairs that share a digit are nearer",
                 "difference of the mean distances",
                 np.mean(shared[1], axis=0) - np.mean(shared[0], axis=0),
@@ -176,7 +168,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     upright = [n for n, name in enumerate(names) if name == "0°"]
     if upright:
         claims.append(
-            _claim(
+            decide_mean(
                 "9. Task2Vec: ten classes have a larger norm than pairs",
                 "log10 of the ratio of the norms",
                 np.log10(norms[:, upright[0]] / norms[:, list(pairs)].mean(axis=1)),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["INFO_LAM", "NUMBERS", "nearest", "settings_of", "two_points_claims"]
 
@@ -105,67 +104,61 @@ def two_points_claims(dataset: xr.Dataset) -> list[Claim]:
     info_lam = nearest(settings[0.0], INFO_LAM)
     bound, info = values[0.0][bound_lam], values[0.0][info_lam]
 
-    def claim(text, quantity, numbers, **limits):
-        numbers = np.asarray(numbers)
-        return decide(
-            text, quantity, mean_estimate(numbers), num_seeds=len(numbers), **limits
-        )
-
     def difference(name):
         return info[name] - bound[name]
 
     divergences = np.stack([v["code_divergence"] for v in values[0.0].values()])
     share = "q(0) over the density of N(0, 1) at 0"
     claims = [
-        claim(
+        decide_mean(
             f"1. The evidence bound, lam {bound_lam:g}, leaves a hole at zero",
             share,
             bound["density_at_zero"],
             below=0.25,
         ),
-        claim(
+        decide_mean(
             f"1. InfoVAE, lam {info_lam:g}, leaves none",
             share,
             info["density_at_zero"],
             above=0.5,
         ),
-        claim(
+        decide_mean(
             "2. InfoVAE's q(z) is nearer to N(0, 1) than the evidence bound's",
             "difference of the KL divergences, nats",
             difference("code_divergence"),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             "2. InfoVAE's q(z) is near N(0, 1)",
             "KL divergence of q(z) from N(0, 1), nats",
             info["code_divergence"],
             below=0.1,
         ),
-        claim(
+        decide_mean(
             "2. The larger lam, the nearer: the largest one is nearest",
             "KL divergence at the largest lam less the least of the others, nats",
             divergences[-1] - divergences[:-1].min(axis=0),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             "3. Samples of InfoVAE are more like its reconstructions",
             "difference of the total variations of samples and reconstructions",
             difference("sample_distance"),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             "4. InfoVAE's posteriors are nearer to the model's own",
             "difference of the KL divergences, nats",
             difference("posterior_gap"),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             "5. InfoVAE gives the points a larger density",
             "difference of the mean log densities, nats",
             difference("log_evidence"),
             above=0.0,
         ),
-        claim(
+        decide_mean(
             "6. Filling the hole costs more than a nat of reconstruction",
             "difference of the distortions, nats",
             difference("exact_distortion"),
@@ -176,7 +169,7 @@ def two_points_claims(dataset: xr.Dataset) -> list[Claim]:
     if 1.0 in values:
         lam = nearest(settings[1.0], INFO_LAM)
         claims.append(
-            claim(
+            decide_mean(
                 f"7. Without the rate, alpha 1, lam {lam:g} leaves no hole",
                 share,
                 values[1.0][lam]["density_at_zero"],

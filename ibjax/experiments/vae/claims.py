@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["METHODS", "Setting", "settings_of", "vae_claims"]
 
@@ -114,24 +113,18 @@ def vae_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     held = settings["beta"]
     bound, high = _nearest(held, _BOUND), _nearest(held, _HIGH)
 
-    def claim(text, quantity, numbers, **limits):
-        numbers = np.asarray(numbers)
-        return decide(
-            text, quantity, mean_estimate(numbers), num_seeds=len(numbers), **limits
-        )
-
     rates, distortions = (
         np.stack([s.values(name) for s in held]) for name in ("rate", "distortion")
     )
     pair = f"beta {high.number:g} against {bound.number:g}"
     claims = [
-        claim(
+        decide_mean(
             "1. With every larger beta the rate is less",
             "largest change of the rate from one beta to the next, nats",
             np.diff(rates, axis=0).max(axis=0),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             "1. With every larger beta the distortion is more",
             "least change of the distortion from one beta to the next, nats",
             np.diff(distortions, axis=0).min(axis=0),
@@ -139,7 +132,7 @@ def vae_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
         ),
     ]
     claims += [
-        claim(
+        decide_mean(
             f"2. A large beta disentangles, {pair}, by {words}",
             "difference of the scores",
             high.values(name) - bound.values(name),
@@ -153,38 +146,38 @@ def vae_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     beside = np.stack([abs(s.values("rate") - s.number) for s in led])
     near = _nearest(led, float(np.mean(high.values("rate"))))
     claims += [
-        claim(
+        decide_mean(
             f"3. A large beta has less total correlation, {pair}",
             "difference, nats",
             high.values("total_correlation") - bound.values("total_correlation"),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             f"4. InfoVAE's q(z) is nearer to the prior, beta {info.number:g}",
             "difference of the divergences of q(z) from the prior, nats",
             _divergence(info) - _divergence(bound),
             below=0.0,
         ),
-        claim(
+        decide_mean(
             f"5. A falling price disentangles more than a held one, {bound.number:g}",
             "difference of the mutual information gaps",
             fallen.values("mig") - bound.values("mig"),
             above=0.0,
         ),
-        claim(
+        decide_mean(
             "6. The rate follows its capacity",
             "distance of the rate from the capacity that is farthest, nats",
             beside.max(axis=0),
             below=1.0,
         ),
-        claim(
+        decide_mean(
             f"6. A capacity of {near.number:g} nats disentangles no less than beta "
             f"{high.number:g}",
             "difference of the mutual information gaps",
             near.values("mig") - high.values("mig"),
             above=-0.05,
         ),
-        claim(
+        decide_mean(
             f"7. Codes drawn have a smaller gap than their means, beta "
             f"{bound.number:g}",
             "difference of the mutual information gaps",

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.results.cells import cells_of
-from ibjax.results.intervals import mean_estimate
 from ibjax.weights import pac_bayes
 
 __all__ = ["BOUNDS", "Width", "certificates", "weights_claims", "widths_of"]
@@ -171,15 +170,11 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
     percent = [100 * (1 - w.values["test_accuracy"]) for w in widths]
     best = [int(np.argmin(np.nanmean(error, axis=1))) for error in percent]
 
-    def claim(text, quantity, values, **limits):
-        estimate = mean_estimate(values)
-        return decide(text, quantity, estimate, num_seeds=len(values), **limits)
-
     claims = []
     for width, error, place in zip(widths, percent, best, strict=True):
         for end in (0, -1):
             claims.append(
-                claim(
+                decide_mean(
                     f"1. {width.hidden} units: beta {width.betas[place]:g} errs less "
                     f"than {width.betas[end]:g}",
                     "difference of the test errors, percentage points",
@@ -189,7 +184,7 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
             )
     if len(widths) > 1:
         claims.append(
-            claim(
+            decide_mean(
                 f"2. {widths[-1].hidden} units err no more than {widths[-2].hidden}",
                 "difference of the least test errors, percentage points",
                 percent[-1][best[-1]] - percent[-2][best[-2]],
@@ -203,7 +198,7 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
     guessing = 1 - 1 / int(dataset["layer_width"].values.reshape(-1)[-1])
     for name, risk in found.items():
         claims.append(
-            claim(
+            decide_mean(
                 f"3. {width.hidden} units: {name} says more than guessing, "
                 f"beta {beta:g}",
                 "bound on the error of drawn weights",
@@ -214,14 +209,14 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
     measured = width.values["test_gibbs_error"]
     least = np.min([risk for risk in found.values()], axis=0)
     claims += [
-        claim(
+        decide_mean(
             f"4. {width.hidden} units: the best bound is less than five times the "
             f"error, beta {beta:g}",
             "certificate over the measured error of drawn weights",
             least[at_one] / measured[at_one],
             below=5.0,
         ),
-        claim(
+        decide_mean(
             f"5. {width.hidden} units: no certificate is broken",
             "certificate less the measured error, where it is least over prices",
             np.min(least - measured, axis=0),
@@ -230,7 +225,7 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
     ]
     nearest = width.betas[np.argmin(np.where(np.isnan(least), np.inf, least), axis=0)]
     claims.append(
-        claim(
+        decide_mean(
             f"6. {width.hidden} units: beta = 1 has about the best certificate",
             "log10 of the price with the best certificate",
             np.log10(nearest),

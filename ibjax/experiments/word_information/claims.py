@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ibjax.claims.claim import Claim, decide
+from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.word_information.groups import GROUPS
 from ibjax.numerics import checks
-from ibjax.results.intervals import mean_estimate
 
 __all__ = ["deletion_scores", "group_entropies", "word_claims"]
 
@@ -98,7 +97,7 @@ def word_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
             (3, "function", "function words bear more noise", {"above": 0.0}),
         ):
             claims.append(
-                _decide(
+                decide_mean(
                     f"{number}. {kind}: {words} than others in the last layer",
                     f"entropy {own}, {unit}",
                     groups[group][:, -1],
@@ -106,25 +105,25 @@ def word_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
                 )
             )
         claims += [
-            _decide(
+            decide_mean(
                 f"4. {kind}: what sets words of sentiment apart grows with the layers",
                 f"entropy {own}, last layer less first, {unit}",
                 groups["sentiment"][:, -1] - groups["sentiment"][:, 0],
                 below=0.0,
             ),
-            _decide(
+            decide_mean(
                 f"5. {kind}: the last layer leaves more open than the first",
                 f"entropy, last layer less first, {unit}",
                 level[:, -1] - level[:, 0],
                 above=0.0,
             ),
-            _decide(
+            decide_mean(
                 f"6. {kind}: words that bear the least noise decide the class",
                 "area between deletion curves, least relevant first less most",
                 scores["noise"],
                 above=0.0,
             ),
-            _decide(
+            decide_mean(
                 f"7. {kind}: they do so more than by gradient × input",
                 "area between deletion curves, difference",
                 scores["noise"] - scores["gradient × input"],
@@ -132,10 +131,3 @@ def word_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
             ),
         ]
     return sorted(claims, key=lambda claim: claim.claim.split(".")[0])
-
-
-def _decide(text, quantity, values, **limits) -> Claim:
-    values = np.asarray(values, np.float64)
-    return decide(
-        text, quantity, mean_estimate(values), num_seeds=len(values), **limits
-    )
