@@ -18,6 +18,7 @@ from ibjax.plots.style import (
     information_bits,
     layer_colors,
     layer_names,
+    mean_band,
     num_seeds_of,
     paper_style,
     pick,
@@ -325,14 +326,9 @@ def _line(
     dash: bool = False,
 ) -> None:
     """Mean and 95 % interval of ``values``, ``[num_seeds, num_epochs]``."""
-    interval = mean_interval(values)
     style = (0, (4, 1.5)) if dash else "-"
-    _mark_single(
-        axes.plot(epochs, interval.mean, color=color, linestyle=style, label=label)
-    )
-    axes.fill_between(
-        epochs, interval.low, interval.high, color=color, alpha=0.2, linewidth=0
-    )
+    line = mean_band(axes, epochs, values, color=color, linestyle=style, label=label)
+    _mark_single([line])
 
 
 def _quartiles(

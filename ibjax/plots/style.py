@@ -12,9 +12,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm, to_hex
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import ArrayLike
 
-from ibjax.results.statistics import NATS_PER_BIT
+from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "EPOCH_COLORMAP",
@@ -27,6 +29,7 @@ __all__ = [
     "information_bits",
     "layer_colors",
     "layer_names",
+    "mean_band",
     "num_seeds_of",
     "paper_style",
     "pick",
@@ -207,3 +210,29 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))
     if label:
         axes.set_xlabel("epoch")
+
+
+def mean_band(axes: Axes, x: ArrayLike, values: ArrayLike, **options: Any) -> Line2D:
+    """Line of the mean over seeds, and a band of its 95 % interval.
+
+    Args:
+      axes: Where to draw.
+      x: Where the values are, ``[num_x]``.
+      values: Values of every seed, ``[num_seeds, num_x]``; NaN are left out.
+      **options: Of the line, as its label.
+
+    Returns:
+      The line.
+
+    Example:
+      >>> axes = matplotlib.figure.Figure().subplots()
+      >>> line = mean_band(axes, [1, 2], [[0.1, 0.2], [0.3, 0.2]], label="loss")
+      >>> print(line.get_ydata(), len(axes.collections))
+      [0.2 0.2] 1
+    """
+    interval = mean_interval(np.asarray(values))
+    (line,) = axes.plot(x, interval.mean, **options)
+    axes.fill_between(
+        x, interval.low, interval.high, color=line.get_color(), alpha=0.2, linewidth=0
+    )
+    return line

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ibjax.experiments.attribution.claims import score_of
-from ibjax.plots.style import layer_colors, paper_style
+from ibjax.plots.style import layer_colors, mean_band, paper_style
 from ibjax.results.statistics import mean_interval
 
 __all__ = ["attribution_figures"]
@@ -169,15 +169,6 @@ def _prices(dataset: xr.Dataset, priced: Sequence[str]) -> Figure:
     return figure
 
 
-def _band(axes: Axes, x, values: np.ndarray, **options) -> None:
-    """Mean over seeds, ``[num_seeds, num_points]``, with its interval."""
-    interval = mean_interval(values)
-    (line,) = axes.plot(x, interval.mean, **options)
-    axes.fill_between(
-        x, interval.low, interval.high, color=line.get_color(), alpha=0.2, linewidth=0
-    )
-
-
 def _colors(dataset: xr.Dataset) -> dict[str, str]:
     names = [name for name in _CURVES if name in _names(dataset)]
     return dict(zip(names, layer_colors(len(_CURVES)), strict=False))
@@ -198,7 +189,7 @@ def _degradation(dataset: xr.Dataset) -> Figure:
                 for kind, dash in (("most_first", "-"), ("least_first", "--")):
                     values = own[f"{kind}_{tile}"].transpose("seed", ...).values
                     label = name if dash == "-" else None
-                    _band(axes, x, values, color=color, linestyle=dash, label=label)
+                    mean_band(axes, x, values, color=color, linestyle=dash, label=label)
             axes.axhline(0, color="0.6", linewidth=0.5)
             axes.set_xlabel("part of the tiles replaced")
             axes.set_title(f"tiles of {tile} × {tile} pixels", loc="left")
@@ -262,7 +253,7 @@ def _sanity(dataset: xr.Dataset) -> Figure:
                 values = own.transpose("seed", "new_layer").values
                 # The trained network's own maps.
                 values = np.concatenate([np.ones((len(values), 1)), values], axis=1)
-                _band(axes, x, values, color=color, marker=".", label=name)
+                mean_band(axes, x, values, color=color, marker=".", label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
             axes.set_xticks(x, ["none", *layers])
             axes.set_xlabel("new weights from the output down to")
@@ -282,7 +273,7 @@ def _sensitivity(dataset: xr.Dataset) -> Figure:
         for name, color in _colors(dataset).items():
             values = dataset.sensitivity.sel(explainer=name)
             values = values.transpose("seed", "num_hidden").values
-            _band(axes, x, values, color=color, marker=".", label=name)
+            mean_band(axes, x, values, color=color, marker=".", label=name)
         axes.axhline(0, color="0.6", linewidth=0.5)
         axes.set_xscale("log")
         axes.set_xticks(x, [str(n) for n in x])

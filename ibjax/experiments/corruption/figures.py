@@ -6,11 +6,9 @@ import math
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibjax.experiments.corrupted_labels import (
-    Labels,
     Run,
     critical_betas,
     fitted_information,
@@ -18,8 +16,7 @@ from ibjax.experiments.corrupted_labels import (
     share_color,
     share_text,
 )
-from ibjax.plots.style import layer_colors, paper_style
-from ibjax.results.statistics import mean_interval
+from ibjax.plots.style import layer_colors, mean_band, paper_style
 
 __all__ = ["corruption_figures"]
 
@@ -39,20 +36,6 @@ def corruption_figures(dataset: xr.Dataset) -> dict[str, Figure]:
     return figures
 
 
-def _band(axes: Axes, x: np.ndarray, values: np.ndarray, **options) -> None:
-    """Mean over seeds with its interval, of values ``[num_x, num_seeds]``."""
-    intervals = [mean_interval(v[np.isfinite(v)]) for v in values]
-    axes.plot(x, [i.mean for i in intervals], marker=".", **options)
-    axes.fill_between(
-        x,
-        [i.low for i in intervals],
-        [i.high for i in intervals],
-        color=options["color"],
-        alpha=0.2,
-        linewidth=0,
-    )
-
-
 def _errors(runs: list[Run]) -> Figure:
     """Training error against the price, a panel for each number of images."""
     with paper_style():
@@ -60,10 +43,11 @@ def _errors(runs: list[Run]) -> Figure:
         panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
         for axes, run in zip(panels, runs, strict=True):
             for share, labels in sorted(run.shares.items()):
-                _band(
+                mean_band(
                     axes,
                     labels.betas,
-                    100 * labels.train_error,
+                    100 * labels.train_error.T,
+                    marker=".",
                     color=share_color(share),
                     label=share_text(share),
                 )
@@ -97,10 +81,11 @@ def _information(runs: list[Run]) -> Figure:
         figure = Figure(figsize=(7.0, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         for share, labels in sorted(last.shares.items()):
-            _band(
+            mean_band(
                 left,
                 labels.betas,
-                np.maximum(labels.information, _LEAST_NATS),
+                np.maximum(labels.information.T, _LEAST_NATS),
+                marker=".",
                 color=share_color(share),
                 label=share_text(share),
             )
@@ -116,11 +101,14 @@ def _information(runs: list[Run]) -> Figure:
         colors = layer_colors(len(runs))
         for run, color in zip(runs, colors, strict=True):
             shares = sorted(run.shares)
-            needed = np.stack([_needed(run.shares[s], run) for s in shares])
-            _band(
+            needed = [
+                fitted_information(run.shares[s], run.num_classes) for s in shares
+            ]
+            mean_band(
                 right,
                 100 * np.array(shares),
-                needed,
+                np.transpose(needed),
+                marker=".",
                 color=color,
                 label=f"{run.num_train} images",
             )
@@ -140,7 +128,3 @@ def _information(runs: list[Run]) -> Figure:
         right.set_ylim(top=1.5 * right.get_ylim()[1])
         right.legend(loc="upper left", ncols=2)
     return figure
-
-
-def _needed(labels: Labels, run: Run) -> np.ndarray:
-    return fitted_information(labels, run.num_classes)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ibjax.experiments.weights.claims import Width, certificates, widths_of
-from ibjax.plots.style import layer_colors, paper_style
-from ibjax.results.statistics import mean_interval
+from ibjax.plots.style import layer_colors, mean_band, paper_style
 
 __all__ = ["weights_figures"]
 
@@ -25,19 +23,6 @@ def weights_figures(dataset: xr.Dataset) -> dict[str, Figure]:
     }
 
 
-def _band(axes: Axes, x: np.ndarray, values: np.ndarray, **options) -> None:
-    intervals = [mean_interval(v[np.isfinite(v)]) for v in values]
-    axes.plot(x, [i.mean for i in intervals], **options)
-    axes.fill_between(
-        x,
-        [i.low for i in intervals],
-        [i.high for i in intervals],
-        color=options["color"],
-        alpha=0.2,
-        linewidth=0,
-    )
-
-
 def _errors(widths: list[Width]) -> Figure:
     with paper_style():
         figure = Figure(figsize=(7.0, 2.6), layout="constrained")
@@ -46,14 +31,14 @@ def _errors(widths: list[Width]) -> Figure:
             test = 100 * (1 - width.values["test_accuracy"])
             train = 100 * (1 - width.values["train_accuracy"])
             name = f"{width.hidden} units"
-            _band(left, width.betas, test, color=color, marker=".", label=name)
+            mean_band(left, width.betas, test.T, color=color, marker=".", label=name)
             left.plot(width.betas, np.nanmean(train, axis=1), ":", color=color)
             nats = width.values["weight_information"] / width.num_train
             # An axis of logarithms has to end somewhere.
-            _band(
+            mean_band(
                 right,
                 width.betas,
-                np.maximum(nats, 1e-4),
+                np.maximum(nats.T, 1e-4),
                 color=color,
                 marker=".",
                 label=name,

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from ibjax.experiments.word_information.claims import group_entropies
 from ibjax.experiments.word_information.groups import GROUPS
-from ibjax.plots.style import layer_colors, paper_style
-from ibjax.results.statistics import mean_interval
+from ibjax.plots.style import layer_colors, mean_band, paper_style
 
 __all__ = ["word_figures"]
 
@@ -51,11 +50,7 @@ def _groups(datasets: Mapping[str, xr.Dataset]) -> Figure:
             for name, values, color in zip(
                 GROUPS, group_entropies(dataset), layer_colors(len(GROUPS)), strict=True
             ):
-                interval = mean_interval(values)
-                axes.plot(x, interval.mean, marker=".", color=color, label=name)
-                axes.fill_between(
-                    x, interval.low, interval.high, color=color, alpha=0.2, linewidth=0
-                )
+                mean_band(axes, x, values, marker=".", color=color, label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
             axes.set_xticks(x, [str(name) for name in dataset.layer.values])
             axes.set_title(kind, loc="left")
@@ -76,21 +71,13 @@ def _deletion(datasets: Mapping[str, xr.Dataset]) -> Figure:
             for order, color in zip(orders, layer_colors(len(orders)), strict=True):
                 for direction, dash in (("most", "-"), ("least", "--")):
                     values = curves.sel(order=order, direction=direction)
-                    interval = mean_interval(values.transpose("seed", ...).values)
-                    axes.plot(
+                    mean_band(
+                        axes,
                         dataset.fraction,
-                        interval.mean,
-                        dash,
+                        values.transpose("seed", ...),
+                        linestyle=dash,
                         color=color,
                         label=order if dash == "-" else None,
-                    )
-                    axes.fill_between(
-                        dataset.fraction,
-                        interval.low,
-                        interval.high,
-                        color=color,
-                        alpha=0.15,
-                        linewidth=0,
                     )
             axes.set_xlabel("part of the words deleted")
             axes.set_title(kind, loc="left")
