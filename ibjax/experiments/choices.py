@@ -1,6 +1,7 @@
 """Choices that several experiments have in common."""
 
-from typing import Literal
+import dataclasses
+from typing import Any, Literal, TypeVar
 
 from ibjax import training
 from ibjax.datasets.task import Task
@@ -12,6 +13,7 @@ __all__ = [
     "Optimizer",
     "check_batch",
     "hidden_widths",
+    "smaller",
 ]
 
 
@@ -23,6 +25,31 @@ Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
 
 COINCIDENCE_FACTOR = 2.0
 """Two epochs coincide within this factor of each other."""
+
+
+OptionsT = TypeVar("OptionsT")
+
+
+def smaller(options: OptionsT, **small: Any) -> OptionsT:
+    """Options of a small run: those of them that are the defaults are replaced.
+
+    Args:
+      options: A dataclass whose fields all have defaults.
+      **small: Other values of some fields.
+
+    Returns:
+      The options.
+
+    Example:
+      >>> from ibjax.experiments.bifurcations.curves import BifurcationOptions
+      >>> smaller(BifurcationOptions(tables=("szt",)), betas=30, tables=("random",))
+      BifurcationOptions(betas=30, tables=('szt',))
+    """
+    default = type(options)()
+    kept = {k for k in small if getattr(options, k) != getattr(default, k)}
+    return dataclasses.replace(
+        options, **{k: v for k, v in small.items() if k not in kept}
+    )
 
 
 def check_batch(task: Task, config: training.TrainConfig) -> None:

@@ -1,11 +1,41 @@
 """Package versions and devices that a result depends on."""
 
 import importlib.metadata
+import json
 import platform as platform_module
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["package_versions", "describe_devices"]
+__all__ = ["describe_devices", "package_versions", "run_attributes"]
+
+
+def run_attributes(
+    configuration: Mapping[str, Any], devices: Sequence[Any], wall_seconds: float
+) -> dict[str, Any]:
+    """How a dataset came about, as netCDF attributes.
+
+    Args:
+      configuration: All that decides its numbers, as JSON holds it.
+      devices: JAX's devices that it ran on.
+      wall_seconds: Seconds that it took.
+
+    Returns:
+      What :func:`ibjax.claims.conditions` reads, and when it was ``created``.
+
+    Example:
+      >>> import jax
+      >>> found = run_attributes({"seeds": 2}, jax.devices("cpu")[:1], 1.5)
+      >>> found["configuration"], found["devices"]
+      ('{"seeds": 2}', '1 x cpu')
+    """
+    return {
+        "configuration": json.dumps(configuration),
+        "versions": json.dumps(package_versions()),
+        "devices": describe_devices(devices),
+        "wall_seconds": wall_seconds,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def package_versions() -> dict[str, str]:

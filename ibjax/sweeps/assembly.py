@@ -1,8 +1,6 @@
 """From the records of a sweep to one labelled dataset."""
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import jax
@@ -11,7 +9,7 @@ import xarray as xr
 
 from ibjax.estimators import LayerInformation
 from ibjax.numerics import checks
-from ibjax.results.provenance import describe_devices, package_versions
+from ibjax.results.provenance import run_attributes
 from ibjax.training.trainable import Trainable, Variable
 
 __all__ = ["attributes", "check_record", "flatten_record", "to_dataset"]
@@ -159,13 +157,9 @@ def attributes(
     return {
         "title": trainable.title.format(num=configuration["num_seeds"]),
         **trainable.attributes,
-        "configuration": json.dumps(configuration),
-        "versions": json.dumps(package_versions()),
-        "devices": describe_devices(devices),
+        **run_attributes(configuration, devices, wall_seconds),
         "block": block,
-        "wall_seconds": wall_seconds,
         "compile_seconds": compile_seconds,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

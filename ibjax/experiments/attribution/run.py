@@ -1,6 +1,5 @@
 """The run of attribution on cluttered digits: networks, measures, figures, claims."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from ibjax.experiments.attribution.measured import measure
 from ibjax.experiments.attribution.setup import AttributionOptions, train_networks
 from ibjax.plots.files import save_figure
 from ibjax.results.files import write_atomically
-from ibjax.results.provenance import describe_devices, package_versions
+from ibjax.results.provenance import run_attributes
 
 __all__ = ["TITLE", "run"]
 
@@ -52,22 +51,18 @@ def run(
         seconds = time.perf_counter() - start
         print(f"{options.seeds} networks in {seconds:.0f} s", file=sys.stderr)
         dataset = measure(options, trained)
-        dataset.attrs = {
-            "configuration": json.dumps(asdict(options)),
-            "command": command,
-            "devices": describe_devices(jax.devices()),
-            "versions": json.dumps(package_versions()),
-            "training_seconds": seconds,
-            "wall_seconds": time.perf_counter() - start,
-        }
+        seconds = time.perf_counter() - start
+        dataset.attrs = run_attributes(asdict(options), jax.devices(), seconds)
+        dataset.attrs["command"] = command
         output.mkdir(parents=True, exist_ok=True)
         results.save_dataset(dataset, output / results.DATASET_FILE)
     for name, figure in attribution_figures(dataset).items():
         save_figure(figure, output / name)
     write_atomically(output / "attribution.md", attribution_table(dataset))
-    conditions = dict(dataset.attrs)
-    for name in ("configuration", "versions"):
-        conditions[name] = json.loads(conditions[name])
     return claims.write_claims(
-        output, attribution_claims(dataset), title=TITLE, **conditions
+        output,
+        attribution_claims(dataset),
+        title=TITLE,
+        command=dataset.attrs["command"],
+        **claims.conditions(dataset),
     )

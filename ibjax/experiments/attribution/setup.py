@@ -1,6 +1,5 @@
 """Options of attribution on cluttered digits, the images, and the trained networks."""
 
-import dataclasses
 import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,18 +8,17 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
-from ibjax import datasets, networks, probes, training
+from ibjax import datasets, networks
 from ibjax.datasets.images import Images, first_measured, image_task
-from ibjax.experiments.choices import hidden_widths
+from ibjax.experiments.choices import hidden_widths, smaller
+from ibjax.experiments.trained import trained_parameters
 from ibjax.networks.convolutional import convolve
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
-from ibjax.sweeps.seeds import sweep
 
 __all__ = [
     "AttributionOptions",
     "Classifier",
-    "KeptParameters",
     "TestImages",
     "TrainedNetworks",
     "train_networks",
@@ -78,21 +76,17 @@ class AttributionOptions:
 
     def quick(self) -> "AttributionOptions":
         """The options of a small run; those that are not the defaults are kept."""
-        default = AttributionOptions()
-        small = {
-            "seeds": 3,
-            "epochs": 4,
-            "train_images": 8000,
-            "test_images": 64,
-            "checked_images": 32,
-            "readout_steps": 200,
-            "subsets": 10,
-            "beta": (1.0, 10.0, 100.0),
-        }
-        small = {
-            k: v for k, v in small.items() if getattr(self, k) == getattr(default, k)
-        }
-        return dataclasses.replace(self, **small)
+        return smaller(
+            self,
+            seeds=3,
+            epochs=4,
+            train_images=8000,
+            test_images=64,
+            checked_images=32,
+            readout_steps=200,
+            subsets=10,
+            beta=(1.0, 10.0, 100.0),
+        )
 
     def check(self) -> None:
         """Check that every number is in range."""
@@ -257,29 +251,11 @@ def train_networks(options: AttributionOptions) -> TrainedNetworks:
         jnp.zeros((1, task.num_inputs)),
         layers=[*(f"conv_{n + 1}" for n in range(len(channels))), "hidden"],
     )
-    config = training.TrainConfig(
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        train_fraction=1 - task.num_measured / task.num_samples,
-        split="ordered",
-    )
-    kept = KeptParameters(network)
-    dataset = sweep(
-        jax.random.key(0),
-        task,
-        network,
-        config,
-        num_seeds=options.seeds,
-        snapshots=[options.epochs],
-        probes=[kept.probe],
-        # One fills both cores, and the patches of several would fill the caches.
-        block=1,
-    )
     images = found.images[..., None]
     first = task.num_samples - task.num_measured
     return TrainedNetworks(
         network,
-        [kept.params(dataset, seed) for seed in range(options.seeds)],
+        trained_parameters(task, network, options),
         images[:first],
         found.labels[:first],
         TestImages(images[first:], found.labels[first:], found.digit[first:]),
@@ -300,35 +276,3 @@ def _images(options: AttributionOptions) -> datasets.Task:
             file=sys.stderr,
         )
         return image_task("digits")
-
-
-class KeptParameters:
-    """Parameters as variables of a sweep's dataset, and back."""
-
-    def __init__(self, network: Network):
-        shapes = jax.eval_shape(network.init, jax.random.key(0))
-        leaves, self._structure = jax.tree.flatten(shapes)
-        self._names = [f"parameter_{n}" for n in range(len(leaves))]
-        self.probe = probes.Probe(
-            self._measure,
-            variables={
-                name: probes.Variable(
-                    tuple(f"{name}_axis_{axis}" for axis in range(leaf.ndim)),
-                    "1",
-                    "parameters",
-                    True,
-                )
-                for name, leaf in zip(self._names, leaves, strict=True)
-            },
-            last_only=True,
-            name="parameters",
-        )
-
-    def _measure(self, snapshot):
-        return dict(zip(self._names, jax.tree.leaves(snapshot.params), strict=True))
-
-    def params(self, dataset, seed: int) -> Any:
-        """Parameters of one network at the last epoch."""
-        own = dataset.isel(seed=seed)
-        leaves = [jnp.asarray(own[name].values) for name in self._names]
-        return jax.tree.unflatten(self._structure, leaves)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ibjax import claims
 from ibjax.estimators import compression
+from ibjax.experiments.choices import smaller
 from ibjax.experiments.compression.claims import compression_claims
 from ibjax.experiments.compression.figures import estimates_against_truth
 from ibjax.experiments.compression.methods import ESTIMATORS, FAMILIES, Family
@@ -57,13 +58,9 @@ class CompressionOptions:
 
     def quick(self) -> "CompressionOptions":
         """The options of a small run; those that are not the defaults are kept."""
-        default = CompressionOptions()
-        small = {"information": (0, 5, 10), "estimators": _FAST, "steps": 300}
-        small = {
-            k: v for k, v in small.items() if getattr(self, k) == getattr(default, k)
-        }
+        found = smaller(self, information=(0, 5, 10), estimators=_FAST, steps=300)
         return dataclasses.replace(
-            self, sizes=self.sizes[:1], pairs=min(self.pairs, 1000), seeds=2, **small
+            found, sizes=self.sizes[:1], pairs=min(self.pairs, 1000), seeds=2
         )
 
 

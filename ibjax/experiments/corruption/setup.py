@@ -18,7 +18,7 @@ from ibjax.sweeps.grid import Cell
 from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import Objective
 
-__all__ = ["CorruptionSetup", "Prior", "small_images"]
+__all__ = ["CorruptionSetup", "Prior", "led_up", "small_images"]
 
 Prior = Literal["gaussian", "log-uniform"]
 
@@ -153,13 +153,28 @@ class CorruptionSetup(Setup):
             )
         else:
             found = weights.log_uniform_bottleneck(num_samples=num_train)
-        return weights.annealed(
-            found,
-            start=self.start,
-            num_epochs=max(1, epochs // 2),
-            hold=epochs // 6,
-            beta=chosen["beta"],
-        )
+        return led_up(found, start=self.start, beta=chosen["beta"], epochs=epochs)
+
+
+def led_up(
+    bottleneck: Objective, *, start: float, beta: float, epochs: int
+) -> Objective:
+    """An objective whose price stays at its start for a sixth of the epochs.
+
+    In the second and third sixth it is led to beta, where it stays.
+
+    Example:
+      >>> found = weights.weight_bottleneck(num_samples=10)
+      >>> led_up(found, start=0.01, beta=1.0, epochs=60).name.rpartition(", ")[2]
+      'beta from 0.01 in epochs 10 to 30'
+    """
+    return weights.annealed(
+        bottleneck,
+        start=start,
+        num_epochs=max(1, epochs // 2),
+        hold=epochs // 6,
+        beta=beta,
+    )
 
 
 def small_images(task: Task, *, fraction: float = 1.0, side: int = 14) -> Task:

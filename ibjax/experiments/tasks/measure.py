@@ -3,12 +3,10 @@
 import dataclasses
 import itertools
 import json
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +19,8 @@ from ibjax import claims, networks, training, weights
 from ibjax.compilation import exact_jit
 from ibjax.datasets.images import Images, image_side
 from ibjax.datasets.task import Task, make_task
+from ibjax.experiments.choices import smaller
+from ibjax.experiments.corruption.setup import led_up
 from ibjax.experiments.tasks.claims import tasks_claims
 from ibjax.experiments.tasks.figures import tasks_figures
 from ibjax.experiments.tasks.images import (
@@ -33,6 +33,7 @@ from ibjax.experiments.tasks.images import (
 from ibjax.numerics import checks
 from ibjax.plots.files import save_figure
 from ibjax.results.files import ResultsError, read_json, write_atomically
+from ibjax.results.provenance import describe_devices, package_versions
 
 __all__ = ["TITLE", "TasksOptions", "run"]
 
@@ -82,20 +83,16 @@ class TasksOptions:
 
     def quick(self) -> "TasksOptions":
         """The options of a small run; those that are not the defaults are kept."""
-        default = TasksOptions()
-        small = {
-            "labellings": ("digits", "other digits", "parity", "random"),
-            "angles": (15.0, 90.0),
-            "digits": (0, 1, 3),
-            "samples": 100,
-            "probe_samples": 300,
-            "seeds": 2,
-            "epochs": 120,
-        }
-        same = {
-            k: v for k, v in small.items() if getattr(self, k) == getattr(default, k)
-        }
-        return dataclasses.replace(self, **same)
+        return smaller(
+            self,
+            labellings=("digits", "other digits", "parity", "random"),
+            angles=(15.0, 90.0),
+            digits=(0, 1, 3),
+            samples=100,
+            probe_samples=300,
+            seeds=2,
+            epochs=120,
+        )
 
     def check(self) -> None:
         """Check the fields.
@@ -149,9 +146,8 @@ def run(
         }
         content = {
             "command": command,
-            "devices": [str(device) for device in jax.devices()],
-            "versions": {name: version(name) for name in ("jax", "jaxlib", "numpy")}
-            | {"python": platform.python_version()},
+            "devices": describe_devices(jax.devices()),
+            "versions": package_versions(),
             "configuration": dataclasses.asdict(options) | {"task": task.name},
             "wall_seconds": time.perf_counter() - start,
             "distances": found,
@@ -224,12 +220,11 @@ def _held(options, seeds, x, labels) -> tuple[np.ndarray, np.ndarray]:
     network = weights.noisy_weights(
         networks.mlp([num_inputs, options.hidden, _CLASSES], "relu"), std=0.03
     )
-    objective = weights.annealed(
+    objective = led_up(
         weights.weight_bottleneck(num_samples=num_samples, prior_variance=None),
         start=1e-3,
-        num_epochs=max(2, options.epochs // 2),
-        hold=options.epochs // 6,
         beta=options.beta,
+        epochs=options.epochs,
     )
     config = training.TrainConfig(
         learning_rate=options.learning_rate,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ibjax import networks, probes, weights
 from ibjax.experiments.choices import Optimizer
-from ibjax.experiments.corruption.setup import small_images
+from ibjax.experiments.corruption.setup import led_up, small_images
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
@@ -131,12 +131,11 @@ class WeightsSetup(Setup):
                     config,
                     measured,
                     own,
-                    objective=weights.annealed(
+                    objective=led_up(
                         bottleneck,
                         start=self.start,
-                        num_epochs=max(1, epochs // 2),
-                        hold=epochs // 6,
                         beta=chosen["beta"],
+                        epochs=epochs,
                     ),
                 )
             )

@@ -1,6 +1,5 @@
 """The run of the information of words: networks, noise, figures, claims."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from ibjax.experiments.word_information.figures import word_figures
 from ibjax.experiments.word_information.measured import measure_kind
 from ibjax.experiments.word_information.setup import WordOptions, train_kind
 from ibjax.plots.files import save_figure
-from ibjax.results.provenance import describe_devices, package_versions
+from ibjax.results.provenance import run_attributes
 
 __all__ = ["TITLE", "run"]
 
@@ -51,10 +50,14 @@ def run(
         found = _measured(options.quick() if quick else options, output, command)
     for name, figure in word_figures(found).items():
         save_figure(figure, output / name)
-    conditions = dict(next(iter(found.values())).attrs)
-    for name in ("configuration", "versions"):
-        conditions[name] = json.loads(conditions[name])
-    return claims.write_claims(output, word_claims(found), title=TITLE, **conditions)
+    first = next(iter(found.values()))
+    return claims.write_claims(
+        output,
+        word_claims(found),
+        title=TITLE,
+        command=first.attrs["command"],
+        **claims.conditions(first),
+    )
 
 
 def _pattern(kind: str) -> str:
@@ -70,13 +73,9 @@ def _measured(
     for kind in options.kinds:
         start = time.perf_counter()
         dataset = measure_kind(options, sentences, train_kind(options, sentences, kind))
-        dataset.attrs = {
-            "configuration": json.dumps(asdict(options)),
-            "command": command,
-            "devices": describe_devices(jax.devices()),
-            "versions": json.dumps(package_versions()),
-            "wall_seconds": time.perf_counter() - start,
-        }
+        seconds = time.perf_counter() - start
+        dataset.attrs = run_attributes(asdict(options), jax.devices(), seconds)
+        dataset.attrs["command"] = command
         path = output / _pattern(kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         results.save_dataset(dataset, path)

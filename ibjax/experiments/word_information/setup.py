@@ -1,18 +1,16 @@
 """Options of the information of words, and the trained networks."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
-from ibjax import networks, training
+from ibjax import networks
 from ibjax.datasets.sentences import Sentences
-from ibjax.experiments.attribution.setup import KeptParameters
+from ibjax.experiments.choices import smaller
+from ibjax.experiments.trained import trained_parameters
 from ibjax.experiments.word_information.networks import KINDS, SentenceNetwork
 from ibjax.numerics import checks
-from ibjax.sweeps.seeds import sweep
 
 __all__ = ["SentenceModel", "WordOptions", "train_kind"]
 
@@ -53,19 +51,15 @@ class WordOptions:
 
     def quick(self) -> "WordOptions":
         """The options of a small run; those that are not the defaults are kept."""
-        default = WordOptions()
-        small = {
-            "kinds": ("cnn", "transformer"),
-            "seeds": 3,
-            "epochs": 4,
-            "sentences": 32,
-            "steps": 100,
-            "max_words": 24,
-        }
-        small = {
-            k: v for k, v in small.items() if getattr(self, k) == getattr(default, k)
-        }
-        return dataclasses.replace(self, **small)
+        return smaller(
+            self,
+            kinds=("cnn", "transformer"),
+            seeds=3,
+            epochs=4,
+            sentences=32,
+            steps=100,
+            max_words=24,
+        )
 
     def check(self) -> None:
         """Check that every number is in range."""
@@ -109,27 +103,9 @@ def train_kind(options: WordOptions, sentences: Sentences, kind: str) -> Sentenc
     Returns:
       The networks.
     """
-    task = sentences.task
     module = SentenceNetwork(
         kind, len(sentences.vocabulary), options.dim, options.units
     )
     network = networks.from_flax(module, jnp.zeros((1, options.max_words)))
-    config = training.TrainConfig(
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        train_fraction=1 - task.num_measured / task.num_samples,
-        split="ordered",
-    )
-    kept = KeptParameters(network)
-    dataset = sweep(
-        jax.random.key(0),
-        task,
-        network,
-        config,
-        num_seeds=options.seeds,
-        snapshots=[options.epochs],
-        probes=[kept.probe],
-        block=1,
-    )
-    params = [kept.params(dataset, seed) for seed in range(options.seeds)]
+    params = trained_parameters(sentences.task, network, options)
     return SentenceModel(kind, module, params)
