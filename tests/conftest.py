@@ -149,11 +149,15 @@ def undrawn(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def data_dir():
-    """The directory of the authors' own file, var_u.mat."""
+def real_data():
+    """A function from a name to that file or folder of $IBJAX_DATA, or a skip."""
     directory = os.environ.get("IBJAX_DATA")
-    if not directory:
-        pytest.skip("the environment variable IBJAX_DATA is not set")
-    if not (Path(directory) / "var_u.mat").is_file():
-        pytest.skip(f"IBJAX_DATA names {directory}, which has no var_u.mat")
-    return Path(directory)
+
+    def find(name):
+        if not directory:
+            pytest.skip("the environment variable IBJAX_DATA is not set")
+        if not (Path(directory) / name).exists():
+            pytest.skip(f"IBJAX_DATA names {directory}, which has no {name}")
+        return Path(directory) / name
+
+    return find

@@ -1,6 +1,7 @@
 """``ibjax report``: figures and summary of finished results."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from ibjax import results
 from ibjax.cli import process
+from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.experiments.experiment import Experiment
 from ibjax.plots.processes import Drawing, forked_drawing
@@ -45,12 +47,7 @@ def _jax_has_started() -> bool:
 
 
 def write_report(
-    dataset: xr.Dataset,
-    directory: Path,
-    console: Console,
-    drawing: Drawing,
-    *,
-    experiment: Experiment | None = None,
+    dataset: xr.Dataset, directory: Path, console: Console, drawing: Drawing
 ) -> None:
     """Write a report into the results' directory, and say what it shows.
 
@@ -59,7 +56,6 @@ def write_report(
       directory: Where to write.
       console: Where to say it.
       drawing: Processes that draw.
-      experiment: Whose figures a dataset without any information has.
     """
     console.print("drawing the figures and the report")
     console.file.flush()  # A pipe would hold it back until the end.
@@ -72,7 +68,9 @@ def write_report(
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
     informed = has_information(dataset)
+    experiment = _experiment(dataset)
     if not informed and experiment is not None and experiment.figures is not None:
+        # Those of all sweeps are of information.
         for name, figure in experiment.figures(dataset).items():
             title = name.replace("_", " ").capitalize()
             extra[name] = ReportFigure(figure, title, experiment.summary)
@@ -89,3 +87,10 @@ def write_report(
         text += f"\n\n{', '.join(others)}: in the report and in summary.json"
     text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
     console.print(text)
+
+
+def _experiment(dataset: xr.Dataset) -> Experiment | None:
+    """The experiment of one grid whose sweep a dataset is, if it is of one."""
+    configuration = json.loads(dataset.attrs.get("configuration", "{}"))
+    command = configuration.get("command", "")
+    return EXPERIMENTS.get(command.removeprefix("ibjax sweep "))

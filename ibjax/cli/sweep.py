@@ -13,7 +13,7 @@ from ibjax.cli.options import SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.datasets.task import Task
-from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.experiments.catalogue import SWEEPS
 from ibjax.experiments.setup import Setup
 from ibjax.numerics import checks
 from ibjax.plots.processes import Drawing
@@ -84,9 +84,8 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
             **run,
         )
     if drawing is not None:
-        experiment = EXPERIMENTS.get(options.name)
         with reserved(output):
-            write_report(dataset, output, console, drawing, experiment=experiment)
+            write_report(dataset, output, console, drawing)
     else:
         first, last = dataset.seed.values[[0, -1]]
         console.print(

@@ -147,8 +147,8 @@ def report(
 
     Args:
       dataset: Dataset of a sweep, or of a grid of sweeps, of which the planes and the
-        compression of all cells are drawn, without animations; a grid may be without
-        any information.
+        compression of all cells are drawn, without animations. Of a grid without any
+        information it is the training of all cells, where ``extra`` has no figures.
       directory: Where to write; made if missing.
       estimator: Estimator of the figures that show one; ``binning``, or the first,
         by default. A dataset without information is reported without those figures.
@@ -193,7 +193,7 @@ def report(
         figure = draw(dataset, estimator)
         drawn[name] = ReportFigure(figure, title, caption.format(label=label))
         drawing.submit(encode, figure)
-    if is_grid and not informed:
+    if is_grid and not informed and not extra:
         drawn |= (of_cells := _training_of_cells(dataset))
         for figure, _, _ in of_cells.values():
             drawing.submit(encode, figure)

@@ -56,7 +56,7 @@ def test_shards_of_the_command_are_merged(grid, capsys, tmp_path, monkeypatch):
     for module in ("merge", "sweep"):
         monkeypatch.setattr(
             f"ibjax.cli.{module}.write_report",
-            lambda dataset, directory, *_, **__: reported.append((dataset, directory)),
+            lambda dataset, directory, *_: reported.append((dataset, directory)),
         )
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     cli.main([*GRID, "--output", str(whole)])

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import struct
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.datasets.download import find_file
 from ibjax.datasets.images import digits
 from ibjax.datasets.mnist import FILES, download_mnist, mnist
 
@@ -168,14 +166,8 @@ def test_downloads_what_is_missing_to_a_directory(source, tmp_path):
     assert len(source) == 1 and source[0].endswith("/train-labels-idx1-ubyte.gz")
 
 
-def test_real_files():
-    directory = os.environ.get("IBJAX_DATA")
-    if not directory:
-        pytest.skip("the environment variable IBJAX_DATA is not set")
-    names = [FILES["train_images"].name, f"{FILES['train_images'].name}.gz"]
-    if find_file(names, [Path(directory), Path(directory) / "mnist"]) is None:
-        pytest.skip(f"IBJAX_DATA names {directory}, which has no MNIST")
-    task = mnist(directory)
+def test_real_files(real_data):
+    task = mnist(real_data("mnist").parent)
     assert task.x.shape == (70_000, 784) and task.num_measured == 10_000
     assert (float(task.x.min()), float(task.x.max())) == (0.0, 1.0)
     train, test = np.split(np.asarray(task.labels), [60_000])

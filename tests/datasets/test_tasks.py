@@ -56,9 +56,9 @@ def szt():
     return datasets.szt()
 
 
-def test_szt_is_the_file_of_its_authors(szt, data_dir):
+def test_szt_is_the_file_of_its_authors(szt, real_data):
     io = pytest.importorskip("scipy.io")
-    file = io.loadmat(data_dir / "var_u.mat")
+    file = io.loadmat(real_data("var_u.mat"))
     np.testing.assert_array_equal(szt.x, file["F"])
     np.testing.assert_array_equal(szt.labels, file["y"].ravel())
 

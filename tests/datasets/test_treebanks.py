@@ -1,7 +1,6 @@
 """Treebanks in CoNLL-U: a small one, damaged ones, and the English one."""
 
 import gzip
-import os
 from collections import Counter
 
 import numpy as np
@@ -83,12 +82,8 @@ def test_where_the_english_one_is_looked_for(tmp_path, monkeypatch):
         datasets.ud_ewt("all")
 
 
-def test_the_english_one():
-    try:
-        found = datasets.ud_ewt("dev")
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    assert "IBJAX_DATA" in os.environ or found
+def test_the_english_one(real_data):
+    found = datasets.ud_ewt("dev", real_data("ud_ewt").parent)
     # Counted by another program, line by line.
     assert len(found.words) == 25_147 and found.sentences[-1] == 2_000
     assert Counter(found.upos)["NOUN"] == 4_210 and len(set(found.upos)) == 17

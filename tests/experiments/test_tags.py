@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ibjax import datasets
 from ibjax.datasets.tagged_corpus import tagged_corpus
 from ibjax.experiments.setup import Context
 from ibjax.experiments.tags import corpora
@@ -122,11 +121,8 @@ def test_neighbours_stay_in_the_sentence():
 
 
 @pytest.mark.slow
-def test_the_treebank_is_trained_on_its_dev_part():
-    try:
-        datasets.ud_ewt("test")
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+def test_the_treebank_is_trained_on_its_dev_part(real_data):
+    real_data("ud_ewt")
     found = corpora.ewt_corpus()
     assert found.task.x.shape == (50_241, 150) and found.task.num_classes == 36
     assert len(found.task.train_rows) == 25_147

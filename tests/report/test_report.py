@@ -312,3 +312,11 @@ def test_a_sweep_without_information_shows_its_losses(of, tmp_path):
     assert not (tmp_path / "animation.html").exists()
     with pytest.raises(ValueError, match="must hold information by an estimator"):
         report(bare, tmp_path, estimator="binning")
+
+
+def test_figures_of_its_own_stand_for_the_training_of_a_grid(tmp_path):
+    grid = example_grid(num_seeds=2, num_epochs=4).isel(layer=[5])
+    bare = grid.drop_vars(["i_xt", "i_ty", "estimator", "estimator_label"])
+    own = {"own": ReportFigure(Figure(figsize=(1, 1)), "Own", "Its own.")}
+    report(bare, tmp_path, extra=own, pdf=False)
+    assert [path.name for path in tmp_path.glob("figures/*.png")] == ["own.png"]
