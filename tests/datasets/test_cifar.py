@@ -95,3 +95,13 @@ def test_numbers_of_images_are_checked(folder):
     ):
         cifar10(_saved(folder), num_train=4)
     assert cifar10(folder, num_test=0).num_measured is None
+
+
+def test_real_images(real_data):
+    task = cifar10(real_data("cifar10_jpg").parent, num_train=50, num_test=20)
+    assert task.x.shape == (70, 32 * 32 * 3) and task.num_measured == 20
+    x = np.asarray(task.x)
+    assert x.min() >= 0 and x.max() <= 1
+    # Neighbouring pixels of photographs are alike, those of noise are not.
+    across = np.diff(x.reshape(70, 32, 32, 3), axis=2)
+    assert np.mean(across**2) < x.var()  # Twice that for noise.

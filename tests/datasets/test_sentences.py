@@ -57,3 +57,11 @@ def test_numbers_out_of_range(tmp_path, name):
     directory = _write(tmp_path, train=TRAIN, dev=DEV)
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
         sst2(directory, **{name: 0})
+
+
+def test_real_sentences(real_data):
+    found = sst2(real_data("sst2").parent)
+    # The published sizes of the training and the development part.
+    assert found.task.num_samples - found.task.num_measured == 6_920
+    assert found.task.num_measured == 872
+    assert {"good", "bad", "not"} <= set(found.vocabulary)
