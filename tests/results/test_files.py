@@ -1,6 +1,5 @@
 """Saved datasets: whole or not at all, and damaged ones named."""
 
-import json
 import os
 
 import h5py
@@ -10,36 +9,11 @@ import xarray as xr
 
 from ibjax import results
 from ibjax.results.files import ResultsError
-
-
-def _dataset(seeds=(0, 1), **configuration):
-    rng = np.random.default_rng(sum(seeds))
-    seeds = np.array(seeds)
-    dims = ("seed", "epoch", "layer", "estimator")
-    shape = (len(seeds), 3, 2, 1)
-    dataset = xr.Dataset(
-        {
-            "i_xt": (dims, rng.random(shape), {"units": "nats"}),
-            "i_ty": (dims, rng.random(shape), {"units": "nats"}),
-            "train_loss": (("seed", "epoch"), rng.random(shape[:2])),
-            "diverged": (("seed",), np.zeros(len(seeds), bool)),
-        },
-        coords={
-            "seed": seeds,
-            "epoch": [0, 1, 10],
-            "layer": [1, 2],
-            "layer_name": ("layer", np.array(["tanh 3", "softmax 2"], dtype=object)),
-            "estimator": np.array(["binning"], dtype=object),
-        },
-    )
-    configuration = {"learning_rate": 4e-4, "num_seeds": len(seeds)} | configuration
-    return dataset.assign_attrs(
-        configuration=json.dumps(configuration), h_y=0.69, num_samples=4096
-    )
+from tests.results.handmade import dataset_of
 
 
 def test_round_trip(tmp_path):
-    dataset = _dataset()
+    dataset = dataset_of()
     path = tmp_path / results.DATASET_FILE
     results.save_dataset(dataset, path)
     for where in (path, tmp_path, str(tmp_path)):
@@ -50,7 +24,7 @@ def test_round_trip(tmp_path):
 
 def test_a_dataset_is_in_memory_once_opened(tmp_path):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     dataset = results.open_dataset(path)
     path.unlink()
     assert np.all(np.isfinite(dataset.i_xt))
@@ -58,15 +32,15 @@ def test_a_dataset_is_in_memory_once_opened(tmp_path):
 
 def test_saving_replaces_what_was_there(tmp_path):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
-    results.save_dataset(_dataset((5, 6)), path)
+    results.save_dataset(dataset_of(), path)
+    results.save_dataset(dataset_of((5, 6)), path)
     assert results.open_dataset(path).seed.values.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("failing", ["write_bytes", "fsync", "replace"])
 def test_a_failed_save_leaves_the_old_file(failing, tmp_path, monkeypatch):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     before = path.read_bytes()
 
     def fail(*arguments, **options):
@@ -79,7 +53,7 @@ def test_a_failed_save_leaves_the_old_file(failing, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(owner, failing, fail)
         with pytest.raises(OSError, match="No space left"):
-            results.save_dataset(_dataset((5, 6)), path)
+            results.save_dataset(dataset_of((5, 6)), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [results.DATASET_FILE]
 
@@ -102,7 +76,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_a_missing_directory_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError, match="No such file or directory"):
-        results.save_dataset(_dataset(), tmp_path / "none" / results.DATASET_FILE)
+        results.save_dataset(dataset_of(), tmp_path / "none" / results.DATASET_FILE)
 
 
 def test_missing_results(tmp_path):
@@ -115,7 +89,7 @@ def test_missing_results(tmp_path):
 @pytest.mark.parametrize("part", [0.0, 0.05, 0.5, 0.95])
 def test_truncated_results(part, tmp_path):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
     with pytest.raises(ResultsError, match="is damaged or no netCDF file"):
@@ -133,7 +107,7 @@ def test_garbage(content, tmp_path):
 def test_every_changed_byte_is_noticed(tmp_path):
     """Also where HDF5 would read on: of 80 such changes it noticed 66."""
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     for at in rng.choice(len(content), 80, replace=False):
@@ -147,7 +121,7 @@ def test_every_changed_byte_is_noticed(tmp_path):
 @pytest.mark.parametrize("size", [64, 512, 4096])
 def test_zeroed_blocks_are_noticed_before_hdf5_sees_them(size, tmp_path, monkeypatch):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     content = path.read_bytes()
     monkeypatch.setattr(xr, "open_dataset", lambda *_, **__: pytest.fail("opened"))
     # The first block holds what tells old files, the last the digest.
@@ -161,20 +135,20 @@ def test_zeroed_blocks_are_noticed_before_hdf5_sees_them(size, tmp_path, monkeyp
 
 def test_other_readers_pass_over_the_digest(tmp_path):
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     with xr.open_dataset(path) as dataset:
-        xr.testing.assert_identical(dataset.load(), _dataset())
+        xr.testing.assert_identical(dataset.load(), dataset_of())
     with h5py.File(path) as file:
         assert "i_xt" in file
 
 
 def test_files_of_earlier_versions_open_and_say_that_they_have_no_digest(tmp_path):
     path = tmp_path / results.DATASET_FILE
-    _dataset().to_netcdf(path, engine="h5netcdf")
+    dataset_of().to_netcdf(path, engine="h5netcdf")
     with pytest.warns(UserWarning, match="results.nc has no digest"):
-        xr.testing.assert_identical(results.open_dataset(path), _dataset())
+        xr.testing.assert_identical(results.open_dataset(path), dataset_of())
     # As other programs leave a file that they changed: HDF5 cuts off what is behind.
-    results.save_dataset(_dataset(), path)
+    results.save_dataset(dataset_of(), path)
     with h5py.File(path, "r+") as file:
         file.attrs["note"] = "mine"
     with pytest.warns(UserWarning, match="results.nc has no digest"):
@@ -193,7 +167,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("missing", ["epoch", "configuration"])
 def test_files_of_something_else(missing, tmp_path):
-    dataset = _dataset()
+    dataset = dataset_of()
     if missing == "configuration":
         del dataset.attrs["configuration"]
     else:

@@ -11,36 +11,11 @@ from ibjax import results
 from ibjax.results.example import example_dataset
 from ibjax.results.files import ResultsError
 from ibjax.results.shards import Shard
-
-
-def _dataset(seeds=(0, 1), **configuration):
-    rng = np.random.default_rng(sum(seeds))
-    seeds = np.array(seeds)
-    dims = ("seed", "epoch", "layer", "estimator")
-    shape = (len(seeds), 3, 2, 1)
-    dataset = xr.Dataset(
-        {
-            "i_xt": (dims, rng.random(shape), {"units": "nats"}),
-            "i_ty": (dims, rng.random(shape), {"units": "nats"}),
-            "train_loss": (("seed", "epoch"), rng.random(shape[:2])),
-            "diverged": (("seed",), np.zeros(len(seeds), bool)),
-        },
-        coords={
-            "seed": seeds,
-            "epoch": [0, 1, 10],
-            "layer": [1, 2],
-            "layer_name": ("layer", np.array(["tanh 3", "softmax 2"], dtype=object)),
-            "estimator": np.array(["binning"], dtype=object),
-        },
-    )
-    configuration = {"learning_rate": 4e-4, "num_seeds": len(seeds)} | configuration
-    return dataset.assign_attrs(
-        configuration=json.dumps(configuration), h_y=0.69, num_samples=4096
-    )
+from tests.results.handmade import dataset_of
 
 
 def test_merged_seeds_are_sorted():
-    first, second = _dataset((0, 1)), _dataset((2, 3, 4))
+    first, second = dataset_of((0, 1)), dataset_of((2, 3, 4))
     merged = results.merge(iter([second, first]))
     assert merged.seed.values.tolist() == [0, 1, 2, 3, 4]
     assert json.loads(merged.attrs["configuration"])["num_seeds"] == 5
@@ -55,30 +30,30 @@ def test_merged_seeds_are_sorted():
 
 
 def test_merged_datasets_can_be_saved(tmp_path):
-    merged = results.merge([_dataset((0, 1)), _dataset((2,))])
+    merged = results.merge([dataset_of((0, 1)), dataset_of((2,))])
     results.save_dataset(merged, tmp_path / results.DATASET_FILE)
     xr.testing.assert_identical(results.open_dataset(tmp_path), merged)
 
 
 def test_one_dataset_merges_to_itself():
-    merged = results.merge([_dataset()])
+    merged = results.merge([dataset_of()])
     configuration = json.loads(merged.attrs.pop("configuration"))
     assert configuration["num_seeds"] == 2 and configuration["first_seed"] == 0
-    xr.testing.assert_equal(merged, _dataset())
+    xr.testing.assert_equal(merged, dataset_of())
 
 
 def test_merge_refuses():
     with pytest.raises(ValueError, match="datasets must hold at least one dataset"):
         results.merge([])
     with pytest.raises(ValueError, match="datasets share seeds"):
-        results.merge([_dataset((0, 1)), _dataset((1, 2))])
+        results.merge([dataset_of((0, 1)), dataset_of((1, 2))])
     with pytest.raises(ValueError, match="from 0 to 14, got none of 5, 6, 7, 8, 9$"):
-        results.merge([_dataset(range(5)), _dataset(range(10, 15))])
+        results.merge([dataset_of(range(5)), dataset_of(range(10, 15))])
     with pytest.raises(ValueError, match="none of 1, 2, .*, 8 and 1 more"):
-        results.merge([_dataset((0,)), _dataset((10,))])
+        results.merge([dataset_of((0,)), dataset_of((10,))])
     with pytest.raises(ValueError, match="datasets differ in learning_rate, split"):
         results.merge(
-            [_dataset(), _dataset((2, 3), learning_rate=0.1, split="ordered")]
+            [dataset_of(), dataset_of((2, 3), learning_rate=0.1, split="ordered")]
         )
 
 
@@ -95,7 +70,7 @@ def _shard(number, count=3, num_seeds=7, **attributes):
     shard = Shard(number, count)
     seeds = shard.seeds(num_seeds)
     entry = shard._asdict() | {"num_seeds": num_seeds, "first_seed": 0}
-    dataset = _dataset(
+    dataset = dataset_of(
         seeds,
         first_seed=seeds[0],
         shard=entry,
