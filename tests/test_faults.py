@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fault_campaigns import arguments
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "faults.py"
 ROUNDS = {
     "calls": 150,
@@ -20,6 +22,11 @@ ROUNDS = {
     "two-processes": 2,
 }
 LONGEST_SECONDS = 800
+
+
+def test_every_function_has_good_arguments():
+    # A function whose arguments the campaign has no values for is a KeyError.
+    assert arguments.good_arguments().keys() == arguments.public_functions().keys()
 
 
 @pytest.mark.slow

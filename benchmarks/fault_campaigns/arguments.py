@@ -53,6 +53,7 @@ _LEFT_OUT = {
     "networks.convolutional.in_parts",
     "networks.from_flax",
     "sweeps.replay",
+    "results.merge_directories",
     "results.open_dataset",
     "results.save_dataset",
     "results.write_atomically",

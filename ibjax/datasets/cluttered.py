@@ -282,7 +282,12 @@ def _square(name: str, value: ArrayLike) -> jax.Array:
 
 
 def _range(name: str, values: int | Sequence[int]) -> tuple[int, int]:
-    fewest, most = values if isinstance(values, Sequence) else (values, values)
+    is_pair = isinstance(values, list | tuple)
+    if is_pair and len(values) != 2 or isinstance(values, str):
+        raise ValueError(
+            f"{name} must be a number, or the fewest and the most, got {values!r:.80}"
+        )
+    fewest, most = values if is_pair else (values, values)
     checks.count(f"{name}, the fewest,", fewest, 0)
     checks.count(f"{name}, the most,", most, max(fewest, 1))
     return int(fewest), int(most)

@@ -91,7 +91,17 @@ def test_a_signal_that_is_ignored_stays_so(terminal_signals):
         os.kill(os.getpid(), signal.SIGHUP)
 
 
-def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys):
+@pytest.fixture
+def no_programs_kept():
+    """Compiled programs are not written where other tests would read half of one."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, float("inf"))
+    yield
+    jax.config.update(name, before)
+
+
+def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys, no_programs_kept):
     """The system refuses to make a file longer than a limit, as a full disk does."""
     directory = tmp_path / "run"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -114,6 +114,10 @@ def test_blocks_are_averaged():
             "num_distractors, the most,",
         ),
         (
+            lambda: cluttered(KEY, IMAGES, LABELS, num_distractors="abc"),
+            "num_distractors must be a number, or the fewest and the most, got 'abc'",
+        ),
+        (
             lambda: cluttered(KEY, IMAGES, LABELS, fragment_size=7),
             "fragment_size must lie in",
         ),

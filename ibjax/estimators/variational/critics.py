@@ -121,6 +121,8 @@ def initial_params(
     checks.instance("critic", critic, linen.Module)
     checks.key("key", key)
     x, y = checks.floating("x", x), checks.floating("y", y)
+    checks.shape("x", x, ("num_samples", "dim"))
+    checks.shape("y", y, ("num_samples", "dim"))
     # The critics above get theirs from one draw, which compiles faster than many.
     if type(critic) not in (GaussianConditional, JointCritic, SeparableCritic):
         return critic.init(key, x, y)

@@ -135,3 +135,8 @@ def test_a_module_of_ones_own_draws_its_own():
 
     params = initial_params(Scaled(), jax.random.key(0), *np.ones((2, 3, 2)))
     assert params["params"]["scale"] == 3
+
+
+def test_samples_are_matrices():
+    with pytest.raises(ValueError, match="x must have shape .num_samples, dim., got"):
+        initial_params(CRITICS[1], jax.random.key(0), np.ones(3), np.ones((3, 2)))
