@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import tyro
@@ -154,7 +155,7 @@ _EXPERIMENTS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
 
 def _check_names(arguments: Sequence[str]) -> None:
     """Check that a command, and the experiment it is given, exist."""
-    known = _COMMANDS
+    known: Any = _COMMANDS
     for kind, name in zip(("command", "experiment"), arguments, strict=False):
         if not known or name.startswith("-"):
             return

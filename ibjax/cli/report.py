@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import xarray as xr
@@ -36,7 +37,8 @@ def drawing_beside() -> Iterator[Drawing]:
 
 
 def _jax_has_started() -> bool:
-    number = jax.config.jax_num_cpu_devices
+    config: Any = jax.config
+    number = config.jax_num_cpu_devices
     try:
         # Only before it starts does JAX take another number.
         jax.config.update("jax_num_cpu_devices", number + 1)

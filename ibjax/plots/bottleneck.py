@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -86,13 +87,15 @@ def information_curve(
         if np.isfinite([x.mean, y.mean]).all()
     }
     means = np.array([[x.mean, y.mean] for x, y in intervals.values()]).reshape(-1, 2)
+    figure: Any
     with paper_style():
         if ax is None:
             height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
             figure = Figure(figsize=(3.4, height), layout="constrained")
             axes = figure.subplots()
         else:
-            figure, axes = ax.figure, ax
+            axes = ax
+            figure = ax.figure
         ends = np.nanmax(np.concatenate([np.stack([i_xt, i_ty], 1), means]), axis=0)
         plane(axes, float(ends[0]), float(ends[1]), i_xy)
         shade_out_of_reach(axes, curve, i_xy)

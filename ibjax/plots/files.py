@@ -8,9 +8,9 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
-from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -95,7 +95,7 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _encode(figure: Figure, kind: type[FigureCanvasBase]) -> bytes:
+def _encode(figure: Figure, kind: Any) -> bytes:
     """Bytes of a figure drawn once; ``savefig`` draws it twice, to lay it out."""
     buffer, shown = io.BytesIO(), figure.canvas
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -79,13 +80,15 @@ def information_plane(
     colors = layer_colors(len(names))
     norm = epoch_norm(epochs)
     num_seeds = num_seeds_of(dataset)
+    figure: Any
     with paper_style():
         if ax is None:
             height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
             figure = Figure(figsize=(4.6, height), layout="constrained")
             axes = figure.subplots()
         else:
-            figure, axes = ax.figure, ax
+            axes = ax
+            figure = ax.figure
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
         axes.set_title(
             f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else f"{label}",

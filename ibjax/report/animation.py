@@ -165,7 +165,7 @@ def encode_gif(
             places = np.stack([i_xt[:, index].T, i_ty[:, index].T], axis=-1)
             known = np.isfinite(places).all(axis=-1)
             points.set_offsets(places[known])
-            points.set_facecolors(np.repeat(colors, known.sum(axis=1)))
+            points.set_facecolor(np.repeat(colors, known.sum(axis=1)))
             clock.set_text(f"epoch {epochs[index]}")
             canvas.restore_region(still)
             for artist in moving:

@@ -349,8 +349,9 @@ def _lines(
     for row in rows:
         table.add_row(*row)
     # Rich cuts off what is wider than its console, which no number here may suffer.
+    file = io.StringIO()
     console = Console(
-        file=io.StringIO(),
+        file=file,
         width=10_000,
         color_system=None,
         markup=False,
@@ -358,4 +359,4 @@ def _lines(
         force_jupyter=False,
     )
     console.print(table)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return [line.rstrip() for line in file.getvalue().splitlines()]

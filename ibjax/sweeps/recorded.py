@@ -241,7 +241,7 @@ def _probes(
             raise ValueError(f"{where} must not all be equal, got {low} to {high}")
         return float(low), float(high)
 
-    chosen = []
+    chosen: list[Any] = []
     for each in checks.instance("estimators", estimators, list, tuple):
         if isinstance(each, str):
             chosen += named_estimators([each], find_range=find_range, **numbers)
