@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def _jax_has_started() -> bool:
 def write_report(
     dataset: xr.Dataset, directory: Path, console: Console, drawing: Drawing
 ) -> None:
-    """Write a report into the results' directory, and say what it shows.
+    """Say what results show, and write a report into their directory.
 
     Args:
       dataset: Dataset of a sweep or of a grid of sweeps.
@@ -59,36 +60,41 @@ def write_report(
       console: Where to say it.
       drawing: Processes that draw.
     """
-    console.print("drawing the figures and the report")
-    console.file.flush()  # A pipe would hold it back until the end.
+    is_grid = bool(cells_of(dataset)[0][0])
+    informed = has_information(dataset)
+    others: list[str] = []
+    if is_grid:
+        summary = summarize_grid(dataset)
+        text = format_grid(summary)
+    else:
+        summary, shown = summarize(dataset), None
+        if informed:
+            names = dataset["estimator"].values.tolist()
+            shown, *others = sorted(names, key=lambda name: name != "binning")
+        text = format_summary(summary, estimator=shown)
+    console.print(text)
+    if others:
+        more = f"More of {', '.join(others)}: in the report and in summary.json"
+        console.print("\n".join(["", *textwrap.wrap(more, 80)]))
+    # What comes next takes a while, and a pipe would hold the above back until the end.
+    console.print("\ndrawing the figures and the report")
+    console.file.flush()
     extra = {}
-    if "i_irrelevant" in dataset and not cells_of(dataset)[0][0]:
+    if "i_irrelevant" in dataset and not is_grid:
         extra["relevance"] = ReportFigure(
             relevance({"Students": dataset}),
             "Relevant and irrelevant inputs",
             "Information of the output on the inputs that the teacher looks at, on the "
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
-    informed = has_information(dataset)
     experiment = _experiment(dataset)
     if not informed and experiment is not None and experiment.figures is not None:
         # Those of all sweeps are of information.
         for name, figure in experiment.figures(dataset).items():
             title = name.replace("_", " ").capitalize()
             extra[name] = ReportFigure(figure, title, experiment.summary)
-    page = report(dataset, directory, extra=extra, drawing=drawing)
-    shown, others = None, []
-    if informed:
-        names = dataset["estimator"].values.tolist()
-        shown, *others = sorted(names, key=lambda name: name != "binning")
-    if cells_of(dataset)[0][0]:
-        text = format_grid(summarize_grid(dataset), estimator=shown)
-    else:
-        text = format_summary(summarize(dataset), estimator=shown)
-    if others:
-        text += f"\n\n{', '.join(others)}: in the report and in summary.json"
-    text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
-    console.print(text)
+    page = report(dataset, directory, extra=extra, summary=summary, drawing=drawing)
+    console.print(f"results: {directory / results.DATASET_FILE}\nreport:  {page}")
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment | None:

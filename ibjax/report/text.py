@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,10 +12,12 @@ from rich.table import Table
 
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
+from ibjax.results.verdicts import verdicts_of
 
 __all__ = ["format_grid", "format_summary", "format_violations"]
 
 _WIDTH = 80
+_LEAST_TEXT = 16  # Characters that are left of a name.
 _SYMBOLS = {"i_xt": "I(X;T)", "i_ty": "I(T;Y)"}
 _VERDICTS = {"compresses": "yes", "does not compress": "no"}
 _COMPARISONS = {
@@ -29,17 +31,18 @@ _COMPARISONS = {
 def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A sweep's summary as plain text, informations in bits.
 
-    Informations are means over seeds. ``compression`` is the 95 % interval that decides
-    whether the layer ``compresses``, and ``seeds`` counts those that compress by more
-    than 0.1 bit.
+    First comes whether each layer compresses, by every estimator, and where they
+    disagree; then the estimators one by one. Informations are means over seeds.
+    ``compression`` is the 95 % interval that decides whether the layer ``compresses``,
+    and ``seeds`` counts those that compress by more than 0.1 bit.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize`, or the same read from JSON.
-      estimator: The only estimator to show; all by default.
+      estimator: The only estimator to show in detail; all by default.
 
     Returns:
-      Lines without a newline at the end, no wider than 80 characters unless a layer
-      has a long name. ``+-`` is half the width of a 95 % interval; a dash stands for a
+      Lines without a newline at the end, no wider than 80 characters; long names of
+      layers are cut off. ``+-`` is half the width of a 95 % interval; a dash stands for a
       number that does not exist.
 
     Example:
@@ -76,6 +79,8 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         lines.append(
             f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
         )
+    if len(summary["estimators"]) > 1:
+        lines += ["", *_verdicts(summary)]
     for entry in summary["estimators"]:
         if estimator in (None, entry["estimator"]):
             lines += ["", *_estimator(entry)]
@@ -95,16 +100,17 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
     return "\n".join(lines)
 
 
-def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
+def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A grid's summary as plain text: the compression of every layer of every cell.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize_grid`.
-      estimator: The estimator to show; None for a grid that measured no information,
-        whose accuracy or error is all there is.
+      estimator: The only estimator to show; all by default, below each other, and where
+        they disagree. Of a grid that measured no information, accuracy or error is all
+        there is.
 
     Returns:
-      Lines without a newline at the end. A star marks a layer that compresses, a
+      Lines without a newline at the end, no wider than 80 characters. A star marks a layer that compresses, a
       question mark one that is undecided.
 
     Raises:
@@ -125,34 +131,56 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
         for cell in summary["cells"]
     ):
         measure, title = "test_squared_error", "test error"
+    known = list(
+        dict.fromkeys(
+            entry["estimator"]
+            for cell in summary["cells"]
+            for entry in cell["summary"]["estimators"]
+        )
+    )
+    if estimator is not None and estimator not in known:
+        raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
+    shown = known if estimator is None else [estimator]
+    several = len(shown) > 1
     rows = []
     for cell in summary["cells"]:
-        layers = [
-            entry["layers"]
-            for entry in cell["summary"]["estimators"]
-            if entry["estimator"] == estimator
+        facts = [
+            place_text(cell["place"]),
+            str(len(cell["summary"]["diverged_seeds"]) or "-"),
+            _number(cell["summary"]["training"][measure]["mean"], ".4f"),
         ]
-        if not layers and estimator is not None:
-            raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
-        num_diverged = len(cell["summary"]["diverged_seeds"])
-        rows.append(
-            [
-                place_text(cell["place"]),
-                str(num_diverged or "-"),
-                _number(cell["summary"]["training"][measure]["mean"], ".4f"),
-                *map(_marked, layers[0] if layers else ()),
-            ]
-        )
+        of_cell = {e["estimator"]: e["layers"] for e in cell["summary"]["estimators"]}
+        for name in shown or [None]:
+            named = [name] if several else []
+            marks = map(_marked, of_cell.get(name, ()))
+            rows.append([facts[0], *named, *facts[1:], *marks])
+            facts = [""] * 3
     # Networks of one grid may differ in depth.
-    num_layers = max(map(len, rows)) - 3
-    header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
-    if estimator is None:
-        return "\n".join(["At the last epoch:", *_table(header, rows)])
-    lines = [
-        "Compression of each layer, the largest I(X;T) less the last, in bits",
-        f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
-        *_table(header, rows),
-    ]
+    num_text = 1 + several
+    num_layers = max(map(len, rows)) - num_text - 2
+    header = ["", *["by"] * several, "diverged", title]
+    header += [f"{n + 1} " for n in range(num_layers)]
+    table = _table(header, rows, num_text=num_text)
+    if not shown:
+        return "\n".join(["At the last epoch:", *table])
+    by = "" if several else f" by {shown[0]}"
+    lines = textwrap.wrap(
+        f"Compression of each layer{by}, the largest I(X;T) less the last, in bits (* "
+        "compresses by more than 0.1 bit, ? undecided):",
+        _WIDTH,
+    )
+    lines += table
+    apart = {
+        place_text(cell["place"]): verdicts_of(cell["summary"]).disagreements
+        for cell in summary["cells"]
+    }
+    if several and any(apart.values()):
+        text = "; ".join(
+            f"{place}, {_numbered('layer', layers)}"
+            for place, layers in apart.items()
+            if layers
+        )
+        lines += ["", *textwrap.wrap(f"Estimators disagree: {text}", _WIDTH)]
     listed = [
         f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
         for cell in summary["cells"]
@@ -218,6 +246,35 @@ def format_violations(found: dict[str, Any]) -> str:
     )
     table = _table((*header, "at epoch", "seeds"), rows, num_text=4)
     return "\n".join([*lines, note, "", *table])
+
+
+def _verdicts(summary: dict[str, Any]) -> list[str]:
+    """Whether layers compress by every estimator, and where these disagree."""
+    found = verdicts_of(summary)
+    rows = [
+        (f"{layer} {name}", *(_VERDICTS.get(v, v) for v in row))
+        for layer, name, row in zip(found.layers, found.names, found.table, strict=True)
+    ]
+    lines = [
+        "Layers that compress, by more than "
+        f"{summary['compression_threshold_bits']:g} bit",
+        *_table(("layer", *found.estimators), rows),
+    ]
+    for layer, by in found.disagreements.items():
+        said = ", ".join(
+            f"{_VERDICTS[verdict]} by {' and '.join(names)}"
+            for verdict, names in by.items()
+        )
+        text = f"Estimators disagree on layer {layer}: {said}"
+        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
+    return lines
+
+
+def _numbered(noun: str, numbers: Iterable[int]) -> str:
+    first, *others = map(str, numbers)
+    if not others:
+        return f"{noun} {first}"
+    return f"{noun}s {', '.join([first, *others[:-1]])} and {others[-1]}"
 
 
 def _training_lines(training: dict[str, Any]) -> list[str]:
@@ -331,12 +388,36 @@ def _table(
     *,
     num_text: int = 1,
 ) -> list[str]:
-    """Lines of a table; the first ``num_text`` columns are text, the others numbers."""
-    for gap in (2, 1):  # Closer together where the terminal would break the rows.
+    """Lines of a table; the first ``num_text`` columns are text, the others numbers.
+
+    Where it is wider than a terminal, columns come closer, texts are cut off, and the
+    last columns follow below, in this order.
+    """
+    for gap in (2, 1):
         lines = _lines(header, rows, num_text, gap)
+        if (width := max(map(len, lines))) <= _WIDTH:
+            return lines
+    longest = max(len(row[0]) for row in rows)
+    room = max(longest - (width - _WIDTH), _LEAST_TEXT)
+    if room < longest:
+        rows = [(_cut_off(row[0], room), *row[1:]) for row in rows]
+        lines = _lines(header, rows, num_text, 1)
         if max(map(len, lines)) <= _WIDTH:
-            break
-    return lines
+            return lines
+    half = (num_text + len(header)) // 2
+    if half == num_text:
+        return lines
+    named = [row[:num_text] for row in rows]
+    after = [(*names, *row[half:]) for names, row in zip(named, rows, strict=True)]
+    return [
+        *_table(header[:half], [row[:half] for row in rows], num_text=num_text),
+        "",
+        *_table((*header[:num_text], *header[half:]), after, num_text=num_text),
+    ]
+
+
+def _cut_off(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _lines(

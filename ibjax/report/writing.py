@@ -135,6 +135,7 @@ def report(
     estimator: str | None = None,
     extra: Mapping[str, ReportFigure] | None = None,
     pdf: bool = True,
+    summary: dict[str, Any] | None = None,
     drawing: Drawing | None = None,
 ) -> Path:
     """Writes every figure, the animations, the summary and one page with all of it.
@@ -155,6 +156,8 @@ def report(
       extra: More figures by the name of their files, e.g. those of an experiment; they
         stand after the others.
       pdf: Whether to write the figures as PDF too, for a paper.
+      summary: Summary of the dataset, where it is at hand: that of
+        :func:`ibjax.results.summarize`, or of a grid ``summarize_grid``.
       drawing: Processes that draw beside this one, from
         :func:`ibjax.plots.processes.forked_drawing`; none by default.
 
@@ -200,10 +203,10 @@ def report(
     for figure, _, _ in extra.values():
         drawing.submit(encode, figure)
     drawn |= extra
-    if is_grid:
-        summary = summarize_grid(dataset)
-    else:
-        summary, player = summarize(dataset), None
+    if summary is None:
+        summary = summarize_grid(dataset) if is_grid else summarize(dataset)
+    player = None
+    if not is_grid:
         if informed:
             # Without what it does not show, which can be large.
             drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
