@@ -7,13 +7,13 @@ from typing import Annotated
 import jax
 import tyro
 import xarray as xr
-from rich.table import Table
 
 from ibjax.cli.estimate import MethodName
 from ibjax.cli.options import check_key
 from ibjax.cli.progress import plain_console
 from ibjax.datasets.known_information import mixed_tasks, standard_tasks
 from ibjax.estimators import benchmark as run
+from ibjax.report.text import table_lines
 from ibjax.results.files import write_atomically
 
 __all__ = ["BenchmarkOptions", "benchmark"]
@@ -76,24 +76,24 @@ def benchmark(options: tyro.conf.OmitArgPrefixes[BenchmarkOptions]) -> None:
         print(f"written to {options.output}")
 
 
-def _table(dataset: xr.Dataset) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("task")
-    for name in ("truth", "method", "bias", "spread", "covers", "seconds"):
-        table.add_column(name, justify="left" if name == "method" else "right")
+def _table(dataset: xr.Dataset) -> str:
+    header = ("task", "method", "truth", "bias", "spread", "covers", "seconds")
+    rows = []
     for task in dataset.task.values:
         for name in dataset.estimator.values:
             row = dataset.sel(task=task, estimator=name)
-            table.add_row(
-                str(task),
-                f"{row.truth.item():.3f}",
-                str(name),
-                _number(row.bias.item(), "+.3f"),
-                _number(row.spread.item(), ".3f"),
-                _number(100 * row.coverage.item(), ".0f", " %"),
-                f"{row.seconds.median().item():.2g}",
+            rows.append(
+                (
+                    str(task),
+                    str(name),
+                    f"{row.truth.item():.3f}",
+                    _number(row.bias.item(), "+.3f"),
+                    _number(row.spread.item(), ".3f"),
+                    _number(100 * row.coverage.item(), ".0f", " %"),
+                    f"{row.seconds.median().item():.2g}",
+                )
             )
-    return table
+    return "\n".join(table_lines(header, rows, num_text=2))
 
 
 def _number(value: float, spec: str, unit: str = "") -> str:

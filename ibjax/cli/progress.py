@@ -18,8 +18,7 @@ __all__ = ["GridBar", "ProgressBar", "plain_console", "wrapped"]
 
 _EPOCHS_TO_TELL = 16
 _WIDTH = 80
-# Where there is no terminal, lines are so far apart in time, or in a long run a tenth of
-# what it has taken.
+# Without a terminal lines are so far apart in time; in a long run, a tenth of its time.
 _SECONDS_APART, _SHARE_APART = 10.0, 0.1
 
 

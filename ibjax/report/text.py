@@ -14,7 +14,7 @@ from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
 from ibjax.results.verdicts import verdicts_of
 
-__all__ = ["format_grid", "format_summary", "format_violations"]
+__all__ = ["format_grid", "format_summary", "format_violations", "table_lines"]
 
 _WIDTH = 80
 _LEAST_TEXT = 16  # Characters that are left of a name.
@@ -42,8 +42,8 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
 
     Returns:
       Lines without a newline at the end, no wider than 80 characters; long names of
-      layers are cut off. ``+-`` is half the width of a 95 % interval; a dash stands for a
-      number that does not exist.
+      layers are cut off. ``+-`` is half the width of a 95 % interval; a dash stands for
+      a number that does not exist.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -110,8 +110,8 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
         there is.
 
     Returns:
-      Lines without a newline at the end, no wider than 80 characters. A star marks a layer that compresses, a
-      question mark one that is undecided.
+      Lines without a newline at the end, no wider than 80 characters. A star marks a
+      layer that compresses, a question mark one that is undecided.
 
     Raises:
       ValueError: If no cell has the estimator.
@@ -160,7 +160,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
     num_layers = max(map(len, rows)) - num_text - 2
     header = ["", *["by"] * several, "diverged", title]
     header += [f"{n + 1} " for n in range(num_layers)]
-    table = _table(header, rows, num_text=num_text)
+    table = table_lines(header, rows, num_text=num_text)
     if not shown:
         return "\n".join(["At the last epoch:", *table])
     by = "" if several else f" by {shown[0]}"
@@ -244,7 +244,7 @@ def format_violations(found: dict[str, Any]) -> str:
         f"Rise: mean over seeds +- {100.0 * found['confidence']:g} % interval, not "
         "corrected for their number"
     )
-    table = _table((*header, "at epoch", "seeds"), rows, num_text=4)
+    table = table_lines((*header, "at epoch", "seeds"), rows, num_text=4)
     return "\n".join([*lines, note, "", *table])
 
 
@@ -258,7 +258,7 @@ def _verdicts(summary: dict[str, Any]) -> list[str]:
     lines = [
         "Layers that compress, by more than "
         f"{summary['compression_threshold_bits']:g} bit",
-        *_table(("layer", *found.estimators), rows),
+        *table_lines(("layer", *found.estimators), rows),
     ]
     for layer, by in found.disagreements.items():
         said = ", ".join(
@@ -319,7 +319,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
     return [
         f"{entry['estimator']}: {entry['label']}, in bits"
         + (" (I(T;Y) is no bound)" if no_bound else ""),
-        *_table(header, rows),
+        *table_lines(header, rows),
     ]
 
 
@@ -333,7 +333,7 @@ def _turning(summary: dict[str, Any]) -> list[str]:
         )
         for layer in summary["gradients"]
     ]
-    return _table(("layer", "at epoch", "seeds", "from the start"), rows)
+    return table_lines(("layer", "at epoch", "seeds", "from the start"), rows)
 
 
 def _optimality(summary: dict[str, Any]) -> list[str]:
@@ -348,7 +348,7 @@ def _optimality(summary: dict[str, Any]) -> list[str]:
         for layer in summary["optimality"]
     ]
     header = ("layer", "I(T;Y) missing", "I(X;T) in excess", "beta", "divergence")
-    return _table(header, rows)
+    return table_lines(header, rows)
 
 
 def _number(value: float | None, spec: str) -> str:
@@ -382,7 +382,7 @@ def _listing(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
 
 
-def _table(
+def table_lines(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
@@ -410,9 +410,9 @@ def _table(
     named = [row[:num_text] for row in rows]
     after = [(*names, *row[half:]) for names, row in zip(named, rows, strict=True)]
     return [
-        *_table(header[:half], [row[:half] for row in rows], num_text=num_text),
+        *table_lines(header[:half], [row[:half] for row in rows], num_text=num_text),
         "",
-        *_table((*header[:num_text], *header[half:]), after, num_text=num_text),
+        *table_lines((*header[:num_text], *header[half:]), after, num_text=num_text),
     ]
 
 
