@@ -38,7 +38,7 @@ options:
   --no-compilation-cache
               compile anew what else is kept for the next run
   --tyro-print-completion {{bash,zsh,tcsh}}
-              print a script that completes the command in a shell: in bash, once,
+              print a script that completes the command in a shell; for bash:
               ibjax --tyro-print-completion bash \\
                 > ~/.local/share/bash-completion/completions/ibjax"""
 

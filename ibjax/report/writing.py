@@ -24,8 +24,10 @@ from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.processes import Drawing
 from ibjax.plots.style import choose_estimator
-from ibjax.report.animation import encode_gif, player_data
+from ibjax.report.animation import encode_gif
 from ibjax.report.pages import PageFigure, animation_page, grid_page, sweep_page
+from ibjax.report.player import player_data
+from ibjax.report.verdict import plane_in_words
 from ibjax.results.cells import cells_of, place_text
 from ibjax.results.files import write_atomically
 from ibjax.results.summary import has_information, summarize, summarize_grid
@@ -113,6 +115,8 @@ _FIGURES = {
         "train_loss",
     ),
 }
+# Figures whose numbers the text for those who cannot see them gives.
+_IN_WORDS = {"information_plane", "information_curves", "snapshots"}
 _GRID_FIGURES = {
     "planes": _Standard(
         lambda dataset, estimator: grid_planes(dataset, estimator=estimator),
@@ -206,24 +210,33 @@ def report(
     if summary is None:
         summary = summarize_grid(dataset) if is_grid else summarize(dataset)
     player = None
-    if not is_grid:
-        if informed:
+    if informed:
+        player = player_data(dataset, estimator=estimator, directory=directory)
+        if not is_grid:
             # Without what it does not show, which can be large.
             drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
-            player = player_data(dataset, estimator=estimator)
     encoded = drawing.results()
     figures = []
     # Not strict: behind the figures comes the GIF of a sweep.
     for (name, shown), files in zip(drawn.items(), encoded, strict=False):
         write_figure(files, directory / "figures" / name)
         width = shown.figure.get_figwidth()
-        figures.append(PageFigure(shown.title, shown.caption, files[".png"], width))
+        alt = f"{shown.title}. {shown.caption}"
+        if name in _IN_WORDS and not is_grid and estimator is not None:
+            alt = f"{shown.title}. {plane_in_words(summary, estimator)}"
+        figures.append(
+            PageFigure(shown.title, shown.caption, files[".png"], width, alt)
+        )
     attributes = dict(dataset.attrs)
     if is_grid:
-        page = grid_page(summary, figures, estimator=estimator, attributes=attributes)
+        page = grid_page(
+            summary, figures, player, estimator=estimator, attributes=attributes
+        )
     else:
         if player is not None:
-            write_atomically(directory / "animation.html", animation_page(player))
+            write_atomically(
+                directory / "animation.html", animation_page(player, summary)
+            )
             write_atomically(directory / "animation.gif", encoded[-1])
         page = sweep_page(
             summary, figures, player, estimator=estimator, attributes=attributes

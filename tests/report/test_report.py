@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ibjax.report import ReportFigure, animation, report, writing
+from ibjax.report import ReportFigure, report, writing
 from ibjax.report.animation import animation_gif, animation_html
 from ibjax.report.pages import claims_page
 from ibjax.report.text import format_grid, format_summary
@@ -82,23 +82,14 @@ def test_odd_datasets_in_motion(dataset, odd, tmp_path):
     animation_gif(dataset, tmp_path / "plane.gif", max_frames=2)
 
 
-def test_player_data_is_thousandths_of_a_bit(dataset):
-    data = animation.player_data(_diverged(dataset), estimator="bin_width")
-    assert np.shape(data["x"]) == (12, 2, 4)
-    bits = dataset["i_xt"].sel(estimator="bin_width").values / np.log(2)
-    np.testing.assert_allclose(data["x"][3][1][0], 1000 * bits[0, 3, 1], atol=0.5)
-    assert data["x"][-1][0][1] == -1
-    assert data["ceilings"] == [12.0, None]
-    assert data["epochs"][0] == 0 and data["epochs"][-1] == 10000
-
-
 def test_animation_html_holds_its_data_and_loads_nothing(dataset):
     page = animation_html(dataset)
     assert "I(X;T) (bits)" in page and "I(T;Y) (bits)" in page
     assert re.search(r"https?://|src=|href=|@import|url\(", page) is None
     text = re.search(r'<script type="application/json">(.*?)</script>', page).group(1)
     data = json.loads(text)
-    assert data["layers"][1] == {"name": "6: softmax 2", "color": "#D55E00"}
+    assert data["layers"][1]["name"] == "6: softmax 2"
+    assert data["layers"][1]["color"] == "#D55E00"
 
 
 def test_player_keeps_hostile_names_inside_its_script(dataset):
