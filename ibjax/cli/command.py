@@ -23,7 +23,12 @@ from ibjax.cli.estimate import estimate
 from ibjax.cli.merge import merge
 from ibjax.cli.plane import plane
 from ibjax.cli.progress import plain_console
-from ibjax.cli.report import drawing_beside, write_report
+from ibjax.cli.report import (
+    PaperOptions,
+    drawing_beside,
+    write_paper,
+    write_report,
+)
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import keep_programs, use_all_cores
@@ -39,6 +44,7 @@ _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _WIDTH = 80
 _RUNS = ("sweep", "reproduce")
+_PAPER = PaperOptions()
 # Mistakes of the caller, a package that is missing, and numbers without room for them.
 _BAD_INPUT = (
     ValueError,
@@ -153,14 +159,24 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     print(f"ibjax: warning: {_one_line(message)}", file=sys.stderr)
 
 
-def _report(directory: tyro.conf.Positional[Path]) -> None:
+def _report(
+    directory: tyro.conf.Positional[Path],
+    options: tyro.conf.OmitArgPrefixes[PaperOptions] = _PAPER,
+) -> None:
     """Rebuild the figures and summary of a sweep from its results alone.
+
+    Options of a paper write figures alone, into paper/ in the directory.
 
     Args:
       directory: The sweep's output directory.
+      options: A paper.
     """
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
+        if options != _PAPER:
+            inside = directory if directory.is_dir() else directory.parent
+            write_paper(dataset, inside / "paper", options)
+            return
         directory = directory if directory.is_dir() else directory.parent
         if not {"i_xt", "train_loss"} & set(dataset):
             raise ResultsError(

@@ -4,10 +4,12 @@ import contextlib
 import json
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
+import tyro
 import xarray as xr
 from rich.console import Console
 
@@ -16,13 +18,41 @@ from ibjax.cli import process
 from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.experiments.experiment import Experiment
+from ibjax.plots.files import FORMATS
 from ibjax.plots.processes import Drawing, forked_drawing
+from ibjax.report.paper import paper_figures
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
 from ibjax.results.summary import has_information, summarize, summarize_grid
 
-__all__ = ["drawing_beside", "write_report"]
+__all__ = ["PaperOptions", "drawing_beside", "write_paper", "write_report"]
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """A paper's column, font and formats."""
+
+    column: Annotated[
+        float | None,
+        tyro.conf.arg(
+            help="Width of the figures, in inches.", help_behavior_hint="(default: own)"
+        ),
+    ] = None
+    font: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Family of the fonts, such as serif, or the name of one.",
+            help_behavior_hint="(default: matplotlib's)",
+        ),
+    ] = None
+    format: Annotated[
+        tuple[Literal[FORMATS], ...],
+        tyro.conf.arg(
+            help="Formats of the files; pgf needs a LaTeX.",
+            help_behavior_hint="(default: pdf)",
+        ),
+    ] = ()
 
 
 @contextlib.contextmanager
@@ -47,6 +77,18 @@ def _jax_has_started() -> bool:
         return True
     jax.config.update("jax_num_cpu_devices", number)
     return False
+
+
+def write_paper(dataset: xr.Dataset, directory: Path, options: PaperOptions) -> None:
+    """Write the figures of results for a paper, and say where."""
+    found = paper_figures(
+        dataset,
+        directory,
+        column=options.column,
+        font=options.font,
+        formats=options.format or ("pdf",),
+    )
+    print(f"{len(found)} files of figures in {directory}")
 
 
 def write_report(

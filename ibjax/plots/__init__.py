@@ -10,7 +10,19 @@ made without pyplot and without touching the settings of the caller:
 '$I(X;T)$ (bits)'
 
 Save it with ``figure.savefig("plane.pdf")``; in a notebook the last value of a cell
-shows itself.
+shows itself. Every function draws any selection of a dataset, as
+``dataset.sel(seed=0)`` or ``dataset.mean("seed")``, in axes of yours where you give it
+``ax``, and with the settings of matplotlib that you have changed. Two runs in one
+figure:
+
+>>> import matplotlib.figure
+>>> ax = matplotlib.figure.Figure().subplots(1, 2)
+>>> from ibjax.plots import information_curves
+>>> one, another = (example_dataset(num_seeds=2, seed=n) for n in (0, 1))
+>>> figure = information_curves(one, ax=ax)
+>>> figure = information_curves(another, ax=ax, linestyle="--", label="other")
+>>> ax[0].get_legend_handles_labels()[1][-1]
+'6: softmax 2, other'
 """
 
 from ibjax.plots.bottleneck import information_curve
@@ -23,9 +35,11 @@ from ibjax.plots.curves import (
 from ibjax.plots.files import save_figure
 from ibjax.plots.grid import grid_compression, grid_planes
 from ibjax.plots.optimality import optimality
+from ibjax.plots.panels import column_width
 from ibjax.plots.plane import information_plane, snapshots
 
 __all__ = [
+    "column_width",
     "estimator_comparison",
     "gradients",
     "grid_compression",

@@ -30,6 +30,7 @@ __all__ = [
     "layer_colors",
     "layer_names",
     "mean_band",
+    "note_size",
     "num_seeds_of",
     "paper_style",
     "pick",
@@ -79,11 +80,22 @@ _STYLE = {
 def paper_style() -> Iterator[None]:
     """Context with the font sizes and line widths of the figures.
 
-    Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible. The
-    caller's settings are back in place afterwards.
+    Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible.
+    Settings of matplotlib that the caller has changed stay as the caller has them.
     """
-    with matplotlib.rc_context(_STYLE):
+    usual = matplotlib.rcParamsDefault
+    style = {
+        name: value
+        for name, value in _STYLE.items()
+        if matplotlib.rcParams[name] == usual[name]
+    }
+    with matplotlib.rc_context(style):
         yield
+
+
+def note_size() -> float:
+    """Size of a font for notes inside of panels, in points: 7, beside 8 for labels."""
+    return max(6.0, 0.875 * matplotlib.rcParams["font.size"])
 
 
 def layer_colors(num_layers: int) -> list[str]:
@@ -121,7 +133,7 @@ def readable_color(color: str, background: str, contrast: float) -> str:
 
     Example:
       >>> readable_color("#0072B2", "white", 3.0), readable_color("0.8", "white", 4.5)
-      ('#0072B2', '#757575')
+      ('#0072B2', '#767676')
     """
     given, behind = np.array(to_rgb(color)), np.array(to_rgb(background))
     end = 0.0 if _luminance(behind) > 0.18 else 1.0

@@ -32,7 +32,7 @@ from ibjax.results.cells import cells_of, place_text
 from ibjax.results.files import write_atomically
 from ibjax.results.summary import has_information, summarize, summarize_grid
 
-__all__ = ["ReportFigure", "report"]
+__all__ = ["ReportFigure", "report", "standard_figures"]
 
 
 class ReportFigure(NamedTuple):
@@ -127,7 +127,7 @@ _GRID_FIGURES = {
         lambda dataset, _: grid_compression(dataset),
         "Compression",
         "The largest I(X;T) less the last, mean over seeds, by every estimator. "
-        "Bold: by more than 0.1 bit with the whole 95 % interval.",
+        "Bold: by more than 0.1 bit with the whole 95 % interval, which stands below.",
     ),
 }
 
@@ -184,13 +184,11 @@ def report(
     directory = Path(directory)
     drawing = Drawing() if drawing is None else drawing
     extra = extra or {}
-    is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+    is_grid = _is_grid(dataset)
+    informed = has_information(dataset)
     # Before anything is drawn, since it may be an unknown one.
-    informed, label = has_information(dataset), ""
-    if informed or estimator is not None:
-        estimator, label = choose_estimator(dataset, estimator)
-    known = _GRID_FIGURES if is_grid else _FIGURES
-    shown = {name: known[name] for name in known if known[name].needs in dataset}
+    estimator, label = _chosen(dataset, estimator)
+    shown = _shown(dataset)
     if shared := shown.keys() & extra.keys():
         raise ValueError(f"extra must have new names, got {', '.join(sorted(shared))}")
     encode = functools.partial(encode_figure, pdf=pdf)
@@ -243,6 +241,36 @@ def report(
         )
     _save_summary(summary, directory)
     return write_atomically(directory / "report.html", page)
+
+
+def standard_figures(
+    dataset: xr.Dataset, estimator: str | None = None
+) -> dict[str, ReportFigure]:
+    """Figures of every report of a dataset, by the names of their files."""
+    estimator, label = _chosen(dataset, estimator)
+    found = {
+        name: ReportFigure(draw(dataset, estimator), title, caption.format(label=label))
+        for name, (draw, title, caption, _) in _shown(dataset).items()
+    }
+    if _is_grid(dataset) and not has_information(dataset):
+        found |= _training_of_cells(dataset)
+    return found
+
+
+def _is_grid(dataset: xr.Dataset) -> bool:
+    return "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+
+
+def _chosen(dataset: xr.Dataset, estimator: str | None) -> tuple[Any, str]:
+    """Name and label of the estimator of figures that show one."""
+    if has_information(dataset) or estimator is not None:
+        return choose_estimator(dataset, estimator)
+    return None, ""
+
+
+def _shown(dataset: xr.Dataset) -> dict[str, _Standard]:
+    known = _GRID_FIGURES if _is_grid(dataset) else _FIGURES
+    return {name: known[name] for name in known if known[name].needs in dataset}
 
 
 def _training_of_cells(dataset: xr.Dataset) -> dict[str, ReportFigure]:
