@@ -20,7 +20,7 @@ def _run(*command, **options):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Python of a new environment, which sees the packages of this one but not ibjax."""
+    """Python of a new environment that sees the packages of this one but not ibjax."""
     place = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", str(place))
     python = place / "bin" / "python"

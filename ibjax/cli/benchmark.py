@@ -13,6 +13,8 @@ from ibjax.cli.options import check_key
 from ibjax.cli.progress import plain_console
 from ibjax.datasets.known_information import mixed_tasks, standard_tasks
 from ibjax.estimators import benchmark as run
+from ibjax.plots.benchmark import estimator_errors
+from ibjax.plots.files import save_figure
 from ibjax.report.text import table_lines
 from ibjax.results.files import write_atomically
 
@@ -42,6 +44,13 @@ class BenchmarkOptions:
         Path | None,
         tyro.conf.arg(
             help="File for all numbers, as CSV.", help_behavior_hint="(default: none)"
+        ),
+    ] = None
+    figure: Annotated[
+        Path | None,
+        tyro.conf.arg(
+            help="File for a figure of all errors, as PNG and PDF.",
+            help_behavior_hint="(default: none)",
         ),
     ] = None
 
@@ -74,6 +83,9 @@ def benchmark(options: tyro.conf.OmitArgPrefixes[BenchmarkOptions]) -> None:
     if options.output is not None:
         write_atomically(options.output, dataset.to_dataframe().to_csv())
         print(f"written to {options.output}")
+    if options.figure is not None:
+        save_figure(estimator_errors(dataset), options.figure)
+        print(f"drawn to {options.figure.with_suffix('.png')} and .pdf")
 
 
 def _table(dataset: xr.Dataset) -> str:

@@ -25,6 +25,7 @@ figure:
 '6: softmax 2, other'
 """
 
+from ibjax.plots.benchmark import estimator_errors
 from ibjax.plots.bottleneck import information_curve
 from ibjax.plots.curves import (
     estimator_comparison,
@@ -41,6 +42,7 @@ from ibjax.plots.plane import information_plane, snapshots
 __all__ = [
     "column_width",
     "estimator_comparison",
+    "estimator_errors",
     "gradients",
     "grid_compression",
     "grid_planes",

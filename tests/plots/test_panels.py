@@ -5,6 +5,7 @@ import shutil
 import matplotlib
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -144,3 +145,23 @@ def test_papers_get_their_formats(dataset, tmp_path):
         if shutil.which("lualatex") is None:
             with pytest.raises(ValueError, match="there is no lualatex"):
                 paper_figures(losses, tmp_path, formats=("pgf",))
+
+
+def test_errors_of_estimators_are_drawn_task_by_task():
+    truths, estimates = np.array([0.5, 1.0]), np.zeros((2, 2, 3))
+    estimates[:, 0] = truths[:, None] + [-0.1, 0.0, 0.1]
+    estimates[0, 1], estimates[1, 1] = 0.9, np.nan
+    dims = ("task", "estimator", "seed")
+    found = xr.Dataset(
+        {"estimate": (dims, estimates), "truth": ("task", truths)},
+        {"task": ["one", "two"], "estimator": ["ksg", "mine"], "seed": range(3)},
+    )
+    axes = plots.estimator_errors(found).axes[0]
+    (unbiased, _, bars), (off, _, _) = (c.lines for c in axes.containers)
+    np.testing.assert_allclose(unbiased.get_xdata(), [0, 0], atol=1e-9)
+    ends = np.array([segment[:, 0] for segment in bars[0].get_segments()])
+    np.testing.assert_allclose(ends, [[-0.1, 0.1]] * 2, atol=1e-9)
+    np.testing.assert_allclose(off.get_xdata(), [0.4])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two"]
+    with pytest.raises(ValueError, match="to be of a benchmark"):
+        plots.estimator_errors(found.drop_vars("truth"))
