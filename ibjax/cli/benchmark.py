@@ -15,7 +15,7 @@ from ibjax.datasets.known_information import mixed_tasks, standard_tasks
 from ibjax.estimators import benchmark as run
 from ibjax.plots.benchmark import estimator_errors
 from ibjax.plots.files import save_figure
-from ibjax.report.text import table_lines
+from ibjax.report.tables import table_lines
 from ibjax.results.files import write_atomically
 
 __all__ = ["BenchmarkOptions", "benchmark"]

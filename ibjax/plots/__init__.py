@@ -29,12 +29,12 @@ from ibjax.plots.benchmark import estimator_errors
 from ibjax.plots.bottleneck import information_curve
 from ibjax.plots.curves import (
     estimator_comparison,
-    gradients,
     information_curves,
     training_curves,
 )
 from ibjax.plots.files import save_figure
-from ibjax.plots.grid import grid_compression, grid_planes
+from ibjax.plots.gradient_norms import gradients
+from ibjax.plots.grid import grid_compression, grid_curves, grid_planes
 from ibjax.plots.optimality import optimality
 from ibjax.plots.panels import column_width
 from ibjax.plots.plane import information_plane, snapshots
@@ -45,6 +45,7 @@ __all__ = [
     "estimator_errors",
     "gradients",
     "grid_compression",
+    "grid_curves",
     "grid_planes",
     "information_curve",
     "information_curves",

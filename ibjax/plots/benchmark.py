@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, legend, panels
 from ibjax.plots.style import coordinate, layer_colors, paper_style, pick
 
@@ -43,14 +42,18 @@ def estimator_errors(dataset: xr.Dataset, *, ax: Axes | None = None) -> Figure:
       >>> estimator_errors(found).axes[0].get_xlabel()
       'estimate less the truth (nats)'
     """
-    checks.instance("dataset", dataset, xr.Dataset)
-    checks.holds("dataset", dataset, "estimate", "truth", why="to be of a benchmark")
+    if not {"estimate", "truth"} <= set(dataset):
+        raise ValueError(
+            "dataset must hold estimate and truth to be of a benchmark, got "
+            f"{', '.join(map(str, dataset)) or 'nothing'}"
+        )
     tasks = [str(name) for name in coordinate(dataset, "task")]
     names = [str(name) for name in coordinate(dataset, "estimator")]
     estimates = pick(dataset, "estimate", "task", "estimator", "seed")
     off = estimates - pick(dataset, "truth", "task")[:, None, None]
     # Rows of a task stand together, from the top on.
-    apart = np.linspace(-0.32, 0.32, len(names)) if len(names) > 1 else np.zeros(1)
+    half = 0.35 * (1 - 1 / len(names))
+    apart = np.linspace(-half, half, len(names))
     with paper_style():
         rows = len(tasks) * max(len(names), 2)
         size = figure_width(5.0), 1.0 + _INCHES_PER_ESTIMATOR * rows

@@ -16,7 +16,6 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ibjax.numerics import checks
 from ibjax.results.files import write_atomically
 
 __all__ = ["FORMATS", "encode_figure", "save_figure", "write_figure"]
@@ -63,8 +62,11 @@ def encode_figure(
     figure: Figure, *, pdf: bool = True, formats: Sequence[str] = ()
 ) -> dict[str, bytes]:
     """Bytes of a figure's files by suffix, the same for the same figure."""
-    for name in formats:
-        checks.one_of("each of formats", name, FORMATS)
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(
+            f"each of formats must be one of {', '.join(FORMATS)}, got {unknown[0]!r}"
+        )
     if "pgf" in formats and shutil.which(matplotlib.rcParams["pgf.texsystem"]) is None:
         raise ValueError(
             f"formats must not have pgf without LaTeX: there is no "

@@ -15,9 +15,11 @@ from ibjax.plots.plane import epoch_bar, plane_axes, plane_limits, plane_paths
 from ibjax.plots.style import (
     choose_estimator,
     coordinate,
+    epoch_axis,
     epoch_norm,
     information_bits,
     layer_colors,
+    mean_band,
     note_size,
     num_seeds_of,
     paper_style,
@@ -26,7 +28,7 @@ from ibjax.results.cells import cells_of, place_text
 from ibjax.results.intervals import compression_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
 
-__all__ = ["grid_compression", "grid_planes"]
+__all__ = ["grid_compression", "grid_curves", "grid_planes"]
 
 _MAX_COLUMNS = 4
 _LEAST_CELL = 0.6  # Inches that an interval takes.
@@ -98,23 +100,82 @@ def grid_planes(
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
-        # Numbers, since the same layer has other names in cells of other networks.
-        texts = [str(layer) for layer in range(1, num_layers + 1)]
-        legend(
-            figure,
-            found[0],
-            handles,
-            texts,
-            is_new=ax is None,
-            place="outside lower center",
-            title="layer",
-            ncols=num_layers,
-            handlelength=1.2,
-        )
+        _legend_of_layers(figure, found[0], handles, is_new=ax is None)
         num_seeds = num_seeds_of(dataset)
         title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
         headline(figure, title, is_new=ax is None)
     return figure
+
+
+def grid_curves(
+    dataset: xr.Dataset,
+    *,
+    estimator: str | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
+    """I(X;T) against the epoch in all cells, in bits, one line per layer.
+
+    Lines are means over seeds, bands the 95 % Student t interval of the mean.
+
+    Args:
+      dataset: Dataset of a grid of sweeps.
+      estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Axes to draw in, one for each cell; those of a new figure by default.
+
+    Returns:
+      Figure with a panel per cell, as of :func:`grid_planes`; or that of ``ax``.
+
+    Raises:
+      ValueError: If the dataset does not hold ``estimator``.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> [axes.get_title() for axes in grid_curves(example_grid()).axes[:2]]
+      ['tanh', 'relu']
+    """
+    estimator, label = choose_estimator(dataset, estimator)
+    cells = cells_of(dataset)
+    curves = [information_bits(cell, "i_xt", estimator) for _, cell in cells]
+    colors = layer_colors(max(bits.shape[2] for bits in curves))
+    num_columns = in_a_row(_num_columns(dataset, len(cells)))
+    num_rows = -(-len(cells) // num_columns)
+    with paper_style():
+        width = figure_width(1.4 + 1.9 * num_columns if num_columns < 3 else 7.0)
+        height = 0.9 + (width - 0.6) / num_columns * 0.7 * num_rows
+        shared = {"count": len(cells), "sharex": True, "sharey": True}
+        figure, found = panels(ax, num_rows, num_columns, (width, height), **shared)
+        for number, ((place, cell), bits) in enumerate(zip(cells, curves, strict=True)):
+            axes, epochs = found[number], coordinate(cell, "epoch")
+            for layer, color in enumerate(colors[: bits.shape[2]]):
+                mean_band(axes, epochs, bits[:, :, layer], color=color)
+            last_of_column = number + num_columns >= len(cells)
+            epoch_axis(axes, epochs, label=last_of_column)
+            axes.tick_params(labelbottom=last_of_column)
+            axes.set_title(place_text(place))
+            if number % num_columns == 0:
+                axes.set_ylabel("$I(X;T)$ (bits)")
+        found[0].set_ylim(bottom=0.0)
+        handles = [Line2D([], [], color=color) for color in colors]
+        _legend_of_layers(figure, found[0], handles, is_new=ax is None)
+        num_seeds = num_seeds_of(dataset)
+        title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
+        headline(figure, title, is_new=ax is None)
+    return figure
+
+
+def _legend_of_layers(figure, axes, handles, *, is_new) -> None:
+    """Layers by number: the same one has other names in cells of other networks."""
+    legend(
+        figure,
+        axes,
+        handles,
+        [str(number + 1) for number in range(len(handles))],
+        is_new=is_new,
+        place="outside lower center",
+        title="layer",
+        ncols=len(handles),
+        handlelength=1.2,
+    )
 
 
 def grid_compression(

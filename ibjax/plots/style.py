@@ -29,6 +29,7 @@ __all__ = [
     "information_bits",
     "layer_colors",
     "layer_names",
+    "mark_single",
     "mean_band",
     "note_size",
     "num_seeds_of",
@@ -83,11 +84,12 @@ def paper_style() -> Iterator[None]:
     Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible.
     Settings of matplotlib that the caller has changed stay as the caller has them.
     """
-    usual = matplotlib.rcParamsDefault
+    now: Any = matplotlib.rcParams
+    usual: Any = matplotlib.rcParamsDefault
     style = {
         name: value
         for name, value in _STYLE.items()
-        if matplotlib.rcParams[name] == usual[name]
+        if now[name] == usual[name]
     }
     with matplotlib.rc_context(style):
         yield
@@ -288,3 +290,10 @@ def mean_band(axes: Axes, x: ArrayLike, values: ArrayLike, **options: Any) -> Li
         x, interval.low, interval.high, color=line.get_color(), alpha=0.2, linewidth=0
     )
     return line
+
+
+def mark_single(lines: list) -> None:
+    """A single snapshot has no line to draw: mark it with a dot."""
+    for line in lines:
+        if np.isfinite(line.get_ydata()).sum() == 1:
+            line.set(marker="o", markersize=3)

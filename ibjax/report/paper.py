@@ -9,14 +9,13 @@ from pathlib import Path
 import matplotlib
 import xarray as xr
 
-from ibjax.numerics import checks
 from ibjax.plots.files import encode_figure, write_figure
 from ibjax.plots.panels import column_width
 from ibjax.report.writing import standard_figures
 
 __all__ = ["paper_figures"]
 
-_LEAST_COLUMN = 2.5
+_LEAST_COLUMN, _MOST_COLUMN = 2.5, 20.0
 
 
 def paper_figures(
@@ -59,8 +58,10 @@ def paper_figures(
       ['training_curves.png', 'training_curves.svg']
     """
     directory = Path(directory)
-    if column is not None:
-        checks.in_range("column", column, f"[{_LEAST_COLUMN}, 20]")
+    if column is not None and not _LEAST_COLUMN <= column <= _MOST_COLUMN:
+        raise ValueError(
+            f"column must lie in [{_LEAST_COLUMN}, {_MOST_COLUMN}] inches, got {column}"
+        )
     found = []
     family = {} if font is None else {"font.family": font}
     if font == "serif":

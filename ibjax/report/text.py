@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from ibjax.report.tables import WIDTH, table_lines
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
 from ibjax.results.verdicts import verdicts_of
 
-__all__ = ["format_grid", "format_summary", "format_violations", "table_lines"]
+__all__ = ["format_grid", "format_summary", "format_violations"]
 
-_WIDTH = 80
-_LEAST_TEXT = 16  # Characters that are left of a name.
 _SYMBOLS = {"i_xt": "I(X;T)", "i_ty": "I(T;Y)"}
 _VERDICTS = {"compresses": "yes", "does not compress": "no"}
 _COMPARISONS = {
@@ -60,7 +55,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         f"{title}: {count} seed{'s' if count != 1 else ''}, {inputs}"
         f"{epochs['num_recorded']} snapshots, "
         f"epochs {epochs['first']} to {epochs['last']}",
-        _WIDTH,
+        WIDTH,
     )
     if any(value is not None for value in ceilings.values()):
         lines.append(
@@ -70,7 +65,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         )
     if summary["at_ceiling"]:
         text = f"{CEILING_WORDS}: {ceiling_list(summary['at_ceiling'])}"
-        lines += textwrap.wrap(text, _WIDTH)
+        lines += textwrap.wrap(text, WIDTH)
     lines += [
         *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
@@ -96,7 +91,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"Data processing: information rises between {len(violations)} pairs of "
             f"adjacent layers ({', '.join(named)})"
         )
-        lines += ["", *textwrap.wrap(text, _WIDTH)]
+        lines += ["", *textwrap.wrap(text, WIDTH)]
     return "\n".join(lines)
 
 
@@ -167,7 +162,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
     lines = textwrap.wrap(
         f"Compression of each layer{by}, the largest I(X;T) less the last, in bits (* "
         "compresses by more than 0.1 bit, ? undecided):",
-        _WIDTH,
+        WIDTH,
     )
     lines += table
     apart = {
@@ -180,7 +175,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
             for place, layers in apart.items()
             if layers
         )
-        lines += ["", *textwrap.wrap(f"Estimators disagree: {text}", _WIDTH)]
+        lines += ["", *textwrap.wrap(f"Estimators disagree: {text}", WIDTH)]
     listed = [
         f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
         for cell in summary["cells"]
@@ -188,7 +183,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
     ]
     if listed:
         text = f"{CEILING_WORDS}. {'; '.join(listed)}"
-        lines += ["", *textwrap.wrap(text, _WIDTH)]
+        lines += ["", *textwrap.wrap(text, WIDTH)]
     return "\n".join(lines)
 
 
@@ -266,7 +261,7 @@ def _verdicts(summary: dict[str, Any]) -> list[str]:
             for verdict, names in by.items()
         )
         text = f"Estimators disagree on layer {layer}: {said}"
-        lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ")
     return lines
 
 
@@ -380,64 +375,3 @@ def _marked(layer: dict[str, Any]) -> str:
 
 def _listing(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
-
-
-def table_lines(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    num_text: int = 1,
-) -> list[str]:
-    """Lines of a table; the first ``num_text`` columns are text, the others numbers.
-
-    Where it is wider than a terminal, columns come closer, texts are cut off, and the
-    last columns follow below, in this order.
-    """
-    for gap in (2, 1):
-        lines = _lines(header, rows, num_text, gap)
-        if (width := max(map(len, lines))) <= _WIDTH:
-            return lines
-    longest = max(len(row[0]) for row in rows)
-    room = max(longest - (width - _WIDTH), _LEAST_TEXT)
-    if room < longest:
-        rows = [(_cut_off(row[0], room), *row[1:]) for row in rows]
-        lines = _lines(header, rows, num_text, 1)
-        if max(map(len, lines)) <= _WIDTH:
-            return lines
-    half = (num_text + len(header)) // 2
-    if half == num_text:
-        return lines
-    named = [row[:num_text] for row in rows]
-    after = [(*names, *row[half:]) for names, row in zip(named, rows, strict=True)]
-    return [
-        *table_lines(header[:half], [row[:half] for row in rows], num_text=num_text),
-        "",
-        *table_lines((*header[:num_text], *header[half:]), after, num_text=num_text),
-    ]
-
-
-def _cut_off(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def _lines(
-    header: Sequence[str], rows: Sequence[Sequence[str]], num_text: int, gap: int
-) -> list[str]:
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="")
-    for index, name in enumerate(header):
-        justify = "left" if index < num_text else "right"
-        table.add_column(name, justify=justify, vertical="bottom", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    # Rich cuts off what is wider than its console, which no number here may suffer.
-    file = io.StringIO()
-    console = Console(
-        file=file,
-        width=10_000,
-        color_system=None,
-        markup=False,
-        emoji=False,
-        force_jupyter=False,
-    )
-    console.print(table)
-    return [line.rstrip() for line in file.getvalue().splitlines()]

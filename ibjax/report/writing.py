@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from ibjax.plots.curves import (
     estimator_comparison,
-    gradients,
     information_curves,
     training_curves,
 )
 from ibjax.plots.files import encode_figure, write_figure
-from ibjax.plots.grid import grid_compression, grid_planes
+from ibjax.plots.gradient_norms import gradients
+from ibjax.plots.grid import grid_compression, grid_curves, grid_planes
 from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.processes import Drawing
@@ -122,6 +122,11 @@ _GRID_FIGURES = {
         lambda dataset, estimator: grid_planes(dataset, estimator=estimator),
         "Information planes",
         "{label}. Mean over seeds, one path per layer, points coloured by epoch.",
+    ),
+    "curves": _Standard(
+        lambda dataset, estimator: grid_curves(dataset, estimator=estimator),
+        "Information against the epoch",
+        f"{{label}}. I(X;T) of every cell, a line per layer. {_BAND}",
     ),
     "compression": _Standard(
         lambda dataset, _: grid_compression(dataset),

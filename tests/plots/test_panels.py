@@ -24,6 +24,7 @@ COUNTS = {
     plots.gradients: 4,
     plots.training_curves: 2,
     plots.grid_planes: 2,
+    plots.grid_curves: 2,
     plots.grid_compression: 2,
 }
 
