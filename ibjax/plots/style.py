@@ -86,11 +86,7 @@ def paper_style() -> Iterator[None]:
     """
     now: Any = matplotlib.rcParams
     usual: Any = matplotlib.rcParamsDefault
-    style = {
-        name: value
-        for name, value in _STYLE.items()
-        if now[name] == usual[name]
-    }
+    style = {name: value for name, value in _STYLE.items() if now[name] == usual[name]}
     with matplotlib.rc_context(style):
         yield
 
