@@ -22,9 +22,11 @@ _WIDTH = 80
 _SECONDS_APART, _SHARE_APART = 10.0, 0.1
 
 
-def plain_console(*, stderr: bool = False) -> Console:
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console that prints texts as they are, also those with brackets in them."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
+    return Console(
+        stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, markup=False
+    )
 
 
 def wrapped(line: str) -> str:
