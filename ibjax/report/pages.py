@@ -21,6 +21,7 @@ from ibjax.report.text import format_grid, format_violations
 from ibjax.report.verdict import (
     cell_verdicts,
     disagreements,
+    grid_disagreements,
     grid_verdict,
     plane_in_words,
     verdict,
@@ -157,6 +158,7 @@ def grid_page(
         table=format_grid(summary),
         verdict="" if estimator is None else grid_verdict(summary, estimator),
         rows=cell_verdicts(summary),
+        disagreement=grid_disagreements(summary),
         player=_player(
             player, [cell["summary"] for cell in summary["cells"]], estimator
         ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 from typing import Any
 
 from ibjax.report.tables import WIDTH, table_lines
+from ibjax.report.verdict import grid_disagreements
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
 from ibjax.results.verdicts import verdicts_of
@@ -165,17 +165,8 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
         WIDTH,
     )
     lines += table
-    apart = {
-        place_text(cell["place"]): verdicts_of(cell["summary"]).disagreements
-        for cell in summary["cells"]
-    }
-    if several and any(apart.values()):
-        text = "; ".join(
-            f"{place}, {_numbered('layer', layers)}"
-            for place, layers in apart.items()
-            if layers
-        )
-        lines += ["", *textwrap.wrap(f"Estimators disagree: {text}", WIDTH)]
+    if several and (apart := grid_disagreements(summary)):
+        lines += ["", *textwrap.wrap(apart, WIDTH)]
     listed = [
         f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
         for cell in summary["cells"]
@@ -263,13 +254,6 @@ def _verdicts(summary: dict[str, Any]) -> list[str]:
         text = f"Estimators disagree on layer {layer}: {said}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ")
     return lines
-
-
-def _numbered(noun: str, numbers: Iterable[int]) -> str:
-    first, *others = map(str, numbers)
-    if not others:
-        return f"{noun} {first}"
-    return f"{noun}s {', '.join([first, *others[:-1]])} and {others[-1]}"
 
 
 def _training_lines(training: dict[str, Any]) -> list[str]:

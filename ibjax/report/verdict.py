@@ -11,6 +11,7 @@ from ibjax.results.verdicts import verdicts_of
 __all__ = [
     "cell_verdicts",
     "disagreements",
+    "grid_disagreements",
     "grid_verdict",
     "layers_by_verdict",
     "plane_in_words",
@@ -60,6 +61,23 @@ def disagreements(summary: dict[str, Any]) -> list[str]:
         f"{_listed(by['does not compress'])}."
         for layer, by in verdicts_of(summary).disagreements.items()
     ]
+
+
+def grid_disagreements(summary: dict[str, Any]) -> str:
+    """Sentence on the layers of cells on which estimators disagree, if there are any.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> from ibjax.results.summary import summarize_grid
+      >>> grid_disagreements(summarize_grid(example_grid(num_seeds=5)))
+      ''
+    """
+    apart = {
+        place_text(cell["place"]): list(verdicts_of(cell["summary"]).disagreements)
+        for cell in summary["cells"]
+    }
+    text = "; ".join(f"{place}, {_named(n)}" for place, n in apart.items() if n)
+    return f"Estimators disagree: {text}." if text else ""
 
 
 def grid_verdict(summary: dict[str, Any], estimator: str) -> str:

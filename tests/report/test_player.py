@@ -9,9 +9,11 @@ import shutil
 import signal
 import subprocess
 import threading
+from importlib.resources import files
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from ibjax.plots.style import layer_colors, readable_color
 from ibjax.report import animation_html
@@ -247,3 +249,22 @@ def test_a_browser_clicks_through_the_player(chromium, tmp_path):
     assert "PNG" in found["png"]
     third = f"epoch {dataset['epoch'].values[2]}"
     assert found["recalled"] == [third, "1", "0"] and found["wide"]
+
+
+def test_texts_and_rules_stand_out_from_the_pages():
+    css = (files("ibjax.report") / "templates" / "page.css").read_text()
+    schemes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(schemes) == 2
+    light, dark = (dict(re.findall(r"--(\w+): (#\w+)", text)) for text in schemes)
+    assert dark["page"] == DARK_PAGE
+    for colors in (light, {**light, **dark}):
+        page = to_hex(colors["page"])
+        for name, contrast in {
+            "ink": 4.5,
+            "muted": 4.5,
+            "accent": 4.5,
+            "warn": 3.0,
+            "rule": 3.0,
+        }.items():
+            given = to_hex(colors[name])
+            assert readable_color(given, page, contrast).lower() == given, name
