@@ -119,6 +119,10 @@ def keep_page(arguments: Sequence[str], page: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.write_text(page, encoding="utf-8")
+        # Those of the package as it was are of no use any more.
+        stem = path.name.removesuffix(_state())
+        for old in path.parent.glob(f"{stem}{'?' * len(_state())}"):
+            old.unlink(missing_ok=True)
         beside.replace(path)
 
 

@@ -102,7 +102,7 @@ def information_plane(
       unit]`` of several networks: a dict by the layers' names, a list, or one alone;
     - the path of an ``.npz``, HDF5 or zarr file of such arrays by name, which may hold
       ``labels`` (or ``targets``, ``p_y_given_x``), ``epochs``, and ``layers``, the
-      names in order, beside them (HDF5 and zarr keep no order of its own);
+      names in order, beside them (HDF5 and zarr keep none of their own);
     - epoch by epoch dicts or lists of arrays ``[sample, unit]`` or ``[seed, sample,
       unit]``: a dict by the number of the epoch, a list, an iterator, which is read
       once and holds one epoch at a time, or a function of the epoch.

@@ -27,8 +27,11 @@ def test_the_page_of_an_experiment_is_kept_until_the_package_changes(
     monkeypatch.setattr(cli, "_command_module", None)  # Not asked again.
     cli.main(arguments)
     assert capsys.readouterr().out == first
-    monkeypatch.setattr(pages, "_state", lambda: "another")
+    monkeypatch.setattr(pages, "_state", lambda: "another" * 2 + "ab")
     assert pages.kept_page(arguments) is None
+    pages.keep_page(arguments, "new")
+    assert pages.kept_page(arguments) == "new"
+    assert len(list((tmp_path / ".cache" / "ibjax" / "help").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
