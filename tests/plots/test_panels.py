@@ -58,14 +58,10 @@ def test_figures_are_drawn_in_given_axes(draw, dataset, grid):
 @pytest.mark.parametrize(
     "part",
     [
-        lambda d: d.mean("seed"),
-        lambda d: d.sel(seed=1),
-        lambda d: d.sel(estimator="binning"),
-        lambda d: d.sel(layer=6),
-        lambda d: d.isel(epoch=[3]),
+        lambda d: d.mean("seed").sel(layer=6),
         lambda d: d.drop_vars("diverged") - d.drop_vars("diverged").isel(epoch=0),
     ],
-    ids=["mean", "seed", "estimator", "layer", "epoch", "difference"],
+    ids=["mean of a layer", "difference"],
 )
 def test_any_selection_is_drawn(draw, part, dataset):
     with np.errstate(all="ignore"):
@@ -109,7 +105,8 @@ def test_figures_of_a_column_are_legible_and_whole(width, dataset, grid, monkeyp
         draw(self, renderer)
 
     monkeypatch.setattr(Text, "draw", recorded)
-    for shown in (dataset, grid.isel(layer=[0, 5])):
+    few = dataset.drop_vars("gradient_mean_normalized")
+    for shown in (few, grid.isel(layer=[0, 5])):
         with plots.column_width(width):
             figures = {n: f.figure for n, f in standard_figures(shown).items()}
         for name, figure in figures.items():

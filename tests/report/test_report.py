@@ -258,6 +258,7 @@ from ibjax.results.example import example_dataset, example_grid
 print("once")
 names = "snapshots", "gradients"
 writing._FIGURES = {name: writing._FIGURES[name] for name in names}
+writing._GRID_FIGURES = {"planes": writing._GRID_FIGURES["planes"]}
 sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
 grid = example_grid(num_seeds=3, num_epochs=6).isel(layer=[5])
 with forked_drawing(2) as drawing:
@@ -279,7 +280,7 @@ with forked_drawing(2) as drawing:
         }
         for place in ("here", "shared")
     )
-    assert here == shared and len(here) == 2 * 2 + 4 + 2 + 2
+    assert here == shared and len(here) == 2 * 2 + 4 + 1 + 2
 
 
 def test_rows_of_a_summary_fit_a_terminal():
