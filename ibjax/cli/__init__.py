@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
       arguments: Command-line arguments, those of the process by default.
 
     Raises:
-      SystemExit: See :func:`ibjax.cli.command.main`.
+      SystemExit: After the help of a command; else see
+        :func:`ibjax.cli.command.main`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     # What needs no JAX is answered before it is imported.
@@ -64,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         page = _checked(arguments)
         if page is not None and pages.is_asked_for(arguments):
             print(page)
-        else:
-            _command_module().main(arguments)
+            raise SystemExit(0)
+        _command_module().main(arguments)
 
 
 def _checked(arguments: Sequence[str]) -> str | None:

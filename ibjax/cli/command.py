@@ -119,7 +119,7 @@ def _run(arguments: Sequence[str]) -> None:
         help.keep_page(arguments, page)
         if help.is_asked_for(arguments):
             print(page)
-            return
+            raise SystemExit(0)
         help.check_options(arguments, page)
     _call(arguments)
 

@@ -21,11 +21,14 @@ def test_the_page_of_an_experiment_is_kept_until_the_package_changes(
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
     arguments = ["sweep", "table", "--help"]
     assert pages.kept_page(arguments) is None
-    cli.main(arguments)
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
     first = capsys.readouterr().out
     assert "--target COLUMN" in first and "--epochs" in first
     monkeypatch.setattr(cli, "_command_module", None)  # Not asked again.
-    cli.main(arguments)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(arguments)
+    assert not exit_info.value.code
     assert capsys.readouterr().out == first
     monkeypatch.setattr(pages, "_state", lambda: "another" * 2 + "ab")
     assert pages.kept_page(arguments) is None
