@@ -19,7 +19,7 @@ from ibjax.cli.estimate import estimate
 from ibjax.cli.merge import merge
 from ibjax.cli.plane import plane
 from ibjax.cli.progress import plain_console
-from ibjax.cli.report import drawing_beside, write_report
+from ibjax.cli.report import drawing_beside, experiment_that_ran, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import keep_programs, use_all_cores
@@ -110,8 +110,13 @@ def _report(directory: tyro.conf.Positional[Path]) -> None:
     """Rebuild the figures and summary of a sweep from its results alone.
 
     Args:
-      directory: The sweep's output directory.
+      directory: The sweep's output directory, or that of an experiment that is none,
+        whose page has its claims.
     """
+    if (experiment := experiment_that_ran(directory)) is not None:
+        with reserved(directory):
+            print(experiment.run(experiment.setup, directory, sources=[directory]))
+        return
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
         directory = directory if directory.is_dir() else directory.parent

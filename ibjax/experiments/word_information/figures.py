@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ibjax.experiments.word_information.claims import group_entropies
 from ibjax.experiments.word_information.groups import GROUPS
 from ibjax.plots.style import layer_colors, mean_band, paper_style
+from ibjax.report import ReportFigure
 
 __all__ = ["word_figures"]
 
@@ -21,7 +22,7 @@ _COLORMAP = "viridis"
 _WORDS_SHOWN = 16
 
 
-def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, ReportFigure]:
     """All figures of the experiment, by name.
 
     Args:
@@ -29,15 +30,33 @@ def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
         :func:`ibjax.experiments.word_information.measured.measure_kind`, by kind.
 
     Returns:
-      Groups of words by layer, deletion curves, and for each kind some sentences.
+      For each kind some sentences, groups of words by layer, and deletion curves.
     """
     figures = {
-        "word_groups": _groups(datasets),
-        "word_deletion": _deletion(datasets),
+        f"word_sentences_{kind}": ReportFigure(
+            _sentences(dataset),
+            f"Sentences: {kind}",
+            "What each layer of the first network leaves open of every word, the "
+            "entropy of the noise that it bears, on one scale. Dark words matter.",
+        )
+        for kind, dataset in datasets.items()
     }
-    for kind, dataset in datasets.items():
-        figures[f"word_sentences_{kind}"] = _sentences(dataset)
+    figures["word_groups"] = ReportFigure(
+        _groups(datasets),
+        "Groups of words",
+        "Entropy that is left open of negations, words of sentiment, function words "
+        f"and others, less the mean of their sentence. {_BAND}",
+    )
+    figures["word_deletion"] = ReportFigure(
+        _deletion(datasets),
+        "Deletion of words",
+        "Probability of the class that a network chose, as words are deleted in the "
+        f"order of their noise, of gradient times input, or by lot. {_BAND}",
+    )
     return figures
+
+
+_BAND = "Bands are 95 % intervals over networks."
 
 
 def _groups(datasets: Mapping[str, xr.Dataset]) -> Figure:
