@@ -72,10 +72,10 @@ class AttributionOptions:
             epochs=4,
             train_images=8000,
             test_images=64,
-            checked_images=32,
+            checked_images=24,
             readout_steps=200,
             subsets=10,
-            beta=(1.0, 10.0, 100.0),
+            beta=(1.0, 10.0),
         )
 
     def check(self) -> None:
@@ -165,6 +165,10 @@ class PhotographOptions(AttributionOptions):
     seeds: int = 3
     learning_rate: float = 1e-3
     tiles: tuple[int, ...] = (4, 8)
+
+    def quick(self) -> "PhotographOptions":
+        """The options of a small run; those that are not the defaults are kept."""
+        return smaller(super().quick(), channels="8-16-32")
 
     def load(self) -> tuple[datasets.Task, jax.Array | None]:
         """The task, and None: where in a photograph its class is, nobody has said."""
