@@ -283,10 +283,15 @@ def _sanity(dataset: xr.Dataset) -> Figure:
     """How similar maps stay as layers are drawn anew from the output down."""
     layers = [str(name).replace("_", " ") for name in dataset.new_layer.values]
     x = np.arange(len(layers) + 1)
-    shown = {"rank": "rank correlation", "SSIM": "structural similarity"}
+    shown = {
+        "rank": "rank correlation",
+        "SSIM": "structural similarity",
+        "HOG": "correlation of gradients",
+    }
+    # Those of the other figures have their colours there.
     names = [
-        *("IBA 10/k", "gradient", "SmoothGrad", "guided backpropagation"),
-        *("Grad-CAM", "guided Grad-CAM", "integrated gradients"),
+        *("IBA 10/k", "gradient", "integrated gradients", "guided backpropagation"),
+        *("Grad-CAM", "guided Grad-CAM", "SmoothGrad"),
     ]
     names = [name for name in names if name in _names(dataset)]
     with paper_style():
@@ -300,9 +305,9 @@ def _sanity(dataset: xr.Dataset) -> Figure:
                 values = np.concatenate([np.ones((len(values), 1)), values], axis=1)
                 mean_band(axes, x, values, color=color, marker=".", label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
-            axes.set_xticks(x, ["none", *layers])
-            axes.set_xlabel("new weights from the output down to")
+            axes.set_xticks(x, ["none", *layers], rotation=45)
             axes.set_ylabel(label)
+        figure.supxlabel("new weights from the output down to", fontsize=8)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center")
     return figure

@@ -18,6 +18,7 @@ from ibjax.report import ReportFigure
 
 __all__ = ["word_figures"]
 
+_NAMES = {"cnn": "CNN", "lstm": "LSTM", "transformer": "Transformer"}
 _COLORMAP = "viridis"
 _WORDS_SHOWN = 16
 
@@ -35,7 +36,7 @@ def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, ReportFigure]:
     figures = {
         f"word_sentences_{kind}": ReportFigure(
             _sentences(dataset),
-            f"Sentences: {kind}",
+            f"Sentences: {_NAMES[kind]}",
             "What each layer of the first network leaves open of every word, the "
             "entropy of the noise that it bears, on one scale. Dark words matter.",
         )
@@ -72,7 +73,7 @@ def _groups(datasets: Mapping[str, xr.Dataset]) -> Figure:
                 mean_band(axes, x, values, marker=".", color=color, label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
             axes.set_xticks(x, [str(name) for name in dataset.layer.values])
-            axes.set_title(kind, loc="left")
+            axes.set_title(_NAMES[kind], loc="left")
         panels[0].set_ylabel("entropy left open, less the\nsentence's (nats/dimension)")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", title="words")
@@ -99,7 +100,7 @@ def _deletion(datasets: Mapping[str, xr.Dataset]) -> Figure:
                         label=order if dash == "-" else None,
                     )
             axes.set_xlabel("part of the words deleted")
-            axes.set_title(kind, loc="left")
+            axes.set_title(_NAMES[kind], loc="left")
             axes.set_xlim(0, 1)
             # Intervals of few seeds reach further than a probability can.
             axes.set_ylim(0, 1)
