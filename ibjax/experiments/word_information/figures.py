@@ -127,7 +127,9 @@ def _sentences(dataset: xr.Dataset) -> Figure:
         panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
         for axes, row in zip(panels, rows, strict=True):
             axes.imshow(shown[row], cmap=colormap, norm=norm, aspect="auto")
-            own = [word for word in words[row, :_WORDS_SHOWN] if word]
+            own = [word for word in words[row] if word]
+            if len(own) > _WORDS_SHOWN:
+                own = [*own[: _WORDS_SHOWN - 1], f"{own[_WORDS_SHOWN - 1]} …"]
             axes.set_xticks(range(len(own)), own, rotation=30, ha="left")
             axes.xaxis.tick_top()
             axes.tick_params(axis="both", length=0)
