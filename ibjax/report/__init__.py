@@ -3,6 +3,7 @@
 from ibjax.report.animation import animation_gif, animation_html
 from ibjax.report.experiments import experiment_report
 from ibjax.report.pages import PageTable, claims_page
+from ibjax.report.paper import paper_figures
 from ibjax.report.writing import ReportFigure, report
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "animation_html",
     "claims_page",
     "experiment_report",
+    "paper_figures",
     "report",
 ]

@@ -186,8 +186,6 @@ class TestImages(NamedTuple):
         None where there is none.
     """
 
-    __test__ = False
-
     x: jax.Array
     labels: jax.Array
     digit: jax.Array | None
