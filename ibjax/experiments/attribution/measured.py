@@ -127,7 +127,7 @@ def _degradation(options, key, model, params, test, heat) -> dict:
     """Scores of every tile, and the curves, with as many points as the least tile."""
     scores, curves = [], {}
     for tile in options.tiles:
-        num_tiles = (options.canvas // tile) ** 2
+        num_tiles = (options.side // tile) ** 2
         found = attribution.degradation(
             key,
             model,
@@ -150,7 +150,7 @@ def _degradation(options, key, model, params, test, heat) -> dict:
 
 
 def _subset_sizes(options: AttributionOptions) -> list[int]:
-    num_tiles = (options.canvas // options.tiles[0]) ** 2
+    num_tiles = (options.side // options.tiles[0]) ** 2
     sizes = np.geomspace(1, max(1, int(0.8 * num_tiles)), _SUBSET_SIZES)
     return np.unique(np.round(sizes).astype(int)).tolist()
 

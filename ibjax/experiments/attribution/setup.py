@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,8 @@ class AttributionOptions:
       subsets: Random subsets of every size for sensitivity-n.
     """
 
+    title: ClassVar[str]
+
     channels: str = "8-16-64"
     hidden: int = 64
     seeds: int = 5
@@ -64,7 +66,16 @@ class AttributionOptions:
     readout_steps: int = 2000
     subsets: int = 50
 
-    def quick(self) -> "AttributionOptions":
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        raise NotImplementedError
+
+    def load(self) -> tuple[datasets.Task, jax.Array | None]:
+        """The task, and which pixels a network should look at, if that is known."""
+        raise NotImplementedError
+
+    def quick(self) -> Self:
         """The options of a small run; those that are not the defaults are kept."""
         return smaller(
             self,
@@ -96,12 +107,12 @@ class AttributionOptions:
         for beta in self.beta:
             checks.not_negative("beta", beta)
         for tile in self.tiles:
-            checks.in_range("tiles", tile, f"[1, {self.canvas // 2}]")
+            checks.in_range("tiles", tile, f"[1, {self.side // 2}]")
         halvings = len(hidden_widths(self.channels)) - 1
-        if self.canvas % 2**halvings:
+        if self.side % 2**halvings:
             raise ValueError(
                 f"canvas must be a multiple of {2**halvings} for {halvings + 1} "
-                f"convolutions, got {self.canvas}"
+                f"convolutions, got {self.side}"
             )
 
 
@@ -126,6 +137,11 @@ class ClutteredOptions(AttributionOptions):
     digit: int = 14
     fragments: int = 4
     fragment: int = 5
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        return self.canvas
 
     def load(self) -> tuple[datasets.Task, jax.Array | None]:
         """The task, and which pixels are the digit's square, ``[num, canvas, canvas]``.
@@ -159,14 +175,18 @@ class PhotographOptions(AttributionOptions):
     """Networks of CIFAR-10's photographs, as JPEG, and how they are explained."""
 
     title: ClassVar[str] = "Attribution on CIFAR-10 as JPEG (Schulz et al., ICLR 2020)"
-    canvas: ClassVar[int] = 32
 
     channels: str = "16-32-64"
     seeds: int = 3
     learning_rate: float = 1e-3
     tiles: tuple[int, ...] = (4, 8)
 
-    def quick(self) -> "PhotographOptions":
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        return 32
+
+    def quick(self) -> Self:
         """The options of a small run; those that are not the defaults are kept."""
         return smaller(super().quick(), channels="8-16-32")
 
@@ -300,7 +320,7 @@ def train_networks(options: AttributionOptions) -> TrainedNetworks:
     options.check()
     task, digit = options.load()
     channels = hidden_widths(options.channels)
-    side, colours = options.canvas, task.num_inputs // options.canvas**2
+    side, colours = options.side, task.num_inputs // options.side**2
     network = networks.from_flax(
         Classifier(side, colours, channels, options.hidden, task.num_classes),
         jnp.zeros((1, task.num_inputs)),
