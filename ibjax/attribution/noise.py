@@ -8,6 +8,7 @@ two inputs are uncorrelated, and know of each other by their magnitudes only.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ __all__ = ["noise_of_inputs"]
 _BITS = 32
 
 
+@partial(jax.jit, static_argnames=("shape", "dtype"))
 def noise_of_inputs(
     key: jax.Array,
     keys: jax.Array,
@@ -25,6 +27,9 @@ def noise_of_inputs(
     dtype: jnp.dtype,
 ) -> jax.Array:
     """Standard normal noise ``[num, *shape]`` of one step.
+
+    Call it before the program that reads it: within that one, the compiler would draw
+    the same noise anew wherever it is read, which takes longer than a small network.
 
     Args:
       key: Key of the magnitudes, the same for all batches of inputs.

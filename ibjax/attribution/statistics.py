@@ -21,8 +21,9 @@ class FeatureStatistics(NamedTuple):
     Attributes:
       mean: Mean over inputs, ``[*layer]``.
       std: Standard deviation, at least ``min_std``, ``[*layer]``.
-      active: Whether a feature is nonzero often enough to carry information, bool,
-        ``[*layer]``.
+      active: Whether a feature can carry information, because it varies and is nonzero
+        often enough, bool, ``[*layer]``. The others are masked: no method finds bits in
+        them.
       num_inputs: Number of inputs, ``[]``.
     """
 
@@ -69,7 +70,8 @@ def feature_statistics(
       params: Its parameters.
       x: Inputs ``[num, ...]``, or an iterable of such arrays, as read from a disk.
       min_std: Least standard deviation, positive: what a smaller one is raised to.
-      min_active: A feature is inactive if no larger part of the inputs has it nonzero.
+      min_active: A feature is inactive if no larger part of the inputs has it nonzero,
+        or if it is the same for all.
       batch_size: Inputs at a time.
 
     Returns:
@@ -147,7 +149,9 @@ def _statistics(moments, min_std, min_active):
     def of_layer(moments):
         num, mean, squares, nonzero = moments
         std = jnp.sqrt(squares / jnp.maximum(num - 1, 1))
-        is_active = nonzero > min_active * num
+        # What rounding alone makes of a constant is no variance; one input has none.
+        noise = 8 * jnp.finfo(std.dtype).eps * jnp.abs(mean)
+        is_active = (nonzero > min_active * num) & ((std > noise) | (num <= 1))
         return FeatureStatistics(mean, jnp.maximum(std, min_std), is_active, num)
 
     return _map_layers(of_layer, moments)

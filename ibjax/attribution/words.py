@@ -148,12 +148,14 @@ def word_noise(
     numbers = (output_std, rate, max_sigma, learning_rate)
 
     def fit(x, mask, keys):
-        problem = _Sentences(params, x, groups, mask, key_magnitudes, keys, *numbers)
+        problem = _Sentences(params, x, groups, mask, *numbers)
         carry = _start(x, mask, max_sigma)
 
         def step(carry, number):
             part = (number / num_steps, number >= num_steps // 2)
-            return _step(function, num_copies, problem, *carry, part, number), None
+            shape = (num_copies, *x.shape[1:])
+            noise = noise_of_inputs(key_magnitudes, keys, number, shape, x.dtype)
+            return _step(function, num_copies, problem, noise, *carry, part), None
 
         (_, _, sums), _ = loops.repeat(step, carry, num_steps)
         return _end(sums, mask, num_steps - num_steps // 2)
@@ -235,8 +237,6 @@ class _Sentences(NamedTuple):
     x: jax.Array
     groups: jax.Array
     mask: jax.Array
-    key: jax.Array
-    keys: jax.Array
     output_std: jax.Array
     rate: jax.Array
     max_sigma: jax.Array
@@ -260,12 +260,11 @@ def _end(sums, mask, num_averaged):
 
 @exact_jit(static_argnames=("function", "num_copies"))
 def _step(
-    function, num_copies, sentences, log_sigma, optimizer_state, sums, part, number
+    function, num_copies, sentences, noise, log_sigma, optimizer_state, sums, part
 ):
-    params, x, groups, mask, key, keys, *numbers = sentences
+    params, x, groups, mask, *numbers = sentences
     output_std, rate, max_sigma, first_rate = numbers
     part_done, is_late = part
-    noise = noise_of_inputs(key, keys, number, (num_copies, *x.shape[1:]), x.dtype)
     whole = function(params, x)
 
     def loss(log_sigma):

@@ -27,6 +27,7 @@ from ibjax.cli.progress import plain_console
 from ibjax.cli.report import (
     PaperOptions,
     drawing_beside,
+    experiment_that_ran,
     write_paper,
     write_report,
 )
@@ -183,9 +184,15 @@ def _report(
     Options of a paper write figures alone, into paper/ in the directory.
 
     Args:
-      directory: The sweep's output directory.
+      directory: The sweep's output directory, or that of an experiment that is none,
+        whose page has its claims.
       options: A paper.
     """
+    experiment = experiment_that_ran(directory)
+    if experiment is not None and experiment.run is not None:
+        with reserved(directory):
+            print(experiment.run(experiment.setup, directory, sources=[directory]))
+        return
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
         if options != _PAPER:

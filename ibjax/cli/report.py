@@ -24,9 +24,16 @@ from ibjax.report.paper import paper_figures
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
+from ibjax.results.files import read_json
 from ibjax.results.summary import has_information, summarize, summarize_grid
 
-__all__ = ["PaperOptions", "drawing_beside", "write_paper", "write_report"]
+__all__ = [
+    "PaperOptions",
+    "drawing_beside",
+    "experiment_that_ran",
+    "write_paper",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)
@@ -144,3 +151,17 @@ def _experiment(dataset: xr.Dataset) -> Experiment | None:
     configuration = json.loads(dataset.attrs.get("configuration", "{}"))
     command = configuration.get("command", "")
     return EXPERIMENTS.get(command.removeprefix("ibjax sweep "))
+
+
+def experiment_that_ran(directory: Path) -> Experiment | None:
+    """The experiment that is no sweep and whose datasets a directory holds, if any."""
+    path = directory / "claims.json"
+    if not path.exists() or not any(directory.rglob(results.DATASET_FILE)):
+        return None
+    content = read_json(path)
+    words = content.get("command", "").split() if isinstance(content, dict) else []
+    for before, name in zip(words, words[1:], strict=False):
+        experiment = EXPERIMENTS.get(name) if before == "reproduce" else None
+        if experiment is not None and experiment.run is not None:
+            return experiment
+    return None

@@ -64,6 +64,7 @@ EXPERIMENTS = {
         deterministic.EXPERIMENT,
         critical_periods.EXPERIMENT,
         attribution.EXPERIMENT,
+        attribution.PHOTOGRAPHS,
         word_information.EXPERIMENT,
     )
 }

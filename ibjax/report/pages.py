@@ -29,7 +29,15 @@ from ibjax.report.verdict import (
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.verdicts import verdicts_of
 
-__all__ = ["PageFigure", "animation_page", "claims_page", "grid_page", "sweep_page"]
+__all__ = [
+    "PageFigure",
+    "PageTable",
+    "animation_page",
+    "claims_page",
+    "experiment_page",
+    "grid_page",
+    "sweep_page",
+]
 
 # Sizes of fonts are for print; on a screen everything is a little larger.
 _PIXELS_PER_INCH = 120
@@ -62,6 +70,38 @@ class PageFigure(NamedTuple):
     def base64(self) -> str:
         """The image's bytes as text."""
         return base64.b64encode(self.png).decode()
+
+
+class PageTable(NamedTuple):
+    """A table of a page.
+
+    Attributes:
+      title: Heading above it.
+      caption: Text below it.
+      header: Names of the columns.
+      rows: Texts of every row, the first one its name.
+    """
+
+    title: str
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """The table and its caption as Markdown.
+
+        Example:
+          >>> print(PageTable("", "Two.", ["name", "n"], [["a", "1"]]).markdown())
+          | name | n |
+          | --- | ---: |
+          | a | 1 |
+          <BLANKLINE>
+          Two.
+          <BLANKLINE>
+        """
+        marks = ["---", *["---:"] * (len(self.header) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.header, marks, *self.rows)]
+        return "\n".join([*lines, "", self.caption, ""])
 
 
 def sweep_page(
@@ -210,6 +250,28 @@ def claims_page(
     ]
     return _render(
         "claims.html", title=title, verdicts=VERDICTS, experiments=experiments
+    )
+
+
+def experiment_page(
+    content: dict[str, Any],
+    figures: Sequence[PageFigure],
+    tables: Sequence[PageTable],
+    *,
+    attributes: dict[str, Any],
+) -> str:
+    """Page of one experiment: its figures, tables and claims, as HTML.
+
+    ``content`` is that of ``claims.json``, ``attributes`` those of the dataset.
+    """
+    return _render(
+        "experiment.html",
+        title=content["title"],
+        command=content["command"],
+        claims=content["claims"],
+        figures=figures,
+        tables=tables,
+        attributes=_attributes(attributes),
     )
 
 

@@ -34,6 +34,11 @@ def test_features_that_are_hardly_ever_nonzero_are_inactive():
     found = feature_statistics(_front, jnp.ones(()), x.astype(np.float32))
     np.testing.assert_array_equal(found.active, [False, False, True])
     np.testing.assert_array_equal(found.normalize(jnp.ones((1, 3)))[0, :2], [0, 0])
+    # Nor are those that vary by nothing, whatever rounding makes of their mean.
+    x = np.full((200, 3), [0.1, 1e4 / 3, 0.1], np.float32)
+    x[0, 2] += 1e-4
+    found = feature_statistics(_front, jnp.ones(()), x)
+    np.testing.assert_array_equal(found.active, [False, False, True])
 
 
 def test_one_input_has_the_least_deviation():

@@ -8,12 +8,18 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from ibjax import cli, results
 from ibjax.experiments.attribution import EXPERIMENT
 from ibjax.experiments.attribution.claims import attribution_claims, attribution_table
 from ibjax.experiments.attribution.figures import attribution_figures
-from ibjax.experiments.attribution.setup import AttributionOptions, Classifier
+from ibjax.experiments.attribution.methods import Method
+from ibjax.experiments.attribution.setup import (
+    Classifier,
+    ClutteredOptions,
+)
+from ibjax.report import ReportFigure
 
 METHODS = ("IBA 1/k", "IBA 10/k", "IBA readout")
 METHODS += ("gradient", "guided backpropagation", "random")
@@ -48,10 +54,13 @@ def _dataset(*, box, degradation, sensitivity, kept, bits):
             "sensitivity": ((*first, "num_hidden"), spread(sensitivity, 2)),
             "sanity": (
                 (*first, "new_layer", "similarity"),
-                spread(kept, len(LAYERS), 3),
+                spread(kept, len(LAYERS), 4),
             ),
             "drawn_map": ((*first, "drawn", "row", "column"), heat),
-            "drawn_image": (("drawn", "row", "column"), heat[0, 0]),
+            "drawn_image": (
+                ("drawn", "row", "column", "colour"),
+                heat[0, 0][..., None],
+            ),
             "drawn_digit": (("drawn", "row", "column"), digit),
             "box_area": ("image", np.full(IMAGES, 0.25)),
             "test_error": ("seed", 0.1 + jitter[:, 0]),
@@ -63,14 +72,18 @@ def _dataset(*, box, degradation, sensitivity, kept, bits):
             "tile": [3],
             "num_hidden": [1, 2],
             "new_layer": list(LAYERS),
-            "similarity": ["rank", "absolute rank", "SSIM"],
+            "similarity": ["rank", "absolute rank", "SSIM", "HOG"],
         },
     )
     for name in ("fraction_3", "most_first_3", "least_first_3"):
         curve = np.linspace(0, 1, 3)
         shape = (SEEDS, len(METHODS), 3)
         dataset[name] = (*first, "point_3"), np.broadcast_to(curve, shape)
-    dataset.attrs = {"configuration": "{}", "command": "made up", "versions": "{}"}
+    dataset.attrs = {
+        "configuration": "{}",
+        "command": "ibjax reproduce attribution",
+        "versions": "{}",
+    }
     return dataset
 
 
@@ -107,7 +120,7 @@ def test_the_price_of_information_is_a_ratio():
 
 
 def test_the_table_has_every_method():
-    lines = attribution_table(PUBLISHED).splitlines()
+    lines = attribution_table(PUBLISHED).markdown().splitlines()
     assert [line.split(" | ")[0][2:] for line in lines[2:8]] == list(METHODS)
     # The mean of 0.6, 0.601 and 0.602, and a t quantile of 4.30 standard errors.
     assert "| 0.601 ± 0.002 | 0.601 ± 0.002 |" in lines[3]
@@ -124,13 +137,13 @@ def test_figures_show_every_method():
     assert list(figures) == [
         f"attribution_{name}"
         for name in (
-            *("maps", "degradation", "scores", "sanity", "sensitivity", "prices"),
+            *("maps", "prices", "degradation", "scores", "sanity", "sensitivity"),
         )
     ]
-    maps = figures["attribution_maps"].axes
+    maps = figures["attribution_maps"].figure.axes
     # The main price alone, beside the image and the others, and a bar.
     assert len(maps) == 2 * len(METHODS) + 1
-    axes = figures["attribution_scores"].axes[0]
+    axes = figures["attribution_scores"].figure.axes[0]
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == list(METHODS)
 
@@ -150,16 +163,39 @@ def test_figures_show_every_method():
 )
 def test_options_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
-        dataclasses.replace(AttributionOptions(), **options).check()
+        dataclasses.replace(ClutteredOptions(), **options).check()
 
 
 def test_a_small_run_keeps_what_was_asked_for():
-    options = dataclasses.replace(AttributionOptions(), epochs=3).quick()
+    options = dataclasses.replace(ClutteredOptions(), epochs=3).quick()
     assert (options.epochs, options.seeds, options.test_images) == (3, 3, 64)
 
 
+def test_photographs_have_no_boxes():
+    hidden = ["box_ratio", "box_area", "drawn_digit", "drawn_image"]
+    photographs = PUBLISHED.drop_vars(hidden)
+    photographs["drawn_image"] = PUBLISHED.drawn_image.isel(colour=[0, 0, 0])
+    found = attribution_claims(photographs)
+    # Neither a first place on boxes, for two bottlenecks, nor a random map's share.
+    assert "".join(claim.claim[0] for claim in found) == "234" + "5" + "6666" + "78"
+    table = attribution_table(photographs)
+    assert "box ratio" not in table.header and "square" not in table.caption
+    figures = attribution_figures(photographs)
+    assert len(figures["attribution_scores"].figure.axes) == 2
+    # Frames are the only patches that axes of maps have.
+    panels = figures["attribution_maps"].figure.axes
+    assert not any(axes.patches for axes in panels[:-1])
+
+
+def test_colours_are_added_up_or_the_largest_counts():
+    attributions = np.array([[[[1.0, -3.0, 1.0]]]])
+    signed, absolute = (Method("", None, absolute=a) for a in (False, True))
+    maps = [signed.maps, signed.heat, absolute.maps, absolute.heat]
+    assert [own(attributions).item() for own in maps] == [-1, -1, -1, 3]
+
+
 def test_layers_halve():
-    module = Classifier(8, (2, 3), 4, 5)
+    module = Classifier(8, 1, (2, 3), 4, 5)
     x = jax.ShapeDtypeStruct((6, 64), "float32")
     logits, layers = jax.eval_shape(
         lambda key, x: module.init_with_output(key, x, capture_intermediates=True),
@@ -186,6 +222,31 @@ def test_what_was_measured_is_read_again(tmp_path, monkeypatch):
     written = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert {claim["verdict"] for claim in written["claims"]} == {"holds"}
     assert (tmp_path / "out" / "attribution.md").read_text().startswith("| method")
+    # From what a run leaves the page is made anew, by a shorter command.
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "attribution_figures", _one_figure)
+    results.save_dataset(PUBLISHED, tmp_path / "out" / results.DATASET_FILE)
+    cli.main(["report", str(tmp_path / "out")])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h3>Maps of all methods</h3>" in page and "data:image/png" in page
+    assert "guided backpropagation" in page and "0.601 ± 0.002" in page
+
+
+def _one_figure(dataset):
+    assert dataset.identical(PUBLISHED)
+    return {"maps": ReportFigure(Figure(), "Maps of all methods", "Bits.")}
+
+
+@pytest.mark.slow
+def test_a_small_run_on_photographs(tmp_path, real_data):
+    real_data("cifar10_jpg")
+    options = ["--quick", "--seeds", "2", "--epochs", "1", "--beta", "10"]
+    options += ["--channels", "2-4", "--readout-steps", "3", "--tiles", "8"]
+    options += ["--train-images", "200", "--output", str(tmp_path)]
+    cli.main(["reproduce", "attribution-cifar10", *options])
+    dataset = results.open_dataset(tmp_path)
+    assert dataset.sizes["colour"] == 3 and "box_ratio" not in dataset
+    assert dataset.degradation.notnull().all()
 
 
 @pytest.mark.slow

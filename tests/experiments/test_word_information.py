@@ -99,9 +99,9 @@ def test_areas_between_deletion_curves():
 
 def test_figures_show_every_kind():
     figures = word_figures({"cnn": PUBLISHED})
-    assert list(figures) == ["word_groups", "word_deletion", "word_sentences_cnn"]
-    assert len(figures["word_sentences_cnn"].axes) == 3
-    lines = figures["word_groups"].axes[0].lines[: len(GROUPS)]
+    assert list(figures) == ["word_sentences_cnn", "word_groups", "word_deletion"]
+    assert len(figures["word_sentences_cnn"].figure.axes) == 3
+    lines = figures["word_groups"].figure.axes[0].lines[: len(GROUPS)]
     for line, values in zip(lines, group_entropies(PUBLISHED), strict=True):
         np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
 

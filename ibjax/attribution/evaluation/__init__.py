@@ -11,7 +11,10 @@ from ibjax.attribution.evaluation.sanity import (
     randomization,
     rank_correlation,
 )
-from ibjax.attribution.evaluation.similarity import structural_similarity
+from ibjax.attribution.evaluation.similarity import (
+    histogram_correlation,
+    structural_similarity,
+)
 from ibjax.attribution.evaluation.tile_curves import Degradation, degradation
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "SensitivityN",
     "bounding_box_ratio",
     "degradation",
+    "histogram_correlation",
     "infidelity",
     "randomization",
     "rank_correlation",

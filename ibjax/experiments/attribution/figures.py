@@ -1,4 +1,4 @@
-"""Figures of attribution on cluttered digits: maps, curves, scores, sanity checks."""
+"""Figures of attribution: maps, curves, scores, sanity checks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ibjax.experiments.attribution.claims import score_of
 from ibjax.plots.style import layer_colors, mean_band, paper_style
+from ibjax.report import ReportFigure
 from ibjax.results.statistics import mean_interval
 
 __all__ = ["attribution_figures"]
@@ -41,7 +42,7 @@ _HEAT, _BITS = "inferno", "viridis"
 _BITS_POWER = 0.5
 
 
-def attribution_figures(dataset: xr.Dataset) -> dict[str, Figure]:
+def attribution_figures(dataset: xr.Dataset) -> dict[str, ReportFigure]:
     """All figures of the experiment, by name.
 
     Args:
@@ -51,17 +52,58 @@ def attribution_figures(dataset: xr.Dataset) -> dict[str, Figure]:
       Maps of all methods, maps for all prices, degradation curves, scores, sanity
       checks and sensitivity.
     """
-    figures = {
-        "attribution_maps": _maps(dataset),
-        "attribution_degradation": _degradation(dataset),
-        "attribution_scores": _scores(dataset),
-        "attribution_sanity": _sanity(dataset),
-        "attribution_sensitivity": _sensitivity(dataset),
-    }
+    figures = {"maps": _maps(dataset)}
     priced = _priced(dataset)
     if len(priced) > 1:
-        figures["attribution_prices"] = _prices(dataset, priced)
-    return figures
+        figures["prices"] = _prices(dataset, priced)
+    figures |= {
+        "degradation": _degradation(dataset),
+        "scores": _scores(dataset),
+        "sanity": _sanity(dataset),
+        "sensitivity": _sensitivity(dataset),
+    }
+    return {
+        f"attribution_{name}": ReportFigure(figure, *_TEXTS[name])
+        for name, figure in figures.items()
+    }
+
+
+_BAND = "Bands and bars are 95 % intervals over networks."
+_TEXTS = {
+    "maps": (
+        "Maps of all methods",
+        "Test images and their maps by the first network. Those of the bottlenecks "
+        "share one scale of bits per pixel, and add up to the bits of the layer; the "
+        "others have units of their own: black to white for none to the largest, blue "
+        "and red where signs count. Where a digit's place is known, it is framed.",
+    ),
+    "prices": (
+        "The bottleneck for several prices of information",
+        "All maps on one scale of bits per pixel. Above: the price, for a layer of k "
+        "features, and the mean bits of an image.",
+    ),
+    "degradation": (
+        "Degradation",
+        "Probability of the true class as tiles are replaced by the mean colour, in "
+        "the order of their heat and in reverse; 0 is an image of one colour, 1 the "
+        f"mean probability of the top class. {_BAND}",
+    ),
+    "scores": (
+        "Scores",
+        "Every method by every measure, higher is better; the line is a map that "
+        f"knows nothing. {_BAND}",
+    ),
+    "sanity": (
+        "Sanity checks",
+        "Similarity to the maps of the trained network after layers were drawn anew, "
+        f"from the output down. {_BAND}",
+    ),
+    "sensitivity": (
+        "Sensitivity-n",
+        "Correlation, over random subsets of n tiles, of their heat with what the "
+        f"class's logit loses without them. {_BAND}",
+    ),
+}
 
 
 def _names(dataset: xr.Dataset) -> list[str]:
@@ -86,16 +128,14 @@ def _maps(dataset: xr.Dataset) -> Figure:
         figure = Figure(figsize=(7.0, 0.56 * count + 0.75), layout="constrained")
         panels = figure.subplots(count, len(names) + 1, squeeze=False)
         for row in range(count):
-            image = drawn.drawn_image.values[row]
-            _show(panels[row, 0], image, cmap="gray")
+            _image(panels[row, 0], dataset, row)
             for axes, name in zip(panels[row, 1:], names, strict=True):
                 values = drawn.drawn_map.sel(explainer=name).values[row]
                 if name in in_bits:
                     shown = _show(axes, values, cmap=_BITS, norm=norm)
                 else:
                     _heat(axes, values, signed=_is_signed(name))
-                _box(axes, drawn.drawn_digit.values[row])
-            _box(panels[row, 0], drawn.drawn_digit.values[row])
+                _box(axes, dataset, row)
         for axes, name in zip(panels[0], ["image", *names], strict=True):
             axes.set_title(_SHORT.get(name, name.replace(" ", "\n")), fontsize=6)
         bar = figure.colorbar(
@@ -133,8 +173,16 @@ def _show(axes: Axes, values: np.ndarray, **options):
     return axes.imshow(values, interpolation="nearest", **options)
 
 
-def _box(axes: Axes, inside: np.ndarray) -> None:
-    rows, columns = np.nonzero(inside)
+def _image(axes: Axes, dataset: xr.Dataset, row: int) -> None:
+    _show(axes, dataset.drawn_image.values[row], cmap="gray")
+    _box(axes, dataset, row)
+
+
+def _box(axes: Axes, dataset: xr.Dataset, row: int) -> None:
+    """The digit's square, where there is one."""
+    if "drawn_digit" not in dataset:
+        return
+    rows, columns = np.nonzero(dataset.drawn_digit.values[row])
     size = np.ptp(columns) + 1, np.ptp(rows) + 1
     corner = columns.min() - 0.5, rows.min() - 0.5
     axes.add_patch(
@@ -152,14 +200,10 @@ def _prices(dataset: xr.Dataset, priced: Sequence[str]) -> Figure:
         figure = Figure(figsize=(4.2, 0.8 * count + 0.3), layout="constrained")
         panels = figure.subplots(count, len(priced) + 1, squeeze=False)
         for row in range(count):
-            image, digit = (
-                dataset[name].values[row] for name in ("drawn_image", "drawn_digit")
-            )
-            _show(panels[row, 0], image, cmap="gray")
+            _image(panels[row, 0], dataset, row)
             for axes, values in zip(panels[row, 1:], drawn[:, row], strict=True):
                 shown = _show(axes, values, cmap=_BITS, norm=norm)
-            for axes in panels[row]:
-                _box(axes, digit)
+                _box(axes, dataset, row)
         panels[0, 0].set_title("image")
         for axes, name in zip(panels[0, 1:], priced, strict=True):
             mean = float(bits.sel(explainer=name))
@@ -207,7 +251,6 @@ def _scores(dataset: xr.Dataset) -> Figure:
     scores, names = score_of(dataset), _names(dataset)
     blue, vermillion = layer_colors(2)
     colors = [blue if name.startswith("IBA") else vermillion for name in names]
-    area = float(dataset.box_area.mean())
     with paper_style():
         figure = Figure(figsize=(7.0, 0.17 * len(names) + 0.7), layout="constrained")
         panels = figure.subplots(1, len(scores), sharey=True)
@@ -227,7 +270,9 @@ def _scores(dataset: xr.Dataset) -> Figure:
                     color=color,
                     elinewidth=0.9,
                 )
-            unknowing = area if score.name == "box ratio" else 0.0
+            unknowing = 0.0
+            if score.name == "box ratio":
+                unknowing = float(dataset.box_area.mean())
             axes.axvline(unknowing, color="0.6", linewidth=0.6, zorder=0)
             axes.set_xlabel(score.name)
             axes.set_yticks(y, names)
@@ -238,10 +283,15 @@ def _sanity(dataset: xr.Dataset) -> Figure:
     """How similar maps stay as layers are drawn anew from the output down."""
     layers = [str(name).replace("_", " ") for name in dataset.new_layer.values]
     x = np.arange(len(layers) + 1)
-    shown = {"rank": "rank correlation", "SSIM": "structural similarity"}
+    shown = {
+        "rank": "rank correlation",
+        "SSIM": "structural similarity",
+        "HOG": "correlation of gradients",
+    }
+    # Those of the other figures have their colours there.
     names = [
-        *("IBA 10/k", "gradient", "SmoothGrad", "guided backpropagation"),
-        *("Grad-CAM", "guided Grad-CAM", "integrated gradients"),
+        *("IBA 10/k", "gradient", "integrated gradients", "guided backpropagation"),
+        *("Grad-CAM", "guided Grad-CAM", "SmoothGrad"),
     ]
     names = [name for name in names if name in _names(dataset)]
     with paper_style():
@@ -255,9 +305,9 @@ def _sanity(dataset: xr.Dataset) -> Figure:
                 values = np.concatenate([np.ones((len(values), 1)), values], axis=1)
                 mean_band(axes, x, values, color=color, marker=".", label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
-            axes.set_xticks(x, ["none", *layers])
-            axes.set_xlabel("new weights from the output down to")
+            axes.set_xticks(x, ["none", *layers], rotation=45)
             axes.set_ylabel(label)
+        figure.supxlabel("new weights from the output down to", fontsize=8)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center")
     return figure

@@ -18,10 +18,12 @@ __all__ = ["DRAWN", "SIMILARITIES", "measure"]
 DRAWN = 5
 """Images whose maps are kept."""
 
-SIMILARITIES = ("rank", "absolute rank", "SSIM")
+SIMILARITIES = ("rank", "absolute rank", "SSIM", "HOG")
 """What maps of new weights are compared by with those of the trained ones."""
 
 _SUBSET_SIZES = 8
+# Cells of a side of a map whose gradients are counted.
+_CELLS = 4
 # A point of a curve is two passes through the network for every image.
 _MOST_POINTS = 33
 _AT_ONCE = 32
@@ -47,9 +49,10 @@ def measure(options: AttributionOptions, trained: TrainedNetworks) -> xr.Dataset
     )
     test = trained.test
     pixels = ("drawn", "row", "column")
-    dataset["drawn_image"] = (pixels, np.asarray(test.x[:DRAWN, ..., 0]))
-    dataset["drawn_digit"] = (pixels, np.asarray(test.digit[:DRAWN]))
-    dataset["box_area"] = ("image", np.mean(np.asarray(test.digit), axis=(1, 2)))
+    dataset["drawn_image"] = ((*pixels, "colour"), np.asarray(test.x[:DRAWN]))
+    if test.digit is not None:
+        dataset["drawn_digit"] = (pixels, np.asarray(test.digit[:DRAWN]))
+        dataset["box_area"] = ("image", np.mean(np.asarray(test.digit), axis=(1, 2)))
     return dataset
 
 
@@ -72,12 +75,8 @@ def _of_network(options, trained, params, seed: int) -> xr.Dataset:
         heat = method.heat(attributions)
         own = {
             "seconds": seconds,
-            "drawn_map": (("drawn", "row", "column"), maps[:DRAWN]),
+            "drawn_map": (("drawn", "row", "column"), heat[:DRAWN]),
             "information": ("image", _totals(maps, method)),
-            "box_ratio": (
-                "image",
-                attribution.bounding_box_ratio(heat, test.digit),
-            ),
             "infidelity": (
                 "image",
                 _infidelity(keys[0], model, params, test, attributions) / loss_of_zeros
@@ -88,6 +87,9 @@ def _of_network(options, trained, params, seed: int) -> xr.Dataset:
             **_sensitivity(options, keys[2], model, params, test, maps, few),
             **_sanity(keys[3], trained, params, method, explain, few),
         }
+        if test.digit is not None:
+            ratio = attribution.bounding_box_ratio(heat, test.digit)
+            own["box_ratio"] = ("image", ratio)
         found.append(xr.Dataset(own, coords=_coordinates(options, trained)))
         print(
             f"network {seed}, {method.name}: {time.perf_counter() - start:.1f} s",
@@ -125,7 +127,7 @@ def _degradation(options, key, model, params, test, heat) -> dict:
     """Scores of every tile, and the curves, with as many points as the least tile."""
     scores, curves = [], {}
     for tile in options.tiles:
-        num_tiles = (options.canvas // tile) ** 2
+        num_tiles = (options.side // tile) ** 2
         found = attribution.degradation(
             key,
             model,
@@ -148,7 +150,7 @@ def _degradation(options, key, model, params, test, heat) -> dict:
 
 
 def _subset_sizes(options: AttributionOptions) -> list[int]:
-    num_tiles = (options.canvas // options.tiles[0]) ** 2
+    num_tiles = (options.side // options.tiles[0]) ** 2
     sizes = np.geomspace(1, max(1, int(0.8 * num_tiles)), _SUBSET_SIZES)
     return np.unique(np.round(sizes).astype(int)).tolist()
 
@@ -177,20 +179,23 @@ def _infidelity(key, model, params, test, attributions) -> np.ndarray:
 
 
 def _sanity(key, trained, params, method, explain, few: int) -> dict:
-    """Similarities to the maps of the trained network, ``[num_layers, 3]``."""
+    """Similarities to the maps of the trained network, a row for each layer."""
     layers = _new_layers(trained)
     dims = ("new_layer", "similarity")
     if method.retrained:
         return {"sanity": (dims, np.full((len(layers), len(SIMILARITIES)), np.nan))}
     test = trained.test
+    cell = max(1, test.x.shape[1] // _CELLS)
 
     def attribute(params, x):
-        return method.maps(explain(params, x, test.labels[:few]))
+        return explain(params, x, test.labels[:few])
 
     def similarity(before, after):
-        if method.absolute:
-            before, after = jnp.abs(before), jnp.abs(after)
-        return attribution.structural_similarity(before, after)
+        return attribution.structural_similarity(*map(method.heat, (before, after)))
+
+    def histograms(before, after):
+        maps = map(method.heat, (before, after))
+        return attribution.histogram_correlation(*maps, cell=cell)
 
     found = attribution.randomization(
         key,
@@ -198,12 +203,12 @@ def _sanity(key, trained, params, method, explain, few: int) -> dict:
         params,
         attribute,
         test.x[:few],
-        similarities={"SSIM": similarity},
+        similarities={"SSIM": similarity, "HOG": histograms},
     )
     all_similarities = (
         found.correlation,
         found.absolute_correlation,
-        found.similarities["SSIM"],
+        *found.similarities.values(),
     )
     means = [np.nanmean(np.asarray(values), axis=1) for values in all_similarities]
     return {"sanity": (dims, np.stack(means, axis=1))}

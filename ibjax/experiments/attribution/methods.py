@@ -41,12 +41,15 @@ class Method(NamedTuple):
 
     def maps(self, attributions: jax.Array) -> jax.Array:
         """Attributions as maps with their signs, ``[num, height, width]``."""
-        return attributions[..., 0] if attributions.ndim == 4 else attributions
+        # Sums over colours keep what they add up to.
+        return jnp.sum(attributions, axis=3) if attributions.ndim == 4 else attributions
 
     def heat(self, attributions: jax.Array) -> jax.Array:
         """Heat of every pixel, ``[num, height, width]``."""
-        maps = self.maps(attributions)
-        return jnp.abs(maps) if self.absolute else maps
+        if not self.absolute:
+            return self.maps(attributions)
+        heat = jnp.abs(attributions)
+        return jnp.max(heat, axis=3) if attributions.ndim == 4 else heat
 
 
 def bottleneck_name(beta: float) -> str:

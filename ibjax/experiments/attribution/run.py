@@ -1,4 +1,4 @@
-"""The run of attribution on cluttered digits: networks, measures, figures, claims."""
+"""The run of attribution: networks, measures, figures, claims."""
 
 import sys
 import time
@@ -8,18 +8,16 @@ from pathlib import Path
 
 import jax
 
-from ibjax import claims, results
+from ibjax import results
 from ibjax.experiments.attribution.claims import attribution_claims, attribution_table
 from ibjax.experiments.attribution.figures import attribution_figures
 from ibjax.experiments.attribution.measured import measure
 from ibjax.experiments.attribution.setup import AttributionOptions, train_networks
-from ibjax.plots.files import save_figure
+from ibjax.report import experiment_report
 from ibjax.results.files import write_atomically
 from ibjax.results.provenance import run_attributes
 
-__all__ = ["TITLE", "run"]
-
-TITLE = "Attribution on cluttered digits (Schulz et al., ICLR 2020)"
+__all__ = ["run"]
 
 
 def run(
@@ -56,13 +54,13 @@ def run(
         dataset.attrs["command"] = command
         output.mkdir(parents=True, exist_ok=True)
         results.save_dataset(dataset, output / results.DATASET_FILE)
-    for name, figure in attribution_figures(dataset).items():
-        save_figure(figure, output / name)
-    write_atomically(output / "attribution.md", attribution_table(dataset))
-    return claims.write_claims(
+    table = attribution_table(dataset)
+    write_atomically(output / "attribution.md", table.markdown())
+    return experiment_report(
         output,
         attribution_claims(dataset),
-        title=TITLE,
-        command=dataset.attrs["command"],
-        **claims.conditions(dataset),
+        attribution_figures(dataset),
+        [table],
+        title=options.title,
+        dataset=dataset,
     )

@@ -1,15 +1,15 @@
-"""Options of attribution on cluttered digits, the images, and the trained networks."""
+"""Options of attribution, the images, and the trained networks."""
 
 import sys
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 from flax import linen
 
 from ibjax import datasets, networks
-from ibjax.datasets.images import Images, first_measured, image_task
+from ibjax.datasets.images import first_measured, image_task
 from ibjax.experiments.choices import hidden_widths, smaller
 from ibjax.experiments.trained import trained_parameters
 from ibjax.networks.convolutional import convolve
@@ -19,6 +19,8 @@ from ibjax.numerics import checks
 __all__ = [
     "AttributionOptions",
     "Classifier",
+    "ClutteredOptions",
+    "PhotographOptions",
     "TestImages",
     "TrainedNetworks",
     "train_networks",
@@ -27,15 +29,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AttributionOptions:
-    """Networks of cluttered digits, and how they are explained.
+    """Networks of images, and how they are explained.
 
     Attributes:
-      images: MNIST, or scikit-learn's digits.
-      download: Whether to download MNIST where it is missing.
-      canvas: Pixels of a side of the images.
-      digit: Most pixels of a digit's side.
-      fragments: Fragments of other digits in each image.
-      fragment: Pixels of a side of a fragment.
       channels: Channels of the convolutions; their places halve from one to the next,
         and the largest activity of a channel is what is left of the last.
       hidden: Units of the hidden layer after them.
@@ -54,12 +50,8 @@ class AttributionOptions:
       subsets: Random subsets of every size for sensitivity-n.
     """
 
-    images: Images = "mnist"
-    download: bool = False
-    canvas: int = 28
-    digit: int = 14
-    fragments: int = 4
-    fragment: int = 5
+    title: ClassVar[str]
+
     channels: str = "8-16-64"
     hidden: int = 64
     seeds: int = 5
@@ -74,7 +66,16 @@ class AttributionOptions:
     readout_steps: int = 2000
     subsets: int = 50
 
-    def quick(self) -> "AttributionOptions":
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        raise NotImplementedError
+
+    def load(self) -> tuple[datasets.Task, jax.Array | None]:
+        """The task, and which pixels a network should look at, if that is known."""
+        raise NotImplementedError
+
+    def quick(self) -> Self:
         """The options of a small run; those that are not the defaults are kept."""
         return smaller(
             self,
@@ -82,10 +83,10 @@ class AttributionOptions:
             epochs=4,
             train_images=8000,
             test_images=64,
-            checked_images=32,
+            checked_images=24,
             readout_steps=200,
             subsets=10,
-            beta=(1.0, 10.0, 100.0),
+            beta=(1.0, 10.0),
         )
 
     def check(self) -> None:
@@ -106,27 +107,108 @@ class AttributionOptions:
         for beta in self.beta:
             checks.not_negative("beta", beta)
         for tile in self.tiles:
-            checks.in_range("tiles", tile, f"[1, {self.canvas // 2}]")
+            checks.in_range("tiles", tile, f"[1, {self.side // 2}]")
         halvings = len(hidden_widths(self.channels)) - 1
-        if self.canvas % 2**halvings:
+        if self.side % 2**halvings:
             raise ValueError(
                 f"canvas must be a multiple of {2**halvings} for {halvings + 1} "
-                f"convolutions, got {self.canvas}"
+                f"convolutions, got {self.side}"
             )
+
+
+@dataclass(frozen=True)
+class ClutteredOptions(AttributionOptions):
+    """Networks of digits among fragments of others, and how they are explained.
+
+    Attributes:
+      images: MNIST, or scikit-learn's digits.
+      download: Whether to download MNIST where it is missing.
+      canvas: Pixels of a side of the images.
+      digit: Most pixels of a digit's side.
+      fragments: Fragments of other digits in each image.
+      fragment: Pixels of a side of a fragment.
+    """
+
+    title: ClassVar[str] = "Attribution on cluttered digits (Schulz et al., ICLR 2020)"
+
+    images: Literal["mnist", "digits"] = "mnist"
+    download: bool = False
+    canvas: int = 28
+    digit: int = 14
+    fragments: int = 4
+    fragment: int = 5
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        return self.canvas
+
+    def load(self) -> tuple[datasets.Task, jax.Array | None]:
+        """The task, and which pixels are the digit's square, ``[num, canvas, canvas]``.
+
+        The test images are those that are measured on.
+        """
+        try:
+            task = image_task(
+                self.images, num_train=self.train_images, download=self.download
+            )
+        except FileNotFoundError as error:
+            print(
+                f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in "
+                "place of MNIST; --download fetches it.",
+                file=sys.stderr,
+            )
+            task = image_task("digits")
+        task, found = datasets.cluttered_task(
+            jax.random.key(0),
+            first_measured(task, self.test_images),
+            size=self.canvas,
+            digit_size=self.digit,
+            num_distractors=self.fragments,
+            fragment_size=self.fragment,
+        )
+        return task, found.digit
+
+
+@dataclass(frozen=True)
+class PhotographOptions(AttributionOptions):
+    """Networks of CIFAR-10's photographs, as JPEG, and how they are explained."""
+
+    title: ClassVar[str] = "Attribution on CIFAR-10 as JPEG (Schulz et al., ICLR 2020)"
+
+    channels: str = "16-32-64"
+    seeds: int = 3
+    learning_rate: float = 1e-3
+    tiles: tuple[int, ...] = (4, 8)
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        return 32
+
+    def quick(self) -> Self:
+        """The options of a small run; those that are not the defaults are kept."""
+        return smaller(super().quick(), channels="8-16-32")
+
+    def load(self) -> tuple[datasets.Task, jax.Array | None]:
+        """The task, and None: where in a photograph its class is, nobody has said."""
+        task = datasets.cifar10(num_train=self.train_images, num_test=self.test_images)
+        return task, None
 
 
 class TestImages(NamedTuple):
     """Images to explain.
 
     Attributes:
-      x: Images, ``[num, canvas, canvas, 1]``.
-      labels: Class of the digit, ``[num]``.
-      digit: Whether a pixel is of the digit's square, bool, ``[num, canvas, canvas]``.
+      x: Images, ``[num, canvas, canvas, channels]``.
+      labels: Their classes, ``[num]``.
+      digit: Whether a pixel is of the digit's square, bool, ``[num, canvas, canvas]``;
+        None where there is none.
     """
 
     x: jax.Array
     labels: jax.Array
-    digit: jax.Array
+    digit: jax.Array | None
 
 
 class TrainedNetworks(NamedTuple):
@@ -135,7 +217,7 @@ class TrainedNetworks(NamedTuple):
     Attributes:
       network: The kind.
       params: Parameters of each.
-      train_x: Training images, ``[num, canvas, canvas, 1]``.
+      train_x: Training images, ``[num, canvas, canvas, channels]``.
       train_labels: Their classes, ``[num]``.
       test: Images to explain.
     """
@@ -201,12 +283,14 @@ class Classifier(linen.Module):
 
     Attributes:
       side: Pixels of a side of the images, which may be flat.
+      colours: Numbers of a pixel.
       channels: Channels of the convolutions.
       hidden: Units of the hidden layer.
       num_classes: Classes.
     """
 
     side: int
+    colours: int
     channels: tuple[int, ...]
     hidden: int
     num_classes: int
@@ -214,7 +298,7 @@ class Classifier(linen.Module):
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Logits ``[num, num_classes]``."""
-        t = x.reshape(-1, self.side, self.side, 1)
+        t = x.reshape(-1, self.side, self.side, self.colours)
         for number, channels in enumerate(self.channels):
             t = Convolution(channels, number > 0, name=f"conv_{number + 1}")(t)
         t = Hidden(self.hidden, name="hidden")(t)
@@ -234,43 +318,24 @@ def train_networks(options: AttributionOptions) -> TrainedNetworks:
       ValueError: If an option is out of range.
     """
     options.check()
-    task = first_measured(_images(options), options.test_images)
-    task, found = datasets.cluttered_task(
-        jax.random.key(0),
-        task,
-        size=options.canvas,
-        digit_size=options.digit,
-        num_distractors=options.fragments,
-        fragment_size=options.fragment,
-    )
+    task, digit = options.load()
     channels = hidden_widths(options.channels)
+    side, colours = options.side, task.num_inputs // options.side**2
     network = networks.from_flax(
-        Classifier(options.canvas, channels, options.hidden, task.num_classes),
+        Classifier(side, colours, channels, options.hidden, task.num_classes),
         jnp.zeros((1, task.num_inputs)),
         layers=[*(f"conv_{n + 1}" for n in range(len(channels))), "hidden"],
     )
-    images = found.images[..., None]
+    images = task.x.reshape(-1, side, side, colours)
     first = task.num_samples - task.num_measured
     return TrainedNetworks(
         network,
         trained_parameters(task, network, options),
         images[:first],
-        found.labels[:first],
-        TestImages(images[first:], found.labels[first:], found.digit[first:]),
+        task.labels[:first],
+        TestImages(
+            images[first:],
+            task.labels[first:],
+            None if digit is None else digit[first:],
+        ),
     )
-
-
-def _images(options: AttributionOptions) -> datasets.Task:
-    try:
-        return image_task(
-            options.images,
-            num_train=options.train_images,
-            download=options.download,
-        )
-    except FileNotFoundError as error:
-        print(
-            f"{error}\nNetworks learn scikit-learn's digits of 8 by 8 pixels in place "
-            "of MNIST; --download fetches it.",
-            file=sys.stderr,
-        )
-        return image_task("digits")

@@ -14,14 +14,16 @@ from matplotlib.figure import Figure
 from ibjax.experiments.word_information.claims import group_entropies
 from ibjax.experiments.word_information.groups import GROUPS
 from ibjax.plots.style import layer_colors, mean_band, paper_style
+from ibjax.report import ReportFigure
 
 __all__ = ["word_figures"]
 
+_NAMES = {"cnn": "CNN", "lstm": "LSTM", "transformer": "Transformer"}
 _COLORMAP = "viridis"
 _WORDS_SHOWN = 16
 
 
-def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, ReportFigure]:
     """All figures of the experiment, by name.
 
     Args:
@@ -29,15 +31,33 @@ def word_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
         :func:`ibjax.experiments.word_information.measured.measure_kind`, by kind.
 
     Returns:
-      Groups of words by layer, deletion curves, and for each kind some sentences.
+      For each kind some sentences, groups of words by layer, and deletion curves.
     """
     figures = {
-        "word_groups": _groups(datasets),
-        "word_deletion": _deletion(datasets),
+        f"word_sentences_{kind}": ReportFigure(
+            _sentences(dataset),
+            f"Sentences: {_NAMES[kind]}",
+            "What each layer of the first network leaves open of every word, the "
+            "entropy of the noise that it bears, on one scale. Dark words matter.",
+        )
+        for kind, dataset in datasets.items()
     }
-    for kind, dataset in datasets.items():
-        figures[f"word_sentences_{kind}"] = _sentences(dataset)
+    figures["word_groups"] = ReportFigure(
+        _groups(datasets),
+        "Groups of words",
+        "Entropy that is left open of negations, words of sentiment, function words "
+        f"and others, less the mean of their sentence. {_BAND}",
+    )
+    figures["word_deletion"] = ReportFigure(
+        _deletion(datasets),
+        "Deletion of words",
+        "Probability of the class that a network chose, as words are deleted in the "
+        f"order of their noise, of gradient times input, or by lot. {_BAND}",
+    )
     return figures
+
+
+_BAND = "Bands are 95 % intervals over networks."
 
 
 def _groups(datasets: Mapping[str, xr.Dataset]) -> Figure:
@@ -53,7 +73,7 @@ def _groups(datasets: Mapping[str, xr.Dataset]) -> Figure:
                 mean_band(axes, x, values, marker=".", color=color, label=name)
             axes.axhline(0, color="0.6", linewidth=0.5)
             axes.set_xticks(x, [str(name) for name in dataset.layer.values])
-            axes.set_title(kind, loc="left")
+            axes.set_title(_NAMES[kind], loc="left")
         panels[0].set_ylabel("entropy left open, less the\nsentence's (nats/dimension)")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", title="words")
@@ -80,7 +100,7 @@ def _deletion(datasets: Mapping[str, xr.Dataset]) -> Figure:
                         label=order if dash == "-" else None,
                     )
             axes.set_xlabel("part of the words deleted")
-            axes.set_title(kind, loc="left")
+            axes.set_title(_NAMES[kind], loc="left")
             axes.set_xlim(0, 1)
             # Intervals of few seeds reach further than a probability can.
             axes.set_ylim(0, 1)
@@ -107,7 +127,9 @@ def _sentences(dataset: xr.Dataset) -> Figure:
         panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
         for axes, row in zip(panels, rows, strict=True):
             axes.imshow(shown[row], cmap=colormap, norm=norm, aspect="auto")
-            own = [word for word in words[row, :_WORDS_SHOWN] if word]
+            own = [word for word in words[row] if word]
+            if len(own) > _WORDS_SHOWN:
+                own = [*own[: _WORDS_SHOWN - 1], f"{own[_WORDS_SHOWN - 1]} …"]
             axes.set_xticks(range(len(own)), own, rotation=30, ha="left")
             axes.xaxis.tick_top()
             axes.tick_params(axis="both", length=0)

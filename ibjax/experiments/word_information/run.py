@@ -8,12 +8,12 @@ from pathlib import Path
 import jax
 import xarray as xr
 
-from ibjax import claims, datasets, results
+from ibjax import datasets, results
 from ibjax.experiments.word_information.claims import word_claims
 from ibjax.experiments.word_information.figures import word_figures
 from ibjax.experiments.word_information.measured import measure_kind
 from ibjax.experiments.word_information.setup import WordOptions, train_kind
-from ibjax.plots.files import save_figure
+from ibjax.report import experiment_report
 from ibjax.results.provenance import run_attributes
 
 __all__ = ["TITLE", "run"]
@@ -48,15 +48,12 @@ def run(
         found = {path.name: results.open_dataset(path) for path in kinds}
     else:
         found = _measured(options.quick() if quick else options, output, command)
-    for name, figure in word_figures(found).items():
-        save_figure(figure, output / name)
-    first = next(iter(found.values()))
-    return claims.write_claims(
+    return experiment_report(
         output,
         word_claims(found),
+        word_figures(found),
         title=TITLE,
-        command=first.attrs["command"],
-        **claims.conditions(first),
+        dataset=next(iter(found.values())),
     )
 
 

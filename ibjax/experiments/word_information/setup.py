@@ -58,6 +58,7 @@ class WordOptions:
             epochs=4,
             sentences=32,
             steps=100,
+            copies=4,
             max_words=24,
         )
 

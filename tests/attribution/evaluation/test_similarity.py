@@ -1,10 +1,10 @@
-"""Structural similarity against closed forms and a loop over windows."""
+"""Similarities of maps against closed forms and loops over windows and cells."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.attribution import structural_similarity
+from ibjax.attribution import histogram_correlation, structural_similarity
 
 RNG = np.random.default_rng(0)
 MAPS = RNG.uniform(size=(2, 12, 9)).astype(np.float32)
@@ -96,3 +96,49 @@ def test_constant_maps_and_nan_are_nan():
 def test_bad_arguments(b, options, message):
     with pytest.raises(ValueError, match=message):
         structural_similarity(MAPS, b, **options)
+
+
+def _histograms(a, cell):
+    """Histograms of a map in [0, 1] by a loop over pixels, in float64."""
+    a = a.astype(np.float64)
+    rows, columns = (size // cell for size in a.shape)
+    cells = np.zeros((rows, columns, 9))
+    for i in range(rows * cell):
+        for j in range(columns * cell):
+            down = a[i + 1, j] - a[i - 1, j] if 0 < i < a.shape[0] - 1 else 0.0
+            across = a[i, j + 1] - a[i, j - 1] if 0 < j < a.shape[1] - 1 else 0.0
+            degrees = np.degrees(np.arctan2(down, across)) % 180
+            cells[i // cell, j // cell, int(degrees // 20)] += np.hypot(down, across)
+    found = []
+    for i in range(rows - 1):
+        for j in range(columns - 1):
+            block = cells[i : i + 2, j : j + 2].ravel()
+            block = np.minimum(block / np.linalg.norm(block), 0.2)
+            found.append(block / np.linalg.norm(block))
+    return np.concatenate(found)
+
+
+# All of one shape, for one program.
+def test_histograms_are_counts_of_pixels():
+    scaled = (MAPS - MAPS.min()) / np.ptp(MAPS, axis=(1, 2), keepdims=True)
+    expected = np.corrcoef(*(_histograms(a, 3) for a in scaled))[0, 1]
+    found = histogram_correlation(MAPS, 7 * MAPS[::-1], cell=3)
+    # The addend to the norm is 1e-10 of the least of them.
+    np.testing.assert_allclose(found, [expected] * 2, atol=1e-5)
+
+
+def test_gradients_have_an_orientation_and_no_direction():
+    down, across = np.indices((12, 9)).astype(np.float32)
+    found = histogram_correlation([across, across], [-across, down], cell=3)
+    # Ones at another of nine places: the covariance is -1/81, the variance 8/81.
+    np.testing.assert_allclose(found, [1, -1 / 8], atol=1e-5)
+
+
+def test_histograms_of_constant_maps_are_nan():
+    assert np.isnan(histogram_correlation(MAPS, np.zeros_like(MAPS), cell=3)).all()
+
+
+@pytest.mark.parametrize("cell", [0, 5])
+def test_cells_that_do_not_fit(cell):
+    with pytest.raises(ValueError, match="cell must"):
+        histogram_correlation(MAPS, MAPS, cell=cell)
