@@ -18,7 +18,7 @@ from ibjax.plots.style import EPOCH_COLORMAP, layer_colors, paper_style
 from ibjax.results.cells import cells_of
 from ibjax.results.statistics import mean_interval
 
-__all__ = ["information_dropout_figures"]
+__all__ = ["beta_axis", "information_dropout_figures"]
 
 _BLUE, _VERMILLION, _GREEN, _PURPLE = layer_colors(4)
 _REGIONS = (("digit", _BLUE), ("clutter", _VERMILLION), ("background", "0.5"))
@@ -137,7 +137,7 @@ def _regions(points: Sequence[Point]) -> Figure:
             ratios = [point.ratio[:, layer] for point in points]
             _line(column[1], points, ratios, _PURPLE)
             column[1].axhline(1.0, color="0.15", linewidth=0.8)
-            _beta_axis(column[1], points)
+            beta_axis(column[1], points)
         shown = np.concatenate(
             [point.by_region[:, layers].mean(axis=0).ravel() for point in points]
         )
@@ -182,7 +182,7 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
         right.set_ylabel("wrong classes (%)")
         right.legend(loc="lower right")
         for axes in (left, right):
-            _beta_axis(axes, points)
+            beta_axis(axes, points)
     return figure
 
 
@@ -207,7 +207,7 @@ def _logarithmic(axes: Axes, means) -> None:
     axes.set_ylim(means[means > 0].min() / 3, 3 * np.nanmax(means))
 
 
-def _beta_axis(axes: Axes, points: Sequence[Point]) -> None:
+def beta_axis(axes: Axes, points: Sequence[Point]) -> None:
     """Logarithmic above the least positive beta, so that zero is on it too."""
     betas = [point.beta for point in points]
     least = min((beta for beta in betas if beta > 0), default=1.0)
