@@ -123,7 +123,7 @@ def objective_of(
     chosen = (
         default_objective(task.kind) if objective is None else as_objective(objective)
     )
-    check_objective(chosen, task.kind, network)
+    check_objective(chosen, task, network)
     return chosen
 
 

@@ -15,6 +15,7 @@ from ibjax import (
     networks,
     probes,
     sweep,
+    training,
 )
 from ibjax import representations as r
 from ibjax.datasets.task import Batch
@@ -322,3 +323,33 @@ def test_infovaes_numbers_are_those_given():
     assert _terms(given, AUTOENCODER, PIXELS) == expected
     with pytest.raises(ValueError, match="lam must be one number from 0 on"):
         r.info_vae(AUTOENCODER, bandwidth=1.0, lam=-1.0)
+    with pytest.raises(ValueError, match=r"alpha must lie in \(-inf, inf\), got inf"):
+        r.info_vae(AUTOENCODER, bandwidth=1.0, alpha=np.inf)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        r.vib(AUTOENCODER, likelihood="bernoulli"),
+        r.info_vae(AUTOENCODER, bandwidth=1.0),
+        r.capacity_vae(AUTOENCODER, capacity=5.0, num_epochs=2),
+    ],
+)
+def test_pixels_of_a_bernoulli_decoder_lie_between_0_and_1(objective):
+    options = {"network": AUTOENCODER.network, "config": TrainConfig(batch_size=10)}
+    for outside in (X - 2, X + 2):
+        for task, words in (
+            (datasets.make_task(outside), "inputs"),
+            (datasets.make_task(X, targets=outside), "targets"),
+        ):
+            with pytest.raises(ValueError, match=rf"task's {words} for .* \[0, 1\]"):
+                training.train(KEY, task, num_epochs=1, objective=objective, **options)
+
+
+def test_a_prior_of_other_classes_than_the_task_s():
+    model = r.variational(
+        ENCODER, networks.mlp([2, 3]), dim=2, prior=r.class_prior(2, 5)
+    )
+    params = model.network.init(KEY)
+    with pytest.raises(ValueError, match=r"targets must have shape \[50, 5\]"):
+        r.ceb(model)(params, LABELLED, KEY)

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ibjax.experiments.information_dropout.figures import beta_axis
 from ibjax.experiments.invariance.claims import entropies_of, kind_of, points_of
-from ibjax.plots.style import layer_colors, mean_band, paper_style
+from ibjax.plots.style import layer_colors, mean_band, paper_style, price_axis
 
 __all__ = ["invariance_figures"]
 
@@ -62,7 +61,7 @@ def invariance_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
                 )
             errors = np.transpose([point.test_error for point in points])
             mean_band(bottom, betas, errors, color=_GREEN, marker=".")
-            beta_axis(bottom, points)
+            price_axis(bottom, betas)
             top.set_title(kind_of(dataset).capitalize(), loc="left")
         panels[0][0].set_ylabel("information (nats)")
         panels[0][0].set_ylim(0, 1.12 * entropies_of(dataset)[1])
