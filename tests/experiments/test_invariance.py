@@ -86,7 +86,7 @@ def test_the_figure_has_a_column_for_each_kind():
         "Code",
         "Information dropout",
     ]
-    x, y = tops[0].lines[2].get_data()
+    x, y = figure.axes[2].lines[0].get_data()
     np.testing.assert_allclose(x, BETAS)
     np.testing.assert_allclose(y, [1.2, 0.3, 0.0], atol=1e-6)
 

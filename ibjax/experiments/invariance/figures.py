@@ -15,57 +15,55 @@ __all__ = ["invariance_figures"]
 
 _BLUE, _VERMILLION, _GREEN = layer_colors(3)
 _DASHES = {"neighbours": "-", "discriminator": "--"}
-_SHORT = {"neighbours": "neighbours", "discriminator": "discriminator"}
 
 
 def invariance_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
-    """Information on nuisance and label against the price, and errors, by name."""
+    """Information on label and nuisance against the price, and errors, by name."""
     with paper_style():
-        figure = Figure(figsize=(7.0, 3.8), layout="constrained")
+        figure = Figure(figsize=(7.0, 4.6), layout="constrained")
         panels = figure.subplots(
-            2,
-            len(datasets),
-            sharex="col",
-            sharey="row",
-            squeeze=False,
-            height_ratios=(2, 1),
+            3, len(datasets), sharex="col", sharey="row", squeeze=False
         )
-        for (top, bottom), dataset in zip(panels.T, datasets.values(), strict=True):
+        for column, dataset in zip(panels.T, datasets.values(), strict=True):
             points = points_of(dataset)
             betas = [point.beta for point in points]
-            for variable, symbol, color in (
-                ("label", "I(Z;Y)", _BLUE),
-                ("nuisance", "I(Z;N)", _VERMILLION),
+            for axes, variable, color in (
+                (column[0], "label", _BLUE),
+                (column[1], "nuisance", _VERMILLION),
             ):
                 for name, dash in _DASHES.items():
                     values = [getattr(point, variable)[name] for point in points]
                     mean_band(
-                        top,
+                        axes,
                         betas,
                         np.transpose(values),
                         color=color,
                         linestyle=dash,
                         marker=".",
-                        label=f"${symbol}$, {_SHORT[name]}",
+                        label=name,
                     )
-            for entropy, symbol in zip(entropies_of(dataset), "NY", strict=True):
-                top.axhline(entropy, color="0.6", linewidth=0.8, zorder=0)
-                top.annotate(
-                    f"$H({symbol})$",
-                    (0.99, entropy),
-                    xycoords=("axes fraction", "data"),
-                    ha="right",
-                    va="bottom",
-                    fontsize=7,
-                    color="0.4",
-                )
+            h_n, h_y = entropies_of(dataset)
+            column[0].axhline(h_y, color="0.6", linewidth=0.8, zorder=0)
+            column[0].annotate(
+                "$H(Y)$",
+                (0.99, h_y),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                fontsize=7,
+                color="0.4",
+            )
+            column[1].axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
             errors = np.transpose([point.test_error for point in points])
-            mean_band(bottom, betas, errors, color=_GREEN, marker=".")
-            price_axis(bottom, betas)
-            top.set_title(kind_of(dataset).capitalize(), loc="left")
-        panels[0][0].set_ylabel("information (nats)")
-        panels[0][0].set_ylim(0, 1.12 * entropies_of(dataset)[1])
-        panels[1][0].set_ylabel("test error (%)")
-        panels[1][0].set_ylim(0, None)
-        panels[0][-1].legend(loc="center left")
+            mean_band(column[2], betas, errors, color=_GREEN, marker=".")
+            price_axis(column[2], betas)
+            column[0].set_title(kind_of(dataset).capitalize(), loc="left")
+            column[1].set_title(f"of $H(N)$ = {h_n:.2f} nats", loc="left")
+        panels[0][0].set_ylabel("on the digit,\n$I(Z;Y)$ (nats)")
+        panels[0][0].set_ylim(0, 1.15 * h_y)
+        panels[1][0].set_ylabel("on the nuisance,\n$I(Z;N)$ (nats)")
+        panels[2][0].set_ylabel("test error (%)")
+        panels[2][0].set_ylim(0, None)
+        for axes in panels[:2, 0]:
+            axes.legend(loc="lower left", handlelength=3.0)
     return {"invariance": figure}

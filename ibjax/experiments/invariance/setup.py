@@ -29,6 +29,7 @@ class InvarianceSetup(Setup):
       dim: Dimensions of the code, or units of the last noisy layer.
       digit: Pixels of a side of the images, which the digits fill.
       fragments: Most fragments on an image; their number is uniform from 0 on.
+      fragment: Pixels of a side of a fragment.
       optimizer: Optimizer.
       learning_rate: Step size of the optimizer.
       batch_size: Rows of a batch.
@@ -45,15 +46,16 @@ class InvarianceSetup(Setup):
     dim: int = 8
     digit: int = 14
     fragments: int = 3
+    fragment: int = 5
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     batch_size: int = 100
-    steps: int = 1000
+    steps: int = 300
 
     def check(self) -> None:
         """Check the fields; see the base class."""
         super().check()
-        for name in ("dim", "digit", "fragments", "steps"):
+        for name in ("dim", "digit", "fragments", "fragment", "steps"):
             checks.count(name, getattr(self, name))
         for beta in self.beta:
             checks.not_negative("beta", beta)
@@ -73,7 +75,16 @@ class InvarianceSetup(Setup):
         """
         self.check()
         images = context.images()
-        task, found = _task(context.random_seed, images, self.digit, self.fragments)
+        side = math.isqrt(images.num_inputs)
+        task, found = datasets.cluttered_task(
+            jax.random.key(context.random_seed),
+            images,
+            # The digits fill the images, so that all stay in place.
+            size=side // -(-side // self.digit),
+            digit_size=self.digit,
+            num_distractors=(0, self.fragments),
+            fragment_size=self.fragment,
+        )
         network, draw, objective_of, own_probes = self._parts(task)
         measured = (
             probes.drawn_information(
@@ -93,6 +104,7 @@ class InvarianceSetup(Setup):
             "dim": self.dim,
             "digit": self.digit,
             "fragments": self.fragments,
+            "fragment": self.fragment,
             "nuisance_entropy": math.log(self.fragments + 1),
             "epochs": context.snapshots[-1],
         }
@@ -137,15 +149,3 @@ class InvarianceSetup(Setup):
             lambda beta: rep.information_dropout(noisy, beta=beta),
             (probes.dropout_information(noisy),),
         )
-
-
-def _task(random_seed, images, digit, fragments):
-    """The images below clutter; the digits fill them, so that all stay in place."""
-    side = math.isqrt(images.num_inputs)
-    return datasets.cluttered_task(
-        jax.random.key(random_seed),
-        images,
-        size=side // -(-side // digit),
-        digit_size=digit,
-        num_distractors=(0, fragments),
-    )
