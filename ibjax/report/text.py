@@ -72,6 +72,9 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
     ]
+    if summary["collapsed_seeds"]:
+        collapsed = _listing(summary["collapsed_seeds"])
+        lines.append(f"Seeds whose code collapsed to its prior: {collapsed}")
     if summary["unfinished_seeds"]:
         lines.append(
             f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
@@ -146,12 +149,14 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
     # Networks of one grid may differ in depth.
     num_layers = max(map(len, rows)) - 3
     header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
+    named = _named_seeds(summary["cells"])
     if estimator is None:
-        return "\n".join(["At the last epoch:", *_table(header, rows)])
+        return "\n".join(["At the last epoch:", *_table(header, rows), *named])
     lines = [
         "Compression of each layer, the largest I(X;T) less the last, in bits",
         f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
         *_table(header, rows),
+        *named,
     ]
     listed = [
         f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
@@ -319,6 +324,21 @@ def _marked(layer: dict[str, Any]) -> str:
     # A blank as wide as a mark keeps the decimal points below each other.
     mark = {"compresses": "*", "undecided": "?"}.get(layer["verdict"], " ")
     return f"{_number(mean, '.2f')}{mark}"
+
+
+def _named_seeds(cells: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines that name the seeds of each cell that diverged, or whose code collapsed."""
+    lines = []
+    for word in ("diverged", "collapsed"):
+        found = [
+            f"{place_text(cell['place'])}: {_listing(seeds)}"
+            for cell in cells
+            if (seeds := cell["summary"][f"{word}_seeds"])
+        ]
+        if found:
+            text = f"Seeds that {word}. {'; '.join(found)}"
+            lines += ["", *textwrap.wrap(text, _WIDTH)]
+    return lines
 
 
 def _listing(seeds: list[int]) -> str:
