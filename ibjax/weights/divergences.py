@@ -156,12 +156,13 @@ def log_normal_information(alphas: Any) -> jax.Array:
       >>> print(f"{fine - coarse:.4f} nats")  # 10 log 2
       6.9315 nats
     """
-    return -sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas)) / 2
+    total = sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas))
+    return jnp.asarray(-total / 2)
 
 
 def _same_leaves(mean: Any, std: Any) -> tuple[list[jax.Array], list[jax.Array]]:
     """Arrays of two trees of one structure and of the same shapes."""
-    structures = jax.tree.structure(mean), jax.tree.structure(std)
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (mean, std)]
     if structures[0] != structures[1]:
         raise ValueError(
             f"mean and std must have one structure, got {structures[0]} and "
