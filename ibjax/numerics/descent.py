@@ -14,10 +14,10 @@ from jax.flatten_util import ravel_pytree
 
 from ibjax.compilation import on_cpu
 
-__all__ = ["DescentState", "Loss", "descend", "init", "step"]
+__all__ = ["DescentState", "Loss", "descend", "init", "is_small", "step"]
 
-# Parameters of so small a network go from step to step as one vector, which an
-# accelerator changes in one program instead of one for every array.
+# Parameters of so small a network are changed as one vector: on an accelerator in one
+# program instead of one for every array.
 _SMALL = 2**14
 
 Loss = Callable[[Any, Any, Any], tuple[jax.Array, tuple[Any, Any]]]
@@ -43,6 +43,11 @@ def init(
 ) -> DescentState:
     """State before the first step."""
     return DescentState(params, optimizer.init(params), memory)
+
+
+def is_small(params: Any) -> bool:
+    """Whether parameters are so few that they are better off as one vector."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params)) <= _SMALL
 
 
 def step(
@@ -101,8 +106,7 @@ def descend(
       >>> print(end.params, history)
       0.875 [1.     0.25   0.0625]
     """
-    size = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    if on_cpu() or size > _SMALL or not one_vector:
+    if on_cpu() or not is_small(state.params) or not one_vector:
         return lax.scan(lambda s, b: step(loss, s, b, optimizer), state, batches)
 
     flat, as_tree = ravel_pytree(state.params)

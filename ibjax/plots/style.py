@@ -35,6 +35,7 @@ __all__ = [
     "num_seeds_of",
     "paper_style",
     "pick",
+    "price_axis",
     "readable_color",
 ]
 
@@ -260,6 +261,33 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))
     if label:
         axes.set_xlabel("epoch")
+
+
+def price_axis(axes: Axes, prices: Sequence[float]) -> None:
+    """Makes the horizontal axis one of prices, logarithmic above the least one.
+
+    Below the least positive price it is linear, so that zero is on it too.
+
+    Args:
+      axes: Where to draw.
+      prices: The prices, not negative.
+
+    Example:
+      >>> axes = matplotlib.figure.Figure().subplots()
+      >>> price_axis(axes, [0.0, 1e-3, 1e-2])
+      >>> print(axes.get_xticks().tolist())
+      [0.0, 0.001, 0.01]
+    """
+    least = min((price for price in prices if price > 0), default=1.0)
+    axes.set_xscale("symlog", linthresh=least, linscale=0.7)
+    # Ticks within the part around zero would lie on each other.
+    first, last = np.log10([least, max(*prices, least)])
+    powers = 10.0 ** np.arange(np.ceil(first - 1e-9), last + 1e-9)
+    axes.set_xticks([0.0, *powers] if 0.0 in prices else powers)
+    axes.xaxis.set_minor_locator(NullLocator())
+    start = -0.2 * least if 0.0 in prices else least / 1.5
+    axes.set_xlim(start, 1.5 * max(prices))
+    axes.set_xlabel("price of a nat, β")
 
 
 def mean_band(axes: Axes, x: ArrayLike, values: ArrayLike, **options: Any) -> Line2D:

@@ -31,6 +31,7 @@ from ibjax.probes.layers import (
     target_information,
 )
 from ibjax.probes.named import named_estimators
+from ibjax.probes.nuisance import drawn_information
 from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
 from ibjax.probes.robustness import accuracy_under_attack, attack_checks
@@ -51,6 +52,7 @@ __all__ = [
     "code_bounds",
     "code_mixture",
     "default_probes",
+    "drawn_information",
     "dropout_information",
     "fisher_trace",
     "gibbs_errors",

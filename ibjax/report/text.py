@@ -70,6 +70,9 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
     ]
+    if summary["collapsed_seeds"]:
+        collapsed = _listing(summary["collapsed_seeds"])
+        lines.append(f"Seeds whose code collapsed to its prior: {collapsed}")
     if summary["unfinished_seeds"]:
         lines.append(
             f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
@@ -156,15 +159,16 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
     header = ["", *["by"] * several, "diverged", title]
     header += [f"{n + 1} " for n in range(num_layers)]
     table = table_lines(header, rows, num_text=num_text)
+    named = _named_seeds(summary["cells"])
     if not shown:
-        return "\n".join(["At the last epoch:", *table])
+        return "\n".join(["At the last epoch:", *table, *named])
     by = "" if several else f" by {shown[0]}"
     lines = textwrap.wrap(
         f"Compression of each layer{by}, the largest I(X;T) less the last, in bits (* "
         "compresses by more than 0.1 bit, ? undecided):",
         WIDTH,
     )
-    lines += table
+    lines += [*table, *named]
     if several and (apart := grid_disagreements(summary)):
         lines += ["", *textwrap.wrap(apart, WIDTH)]
     listed = [
@@ -355,6 +359,21 @@ def _marked(layer: dict[str, Any]) -> str:
     # A blank as wide as a mark keeps the decimal points below each other.
     mark = {"compresses": "*", "undecided": "?"}.get(layer["verdict"], " ")
     return f"{_number(mean, '.2f')}{mark}"
+
+
+def _named_seeds(cells: list[dict[str, Any]]) -> list[str]:
+    """Lines that name the seeds of each cell that diverged, or whose code collapsed."""
+    lines = []
+    for word in ("diverged", "collapsed"):
+        found = [
+            f"{place_text(cell['place'])}: {_listing(seeds)}"
+            for cell in cells
+            if (seeds := cell["summary"][f"{word}_seeds"])
+        ]
+        if found:
+            text = f"Seeds that {word}. {'; '.join(found)}"
+            lines += ["", *textwrap.wrap(text, WIDTH)]
+    return lines
 
 
 def _listing(seeds: list[int]) -> str:

@@ -11,7 +11,6 @@ terms)`` for :func:`ibjax.sweep` and :func:`ibjax.training.train`, whose numbers
 varied there.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -348,7 +347,7 @@ def info_vae(
       autoencoders`, AAAI 2019, eq. 6.
     """
     checks.positive("bandwidth", bandwidth)
-    checks.at_least("alpha", alpha, -math.inf)
+    checks.in_range("alpha", alpha, "(-inf, inf)")
     checks.not_negative("lam", lam)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
@@ -395,6 +394,7 @@ def _reconstruction(likelihood, output, target):
     if likelihood == "heteroscedastic":
         scale = jnp.exp(output[:, size:])
         return -gaussian_log_density(target, output[:, :size], scale)
+    checks.within("inputs or targets of a Bernoulli decoder", target, "[0, 1]")
     return jnp.sum(optax.sigmoid_binary_cross_entropy(output, target), axis=1)
 
 
@@ -418,4 +418,5 @@ def _objective(
         output="softmax" if classes else "linear",
         weighs=weighs,
         intervals=dict.fromkeys(numbers, "[0, inf)"),
+        values="[0, 1]" if likelihood == "bernoulli" else None,
     )

@@ -197,7 +197,8 @@ def class_prior(dim: int, num_classes: int, *, learned_std: bool = False) -> Pri
         return params[0], jnp.exp(params[1]) if learned_std else jnp.ones(shape)
 
     def rate(params, posterior, z, targets):
-        del z
+        expected = len(z), num_classes
+        checks.shape("targets", targets, expected, why="for a prior of each class")
 
         def from_class(mean, std):
             return relative_gaussian_kl(*posterior, mean[None], std[None])

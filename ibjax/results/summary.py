@@ -86,6 +86,11 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     checks.instance("dataset", dataset, xr.Dataset)
     informed = has_information(dataset)
     checks.holds("dataset", dataset.dims, "seed", "epoch", why="to be one of a sweep")
+    if "diverged" in dataset and dataset["diverged"].dims != ("seed",):
+        raise ValueError(
+            "dataset must be of one cell, which sel chooses; summarize_grid takes all "
+            f"cells, got seeds over {dataset['diverged'].dims}"
+        )
     for dim in ("seed", "epoch"):
         if dataset.sizes[dim] == 0:
             raise ValueError(f"dataset must have at least one {dim}, got none")
@@ -102,6 +107,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
             "task": str(dataset.attrs.get("task", "")),
             "num_seeds": len(seeds),
             "diverged_seeds": seeds[diverged].tolist(),
+            "collapsed_seeds": seeds[_collapsed(dataset)].tolist(),
             "unfinished_seeds": seeds[~diverged & ~finished].tolist(),
             "epochs": {
                 "first": epochs[0],
@@ -125,6 +131,10 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
         }
     )
 
+
+# Rates of a code, on test rows or of its objective, and what is next to nothing.
+_RATES = ("test_rate", "rate")
+_COLLAPSED_NATS = 0.01
 
 _NOTES = (
     "Intervals are 95 % Student t intervals of the mean over seeds, but for that of "
@@ -197,6 +207,14 @@ def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:
 
 def _to_bits(nats: float) -> float:
     return float(nats) / NATS_PER_BIT
+
+
+def _collapsed(dataset: xr.Dataset) -> np.ndarray:
+    """Seeds whose code costs next to nothing at the last epoch: it tells nothing."""
+    rate = next((dataset[name] for name in _RATES if name in dataset), None)
+    if rate is None or set(rate.dims) != {"seed", "epoch"}:
+        return np.zeros(dataset.sizes["seed"], bool)
+    return rate.isel(epoch=-1).values < _COLLAPSED_NATS
 
 
 def _diverged(dataset: xr.Dataset) -> np.ndarray:

@@ -123,7 +123,7 @@ def objective_of(
     chosen = (
         default_objective(task.kind) if objective is None else as_objective(objective)
     )
-    check_objective(chosen, task.kind, network)
+    check_objective(chosen, task, network)
     return chosen
 
 
@@ -146,7 +146,7 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
     """
     key_params, _ = jax.random.split(key)
     trainable, state = network.split(network.init(key_params))
-    return descent.init(trainable, _optimizer(config), state)
+    return descent.init(trainable, _optimizer(config, trainable), state)
 
 
 def epoch_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
@@ -206,7 +206,7 @@ def run_epoch(
       True
     """
     objective = objective_of(objective, task, network)
-    optimizer = _optimizer(config)
+    optimizer = _optimizer(config, state.params)
 
     def loss(trainable, memory, batch):
         batch_rows, number = batch
@@ -368,7 +368,7 @@ def _kernel_gradient(key, params, rows, task, network, objective, numbers):
     return gradient
 
 
-def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
+def _optimizer(config: TrainConfig, params: Params) -> optax.GradientTransformation:
     if isinstance(config.optimizer, optax.GradientTransformation):
         return config.optimizer
     if config.optimizer == "adam":
@@ -379,6 +379,7 @@ def _optimizer(config: TrainConfig) -> optax.GradientTransformation:
     else:
         momentum = 0.9 if config.optimizer == "momentum" else None
         optimizer = optax.sgd(config.learning_rate, momentum=momentum)
-    # Over all parameters as one vector: fewer and larger operations a step. A
+    # Over all parameters as one vector: fewer and larger operations a step. Those of a
+    # large network take a tenth of its step to be put together and apart. A
     # transformation of the caller's may look at single arrays, and is left as it is.
-    return optax.flatten(optimizer)
+    return optax.flatten(optimizer) if descent.is_small(params) else optimizer

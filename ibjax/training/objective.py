@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from ibjax.compilation import full_precision
-from ibjax.datasets.task import TARGETS, Batch
+from ibjax.datasets.task import TARGETS, Batch, Task
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 
@@ -74,6 +74,8 @@ class _Term:
     weighs: bool = True
     # Intervals of its numbers, by name.
     intervals: tuple[tuple[str, str], ...] = ()
+    # Interval of the targets' values or, where there are none, of the inputs'.
+    values: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +203,7 @@ def objective(
     output: str | None = None,
     weighs: bool = False,
     intervals: Mapping[str, str] = MappingProxyType({}),
+    values: str | None = None,
 ) -> Objective:
     """An objective of a loss, with what it is for.
 
@@ -212,6 +215,8 @@ def objective(
       output: Meaning of the network's output that it needs; None for any.
       weighs: Whether rows of weight zero change nothing, for certain.
       intervals: Intervals of its numbers by name, such as ``{"beta": "[0, inf)"}``.
+      values: Interval of the values of real targets, or of inputs that are their own
+        targets; None for any.
 
     Returns:
       The objective.
@@ -226,8 +231,9 @@ def objective(
       ('absolute values', {'strength': '[0, inf)'})
     """
     checks.instance("intervals", intervals, Mapping)
+    known = (*intervals.items(),)
     return Objective(
-        (_Term(1.0, loss, name, tuple(targets), output, weighs, (*intervals.items(),)),)
+        (_Term(1.0, loss, name, tuple(targets), output, weighs, known, values),)
     )
 
 
@@ -273,19 +279,23 @@ def evaluate(
     return objective(params, batch, key, **chosen)
 
 
-def check_objective(objective: Objective, kind: str, network: Network) -> None:
+def check_objective(objective: Objective, task: Task, network: Network) -> None:
     """Check that an objective fits the task's targets and the network's output.
 
     Args:
       objective: The objective.
-      kind: Kind of the targets, one of ``ibjax.datasets.task.TARGETS``.
+      task: The task.
       network: The network.
 
     Raises:
-      ValueError: If a term is for other targets or another output.
+      ValueError: If a term is for other targets, values or another output.
     """
     for term in objective.terms:
-        checks.one_of(f"the task's targets for {term.name}", kind, term.targets)
+        checks.one_of(f"the task's targets for {term.name}", task.kind, term.targets)
+        if term.values is not None:
+            own = task.vectors is not None
+            name = f"the task's {'targets' if own else 'inputs'} for {term.name}"
+            checks.within(name, task.vectors if own else task.x, term.values)
         if term.output is not None:
             output = f"the network's output for {term.name}"
             checks.one_of(output, network.output, [term.output])

@@ -67,6 +67,20 @@ def test_full_covariances_against_their_definition():
     )
 
 
+def test_two_dimensions_by_quadrature():
+    # A logarithm of two densities is a square: three points of each axis are exact.
+    points, weights = np.polynomial.hermite_e.hermegauss(3)
+    normal = np.stack(np.meshgrid(points, points), -1).reshape(-1, 2)
+    weight = np.multiply.outer(weights, weights).ravel() / (2 * np.pi)
+    mean, scale = np.array([1.0, -2.0]), np.array([[0.5, 0.0], [0.3, 0.8]])
+    own = stats.multivariate_normal(mean, scale @ scale.T)
+    z = mean + normal @ scale.T
+    prior = stats.multivariate_normal(np.zeros(2), np.eye(2))
+    expected = weight @ (own.logpdf(z) - prior.logpdf(z))
+    found = r.gaussian_kl(jnp.asarray(mean[None]), jnp.asarray(scale[None]))
+    np.testing.assert_allclose(found, [expected], rtol=TOLERANCE)
+
+
 def test_zero_for_the_standard_gaussian_only():
     assert r.gaussian_kl(jnp.zeros(4), jnp.ones(4)) == 0
     assert r.gaussian_kl(jnp.full(4, 1e-2), jnp.ones(4)) > 0

@@ -16,6 +16,9 @@ def test_the_log_uniform_divergence_falls_by_one_over_alpha():
     nats = r.log_uniform_kl(alpha, max_alpha=0.701)
     np.testing.assert_allclose(nats, -np.log(np.asarray(alpha) / 0.701), rtol=1e-6)
     assert nats[-1] == 0
+    # Against a flat density of logarithms it is the entropy lost, that of normals here.
+    entropies = stats.norm(0, np.asarray(alpha, np.float64)).entropy()
+    np.testing.assert_allclose(nats, entropies[-1] - entropies, atol=1e-6)
     slope = jax.vmap(jax.grad(lambda a: r.log_uniform_kl(a, max_alpha=0.701)))(alpha)
     np.testing.assert_allclose(slope, -1 / np.asarray(alpha), rtol=1e-6)
 

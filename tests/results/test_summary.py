@@ -10,7 +10,7 @@ from scipy import stats
 
 from ibjax.claims import decide
 from ibjax.claims.curves import Curves
-from ibjax.report.text import format_summary
+from ibjax.report.text import format_grid, format_summary
 from ibjax.results.example import example_dataset
 from ibjax.results.statistics import (
     cautious_interval,
@@ -220,6 +220,20 @@ def test_diverged_and_unfinished_seeds_are_named_and_left_out():
     text = format_summary(summary)
     assert "Diverged seeds: 1\n" in text
     assert "Seeds without final values: 2\n" in text
+
+
+def test_collapsed_codes_are_named():
+    dataset = _dataset([[2.0, 3.0, 3.0]] * 3)
+    rates = [[5.0, 4.0, 4.0], [5.0, 1.0, 1e-3], [5.0, 4.0, np.nan]]
+    dataset["test_rate"] = (("seed", "epoch"), rates)
+    summary = summarize(dataset)
+    assert summary["collapsed_seeds"] == [1]
+    assert "Seeds whose code collapsed to its prior: 1\n" in format_summary(summary)
+    grid = {"cells": [{"place": {"beta": 0.5}, "summary": summary}]}
+    assert "Seeds that collapsed. 0.5: 1" in format_grid(grid, estimator=None)
+    several = dataset.assign(diverged=(("beta", "seed"), np.zeros((2, 3), bool)))
+    with pytest.raises(ValueError, match="dataset must be of one cell"):
+        summarize(several)
 
 
 def _close(found, expected):

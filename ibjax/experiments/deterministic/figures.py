@@ -42,8 +42,8 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
         axes_of = figure.subplots(2, len(points), sharey="row", squeeze=False)
         for column, (method, own) in enumerate(points.items()):
             plane, prices = axes_of[0][column], axes_of[1][column]
-            most = max(np.nanmax(p.i_xz) for p in own)
-            limit = max(1.1 * most, 1.3 * h_y)
+            # A code that tells all inputs apart would push the others together.
+            limit = 1.5 * h_y
             x = np.array([0, h_y, limit])
             plane.plot(x, np.minimum(x, h_y), color="0.6", linewidth=1.0, zorder=0)
             for p in own:
@@ -55,6 +55,15 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
                     alpha=0.8,
                     markeredgewidth=0,
                     color=matplotlib.colormaps[EPOCH_COLORMAP](norm(p.beta)),
+                )
+            beyond = sum(int(np.sum(p.i_xz > limit)) for p in own)
+            if beyond:
+                plane.annotate(
+                    f"{beyond} codes beyond →",
+                    (0.99, 0.7),
+                    xycoords="axes fraction",
+                    ha="right",
+                    fontsize=7,
                 )
             plane.set_xlim(0, limit)
             plane.set_ylim(0, 1.1 * h_y)
@@ -90,7 +99,8 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
             prices.set_xlabel("price β")
         axes_of[0][0].set_ylabel("$I(Z;Y)$ (nats)")
         axes_of[1][0].set_ylabel("information (nats)")
-        axes_of[1][0].set_ylim(0, 2 * h_y)
+        most = max(np.nanmean(p.i_xz) for own in points.values() for p in own)
+        axes_of[1][0].set_ylim(0, 1.15 * max(most, h_y))
         axes_of[1][-1].legend(loc="upper right")
         bar = figure.colorbar(
             ScalarMappable(norm, EPOCH_COLORMAP), ax=axes_of[0], pad=0.01

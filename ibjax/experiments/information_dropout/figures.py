@@ -11,10 +11,14 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import NullLocator
 
 from ibjax.experiments.information_dropout.claims import Point, errors_of, points_of
-from ibjax.plots.style import EPOCH_COLORMAP, layer_colors, paper_style
+from ibjax.plots.style import (
+    EPOCH_COLORMAP,
+    layer_colors,
+    paper_style,
+    price_axis,
+)
 from ibjax.results.cells import cells_of
 from ibjax.results.statistics import mean_interval
 
@@ -137,7 +141,7 @@ def _regions(points: Sequence[Point]) -> Figure:
             ratios = [point.ratio[:, layer] for point in points]
             _line(column[1], points, ratios, _PURPLE)
             column[1].axhline(1.0, color="0.15", linewidth=0.8)
-            _beta_axis(column[1], points)
+            price_axis(column[1], [point.beta for point in points])
         shown = np.concatenate(
             [point.by_region[:, layers].mean(axis=0).ravel() for point in points]
         )
@@ -182,7 +186,7 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
         right.set_ylabel("wrong classes (%)")
         right.legend(loc="lower right")
         for axes in (left, right):
-            _beta_axis(axes, points)
+            price_axis(axes, [point.beta for point in points])
     return figure
 
 
@@ -205,18 +209,3 @@ def _logarithmic(axes: Axes, means) -> None:
     means = np.asarray(means)
     axes.set_yscale("log", nonpositive="clip")
     axes.set_ylim(means[means > 0].min() / 3, 3 * np.nanmax(means))
-
-
-def _beta_axis(axes: Axes, points: Sequence[Point]) -> None:
-    """Logarithmic above the least positive beta, so that zero is on it too."""
-    betas = [point.beta for point in points]
-    least = min((beta for beta in betas if beta > 0), default=1.0)
-    axes.set_xscale("symlog", linthresh=least, linscale=0.7)
-    # Ticks within the part around zero would lie on each other.
-    first, last = np.log10([least, max(*betas, least)])
-    powers = 10.0 ** np.arange(np.ceil(first - 1e-9), last + 1e-9)
-    axes.set_xticks([0.0, *powers] if 0.0 in betas else powers)
-    axes.xaxis.set_minor_locator(NullLocator())
-    start = -0.2 * least if 0.0 in betas else least / 1.5
-    axes.set_xlim(start, 1.5 * max(betas))
-    axes.set_xlabel("price of a nat, β")
