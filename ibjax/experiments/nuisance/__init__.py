@@ -11,7 +11,7 @@ all of the class (Achille and Soatto, JMLR 2018, Fig. 4). What drawn activities 
 layer hold is what a linear decoder finds in them, a lower bound.
 
 Images are MNIST's, averaged to 14 by 14 pixels, networks 196-100-100-10; the full run
-has 45 networks on 1,000 images. MNIST is looked for in ``$IBJAX_DATA`` and
+has 50 networks on 1,000 images. MNIST is looked for in ``$IBJAX_DATA`` and
 ``~/.cache/ibjax``; ``--download`` puts it into the latter. ``--data digits`` takes
 scikit-learn's digits of 8 by 8 pixels, with ``--square 2``.
 """
@@ -29,8 +29,9 @@ EXPERIMENT = Experiment(
     summary="What layers hold of a nuisance and of the class, for many prices of "
     "information in the weights (Achille and Soatto).",
     setup=NuisanceSetup(),
+    quick_setup=NuisanceSetup(beta=(1e-3, 0.01, 0.05, 0.2, 1.0)),
     full=Scale(5, 200, 2, images=1_000, test_images=2_000),
-    quick=Scale(2, 100, 2, images=200, test_images=600),
+    quick=Scale(2, 100, 2, images=200, test_images=1_000),
     claims=nuisance_claims,
     figures=nuisance_figures,
 )

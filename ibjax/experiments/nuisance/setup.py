@@ -23,7 +23,9 @@ __all__ = ["NuisanceSetup", "decoded_information", "decodings", "occluded"]
 
 # Its stream, apart from those of other probes.
 _STREAM = 221
-_STEPS, _RATE, _DECAY = 300, 0.05, 1e-3
+_STEPS, _RATE = 300, 0.05
+# Of squared weights; what suits many noisy activities does not suit few clean ones.
+_DECAYS = 1e-3, 1e-2, 1e-1, 1.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class NuisanceSetup(Setup):
     positive_fields = ("initial_std", "start", "noise_variance")
     needs_images = True
 
-    beta: tuple[float, ...] = (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+    beta: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     hidden: str = "100-100"
     side: int = 14
     places: int = 3
@@ -189,9 +191,10 @@ def decoded_information(
 ) -> jax.Array:
     r"""Nats that a linear decoder finds in activities: a lower bound on I(T; label).
 
-    The entropy of the labels less the cross-entropy of a softmax regression, on half
-    of the samples, which it has not seen; not below zero, where guessing is. The bound
-    holds on average over samples.
+    The entropy of the labels less the cross-entropy of a softmax regression that has
+    not seen them: it is fitted to half of the samples, its decay of weights is chosen
+    on a quarter, and the last quarter counts. It is not below zero, where guessing is.
+    The bound holds on average over samples.
 
     Args:
       t: Activities, shape ``[num_samples, num_units]``.
@@ -208,34 +211,38 @@ def decoded_information(
       >>> bool(0.6 < found < np.log(2))
       True
     """
-    num = len(t) // 2
+    num, last = len(t) // 2, 3 * len(t) // 4
     mean, std = jnp.mean(t[:num], axis=0), jnp.std(t[:num], axis=0)
     # A unit that is dead tells nothing, whatever it is divided by.
     t = jnp.where(std[None] > 1e-6, (t - mean[None]) / (std[None] + 1e-6), 0.0)
     hot = jax.nn.one_hot(labels, num_classes, dtype=t.dtype)
+    optimizer = optax.adam(_RATE)
 
     def cross_entropy(params, rows):
         w, b = params
         logits = jax.nn.log_softmax(t[rows] @ w + b[None])
         return -jnp.mean(jnp.sum(hot[rows] * logits, axis=1))
 
-    def loss(params):
-        decay = _DECAY * jnp.sum(params[0] ** 2) / 2
-        return cross_entropy(params, slice(num)) + decay
+    def of_decay(decay):
+        def loss(params):
+            size = decay * jnp.sum(params[0] ** 2) / 2
+            return cross_entropy(params, slice(num)) + size
 
-    optimizer = optax.adam(_RATE)
-    start = jnp.zeros((t.shape[1], num_classes)), jnp.zeros(num_classes)
+        def step(_, state):
+            params, kept = state
+            changes, kept = optimizer.update(jax.grad(loss)(params), kept)
+            return optax.apply_updates(params, changes), kept
 
-    def step(_, state):
-        params, kept = state
-        changes, kept = optimizer.update(jax.grad(loss)(params), kept)
-        return optax.apply_updates(params, changes), kept
+        start = jnp.zeros((t.shape[1], num_classes)), jnp.zeros(num_classes)
+        state = start, optimizer.init(start)
+        params, _ = jax.lax.fori_loop(0, _STEPS, step, state)
+        rows = slice(num, last), slice(last, None)
+        return [cross_entropy(params, part) for part in rows]
 
-    state = start, optimizer.init(start)
-    params, _ = jax.lax.fori_loop(0, _STEPS, step, state)
-    share = jnp.mean(hot[num:], axis=0)
+    chosen, counted = jax.vmap(of_decay)(jnp.array(_DECAYS, t.dtype))
+    share = jnp.mean(hot[last:], axis=0)
     entropy = -jnp.sum(jnp.where(share > 0, share * jnp.log(share + 1e-30), 0.0))
-    return jnp.maximum(entropy - cross_entropy(params, slice(num, None)), 0.0)
+    return jnp.maximum(entropy - counted[jnp.argmin(chosen)], 0.0)
 
 
 def decodings(nuisance: np.ndarray, num_places: int) -> probes.Probe:

@@ -100,28 +100,36 @@ def at_loss(batch: Batch, name: str, loss: float) -> np.ndarray:
 
 
 def rank_correlations(
-    batches: list[Batch], name: str, *, against: str = "gap"
+    batches: list[Batch], name: str, *, against: str = "gap", loss: float | None = None
 ) -> tuple[float, np.ndarray]:
-    """Spearman's correlation over all networks, at the last snapshot.
+    """Spearman's correlation over all networks, at the last snapshot or at one loss.
 
     Args:
       batches: Networks.
       name: One of :data:`MEASURES`.
-      against: ``"gap"``, the test loss less the training loss, or ``"error"``.
+      against: ``"gap"``, the test loss less the training loss; ``"error"``, the share
+        of wrong classes on test images; or ``"loss"``, the training loss.
+      loss: Training loss where both are read off, see :func:`at_loss`; None for the last
+        snapshot.
 
     Returns:
       The correlation, and the jackknife's pseudo-values by seed, whose mean and spread
       are about those of the correlation, ``[num_seeds]``.
     """
-    x = np.stack([batch.values[name][:, -1] for batch in batches])
+
+    def values(name):
+        return np.stack(
+            [
+                b.values[name][:, -1] if loss is None else at_loss(b, name, loss)
+                for b in batches
+            ]
+        )
+
+    x = values(name)
     if against == "gap":
-        y = [
-            b.values["test_loss"][:, -1] - b.values["train_loss"][:, -1]
-            for b in batches
-        ]
+        y = values("test_loss") - values("train_loss")
     else:
-        y = [1 - b.values["test_accuracy"][:, -1] for b in batches]
-    y = np.stack(y)
+        y = values("train_loss") if against == "loss" else 1 - values("test_accuracy")
     num = x.shape[1]
 
     def rho(x, y):
@@ -147,7 +155,9 @@ def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
     4. Flat minima generalise: over all networks, every measure at the end and the gap
        between test and training loss have a positive rank correlation.
     5. The same with the test error.
-    6. (Ours.) The trace at the end tells how certain networks are: it and the training
+    6. (Ours.) Claim 4 at the training loss of claim 2, where no network is more certain
+       than another.
+    7. (Ours.) The trace at the end tells how certain networks are: it and the training
        loss have a rank correlation above one half.
 
     Args:
@@ -215,15 +225,22 @@ def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
                     above=0.0,
                 )
             )
-    losses = [
-        b._replace(values=b.values | {"test_loss": 2 * b.values["train_loss"]})
-        for b in batches
-    ]
+    for name, measure in MEASURES.items():
+        loss = common_loss(batches)
+        claims.append(
+            decide_mean(
+                f"6. at a training loss of {loss:.2g} the {measure} and the gap rise "
+                "together",
+                f"Spearman's rank correlation over {num} networks, jackknife",
+                rank_correlations(batches, name, loss=loss)[1],
+                above=0.0,
+            )
+        )
     claims.append(
         decide_mean(
-            "6. the Fisher trace follows the training loss",
+            "7. the Fisher trace follows the training loss",
             f"Spearman's rank correlation over {num} networks, jackknife",
-            rank_correlations(losses, "fisher_trace_total")[1],
+            rank_correlations(batches, "fisher_trace_total", against="loss")[1],
             above=0.5,
         )
     )

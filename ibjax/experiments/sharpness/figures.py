@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ibjax.experiments.sharpness.claims import (
     MEASURES,
     Batch,
+    at_loss,
     batches_of,
+    common_loss,
     rank_correlations,
 )
 from ibjax.plots.style import epoch_axis, layer_colors, mean_band, paper_style
@@ -56,6 +60,7 @@ def _training(batches: list[Batch]) -> Figure:
                 )
             if name in _LOGARITHMIC:
                 axes.set_yscale("log")
+                _plain_ticks(axes.yaxis)
             epoch_axis(axes, batches[0].epochs)
             axes.set_ylabel(label)
         handles, texts = panels[0].get_legend_handles_labels()
@@ -70,28 +75,38 @@ def _training(batches: list[Batch]) -> Figure:
 
 
 def _generalisation(batches: list[Batch]) -> Figure:
+    """Networks at the end of training, and at one training loss."""
+    loss = common_loss(batches)
+    colors = layer_colors(len(batches))
+
+    def at(batch, name, row):
+        return at_loss(batch, name, loss) if row else batch.values[name][:, -1]
+
     with paper_style():
-        figure = Figure(figsize=(7.0, 2.4), layout="constrained")
-        panels = figure.subplots(1, len(MEASURES), sharey=True)
-        colors = layer_colors(len(batches))
-        for axes, name in zip(panels, MEASURES, strict=True):
+        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+        panels = figure.subplots(2, len(MEASURES), sharey="row")
+        for (row, column), axes in np.ndenumerate(panels):
+            name = list(MEASURES)[column]
             for number, (batch, color) in enumerate(zip(batches, colors, strict=True)):
-                gap = batch.values["test_loss"] - batch.values["train_loss"]
                 axes.plot(
-                    batch.values[name][:, -1],
-                    gap[:, -1],
+                    at(batch, name, row),
+                    at(batch, "test_loss", row) - at(batch, "train_loss", row),
                     _MARKERS[number % len(_MARKERS)],
                     color=color,
-                    markersize=3.5,
+                    markersize=3,
                     label=batch.name,
                 )
             if name in _LOGARITHMIC:
                 axes.set_xscale("log")
-            rho, _ = rank_correlations(batches, name)
+                _plain_ticks(axes.xaxis)
+            rho, _ = rank_correlations(batches, name, loss=loss if row else None)
             axes.set_title(f"rank correlation {rho:.2f}", loc="left")
-            axes.set_xlabel(_LABELS[name])
-        panels[0].set_ylabel("test less training loss (nats)")
-        handles, texts = panels[0].get_legend_handles_labels()
+            if row:
+                axes.set_xlabel(_LABELS[name])
+        gap = "test less training loss\n"
+        panels[0, 0].set_ylabel(f"{gap}at the end (nats)")
+        panels[1, 0].set_ylabel(f"{gap}where the latter is {loss:.2g} (nats)")
+        handles, texts = panels[0, 0].get_legend_handles_labels()
         figure.legend(
             handles,
             texts,
@@ -100,3 +115,12 @@ def _generalisation(batches: list[Batch]) -> Figure:
             ncols=len(batches),
         )
     return figure
+
+
+def _plain_ticks(axis) -> None:
+    """Numbers in full at 1, 2 and 5 of every decade: few decades are seen."""
+    low, high = axis.get_view_interval()
+    wide = high / low > 100
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
