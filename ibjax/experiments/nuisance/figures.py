@@ -38,7 +38,9 @@ def nuisance_figures(dataset: xr.Dataset) -> dict[str, Figure]:
         left.set_xlabel("information in the weights\n(nats an image)")
         left.sharey(axes)
         handles, texts = axes.get_legend_handles_labels()
-        figure.legend(handles, texts, loc="outside upper center", ncols=4)
+        figure.legend(
+            handles, texts, loc="outside upper center", ncols=4, handlelength=3
+        )
         mean_band(
             right, found.betas, 100 * found.test_error.T, marker=".", color="0.15"
         )

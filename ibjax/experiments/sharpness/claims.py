@@ -109,8 +109,8 @@ def rank_correlations(
       name: One of :data:`MEASURES`.
       against: ``"gap"``, the test loss less the training loss; ``"error"``, the share
         of wrong classes on test images; or ``"loss"``, the training loss.
-      loss: Training loss where both are read off, see :func:`at_loss`; None for the last
-        snapshot.
+      loss: Training loss where both are read off, see :func:`at_loss`; None for the
+        last snapshot.
 
     Returns:
       The correlation, and the jackknife's pseudo-values by seed, whose mean and spread
