@@ -96,9 +96,12 @@ def _generalisation(batches: list[Batch]) -> Figure:
                     markersize=3,
                     label=batch.name,
                 )
-            if name in _LOGARITHMIC:
+            low, high = axes.dataLim.intervalx
+            if name in _LOGARITHMIC and high > 3 * low:
                 axes.set_xscale("log")
                 _plain_ticks(axes.xaxis)
+            else:
+                axes.locator_params("x", nbins=4)
             rho, _ = rank_correlations(batches, name, loss=loss if row else None)
             axes.set_title(f"rank correlation {rho:.2f}", loc="left")
             if row:
