@@ -33,7 +33,7 @@ def curvature(
     of the Hessian of the mean training loss; and the effective information about the
     input in the first layer, less the input's entropy, where weights carry independent
     noise of the precision :math:`n F_{ii} + 1 / \lambda^2`, the least that the training
-    data leave. There it is minus infinity, or NaN, with fewer units than inputs.
+    data leave. There it is minus infinity with fewer units than inputs.
 
     Args:
       num_samples: Training rows for the log-determinant and the effective information,
@@ -81,6 +81,9 @@ def curvature(
             labels = snapshot.task.labels[rows[:hessian_samples]]
             return -jnp.mean(jnp.take_along_axis(found, labels[:, None], axis=1))
 
+        log_determinant = weights.fisher_log_determinant(
+            params, few.x, network=network, scale=scale
+        )
         top = weights.top_eigenvalues(
             jax.random.fold_in(snapshot.key, _STREAM),
             partial(weights.hvp, loss, params),
@@ -90,10 +93,7 @@ def curvature(
         )
         diagonal = weights.fisher_diagonal(params, more.x, network=network)
         return {
-            "fisher_log_determinant": weights.fisher_log_determinant(
-                params, few.x, network=network, scale=scale
-            )
-            / 2,
+            "fisher_log_determinant": log_determinant / 2,
             "sharpness": top.values[0],
             "effective_information": weights.effective_information(
                 _precisions(params[0][0], diagonal[0], few.x, scale, prior_variance),
@@ -128,8 +128,7 @@ def _precisions(w, diagonal, x, scale, prior_variance):
     """
     w_variance, b_variance = (prior_variance / (1 + scale * leaf) for leaf in diagonal)
 
-    def one(x):
-        variance = w_variance @ x**2 + b_variance
-        return w.T @ (w / variance[:, None])
-
-    return jax.lax.map(one, x)
+    # One plain product: in a loop beside others, batched ones can wait for ever on a
+    # CPU of several devices (jaxlib 0.10).
+    variance = x**2 @ w_variance.T + b_variance[None]
+    return (w.T[None] / variance[:, None]) @ w
