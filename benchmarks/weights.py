@@ -1,17 +1,19 @@
 """How fast are a sweep of Bayesian networks, and the Fisher diagonal of a large one?
 
-Part ``sweep``: networks with noisy weights, 196-100-100-10, on MNIST of 14 by 14 pixels,
-cross-entropy + beta / N KL, Adam, draws of the pre-activations: with ibjax ten betas and
-five seeds in one program, with PyTorch one network after another, with one thread or one
-per core and Adam fused or not, whichever is fastest. PyTorch trains ``--torch-networks``;
-its time is given per network and step, as ibjax's is, without compilation and measuring.
-The cases must agree on the cross-entropy of the middle beta to ``--band`` nats.
+Part ``sweep``: networks with noisy weights, 196-100-100-10, on MNIST of 14 by 14
+pixels, cross-entropy + beta / N KL, Adam, draws of the pre-activations: with ibjax ten
+betas and five seeds in one program, with PyTorch one network after another, with one
+thread or one per core and Adam fused or not, whichever is fastest. PyTorch trains
+``--torch-networks``; its time is given per network and step, as ibjax's is, without
+compilation and measuring. The cases must agree on the cross-entropy of the middle beta
+to ``--band`` nats.
 
 Part ``fisher``: the mean squared gradient of every parameter of a convolutional network
-(two convolutions, pooling, 128 units: 1,199,882 parameters) over ``--images`` images, one
-label each; with ibjax, with PyTorch image after image, and with ``torch.func.vmap`` of
-``torch.func.grad``, in batches of ``--batch-sizes``, whichever is fastest. Weights,
-images and labels are the same, and the cases must agree on the trace to 1e-3 of it.
+(two convolutions, pooling, 128 units: 1,199,882 parameters) over ``--images`` images,
+one label each; with ibjax, with PyTorch image after image, and with
+``torch.func.vmap`` of ``torch.func.grad``, in batches of ``--batch-sizes``, whichever
+is fastest. Weights, images and labels are the same, and the cases must agree on the
+trace to 1e-3 of it.
 
     python benchmarks/weights.py sweep
     python benchmarks/weights.py fisher
