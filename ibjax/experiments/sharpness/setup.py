@@ -60,7 +60,8 @@ class SharpnessSetup(Setup):
         Example:
           >>> from ibjax.datasets.images import image_task
           >>> context = Context(snapshots=[0, 1], task=image_task("digits"))
-          >>> [cell.place for cell in SharpnessSetup(batch=(8, "full")).cells(context)]
+          >>> setup = SharpnessSetup(batch=(8, "full"), side=8)
+          >>> [cell.place for cell in setup.cells(context)]
           [{'batch': '8'}, {'batch': 'full'}]
         """
         self.check()
