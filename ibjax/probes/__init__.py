@@ -19,6 +19,7 @@ Example:
   ... )
 """
 
+from ibjax.probes.curvature import curvature
 from ibjax.probes.gibbs import gibbs_errors
 from ibjax.probes.information_dropout import dropout_information
 from ibjax.probes.layer_optimality import optimality
@@ -51,6 +52,7 @@ __all__ = [
     "bin_width",
     "code_bounds",
     "code_mixture",
+    "curvature",
     "default_probes",
     "drawn_information",
     "dropout_information",

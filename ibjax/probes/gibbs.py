@@ -25,7 +25,7 @@ def gibbs_errors(num_draws: int = 20) -> Probe:
     estimate from draws, which ``ibjax.weights.pac_bayes.certificate`` pays for. Weights
     are drawn as ``ibjax.weights.noisy_weights`` draws them: where draws are local,
     every row has weights of its own, so that as many draws are independent as there are
-    rows times ``num_draws``; where they are explicit, ``num_draws`` are.
+    rows times ``num_draws``; where they are of all rows, ``num_draws`` are.
 
     Args:
       num_draws: Draws for every row.

@@ -2,6 +2,7 @@
 
 from ibjax.weights import pac_bayes, posterior
 from ibjax.weights.activations import activation_precision, effective_information
+from ibjax.weights.decomposition import CrossEntropyTerms, cross_entropy_terms
 from ibjax.weights.divergences import (
     log_normal_information,
     mean_field_kl,
@@ -77,6 +78,7 @@ from ibjax.weights.tasks import (
 )
 
 __all__ = [
+    "CrossEntropyTerms",
     "Eigenvalues",
     "Estimate",
     "FisherTrace",
@@ -94,6 +96,7 @@ __all__ = [
     "annealed",
     "asymmetric_task_distance",
     "chain_bound",
+    "cross_entropy_terms",
     "effective_information",
     "embedding_distances",
     "filter_means",

@@ -11,6 +11,7 @@ References:
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
@@ -100,7 +101,7 @@ def effective_information(
     Returns:
       Effective information, shape ``[]``. It is minus infinity where there are fewer
       units than inputs, as z then leaves some of x open; rounding can make that a
-      large negative number, or NaN.
+      large negative number.
 
     Raises:
       ValueError: If ``precisions`` does not hold square matrices.
@@ -122,7 +123,17 @@ def effective_information(
 
 @exact_jit
 def _effective_information(precisions, input_entropy):
-    # The determinant of a positive matrix: a sign of minus is a rounding of zero.
-    _, log_det = jnp.linalg.slogdet(precisions)
+    # By elimination, of all at once: a library's decomposition, beside others in one
+    # program, can wait for ever on a CPU (jaxlib 0.10).
+    def eliminate(row, state):
+        left, log_det = state
+        pivot = left[:, row, row]
+        # A positive matrix has positive pivots, but for rounding where it is singular.
+        log_det += jnp.log(jnp.where(pivot < 0, 0.0, pivot))
+        column = left[:, :, row] / jnp.where(pivot > 0, pivot, 1.0)[:, None]
+        return left - column[:, :, None] * left[:, row][:, None], log_det
+
+    start = precisions, jnp.zeros(len(precisions), precisions.dtype)
+    _, log_det = lax.fori_loop(0, precisions.shape[1], eliminate, start)
     num = precisions.shape[2]
     return input_entropy + jnp.mean(log_det - num * np.log(2 * np.pi * np.e)) / 2

@@ -27,7 +27,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit
+from ibjax.compilation import exact_jit, on_cpu
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 from ibjax.weights.likelihood import batches_of, checked_samples
@@ -71,7 +71,8 @@ def fisher_diagonal(
         classes, integers of shape ``[num_samples]``; distributions over classes, shape
         ``[num_samples, num_classes]``, over which squares are averaged; or vectors,
         shape ``[num_samples, dim]``, for a linear output.
-      batch_size: Samples whose gradients are held at once.
+      batch_size: Samples whose gradients are held at once, but on a CPU, where it is
+        one.
 
     Returns:
       The diagonal, a tree like that of the trained parameters.
@@ -103,7 +104,7 @@ def fisher_diagonal(
 def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
     zeros = jax.tree.map(jnp.zeros_like, trainable)
 
-    def squares(sample):
+    def add_squares(total, sample):
         x, label, weight = sample
         output, pullback = jax.vjp(likelihood.outputs(kept, x[None]), trainable)
         weights, gradients = likelihood.directions(output[0], label)
@@ -117,10 +118,13 @@ def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
                 lambda t, g: t + share.astype(t.dtype) * g**2, total, found
             ), None
 
-        return lax.scan(add, zeros, (weight * weights, gradients))[0]
+        return lax.scan(add, total, (weight * weights, gradients))[0]
 
     def add_batch(total, batch):
-        found = jax.vmap(squares)(batch)
+        if on_cpu():
+            # There a product of many small matrices is slower than one after another.
+            return lax.scan(lambda t, s: (add_squares(t, s), None), total, batch)
+        found = jax.vmap(add_squares, (None, 0))(zeros, batch)
         return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found), None
 
     total, _ = lax.scan(add_batch, zeros, batches_of(x, labels, batch_size))

@@ -22,6 +22,7 @@ from ibjax.training.objectives import (
     cross_entropy,
     objective,
 )
+from ibjax.weights.draws import flipout_activations, local_activations
 from ibjax.weights.posterior import Posterior, init_posterior, kl, sample
 
 __all__ = ["NoisyState", "noisy_weights", "weight_bottleneck"]
@@ -43,26 +44,39 @@ def noisy_weights(
     network: Network,
     *,
     std: ArrayLike = 0.1,
-    local: bool | None = None,
+    draws: str | None = None,
     keep_initial: bool = False,
 ) -> Network:
     r"""A network whose parameters are a posterior over those of another.
 
     Where its activities are given a key, as in training, its weights are drawn; without
-    one, as when layers are measured, they are the means. Draws are either
+    one, as when layers are measured, they are the means. Draws are
 
-    - *local*: every unit's pre-activation is drawn for every sample by itself, from
-      :math:`N(M t + m, S^2 t^2 + s^2)` for an activity t before it, means M and m and
-      standard deviations S and s. A sample has the distribution that drawn weights give
-      it, and gradients have less variance, as samples do not share their noise.
-      Networks of :func:`ibjax.networks.mlp` can be drawn so; or
+    - *local*: every pre-activation of dense and convolutional layers is drawn for every
+      sample by itself, from :math:`N(M t + m, S^2 t^2 + s^2)` for an activity t before
+      it, means M and m and standard deviations S and s. Gradients have less variance,
+      as samples do not share their noise. Of a chain of dense layers a sample has the
+      distribution that drawn weights give it. Of a convolution every pre-activation
+      has, but not all together: places share no noise, as they do where they share a
+      drawn kernel. Weights that are used otherwise, such as scales and embeddings, or
+      more than once, are drawn once for all samples;
+    - *flipout*: samples share one deviation of all weights from their means, but for
+      signs of every weight's inputs and outputs. A sample by itself has the
+      distribution that drawn weights give it, and different ones are uncorrelated. Each
+      sample has to go through the network by itself, which a network with a state, as
+      the statistics of batches, does not allow; or
     - *explicit*: all samples of a batch share one draw of the weights.
+
+    The first two are made of the program of the network, as JAX traces it, whatever it
+    was written in.
 
     Args:
       network: The network.
       std: Standard deviation of all weights at initialization, positive; it may be
         traced, as a number that a sweep varies is.
-      local: Whether draws are local; by default where they can be.
+      draws: ``"local"``, ``"flipout"`` or ``"explicit"``. By default local of networks
+        of :func:`ibjax.networks.mlp`, and else flipout, but explicit of a network with
+        a state.
       keep_initial: Whether the initial weights are kept, as the mean of a prior that
         training does not move, see :func:`weight_bottleneck`.
 
@@ -72,13 +86,14 @@ def noisy_weights(
       :class:`NoisyState`.
 
     Raises:
-      ValueError: If ``std`` is not positive, or draws are to be local of a network that
-        is not a chain of dense layers without noise of their own.
+      ValueError: If ``std`` is not positive, ``draws`` is another name, or flipout of
+        a network with a state.
 
     References:
       Kingma, Salimans and Welling, `Variational dropout and the local
-      reparameterization trick`, NeurIPS 2015. Blundell et al., `Weight uncertainty in
-      neural networks`, ICML 2015.
+      reparameterization trick`, NeurIPS 2015. Wen, Vicol, Ba, Tran and Grosse,
+      `Flipout: efficient pseudo-independent weight perturbations on mini-batches`, ICLR
+      2018. Blundell et al., `Weight uncertainty in neural networks`, ICML 2015.
 
     Example:
       >>> from ibjax import networks
@@ -92,16 +107,22 @@ def noisy_weights(
       Posterior [(5, 4), (5, 2)]
     """
     checks.positive("std", std)
-    is_chain = network.activate is not None and network.state is None
-    possible = is_chain and all(
-        isinstance(layer.noise_std, int | float) and layer.noise_std == 0
-        for layer in network.layers
+    is_chain = (
+        network.activate is not None
+        and network.state is None
+        and all(
+            isinstance(layer.noise_std, int | float) and layer.noise_std == 0
+            for layer in network.layers
+        )
     )
-    local = possible if local is None else local
-    if local and not possible:
+    if draws is None:
+        others = "flipout" if network.state is None else "explicit"
+        draws = "local" if is_chain else others
+    checks.one_of("draws", draws, ["local", "flipout", "explicit"])
+    if draws == "flipout" and network.state is not None:
         raise ValueError(
-            "local must be False for a network that is not a chain of dense layers "
-            f"without noise, got {local} for {network.description}"
+            "draws must be local or explicit for a network with a state, got flipout "
+            f"for {network.description}"
         )
     has_state = network.state is not None or keep_initial
 
@@ -125,11 +146,20 @@ def noisy_weights(
     def activations(params, x, *, key=None, training=False):
         if key is None:
             return network.activations(mean(params), x, training=training)
-        if local:
-            return _local_activations(key, network, split(params)[0], x)
+        posterior, state = split(params)
+        if draws == "local" and is_chain:
+            return _local_activations(key, network, posterior, x)
         key_weights, key_own = jax.random.split(key)
-        weights = drawn(params, key_weights)
-        return network.activations(weights, x, key=key_own, training=training)
+
+        def own(weights, x, key):
+            weights = network.merge(weights, state.own)
+            return network.activations(weights, x, key=key, training=training)
+
+        if draws == "local":
+            return local_activations(key_weights, own, posterior, x, key_own)
+        if draws == "flipout":
+            return flipout_activations(key_weights, own, posterior, x, key=key_own)
+        return own(sample(key_weights, posterior), x, key_own)
 
     def update(params, x, key):
         _, state = params
@@ -142,7 +172,6 @@ def noisy_weights(
 
     layer = network.layer
     size = "varied" if checks.is_traced(std) else float(std)
-    how = "local" if local else "explicit"
     kept = ", initial weights kept" if keep_initial else ""
     return Network(
         init=init,
@@ -150,7 +179,7 @@ def noisy_weights(
         kernels=lambda params: network.kernels(mean(params)),
         layers=network.layers,
         description=(
-            f"{network.description}, {how} noise of weights from std {size}{kept}"
+            f"{network.description}, {draws} noise of weights from std {size}{kept}"
         ),
         output=network.output,
         layer=layer and (lambda params, number, t: layer(mean(params), number, t)),

@@ -17,7 +17,9 @@ from ibjax.experiments.deep_linear.setup import LinearSetup
 from ibjax.experiments.experiment import Part, Scale
 from ibjax.experiments.loss_dynamics.setup import LossSetup
 from ibjax.experiments.mnist.setup import MnistSetup
+from ibjax.experiments.nuisance.setup import NuisanceSetup
 from ibjax.experiments.setup import Context
+from ibjax.experiments.sharpness.setup import SharpnessSetup
 from ibjax.experiments.stochastic_convolutional.setup import StochasticSetup
 from ibjax.experiments.szt.setup import SztSetup
 from ibjax.experiments.tags.corpora import drawn_corpus
@@ -46,7 +48,8 @@ def test_the_sweeps_of_the_command_keep_their_names():
         "szt training-size depth width activations batches batches-adam loss-dynamics "
         "deep-linear relevance mnist cnn noisy stochastic vib two-points vae "
         "vae-capacity robustness information-dropout binary-dropout invariance "
-        "invariance-dropout weights corruption structure tags tags-ewt deterministic "
+        "invariance-dropout weights corruption structure sharpness nuisance tags "
+        "tags-ewt deterministic "
         "critical-periods table"
     )
 
@@ -57,8 +60,12 @@ def test_every_part_is_a_grid(name, images, monkeypatch):
     monkeypatch.setattr(tags.setup, "corpus", lambda name: drawn_corpus(600))
     part = PARTS[name]
     setup = part.setup
-    if setup.needs_images:
+    if isinstance(setup, SharpnessSetup):
+        setup = dataclasses.replace(setup, batch=(50, "full"))
+    elif setup.needs_images:
         setup = dataclasses.replace(setup, batch_size=50)
+    if isinstance(setup, NuisanceSetup):
+        setup = dataclasses.replace(setup, square=2)
     if isinstance(setup, StochasticSetup):
         setup = dataclasses.replace(setup, autoencoder="dense", autoencoder_steps=1)
     snapshots = (0, 3)

@@ -45,6 +45,9 @@ def _found(sign=1.0):
     )
     apart = apart / 10 if sign > 0 else 1 - apart / 10
     norms = np.array([1.0, 1, 1, 3, 3, 3]) ** sign
+    near, far = (0.2, 0.6) if sign > 0 else (0.6, 0.2)
+    of_kinds = [[near if (a - b) % 2 == 0 else far for b in range(4)] for a in range(4)]
+    of_kinds = np.array(of_kinds) - sign * 0.1 * np.eye(4)
     return {
         "information": {
             "tasks": NAMES,
@@ -57,15 +60,22 @@ def _found(sign=1.0):
             "distances": [(apart * j).tolist() for j in jitter],
             "norms": [(norms * j).tolist() for j in jitter],
         },
+        "photographs": {
+            "tasks": ["bird", "ship", "cat", "truck"],
+            "distances": [(np.array(of_kinds) * j).tolist() for j in jitter],
+        },
     }
 
 
 def test_claims_follow_the_numbers():
     found = tasks_claims(_found())
-    assert [claim.claim[0] for claim in found] == list("1233456789")
+    assert [claim.claim[0] for claim in found] == list("1233456789") + 3 * ["1"]
     assert {claim.verdict for claim in found} == {"holds"}
-    opposite = {c.claim[0]: c.verdict for c in tasks_claims(_found(-1.0))}
-    assert {n for n, v in opposite.items() if v != "holds"} >= set("2456789")
+    opposite = {
+        c.claim.partition(".")[0]: c.verdict for c in tasks_claims(_found(-1.0))
+    }
+    others = {n for n, v in opposite.items() if v != "holds"}
+    assert others >= {*"2456789", "10", "11", "12"}
 
 
 def test_distances_are_differences_of_information():
@@ -76,7 +86,12 @@ def test_distances_are_differences_of_information():
 
 
 def test_figures_are_drawn():
-    assert list(tasks_figures(_found())) == ["tasks_information", "tasks_task2vec"]
+    assert list(tasks_figures(_found())) == [
+        "tasks_information",
+        "tasks_task2vec",
+        "tasks_photographs",
+        "tasks_maps",
+    ]
 
 
 def test_tasks_are_of_the_same_images_but_one():
@@ -115,6 +130,7 @@ def test_options_out_of_range(options, message):
 @pytest.mark.slow
 def test_a_small_run_from_the_command_line(tmp_path, capsys):
     options = "--samples 20 --probe-samples 20 --seeds 2 --epochs 3 --hidden 5"
+    options += " --photographs 0"
     where = ["--output", str(tmp_path / "a")]
     command = ["reproduce", "tasks", "--quick", "--data", "digits", *options.split()]
     cli.main([*command, *where])

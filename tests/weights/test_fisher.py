@@ -212,3 +212,10 @@ def test_bad_arguments_are_refused(change, error, message):
 def test_bad_scales_are_refused():
     with pytest.raises(ValueError, match="scale must be one number from 0 on"):
         weights.fisher_log_determinant(PARAMS, X, network=NETWORK, scale=-1.0)
+
+
+def test_labels_of_a_diverged_model_have_no_fisher_information():
+    diverged = jax.tree.map(lambda w: jnp.full_like(w, jnp.nan), PARAMS)
+    found = weights.fisher_diagonal(diverged, X, network=NETWORK)
+    assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(found))
+    assert np.isnan(weights.fisher_trace(diverged, X, network=NETWORK).total)

@@ -52,7 +52,7 @@ def test_without_a_key_weights_are_their_means(key):
 
 
 def test_local_draws_of_a_dense_layer_have_its_mean_and_variance(key):
-    network = weights.noisy_weights(networks.mlp((3, 2)), local=True)
+    network = weights.noisy_weights(networks.mlp((3, 2)), draws="local")
     params = _posterior(network, key)
     ((w, b),), ((s, c),) = jax.tree.map(np.asarray, (params.mean, params.std))
     mean, variance = X @ w.T + b, X**2 @ s.T**2 + c**2
@@ -64,7 +64,7 @@ def test_local_draws_of_a_dense_layer_have_its_mean_and_variance(key):
     assert np.all(np.abs(z.mean(axis=0)) < 4 / np.sqrt(num))
     assert np.all(np.abs(np.cov(z.T) - np.eye(8)) < 4 * np.sqrt((1 + np.eye(8)) / num))
     # With shared weights each sample has the same distribution, but not all together.
-    explicit = weights.noisy_weights(networks.mlp((3, 2)), local=False)
+    explicit = weights.noisy_weights(networks.mlp((3, 2)), draws="explicit")
     (shared,) = _draws(explicit, params, key)
     z = ((shared - mean) / np.sqrt(variance)).reshape(num, -1)
     assert np.all(np.abs(z.mean(axis=0)) < 4 / np.sqrt(num))
@@ -72,28 +72,29 @@ def test_local_draws_of_a_dense_layer_have_its_mean_and_variance(key):
     assert np.abs(np.cov(z.T) - np.eye(8)).max() > 0.3
 
 
-def test_local_and_explicit_draws_agree_through_a_hidden_layer(key):
-    networks_of = [weights.noisy_weights(BASE, local=local) for local in (True, False)]
+def test_all_draws_agree_through_a_hidden_layer(key):
+    networks_of = [
+        weights.noisy_weights(BASE, draws=draws)
+        for draws in ("local", "flipout", "explicit")
+    ]
     params = _posterior(networks_of[0], key)
-    one, other = (
+    *own, explicit = (
         _draws(network, params, jax.random.fold_in(key, number))
         for number, network in enumerate(networks_of)
     )
-    for local, shared in zip(one, other, strict=True):
+    for local, shared in zip(sum(own, []), 2 * explicit, strict=True):
         for power in (1, 2):
             a, b = local**power, shared**power
             error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / len(a))
             assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) < 4.5 * error + 1e-6)
 
 
-def test_draws_are_local_where_they_can_be(key):
+def test_draws_are_local_where_they_are_exact(key):
     assert "local" in weights.noisy_weights(BASE).description
     with_noise = networks.noisy((3, 4, 2), noise_std=0.1)
     network = weights.noisy_weights(with_noise)
-    assert "explicit" in network.description
+    assert "flipout" in network.description
     assert network.noise_std == (0.1,)
-    with pytest.raises(ValueError, match="local must be False for a network that is"):
-        weights.noisy_weights(with_noise, local=True)
     # Weights without noise leave that of the activities.
     params = jax.jit(network.init)(key)
     params = params._replace(log_std=jax.tree.map(lambda s: s - 20, params.log_std))
@@ -101,14 +102,14 @@ def test_draws_are_local_where_they_can_be(key):
     np.testing.assert_allclose(hidden.std(axis=0), 0.1, rtol=4 / np.sqrt(4000))
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_the_gradient_vanishes_at_the_posterior_of_linear_regression(key, local):
+@pytest.mark.parametrize("draws", ["local", "flipout", "explicit"])
+def test_the_gradient_vanishes_at_the_posterior_of_linear_regression(key, draws):
     """Gaussian weights, a squared error: the best means and variances are known."""
     num, beta, lam2 = 12, 0.7, 0.5
     x = RNG.normal(size=(num, 2)).astype(np.float32)
     y = (x @ [1.0, -2.0] + RNG.normal(size=num)).astype(np.float32)
     task = datasets.make_task(x, targets=y)
-    network = weights.noisy_weights(networks.mlp((2, 1), output="linear"), local=local)
+    network = weights.noisy_weights(networks.mlp((2, 1), output="linear"), draws=draws)
     objective = weights.weight_bottleneck(
         num_samples=num, beta=beta, prior_variance=lam2, loss=objectives.squared_error()
     )
@@ -277,6 +278,9 @@ def test_the_state_of_a_network_is_that_under_its_drawn_weights(key):
             activate=None,
         )
     )
+    assert "explicit" in network.description
+    with pytest.raises(ValueError, match="draws must be local or explicit for a netw"):
+        weights.noisy_weights(base._replace(state=state), draws="flipout")
 
     @jax.jit
     def one(key):
@@ -295,6 +299,8 @@ def test_the_state_of_a_network_is_that_under_its_drawn_weights(key):
 def test_bad_arguments_are_refused(key):
     with pytest.raises(ValueError, match="std must be one positive number"):
         weights.noisy_weights(BASE, std=0.0)
+    with pytest.raises(ValueError, match="draws must be one of local, flipout, ex"):
+        weights.noisy_weights(BASE, draws="shared")
     cases = [
         ({"num_samples": 0}, "num_samples must be a whole number"),
         ({"beta": -1.0}, "beta must be one number from 0 on"),

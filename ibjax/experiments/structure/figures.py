@@ -58,10 +58,10 @@ def _structure(run: Run) -> Figure:
         near.annotate(
             "slope −1",
             (0.6 * guessing, 0.4 * guessing),
-            xytext=(-4, -4),
+            xytext=(4, 2),
             textcoords="offset points",
-            ha="right",
-            va="top",
+            ha="left",
+            va="bottom",
             fontsize=7,
         )
         far.set_xscale("symlog", linthresh=1.0, linscale=0.5)

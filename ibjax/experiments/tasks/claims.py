@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.tasks.photographs import ANIMALS
 from ibjax.weights.tasks import task_distances
 
 __all__ = ["information_distances", "tasks_claims"]
@@ -44,6 +47,13 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
     8. Pairs that share a digit are nearer than those that share none.
     9. The norm tells complexity: ten classes have a larger one than pairs.
 
+    Of Task2Vec of telling one class of photographs from all others:
+
+    10. A task is nearer to itself than to the nearest other one, on average.
+    11. Animals are nearer to animals, and vehicles to vehicles, than to each other.
+    12. The tree of tasks first divides animals from vehicles: eight of ten classes are
+        on their side.
+
     Args:
       distances: What :func:`ibjax.experiments.tasks.measure.run` measured.
 
@@ -55,9 +65,11 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
       their structure and their distance`, Information and Inference 10, 2021. Achille
       et al., `Task2Vec: task embedding for meta-learning`, ICCV 2019.
     """
-    return _of_information(distances["information"]) + _of_task2vec(
-        distances["task2vec"]
-    )
+    found = _of_information(distances["information"])
+    found += _of_task2vec(distances["task2vec"])
+    if "photographs" in distances:
+        found += _of_photographs(distances["photographs"])
+    return found
 
 
 def _angles(names: list[str]) -> list[str]:
@@ -176,3 +188,40 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
             )
         )
     return claims
+
+
+def _of_photographs(found: Mapping[str, Any]) -> list[Claim]:
+    names, d = list(found["tasks"]), np.asarray(found["distances"])
+    num = len(names)
+    animal = np.isin(names, ANIMALS)
+    same = animal[:, None] == animal[None]
+    itself = np.eye(num, dtype=bool)
+    between = (d + d.transpose(0, 2, 1)) / 2
+    return [
+        decide_mean(
+            "10. photographs: a task is nearer to itself than to the nearest other one",
+            "mean over tasks of the difference of the distances",
+            (d[:, itself] - np.where(itself[None], np.inf, d).min(axis=2)).mean(axis=1),
+            below=0.0,
+        ),
+        decide_mean(
+            "11. photographs: classes of one kind are nearer, animals and vehicles",
+            "difference of the mean distances",
+            d[:, same & ~itself].mean(axis=1) - d[:, ~same].mean(axis=1),
+            below=0.0,
+        ),
+        decide_mean(
+            "12. photographs: the tree divides animals from vehicles",
+            "share of the classes on their side",
+            [_on_their_side(each, animal) for each in between],
+            above=0.8 - 1e-9,
+        ),
+    ]
+
+
+def _on_their_side(distances: np.ndarray, animal: np.ndarray) -> float:
+    """Share of classes on the right side of the first division of their tree."""
+    apart = distances - np.diag(np.diag(distances))
+    tree = linkage(squareform(apart, checks=False), "average")
+    share = np.mean((fcluster(tree, 2, "maxclust") == 1) == animal)
+    return float(max(share, 1 - share))

@@ -12,17 +12,23 @@ from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
 from ibjax.experiments.tasks.claims import information_distances
+from ibjax.experiments.tasks.photographs import ANIMALS
 from ibjax.plots.style import EPOCH_COLORMAP, paper_style
 
 __all__ = ["tasks_figures"]
 
 
 def tasks_figures(distances: Mapping[str, Any]) -> dict[str, Figure]:
-    """Information distances, and those of Task2Vec with their tree, by name."""
-    return {
+    """Information distances, those of Task2Vec with their tree, and maps, by name."""
+    figures = {
         "tasks_information": _information(distances["information"]),
         "tasks_task2vec": _task2vec(distances["task2vec"]),
     }
+    maps = {"digits": distances["task2vec"]}
+    if "photographs" in distances:
+        maps["photographs, one class against the others"] = distances["photographs"]
+        figures["tasks_photographs"] = _task2vec(distances["photographs"])
+    return figures | {"tasks_maps": _maps(maps)}
 
 
 def _information(found: Mapping[str, Any]) -> Figure:
@@ -66,6 +72,34 @@ def _task2vec(found: Mapping[str, Any]) -> Figure:
         right.set_xlabel("distance")
         right.set_title("average linkage", loc="left")
         right.spines["left"].set_visible(False)
+    return figure
+
+
+def _maps(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Tasks in the plane that keeps most of the squares of their distances."""
+    with paper_style():
+        figure = Figure(figsize=(3.5 * len(tasks), 3.0), layout="constrained")
+        panels = figure.subplots(1, len(tasks), squeeze=False)[0]
+        for axes, (title, found) in zip(panels, tasks.items(), strict=True):
+            d = np.mean(found["distances"], axis=0)
+            d = (d + d.T) / 2
+            squares = (d - np.diag(np.diag(d))) ** 2
+            centre = np.eye(len(d)) - 1 / len(d)
+            values, vectors = np.linalg.eigh(-centre @ squares @ centre / 2)
+            places = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0))
+            animals = np.isin(found["tasks"], ANIMALS)
+            axes.scatter(
+                *places.T[::-1], s=12, c=np.where(animals, "#d55e00", "#0072b2")
+            )
+            for name, (y, x) in zip(found["tasks"], places, strict=True):
+                axes.annotate(
+                    name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6
+                )
+            axes.margins(0.15)
+            axes.set_aspect("equal", "datalim")
+            axes.set_title(title, loc="left")
+            axes.set_xlabel("distance along the first axis")
+            axes.set_ylabel("along the second")
     return figure
 
 

@@ -30,6 +30,7 @@ from ibjax.experiments.tasks.images import (
     loaded,
     rotated,
 )
+from ibjax.experiments.tasks.photographs import photograph_distances
 from ibjax.numerics import checks
 from ibjax.plots.files import save_figure
 from ibjax.results.files import ResultsError, read_json, write_atomically
@@ -57,6 +58,8 @@ class TasksOptions:
       digits: Digits of the pairs for Task2Vec.
       samples: Images of a task for the information distance.
       probe_samples: Images of a task for Task2Vec.
+      photographs: Photographs of CIFAR-10 for Task2Vec of its classes, where they are
+        there; 0 for none.
       seeds: Networks of every task and pair.
       beta: Price of a nat in the weights.
       hidden: Units of the networks' hidden layers.
@@ -74,6 +77,7 @@ class TasksOptions:
     digits: tuple[int, ...] = (0, 1, 3, 5, 8)
     samples: int = 400
     probe_samples: int = 600
+    photographs: int = 8000
     seeds: int = 5
     beta: float = 0.03
     hidden: int = 100
@@ -90,6 +94,7 @@ class TasksOptions:
             digits=(0, 1, 3),
             samples=100,
             probe_samples=300,
+            photographs=400,
             seeds=2,
             epochs=120,
         )
@@ -103,6 +108,7 @@ class TasksOptions:
         for name in ("samples", "probe_samples", "seeds", "hidden", "batch_size"):
             checks.count(name, getattr(self, name))
         checks.count("epochs", self.epochs, 2)
+        checks.count("photographs", self.photographs, 0)
         checks.positive("beta", self.beta)
         checks.not_empty("labellings", self.labellings)
         if len(self.digits) < 2:
@@ -144,6 +150,14 @@ def run(
             "information": _information(options, task),
             "task2vec": _task2vec(options, task),
         }
+        photographs = photograph_distances(
+            photographs=options.photographs,
+            probe_samples=options.probe_samples,
+            seeds=options.seeds,
+            learning_rate=options.learning_rate,
+        )
+        if photographs is not None:
+            found["photographs"] = photographs
         content = {
             "command": command,
             "devices": describe_devices(jax.devices()),
