@@ -269,7 +269,9 @@ def own_values() -> dict[str, dict[str, Any]]:
             **{"num_seeds": 1, "snapshots": [1]},
         },
         "sweeps.sweep_grid": {
-            "cells": [Cell({"rate": 0.1}, **plain, snapshots=[1], probes=[probes.losses])],
+            "cells": [
+                Cell({"rate": 0.1}, **plain, snapshots=[1], probes=[probes.losses])
+            ],
             "num_seeds": 1,
         },
         "training.epoch_batches": {"epoch": jnp.int32(0)},

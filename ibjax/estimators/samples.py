@@ -19,6 +19,7 @@ from ibjax.numerics import checks
 __all__ = [
     "as_array",
     "at_least_float32",
+    "centred",
     "check_array",
     "check_classes",
     "check_pair",
@@ -26,6 +27,7 @@ __all__ = [
     "check_samples",
     "lost_digits",
     "offsets",
+    "rounded_mean",
     "single_labels",
     "to_jax",
     "warn",
@@ -207,6 +209,33 @@ def _offsets(array, low, high):
         high / 2 - low / 2
     )
     return np.where(far, low / 2 + high / 2, 0) if np.any(far) else None
+
+
+def rounded_mean(offset: np.ndarray, mean: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean of samples whose offset was taken off, and what rounding left out."""
+    exact = offset + np.asarray(mean, offset.dtype)
+    rounded = exact.astype(mean.dtype)
+    remainder = (exact - rounded).astype(rounded.dtype)
+    return jnp.asarray(rounded), jnp.asarray(remainder)
+
+
+def centred(
+    name: str, x: ArrayLike, mean: jax.Array, remainder: jax.Array | float
+) -> jax.Array:
+    """Samples less a :func:`rounded_mean`, in the precision they came in if it is far.
+
+    Args:
+      name: Name of the argument.
+      x: Samples, shape ``[num_samples, *shape]``.
+      mean: The mean, shape ``[*shape]``.
+      remainder: What is left of the mean, likewise, or zero.
+    """
+    array = checks.shape(name, as_array(name, x), ("num_samples", *mean.shape))
+    if not checks.is_traced(mean, remainder) and offsets(array) is not None:
+        checks.floating(name, array)
+        exact = np.asarray(mean, array.dtype) + np.asarray(remainder)
+        return to_jax(name, array - exact[None])
+    return check_sample_shape(name, array, mean.shape) - mean[None] - remainder
 
 
 def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two
 
 __all__ = ["gaussian_mmd", "median_bandwidth", "mmd"]
 
@@ -53,7 +54,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
 @exact_jit
 def _mmd(x, y, bandwidths):
     # Squares of very small or large units are out of range.
-    unit = lax.stop_gradient(_power_of_two(jnp.max(bandwidths)))
+    unit = lax.stop_gradient(power_of_two(jnp.max(bandwidths)))
     origin = lax.stop_gradient(x[:1])
     x, y, bandwidths = (x - origin) / unit, (y - origin) / unit, bandwidths / unit
     within_x, within_y, between = (
@@ -98,7 +99,7 @@ def median_bandwidth(x: ArrayLike) -> jax.Array:
     (x,) = _samples(x=x)
     rows, columns = jnp.triu_indices(len(x), 1)
     x = x - x[:1]
-    unit = _power_of_two(jnp.max(jnp.abs(x)))
+    unit = power_of_two(jnp.max(jnp.abs(x)))
     squares = _squared_distances(x / unit, x / unit)[rows, columns]
     return unit * jnp.median(jnp.sqrt(squares))
 
@@ -129,23 +130,18 @@ def gaussian_mmd(
     checks.not_negative("variance", variance)
     checks.positive("bandwidth", bandwidth)
 
-    def expected(spread, square):
-        total = bandwidth**2 + spread
-        power = (bandwidth**2 / total) ** (len(mean) / 2)
-        return power * jnp.exp(-square / (2 * total))
+    def expected(spread, mean):
+        # Of ratios: the square of a bandwidth may be out of range.
+        std = jnp.sqrt(spread)
+        power = -jnp.log1p((std / bandwidth) ** 2) * len(mean) / 2
+        return jnp.exp(power - jnp.sum((mean / jnp.hypot(bandwidth, std)) ** 2) / 2)
 
-    square = jnp.sum(mean**2)
+    nothing = jnp.zeros_like(mean)
     return (
-        expected(2 * variance, 0.0)
-        + expected(2.0, 0.0)
-        - 2 * expected(1.0 + variance, square)
+        expected(2.0 * variance, nothing)
+        + expected(2.0, nothing)
+        - 2 * expected(1.0 + variance, mean)
     )
-
-
-def _power_of_two(x: jax.Array) -> jax.Array:
-    """The power of two below a positive number, or one; division by it is exact."""
-    _, exponent = jnp.frexp(jnp.where(x > 0, x, 1.0))
-    return jnp.ldexp(jnp.ones_like(x), exponent - 1)
 
 
 def _samples(**named: ArrayLike) -> list[jax.Array]:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.logarithms import square_minus_log
 
 __all__ = ["gaussian_kl", "gaussian_log_density", "relative_gaussian_kl"]
 
@@ -41,16 +42,20 @@ def gaussian_kl(mean: ArrayLike, scale: ArrayLike) -> jax.Array:
       0.8181472
     """
     mean, scale = _checked(mean, scale)
-    return _gaussian_kl(mean, scale)
+    return _gaussian_kl(mean, scale, jnp.ones_like(mean))
 
 
 @exact_jit
-def _gaussian_kl(mean, scale):
-    if scale.ndim == mean.ndim:
-        return jnp.sum(0.5 * (mean**2 + scale**2 - 1) - jnp.log(scale), axis=-1)
+def _gaussian_kl(difference, scale, prior_std):
+    # In the prior's units the prior is the standard Gaussian.
+    squares = (difference / prior_std) ** 2
+    if scale.ndim == difference.ndim:
+        return jnp.sum(squares + square_minus_log(scale, prior_std), axis=-1) / 2
     diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
-    squares = jnp.sum(scale**2, axis=(-2, -1)) + jnp.sum(mean**2, axis=-1)
-    return 0.5 * (squares - mean.shape[-1]) - jnp.sum(jnp.log(diagonal), axis=-1)
+    squares += square_minus_log(diagonal, prior_std)
+    below = jnp.where(jnp.eye(scale.shape[-1], dtype=bool), 0.0, scale)
+    squares += jnp.sum((below / prior_std[..., None]) ** 2, axis=-1)
+    return jnp.sum(squares, axis=-1) / 2
 
 
 def relative_gaussian_kl(
@@ -81,9 +86,7 @@ def relative_gaussian_kl(
         jnp.broadcast_to(jnp.asarray(array, mean.dtype), mean.shape)
         for array in (prior_mean, prior_std)
     )
-    # In the prior's units the prior is the standard Gaussian.
-    per_row = prior_std[..., None] if scale.ndim > mean.ndim else prior_std
-    return _gaussian_kl((mean - prior_mean) / prior_std, scale / per_row)
+    return _gaussian_kl(mean - prior_mean, scale, prior_std)
 
 
 def gaussian_log_density(z: ArrayLike, mean: ArrayLike, scale: ArrayLike) -> jax.Array:

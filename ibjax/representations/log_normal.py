@@ -93,7 +93,11 @@ def log_uniform_kl(alpha: ArrayLike, *, max_alpha: ArrayLike) -> jax.Array:
     alpha = checks.jax_array("alpha", alpha)
     checks.within("alpha", alpha, "(0, inf)")
     checks.positive("max_alpha", max_alpha)
-    return jnp.log(max_alpha / alpha)
+    ratio = max_alpha / alpha
+    ordinary = (ratio > 1e-30) & (ratio < 1e30)
+    ratio = jnp.where(ordinary, ratio, 1.0)
+    logs = jnp.log(max_alpha) - jnp.log(jnp.where(ordinary, 1.0, alpha))
+    return jnp.where(ordinary, jnp.log(ratio), logs)
 
 
 def log_normal_kl(

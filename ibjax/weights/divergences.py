@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
-from ibjax.numerics.logarithms import x_minus_log1p
+from ibjax.numerics.logarithms import square_minus_log, x_minus_log1p
 
 __all__ = [
     "log_normal_information",
@@ -78,21 +78,13 @@ def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Ar
 def _kl(means, stds, variances, centres, are_logs):
     total = jnp.zeros(())
     for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
+        std = jnp.sqrt(jnp.asarray(variance, m.dtype))
         if are_logs:
             spread = _expm1_minus_x(2 * s - jnp.log(variance))
         else:
-            ratio = _square_over(jnp.where(s >= 0, s, jnp.nan), variance)
-            spread = x_minus_log1p(ratio - 1)
-        total += jnp.sum(spread + _square_over(m - centre, variance)) / 2
+            spread = square_minus_log(jnp.where(s >= 0, s, jnp.nan), std)
+        total += jnp.sum(spread + ((m - centre) / std) ** 2) / 2
     return total
-
-
-def _square_over(x: jax.Array, variance: jax.Array) -> jax.Array:
-    """Squares over a variance, where the square alone may be out of range."""
-    square = x**2
-    lost = ((square < jnp.finfo(square.dtype).tiny) & (x != 0)) | jnp.isinf(square)
-    usual = jnp.where(lost, 0.0, square) / variance
-    return jnp.where(lost, (jnp.where(lost, x, 0.0) / jnp.sqrt(variance)) ** 2, usual)
 
 
 def _expm1_minus_x(x: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two, root_of_squares
 
 __all__ = [
     "FlatMinimum",
@@ -126,8 +127,9 @@ def flat_minimum_bound(
     checks.positive("beta", beta)
     num = len(weights)
     # Means in place of sums: the square of K divides out.
-    mean_square, mean_curvature = jnp.mean(weights**2), hessian_trace / num
-    return num / 2 * (jnp.log(mean_square) + jnp.log(mean_curvature) - jnp.log(beta))
+    log_mean_square = 2 * jnp.log(root_of_squares(weights)) - jnp.log(num)
+    log_mean_curvature = jnp.log(hessian_trace) - jnp.log(num)
+    return num / 2 * (log_mean_square + log_mean_curvature - jnp.log(beta))
 
 
 def noise_of_information(information: ArrayLike, num_weights: int) -> jax.Array:
@@ -229,6 +231,9 @@ def layer_information_plus_total_correlation(
 
 @exact_jit
 def _information_plus_correlation(weights, x, alpha):
+    # Only ratios of variances matter, and squares may be out of range.
+    weights /= power_of_two(jnp.max(jnp.abs(weights), axis=1, keepdims=True))
+    x /= power_of_two(jnp.max(jnp.abs(x)))
     variance = jnp.expm1(alpha)
     noise = variance * (x**2 @ (weights**2).T)
     centred = x - jnp.mean(x, axis=0, keepdims=True)

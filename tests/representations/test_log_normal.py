@@ -16,6 +16,8 @@ def test_the_log_uniform_divergence_falls_by_one_over_alpha():
     nats = r.log_uniform_kl(alpha, max_alpha=0.701)
     np.testing.assert_allclose(nats, -np.log(np.asarray(alpha) / 0.701), rtol=1e-6)
     assert nats[-1] == 0
+    far = r.log_uniform_kl(1e-30, max_alpha=1e30)  # A ratio beyond float32.
+    np.testing.assert_allclose(far, 60 * np.log(10), rtol=1e-6)
     slope = jax.vmap(jax.grad(lambda a: r.log_uniform_kl(a, max_alpha=0.701)))(alpha)
     np.testing.assert_allclose(slope, -1 / np.asarray(alpha), rtol=1e-6)
 

@@ -41,16 +41,16 @@ from ibjax.estimators.compression.autoencoder import (
     autoencoder_decode,
     autoencoder_encode,
     autoencoder_fit,
+    decode_deviations,
 )
 from ibjax.estimators.compression.principal_components import (
     Pca,
-    centred,
     decode_centred,
     pca_decode,
     pca_encode,
     pca_fit,
 )
-from ibjax.estimators.samples import as_array, check_samples, to_jax
+from ibjax.estimators.samples import as_array, centred, check_samples
 from ibjax.numerics import checks
 
 __all__ = [
@@ -215,16 +215,14 @@ def compressed_information(
             zero = jnp.zeros(())
             bound = jnp.asarray(jnp.nan) if noise_variance is None else zero
             return samples, zero, zero, bound
+        # Without the mean, which float32 may have no digits for.
+        deviations = centred(name, samples, compressor.mean, compressor.remainder)
         code = encode(compressor, samples)
-        if isinstance(compressor, Pca):
-            # Without the mean, which float32 may have no digits for.
-            samples = centred(compressor, samples)
-            residual = samples - decode_centred(compressor, code)
-        else:
-            samples = to_jax(name, samples)
-            residual = samples - decode(compressor, code)
+        is_pca = isinstance(compressor, Pca)
+        back = decode_centred if is_pca else decode_deviations
+        residual = deviations - back(compressor, code)
         rms = jnp.sqrt(jnp.mean(residual**2))
-        spread = samples - jnp.mean(samples, axis=0, keepdims=True)
+        spread = deviations - jnp.mean(deviations, axis=0, keepdims=True)
         relative = rms / jnp.sqrt(jnp.mean(spread**2))
         bound = jnp.asarray(jnp.nan)
         if noise_variance is not None:
