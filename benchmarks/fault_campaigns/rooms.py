@@ -75,7 +75,7 @@ def _representations() -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
 
-    from ibjax import datasets, networks, probes, representations
+    from ibjax import datasets, networks, representations
 
     rng = np.random.default_rng(4)
     encoder = networks.mlp([2, 4], output="linear")

@@ -31,11 +31,15 @@ __all__ = [
     "single_labels",
     "to_jax",
     "warn",
+    "warn_of_pairs",
     "without_offsets",
 ]
 
 # An offset of so many times the range of a column costs four digits of float32's 24.
 _LARGE_OFFSET = 16.0
+# Differences that a core takes in an hour, at a thousand million a second.
+_PAIRS_OF_AN_HOUR = 3.6e12
+_FEW_DIMENSIONS = 5
 # A column whose range is so few steps of its own precision is no longer continuous.
 _FEW_STEPS = 2**13
 
@@ -173,6 +177,21 @@ def warn(message: str) -> None:
     while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level + 1)
+
+
+def warn_of_pairs(num_samples: int, dim: int, *, all_meet: bool = False) -> None:
+    """Warn of samples so many that to compare them all takes hours.
+
+    Unless ``all_meet``, pairs that are far apart are passed over, of samples in few
+    dimensions nearly all.
+    """
+    met = 1 if all_meet or dim > _FEW_DIMENSIONS else 1e-3
+    if met * num_samples**2 * dim > _PAIRS_OF_AN_HOUR:
+        warn(
+            f"{num_samples:,} samples of {dim} numbers each are {num_samples**2:.0e} "
+            "pairs, which may take hours to compare, though little memory: a random "
+            "part of them says nearly as much in minutes"
+        )
 
 
 def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from ibjax.numerics.scales import ratio
+
 __all__ = ["square_minus_log", "x_minus_log1p"]
 
 # Below, the series is exact to rounding in float64; above, the difference loses a digit
@@ -29,7 +31,7 @@ def x_minus_log1p(x: jax.Array) -> jax.Array:
 
 
 def square_minus_log(a: jax.Array, b: jax.Array) -> jax.Array:
-    """``r^2 - 1 - log(r^2)`` of the ratio ``r = a / b`` of positive numbers of any size.
+    """``r^2 - 1 - log(r^2)`` of a ratio ``r = a / b`` of positive numbers of any size.
 
     It is twice the divergence of Gaussians of deviations a and b. Near one its terms
     cancel, and far from one a square, or the ratio itself, may be out of range where
@@ -39,11 +41,11 @@ def square_minus_log(a: jax.Array, b: jax.Array) -> jax.Array:
       >>> print(f"{square_minus_log(jnp.float32(1e-30), jnp.float32(1e30)):.3f}")
       275.310
     """
-    ratio = a / b
-    is_near = (ratio > 0.5) & (ratio < 2.0)
+    logs = jnp.log(a) - jnp.log(b)
+    quotient = ratio(a, b)
+    is_near = (quotient > 0.5) & (quotient < 2.0)
     # The difference of numbers so close is exact.
-    part = (jnp.where(is_near, a, b) - b) / b
+    part = ratio(jnp.where(is_near, a, b) - b, b)
     near = x_minus_log1p(part * (part + 2))
-    far = jnp.where(is_near, 1.0, ratio)
-    logs = jnp.log(jnp.where(is_near, 1.0, a)) - jnp.log(b)
+    far = jnp.where(is_near, 1.0, quotient)
     return jnp.where(is_near, near, far**2 - 1 - 2 * logs)

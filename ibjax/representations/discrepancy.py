@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
+from ibjax.numerics.memory import check_fits
 from ibjax.numerics.scales import power_of_two
 
 __all__ = ["gaussian_mmd", "median_bandwidth", "mmd"]
@@ -35,6 +36,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
 
     Raises:
       ValueError: If shapes do not fit or a bandwidth is not positive.
+      MemoryError: If a distance for every pair does not fit the memory.
 
     References:
       Gretton et al., `A kernel two-sample test`, JMLR 2012, eq. 3.
@@ -46,6 +48,13 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
     """
     x, y = _samples(x=x, y=y)
     checks.shape("y", y, ("num_y", x.shape[1]), why="for the dimensions of x")
+    num = len(x) + len(y)
+    check_fits(
+        f"every pair of the {num:,} samples of x and y",
+        num**2 * x.dtype.itemsize,
+        *(x, y),
+        hint="take a random part of the samples",
+    )
     bandwidth = jnp.ravel(checks.jax_array("bandwidth", bandwidth, x.dtype))
     checks.within("bandwidth", bandwidth, "(0, inf)")
     return _mmd(x, y, bandwidth)
@@ -67,7 +76,8 @@ def _mmd(x, y, bandwidths):
 
         def mean_of_pairs(squared):
             pairs = jnp.fill_diagonal(kernel(squared), 0, inplace=False)
-            return jnp.sum(pairs) / (len(pairs) * (len(pairs) - 1))
+            # As a float: the product of large numbers of samples is no 32-bit integer.
+            return jnp.sum(pairs) / float(len(pairs) * (len(pairs) - 1))
 
         both = mean_of_pairs(within_x) + mean_of_pairs(within_y)
         return both - 2 * jnp.mean(kernel(between))
@@ -97,6 +107,12 @@ def median_bandwidth(x: ArrayLike) -> jax.Array:
       2.0
     """
     (x,) = _samples(x=x)
+    check_fits(
+        f"every pair of the {len(x):,} samples of x",
+        len(x) ** 2 * x.dtype.itemsize,
+        x,
+        hint="take a random part of the samples",
+    )
     rows, columns = jnp.triu_indices(len(x), 1)
     x = x - x[:1]
     unit = power_of_two(jnp.max(jnp.abs(x)))

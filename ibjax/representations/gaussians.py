@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.logarithms import square_minus_log
+from ibjax.numerics.scales import ratio
 
 __all__ = ["gaussian_kl", "gaussian_log_density", "relative_gaussian_kl"]
 
@@ -48,13 +49,13 @@ def gaussian_kl(mean: ArrayLike, scale: ArrayLike) -> jax.Array:
 @exact_jit
 def _gaussian_kl(difference, scale, prior_std):
     # In the prior's units the prior is the standard Gaussian.
-    squares = (difference / prior_std) ** 2
+    squares = ratio(difference, prior_std) ** 2
     if scale.ndim == difference.ndim:
         return jnp.sum(squares + square_minus_log(scale, prior_std), axis=-1) / 2
     diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
     squares += square_minus_log(diagonal, prior_std)
-    below = jnp.where(jnp.eye(scale.shape[-1], dtype=bool), 0.0, scale)
-    squares += jnp.sum((below / prior_std[..., None]) ** 2, axis=-1)
+    others = jnp.where(jnp.eye(scale.shape[-1], dtype=bool), 0.0, scale)
+    squares += jnp.sum(ratio(others, prior_std[..., None]) ** 2, axis=-1)
     return jnp.sum(squares, axis=-1) / 2
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ibjax.numerics.scales import power_of_two, root_of_squares
+from ibjax.numerics.scales import power_of_two, ratio, root_of_squares
 
 
 def test_powers_of_two_divide_exactly():
@@ -22,3 +22,17 @@ def test_roots_and_their_slopes():
     np.testing.assert_allclose(root, exact, rtol=3e-7)
     np.testing.assert_allclose(slope, x / exact[:, None], rtol=1e-6)
     assert root_of_squares(jnp.zeros(3)) == 0
+
+
+def test_ratios_and_their_slopes():
+    a = np.float32([1e-30, 2.0, 3e38, 1e-37, 0.0])
+    b = np.float32([2e-30, 3e-37, 2e38, 3e38, 1e-37])
+    exact = a.astype(np.longdouble) / b
+    found, (by_a, by_b) = jax.jit(jax.vmap(jax.value_and_grad(ratio, (0, 1))))(a, b)
+    np.testing.assert_allclose(found[:3], exact[:3], rtol=3e-7)
+    assert found[3] == found[4] == 0  # The fourth is below the smallest number.
+    # Where they are in the range themselves.
+    np.testing.assert_allclose(by_a[:2], 1 / b[:2].astype(np.longdouble), rtol=3e-7)
+    slopes = -exact / b
+    np.testing.assert_allclose(by_b[0], slopes[0], rtol=1e-6)
+    assert by_b[4] == 0
