@@ -3,6 +3,7 @@
 import difflib
 import importlib.metadata
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from ibjax.cli.progress import plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
-from ibjax.compilation import keep_programs, use_all_cores
+from ibjax.compilation import forget_program, keep_programs, use_all_cores
 from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.results.directory import reserved
@@ -45,6 +46,13 @@ _BAD_INPUT = (
 )
 
 
+# JAX's words for an entry that it cannot read or write.
+_UNKEPT = re.compile(
+    r"Error (reading|writing) persistent compilation cache entry for '([^']*)': (.*)"
+)
+_DONE = {"reading": "read", "writing": "kept"}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the ``ibjax`` command.
 
@@ -60,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if _NO_CACHE in arguments:
         arguments.remove(_NO_CACHE)
     else:
-        keep_programs(cache_directory() / "programs")
-    goes_on = "; --resume goes on from the last snapshot"
-    goes_on = goes_on if arguments[:1] and arguments[0] in _EXPERIMENTS else ""
+        keep_programs(_programs())
+    can_go_on = process.can_resume(arguments, _EXPERIMENTS)
+    goes_on = "; --resume goes on from the last snapshot" if can_go_on else ""
     with process.outliving_its_reader(), warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -71,6 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except _BAD_INPUT as error:
             hint = goes_on if process.is_full(error) else ""
             print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
+            raise SystemExit(_EXIT_BAD_INPUT) from error
+        except TypeError as error:
+            # What ibjax says of an argument; any other is a mistake of its own.
+            if not process.is_said(error):
+                raise
+            print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
             raise SystemExit(_EXIT_BAD_INPUT) from error
         except RuntimeError as error:
             # JAX's own words for a platform that was asked for and is not there.
@@ -103,7 +117,19 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"ibjax: warning: {_one_line(message)}", file=sys.stderr)
+    text = _one_line(message)
+    found = _UNKEPT.match(text)
+    if found:
+        how, name, why = found.groups()
+        forget_program(_programs(), name)
+        text = f"a compiled program ({name}) could not be {_DONE[how]}: {why}; "
+        text += "it is compiled anew in the next run"
+    print(f"ibjax: warning: {text}", file=sys.stderr)
+
+
+def _programs() -> Path:
+    """Directory of compiled programs."""
+    return cache_directory() / "programs"
 
 
 def _report(directory: tyro.conf.Positional[Path]) -> None:

@@ -1,18 +1,21 @@
 """The command's process: signals that stop it, and outputs that nobody reads."""
 
 import contextlib
+import dis
 import errno
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 __all__ = [
     "Stopped",
+    "can_resume",
     "is_alone",
     "is_full",
+    "is_said",
     "outliving_its_reader",
     "stopped_by_signals",
 ]
@@ -180,6 +183,38 @@ def outliving_its_reader() -> Iterator[None]:
             if stream is not None:
                 stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def can_resume(
+    arguments: Sequence[str], experiments: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    """Check that a command with these arguments goes on where it was stopped.
+
+    Args:
+      arguments: Those of the command.
+      experiments: What each command runs, by name; an experiment with a ``run`` of its
+        own is no sweep, and begins anew.
+    """
+    command, name = [*arguments, "", ""][:2]
+    known = experiments.get(command, {})
+    return name in known and getattr(known[name], "run", None) is None
+
+
+def is_said(error: Exception) -> bool:
+    """Check that an error was raised by a statement of this package.
+
+    It is about an argument then; one of the interpreter or of another package is a
+    mistake in this one.
+    """
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code = last.tb_frame.f_code
+    own = last.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    raises = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return raises and own == __name__.partition(".")[0]
 
 
 def is_full(error: Exception) -> bool:
