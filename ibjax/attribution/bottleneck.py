@@ -142,6 +142,7 @@ def noisy_features(
       >>> print(f"{kept[0, 0]:.1f}")
       3.0
     """
+    checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
     r, lam = checks.jax_array("r", r), checks.jax_array("lam", lam)
     checks.same_shape(r=r, lam=lam)

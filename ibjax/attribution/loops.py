@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = [
     "check_baselines",
@@ -46,6 +47,8 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     Returns:
       The pytree for all rows, ``[num, ...]``.
     """
+    if batch_size is not None:
+        checks.count("batch_size", batch_size)
     num = len(arrays[0])
     if batch_size is None or num <= batch_size:
         return function(*arrays)
@@ -150,7 +153,7 @@ def check_model(
 def shape_of_one(function: Callable, params: Any, x: Any) -> tuple[int, ...]:
     """Shape of a function's result for one of the inputs, ``(1, ...)``."""
     one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
-    return jax.eval_shape(lambda *args: function(*args), params, one).shape
+    return shapes_of("model", function, params=params, x=one).shape
 
 
 @exact_jit(static_argnames="model")

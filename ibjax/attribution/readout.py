@@ -162,6 +162,7 @@ def make_readout(
       >>> read_out(readout, fit.params, params, x[:2]).capacity.shape
       (2, 4)
     """
+    checks.instance("read_layers", read_layers, list, tuple)
     front, back = split(network, layer)
     checks.not_empty("read_layers", read_layers, "layer")
     read = layers_of(network, read_layers)
@@ -217,6 +218,7 @@ def train_readout(
 
     Example: See :func:`make_readout`.
     """
+    checks.instance("readout", readout, Readout)
     checks.key("key", key)
     x, targets = loops.check_model(
         joined(readout.front, readout.back), params, x, targets
@@ -269,6 +271,7 @@ def read_out(
 
     Example: See :func:`make_readout`.
     """
+    checks.instance("readout", readout, Readout)
     x = checks.finite("x", checks.floating("x", checks.shape("x", x, ("num", "*axes"))))
     checks.not_negative("smoothing", smoothing)
     functions, statistics = readout[:4], readout[4:]

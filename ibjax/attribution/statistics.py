@@ -89,6 +89,7 @@ def feature_statistics(
       >>> print(statistics.mean, statistics.active)
       [0. 2.] [False  True]
     """
+    checks.function("front", front)
     checks.positive("min_std", min_std)
     checks.in_range("min_active", min_active, "[0, 1)")
     checks.count("batch_size", batch_size)

@@ -118,7 +118,14 @@ def from_flax(
       >>> network.layer_names
       ('BatchNorm_0 (4)', 'output (2)')
     """
-    example_input = jnp.asarray(example_input)
+    example_input = checks.jax_array("example_input", example_input)
+    if layers is not None:
+        checks.instance("layers", layers, list, tuple)
+        for number, name in enumerate(layers):
+            checks.instance(f"layers[{number}]", name, str)
+    checks.instance("state", state, str, type, list, tuple)
+    if not isinstance(module, linen.Module):
+        checks.function("module", module)
     checks.one_of("output", output, OUTPUTS)
     state = (state,) if isinstance(state, str | type) else tuple(state)
     if isinstance(module, linen.Module):

@@ -40,6 +40,7 @@ __all__ = [
     "real",
     "same_length",
     "same_shape",
+    "same_tree",
     "shape",
     "whole",
     "within",
@@ -122,6 +123,18 @@ def same_shape(**arrays: Any) -> None:
     shapes = [np.shape(array) for array in arrays.values()]
     if len(set(shapes)) > 1:
         raise ValueError(f"{_all(arrays)} must have one shape, got {_all(shapes)}")
+
+
+def same_tree(**trees: Any) -> None:
+    """Check that pytrees of arrays have one structure, and the same shapes."""
+    structures = [str(jax.tree.structure(tree)) for tree in trees.values()]
+    if len(set(structures)) > 1:
+        raise ValueError(
+            f"{_all(trees)} must have one structure, got {_all(structures):.200}"
+        )
+    for leaves in zip(*map(jax.tree.leaves, trees.values()), strict=True):
+        found = [real(name, leaf) for name, leaf in zip(trees, leaves, strict=True)]
+        same_shape(**dict(zip(trees, found, strict=True)))
 
 
 def same_length(**arrays: Any) -> None:

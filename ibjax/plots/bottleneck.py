@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ibjax.bottleneck import InformationCurve, Transition, transitions
-from ibjax.plots.style import layer_colors, paper_style
+from ibjax.numerics import checks
+from ibjax.plots.style import check_axes, layer_colors, paper_style
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
@@ -71,6 +72,11 @@ def information_curve(
       >>> [text.get_text() for text in axes.texts]
       ['$I(T;Y) = I(X;T)$', '$I(X;Y)$', '2 (β 1.562)']
     """
+    check_axes(ax)
+    if i_xy is not None:
+        checks.number("i_xy", i_xy)
+    if points is not None:
+        checks.instance("points", points, Mapping)
     found = transitions(curve)
     i_xt, i_ty = sorted_bits(curve)
     intervals = {

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ibjax.numerics import checks
 from ibjax.plots.style import (
     choose_estimator,
     coordinate,
@@ -184,6 +185,7 @@ def gradients(dataset: xr.Dataset, *, normalized: bool = False) -> Figure:
       >>> [axes.get_ylabel() for axes in figure.axes[::3]]
       ['gradient norm', 'SNR', 'gradient norm', 'SNR']
     """
+    checks.flag("normalized", normalized)
     epochs = coordinate(dataset, "epoch")
     suffix = "_normalized" if normalized else ""
     names = layer_names(dataset)

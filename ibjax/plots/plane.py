@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
+    check_axes,
     choose_estimator,
     coordinate,
     epoch_norm,
@@ -71,6 +72,7 @@ def information_plane(
       >>> information_plane(example_dataset()).axes[0].get_ylabel()
       '$I(T;Y)$ (bits)'
     """
+    check_axes(ax)
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = mean_interval(information_bits(dataset, "i_xt", estimator)).mean
     i_ty = mean_interval(information_bits(dataset, "i_ty", estimator)).mean

@@ -89,6 +89,7 @@ def rate_decomposition(key: jax.Array, posterior: Posterior) -> RateDecompositio
       >>> print(f"{found.information:.3f}")  # log 4.
       1.386
     """
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     nothing = jnp.zeros(len(posterior.mean), jnp.int32)
     # Draws its codes by the same key, so that the terms add up as they should.

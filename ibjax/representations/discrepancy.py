@@ -56,6 +56,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
         hint="take a random part of the samples",
     )
     bandwidth = jnp.ravel(checks.jax_array("bandwidth", bandwidth, x.dtype))
+    checks.not_empty("bandwidth", bandwidth)
     checks.within("bandwidth", bandwidth, "(0, inf)")
     return _mmd(x, y, bandwidth)
 

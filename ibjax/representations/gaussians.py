@@ -84,8 +84,8 @@ def relative_gaussian_kl(
     mean, scale = _checked(mean, scale)
     checks.within("prior_std", prior_std, "(0, inf)")
     prior_mean, prior_std = (
-        jnp.broadcast_to(jnp.asarray(array, mean.dtype), mean.shape)
-        for array in (prior_mean, prior_std)
+        _broadcast(name, array, mean)
+        for name, array in (("prior_mean", prior_mean), ("prior_std", prior_std))
     )
     return _gaussian_kl(mean - prior_mean, scale, prior_std)
 
@@ -121,6 +121,16 @@ def _log_density(z, mean, scale):
         standard = solve_triangular(scale, (z - mean)[..., None], lower=True)[..., 0]
         diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
     return -jnp.sum(0.5 * (standard**2 + _LOG_2_PI) + jnp.log(diagonal), axis=-1)
+
+
+def _broadcast(name: str, value: ArrayLike, mean: jax.Array) -> jax.Array:
+    value = checks.jax_array(name, value, mean.dtype)
+    try:
+        return jnp.broadcast_to(value, mean.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must broadcast to the mean's shape {mean.shape}, got {value.shape}"
+        ) from error
 
 
 def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:

@@ -151,6 +151,7 @@ def with_information_dropout(
       >>> [alpha.shape for alpha in noisy.alphas]
       [(4, 10), (4, 7)]
     """
+    checks.flag("unit_mean", unit_mean)
     checks.one_of("prior", prior, ACTIVITY_PRIORS)
     checks.positive("max_alpha", max_alpha)
     shapes = kernel_shapes(network)
@@ -325,6 +326,11 @@ def information_map(
       >>> [nats.shape for nats in maps]
       [(3, 6, 6, 2), (3, 5)]
     """
+    checks.instance("model", model, InformationDropout)
+    checks.instance("params", params, InformationDropoutParams)
+    x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
+    if key is not None:
+        checks.key("key", key)
     noisy = model.run(params, x, key=key)
     return tuple(
         nats.reshape(-1, *shape)

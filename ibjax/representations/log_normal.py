@@ -53,8 +53,9 @@ def log_normal_noise(
       >>> print(f"{jnp.mean(noise):.2f} {jnp.median(noise):.2f}")
       1.28 1.00
     """
+    checks.flag("unit_mean", unit_mean)
     checks.key("key", key)
-    alpha = checks.jax_array("alpha", alpha)
+    alpha = checks.floating("alpha", checks.jax_array("alpha", alpha))
     return noise_of(jax.random.normal(key, alpha.shape, alpha.dtype), alpha, unit_mean)
 
 
@@ -135,6 +136,7 @@ def log_normal_kl(
       >>> print(log_normal_kl(one, one / 2, prior_mean=1.0, prior_std=1.0).round(4))
       [0.8181]
     """
+    checks.flag("unit_mean", unit_mean)
     activity = checks.jax_array("activity", activity)
     alpha = checks.jax_array("alpha", alpha)
     checks.same_shape(activity=activity, alpha=alpha)

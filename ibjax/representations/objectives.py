@@ -3,6 +3,7 @@ r"""Objectives of networks through a code: a distortion and a rate, in nats.
 The **distortion** is what the code fails to tell, the mean over inputs of
 :math:`-\log q(y|z)`. The **rate** is the mean divergence of the code's distribution
 given the input from the prior, summed over the dimensions of the code; it bounds I(X;Z)
+from ibjax.representations.variational import VariationalParams
 from above. Both are in nats, and the mean is over inputs, never over dimensions or
 pixels, so that beta has one meaning: nats of distortion that a nat of rate is worth.
 
@@ -109,6 +110,10 @@ def rate_distortion(
       >>> found.z.shape, bool(found.rate > 0)
       ((64, 2), True)
     """
+    checks.key("key", key)
+    checks.instance("model", model, Variational)
+    checks.instance("params", params, VariationalParams)
+    checks.instance("batch", batch, Batch)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
     key_encoder, key_code, key_decoder = jax.random.split(key, 3)
     posterior = model.encode(params, batch.x, key=key_encoder, training=training)
@@ -202,6 +207,7 @@ def ceb(model: Variational, *, beta: float = 1.0) -> Objective:
     References:
       Fischer, `The conditional entropy bottleneck`, Entropy 2020.
     """
+    checks.instance("model", model, Variational)
     checks.not_negative("beta", beta)
     if not model.prior.needs_targets:
         raise ValueError(

@@ -5,6 +5,7 @@ Its configuration is :class:`TrainConfig`, its loss an objective of
 :mod:`ibjax.training.batches`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -90,6 +91,10 @@ def train(
       >>> print(bool((jnp.argmax(logits, 1) == datasets.szt().labels).mean() > 0.8))
       True
     """
+    checks.instance("network", network, Network)
+    checks.instance("task", task, Task)
+    checks.instance("config", config, TrainConfig)
+    checks.count("num_epochs", num_epochs, 0)
     checks.key("key", key)
     objective = objective_of(objective, task, network)
     rows = split_rows(key, task, config)
@@ -120,6 +125,8 @@ def objective_of(
     objective: ObjectiveFn | None, task: Task, network: Network
 ) -> Objective:
     """The objective, the task's default one where none is given, checked."""
+    checks.instance("task", task, Task)
+    checks.instance("network", network, Network)
     chosen = (
         default_objective(task.kind) if objective is None else as_objective(objective)
     )
@@ -144,6 +151,9 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
       >>> jax.tree.map(jnp.shape, state.params)
       (((3, 12), (3,)), ((2, 3), (2,)))
     """
+    checks.key("key", key)
+    checks.instance("network", network, Network)
+    checks.instance("config", config, TrainConfig)
     key_params, _ = jax.random.split(key)
     trainable, state = network.split(network.init(key_params))
     return descent.init(trainable, _optimizer(config), state)
@@ -157,6 +167,8 @@ def epoch_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
       >>> bool(jax.random.normal(first) == jax.random.normal(second))
       False
     """
+    checks.key("key", key)
+    checks.integers("epoch", checks.shape("epoch", epoch, ()))
     _, key_rows = jax.random.split(key)
     # The rows' key is used once as it is; what is folded from it is new.
     return jax.random.fold_in(key_rows, epoch)
@@ -205,6 +217,9 @@ def run_epoch(
       >>> bool(loss(after) < loss(before))
       True
     """
+    checks.key("key", key)
+    checks.instance("config", config, TrainConfig)
+    checks.instance("numbers", numbers, Mapping)
     objective = objective_of(objective, task, network)
     optimizer = _optimizer(config)
 
@@ -348,6 +363,8 @@ def numbered_batches(
 
 def _kernel_gradient(key, params, rows, task, network, objective, numbers):
     """From a numbered batch of places to the gradients of all layers' weights."""
+    checks.key("key", key)
+    checks.instance("numbers", numbers, Mapping)
     objective = objective_of(objective, task, network)
     trainable, memory = network.split(params)
 

@@ -113,6 +113,7 @@ def effective_information(
       >>> print(f"{found:.4f} nats")
       3.7673 nats
     """
+    checks.finite("input_entropy", checks.shape("input_entropy", input_entropy, ()))
     precisions = checks.jax_array("precisions", precisions)
     checks.shape("precisions", precisions, ("num_samples", "num_inputs", "num_inputs"))
     num = precisions.shape[2]

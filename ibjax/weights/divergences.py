@@ -70,7 +70,7 @@ def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Ar
     variances = _broadcast("prior_variance", prior_variance, mean)
     for variance in variances:
         checks.positive("prior_variance", variance)
-    centres = _broadcast("prior_mean", prior_mean, mean)
+    centres = _centres(prior_mean, mean)
     return _kl(means, stds, variances, centres, are_logs)
 
 
@@ -117,7 +117,7 @@ def optimal_prior_variance(mean: Any, std: Any, *, prior_mean: Any = 0.0) -> Any
       1.25
     """
     means, stds = _same_leaves(mean, std)
-    centres = _broadcast("prior_mean", prior_mean, mean)
+    centres = _centres(prior_mean, mean)
     found = [
         jnp.mean(s**2 + (m - centre) ** 2)
         for m, s, centre in zip(means, stds, centres, strict=True)
@@ -153,19 +153,21 @@ def log_normal_information(alphas: Any) -> jax.Array:
 
 def _same_leaves(mean: Any, std: Any) -> tuple[list[jax.Array], list[jax.Array]]:
     """Arrays of two trees of one structure and of the same shapes."""
-    structures = jax.tree.structure(mean), jax.tree.structure(std)
-    if structures[0] != structures[1]:
-        raise ValueError(
-            f"mean and std must have one structure, got {structures[0]} and "
-            f"{structures[1]}"
-        )
+    checks.same_tree(mean=mean, std=std)
     means, stds = (
         [checks.jax_array(name, leaf) for leaf in jax.tree.leaves(tree)]
         for name, tree in (("mean", mean), ("std", std))
     )
-    for m, s in zip(means, stds, strict=True):
-        checks.same_shape(mean=m, std=s)
     return means, stds
+
+
+def _centres(prior_mean: Any, mean: Any) -> list[jax.Array]:
+    """Means of the prior, of the shapes of the weights or one number."""
+    found = _broadcast("prior_mean", prior_mean, mean)
+    found = [checks.jax_array("prior_mean", centre) for centre in found]
+    for centre, leaf in zip(found, jax.tree.leaves(mean), strict=True):
+        checks.shape("prior_mean", centre, (), jnp.shape(leaf), why="to match mean")
+    return found
 
 
 def _broadcast(name: str, prefix: Any, tree: Any) -> list[Any]:

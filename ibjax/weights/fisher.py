@@ -219,6 +219,7 @@ def fisher_vector_product(
     x, labels, likelihood = checked_samples(params, x, network, "model")
     checks.count("batch_size", batch_size)
     trainable, kept = network.split(params)
+    checks.same_tree(params=trainable, vector=vector)
     return _vector_product(trainable, kept, x, labels, vector, likelihood, batch_size)
 
 

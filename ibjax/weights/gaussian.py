@@ -194,6 +194,7 @@ def gaussian_lagrangian(
       >>> print(f"{value:.4f}")
       0.2136
     """
+    checks.shape("loss", checks.jax_array("loss", loss), ())
     arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
     return _gaussian_lagrangian(*arguments, loss)
 

@@ -134,6 +134,9 @@ def filter_means(
       >>> print(filter_means(tree, network=networks.mlp([2, 2, 2])))
       [2. 0.]
     """
+    checks.instance("network", network, Network)
+    if output_axis is not None:
+        checks.whole("output_axis", output_axis)
     if output_axis is None:
         output_axis = 0 if network.activate is not None else -1
     body = network.kernels(tree)[:-1]

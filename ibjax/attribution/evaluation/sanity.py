@@ -82,6 +82,9 @@ def randomization(
       >>> found.layers, found.correlation.shape
       (('softmax 3', 'tanh 4'), (2, 8))
     """
+    checks.instance("network", network, Network)
+    checks.function("attribute", attribute)
+    checks.instance("similarities", similarities, Mapping)
     checks.key("key", key)
     x = checks.shape("x", x, ("num", "*axes"))
     leaves, structure = jax.tree.flatten(params)

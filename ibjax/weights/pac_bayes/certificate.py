@@ -79,7 +79,9 @@ def certificate(
       >>> print(f"{found.risk:.4f} with confidence {found.confidence:.3f}")
       0.1528 with confidence 0.965
     """
-    delta, draws = np.asarray(delta), np.asarray(delta_draws)
+    checks.function("bound", bound)
+    delta = float64("delta", delta, "(0, 1)")
+    draws = float64("delta_draws", delta_draws, "(0, 1)")
     checks.within("delta + delta_draws", delta + draws, "(0, 1)")
     corrected = monte_carlo_error(error, num_draws, delta=draws)
     risk = bound(corrected, kl, num_samples, delta=delta)
