@@ -26,6 +26,7 @@ from ibjax.cli.sweep import sweep
 from ibjax.compilation import forget_program, keep_programs, use_all_cores
 from ibjax.datasets.download import cache_directory, data_directories
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.numerics.calls import is_said
 from ibjax.results.directory import reserved
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(_EXIT_BAD_INPUT) from error
         except TypeError as error:
             # What ibjax says of an argument; any other is a mistake of its own.
-            if not process.is_said(error):
+            if not is_said(error):
                 raise
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
             raise SystemExit(_EXIT_BAD_INPUT) from error

@@ -1,7 +1,6 @@
 """The command's process: signals that stop it, and outputs that nobody reads."""
 
 import contextlib
-import dis
 import errno
 import os
 import signal
@@ -15,7 +14,6 @@ __all__ = [
     "can_resume",
     "is_alone",
     "is_full",
-    "is_said",
     "outliving_its_reader",
     "stopped_by_signals",
 ]
@@ -198,23 +196,6 @@ def can_resume(
     command, name = [*arguments, "", ""][:2]
     known = experiments.get(command, {})
     return name in known and getattr(known[name], "run", None) is None
-
-
-def is_said(error: Exception) -> bool:
-    """Check that an error was raised by a statement of this package.
-
-    It is about an argument then; one of the interpreter or of another package is a
-    mistake in this one.
-    """
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return False
-    code = last.tb_frame.f_code
-    own = last.tb_frame.f_globals.get("__name__", "").partition(".")[0]
-    raises = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return raises and own == __name__.partition(".")[0]
 
 
 def is_full(error: Exception) -> bool:

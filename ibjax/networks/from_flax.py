@@ -27,6 +27,7 @@ from ibjax.compilation import full_precision
 from ibjax.networks.dependencies import dependencies, kernel_places
 from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = ["from_flax"]
 
@@ -147,7 +148,7 @@ def from_flax(
     trained = shapes if calls.state is None else calls.state.split(shapes)[0]
     if not jax.tree.leaves(trained):
         raise ValueError("module must have parameters to train, got one without any")
-    found = jax.eval_shape(activities, shapes, example_input)
+    found = shapes_of("module", activities, params=shapes, example_input=example_input)
     _check_training(calls, shapes, example_input)
     kernels = kernel_places(activities, shapes, example_input)
     names = [f"layer {number}" for number in range(1, len(found) + 1)]
