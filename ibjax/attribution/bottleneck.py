@@ -96,6 +96,7 @@ def capacity(r: ArrayLike, lam: ArrayLike) -> jax.Array:
       ['0.3181', '0.8181', '0.0000']
     """
     r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
+    checks.broadcastable(r=r, lam=lam)
     if not checks.is_traced(lam) and np.any((np.asarray(lam) < 0) | (lam > 1)):
         raise ValueError(
             f"lam must lie in [0, 1], got values from {lam.min()} to {lam.max()}"
@@ -223,12 +224,13 @@ def per_sample(
       >>> found.capacity.shape, bool(jnp.all(found.capacity >= 0))
       ((2, 4), True)
     """
+    checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
     checks.count("num_steps", num_steps)
     checks.count("num_copies", num_copies)
-    checks.not_negative("beta", beta)
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("smoothing", smoothing)
+    beta = checks.not_negative("beta", beta)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    smoothing = checks.not_negative("smoothing", smoothing)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     x, targets = loops.check_model(joined(front, back), params, x, targets)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import jax
+import numpy as np
 
 from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
@@ -138,6 +139,8 @@ def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
     """
     checks.instance("network", network, Network)
     checks.instance("layers", layers, list, tuple)
+    for number, layer in enumerate(layers):
+        checks.instance(f"layers[{number}]", layer, str, int, np.integer)
     return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 
 

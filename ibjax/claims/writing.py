@@ -42,6 +42,8 @@ def conditions(dataset: xr.Dataset) -> dict[str, Any]:
       >>> sorted(conditions(example_dataset()))
       ['configuration', 'devices', 'versions', 'wall_seconds']
     """
+    checks.instance("dataset", dataset, xr.Dataset)
+    checks.holds("dataset.attrs", dataset.attrs, "configuration")
     return {
         "devices": dataset.attrs.get("devices"),
         "versions": json.loads(dataset.attrs.get("versions", "{}")),

@@ -84,9 +84,11 @@ def layer_information(
     shape = ("num_outputs", len(cov_x))
     checks.shape("teacher", teacher, shape, why="to match cov_x")
     dtype = jnp.result_type(w, cov_x, teacher)
-    checks.not_negative("label_noise_variance", label_noise_variance)
+    label_noise_variance = checks.not_negative(
+        "label_noise_variance", label_noise_variance
+    )
     variance = jnp.asarray(label_noise_variance, dtype)
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     noise = jnp.asarray(noise_variance, dtype)
     w, cov_x, teacher = (array.astype(dtype) for array in (w, cov_x, teacher))
     return _layer_information(w, cov_x, teacher, variance, noise)
@@ -132,7 +134,7 @@ def input_information(
         raise TypeError(f"inputs must be booleans, got {inputs.dtype}")
     checks.shape("inputs", inputs, (len(cov_x),), why="to match cov_x")
     dtype = jnp.result_type(w, cov_x)
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     noise = jnp.asarray(noise_variance, dtype)
     return _input_information(w.astype(dtype), cov_x.astype(dtype), inputs, noise)
 

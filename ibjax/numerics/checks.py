@@ -17,6 +17,7 @@ import numpy as np
 __all__ = [
     "array",
     "at_least",
+    "broadcastable",
     "count",
     "counts",
     "finite",
@@ -135,6 +136,17 @@ def same_tree(**trees: Any) -> None:
     for leaves in zip(*map(jax.tree.leaves, trees.values()), strict=True):
         found = [real(name, leaf) for name, leaf in zip(trees, leaves, strict=True)]
         same_shape(**dict(zip(trees, found, strict=True)))
+
+
+def broadcastable(**arrays: Any) -> None:
+    """Check that arrays fit together by NumPy's rules of broadcasting."""
+    shapes = [np.shape(array) for array in arrays.values()]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ValueError(
+            f"{_all(arrays)} must broadcast together, got shapes {_all(shapes)}"
+        ) from error
 
 
 def same_length(**arrays: Any) -> None:

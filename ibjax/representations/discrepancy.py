@@ -144,8 +144,8 @@ def gaussian_mmd(
     """
     mean = checks.jax_array("mean", mean)
     checks.shape("mean", mean, ("dim",))
-    checks.not_negative("variance", variance)
-    checks.positive("bandwidth", bandwidth)
+    variance = checks.not_negative("variance", variance)
+    bandwidth = checks.positive("bandwidth", bandwidth)
 
     def expected(spread, mean):
         # Of ratios: the square of a bandwidth may be out of range.

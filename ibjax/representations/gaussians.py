@@ -139,6 +139,9 @@ def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:
         raise ValueError("mean must be of shape [..., k], got a single number")
     diagonal, full = mean.shape, (*mean.shape, mean.shape[-1])
     checks.shape("scale", scale, diagonal, full, why="for the mean's")
+    # Of whole numbers as of any others.
+    dtype = jnp.result_type(mean, scale, float)
+    mean, scale = mean.astype(dtype), scale.astype(dtype)
     is_full = scale.ndim > mean.ndim
     stds = jnp.diagonal(scale, axis1=-2, axis2=-1) if is_full else scale
     checks.within("scale", stds, "(0, inf)")

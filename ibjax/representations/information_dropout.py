@@ -153,7 +153,7 @@ def with_information_dropout(
     """
     checks.flag("unit_mean", unit_mean)
     checks.one_of("prior", prior, ACTIVITY_PRIORS)
-    checks.positive("max_alpha", max_alpha)
+    max_alpha = checks.positive("max_alpha", max_alpha)
     shapes = kernel_shapes(network)
     chosen = chosen_layers(layers, shapes)
     widths = [network.layers[number].width for number in chosen]
@@ -274,7 +274,7 @@ def information_dropout(model: InformationDropout, *, beta: float = 1e-4) -> Obj
       >>> print(f"{terms['information']:.3f}")  # Six units of log(0.701 / 0.351).
       4.150
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
 
     def loss(params, batch, key, *, beta=beta):
         noisy = model.run(params, batch.x, key=key)

@@ -93,7 +93,7 @@ def log_uniform_kl(alpha: ArrayLike, *, max_alpha: ArrayLike) -> jax.Array:
     """
     alpha = checks.jax_array("alpha", alpha)
     checks.within("alpha", alpha, "(0, inf)")
-    checks.positive("max_alpha", max_alpha)
+    max_alpha = checks.positive("max_alpha", max_alpha)
     ratio = max_alpha / alpha
     ordinary = (ratio > 1e-30) & (ratio < 1e30)
     ratio = jnp.where(ordinary, ratio, 1.0)

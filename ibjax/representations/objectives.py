@@ -174,7 +174,7 @@ def vib(
       >>> dataset.rate.dims
       ('beta', 'seed', 'epoch')
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, beta=beta):
@@ -208,7 +208,7 @@ def ceb(model: Variational, *, beta: float = 1.0) -> Objective:
       Fischer, `The conditional entropy bottleneck`, Entropy 2020.
     """
     checks.instance("model", model, Variational)
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     if not model.prior.needs_targets:
         raise ValueError(
             "model must have a prior for every class, such as class_prior, got "
@@ -251,7 +251,7 @@ def nonlinear_ib(
       Kolchinsky, Tracey and Van Kuyk, `Caveats for information bottleneck in
       deterministic scenarios`, ICLR 2019.
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     checks.at_least("power", power, 1)
 
     def loss(params, batch, key, *, beta=beta):
@@ -301,9 +301,9 @@ def capacity_vae(
     References:
       Burgess et al., `Understanding disentangling in beta-VAE`, 2018.
     """
-    checks.not_negative("capacity", capacity)
+    capacity = checks.not_negative("capacity", capacity)
     checks.count("num_epochs", num_epochs)
-    checks.positive("weight", weight)
+    weight = checks.positive("weight", weight)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, epoch, capacity=capacity):
@@ -353,9 +353,9 @@ def info_vae(
       Zhao, Song and Ermon, `InfoVAE: balancing learning and inference in variational
       autoencoders`, AAAI 2019, eq. 6.
     """
-    checks.positive("bandwidth", bandwidth)
+    bandwidth = checks.positive("bandwidth", bandwidth)
     checks.at_least("alpha", alpha, -math.inf)
-    checks.not_negative("lam", lam)
+    lam = checks.not_negative("lam", lam)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, alpha=alpha, lam=lam):

@@ -229,7 +229,7 @@ def check_attack(
       (True, 0.0)
     """
     attack = as_attack(attack)
-    checks.positive("radius", radius)
+    radius = checks.positive("radius", radius)
     f, x, labels, radii = checked(key, log_probabilities, x, labels, radius, attack)
     if len(x) < 2:
         raise ValueError(f"x must hold at least 2 inputs, got {len(x)}")

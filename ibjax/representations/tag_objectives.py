@@ -160,10 +160,10 @@ def tag_bottleneck(
       {'beta': '[0, inf)', 'gamma': '[0, inf)'}
     """
     checks.instance("model", model, Tagger)
-    checks.not_negative("beta", beta)
-    checks.not_negative("gamma", gamma)
+    beta = checks.not_negative("beta", beta)
+    gamma = checks.not_negative("gamma", gamma)
     _check_temperature(model, temperature)
-    checks.not_negative("softness", softness)
+    softness = checks.not_negative("softness", softness)
     checks.count("soft_epochs", soft_epochs)
     if softness and not model.discrete:
         raise ValueError(f"softness must be 0 for continuous tags, got {softness}")
@@ -232,7 +232,7 @@ def _mean(values: jax.Array, weights: jax.Array) -> jax.Array:
 def _check_temperature(model: Tagger, temperature: float | None) -> None:
     if temperature is None:
         return
-    checks.positive("temperature", temperature)
+    temperature = checks.positive("temperature", temperature)
     if not model.discrete:
         raise ValueError(
             "temperature must be None for continuous tags, which have no relaxed form, "

@@ -161,7 +161,7 @@ def variational(
     if prior is not None:
         checks.instance("prior", prior, Prior)
     width = encoder_width(dim, covariance)
-    checks.positive("initial_std", initial_std)
+    initial_std = checks.positive("initial_std", initial_std)
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if network.state is not None:
             raise ValueError(

@@ -157,7 +157,7 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
       >>> print(places.shape, int((places < 0).sum()))
       (7, 512) 307
     """
-    checks.integers("epoch", checks.shape("epoch", epoch, ()))
+    check_epoch(epoch)
     _check(task, config)
     num_rows = num_train_rows(task, config)
     batch_size = batch_rows(task, config)
@@ -196,11 +196,17 @@ def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.A
       >>> measured_batches(0, datasets.szt(), config).shape
       (4, 1000)
     """
-    checks.integers("epoch", checks.shape("epoch", epoch, ()))
+    check_epoch(epoch)
     _check(task, config)
     if batch_rows(task, config) == num_train_rows(task, config):
         config = replace(config, batch_size=config.measured_batch_size)
     return epoch_batches(epoch, task, config)
+
+
+def check_epoch(epoch: jax.Array) -> None:
+    """Check that an epoch is the number of one."""
+    checks.integers("epoch", checks.shape("epoch", epoch, ()))
+    checks.within("epoch", epoch, "[0, inf)")
 
 
 def _check(task: Task, config: TrainConfig) -> None:

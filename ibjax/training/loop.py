@@ -17,6 +17,7 @@ from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks, descent
 from ibjax.training.batches import (
+    check_epoch,
     epoch_batches,
     noisy_labels,
     num_train_rows,
@@ -168,7 +169,7 @@ def epoch_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
       False
     """
     checks.key("key", key)
-    checks.integers("epoch", checks.shape("epoch", epoch, ()))
+    check_epoch(epoch)
     _, key_rows = jax.random.split(key)
     # The rows' key is used once as it is; what is folded from it is new.
     return jax.random.fold_in(key_rows, epoch)
@@ -217,6 +218,7 @@ def run_epoch(
       >>> bool(loss(after) < loss(before))
       True
     """
+    checks.shape("batches", batches, ("num_batches", "batch_size"))
     checks.key("key", key)
     checks.instance("config", config, TrainConfig)
     checks.instance("numbers", numbers, Mapping)
@@ -293,6 +295,7 @@ def batch_gradients(
       >>> [gradient.shape for gradient in gradients]
       [(7, 3, 12), (7, 2, 3)]
     """
+    checks.shape("batches", batches, ("num_batches", "batch_size"))
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     # Batch after batch: gradients of all are kept, their activities need not be.
@@ -338,6 +341,7 @@ def gradient_statistics(
       >>> print(len(statistics), statistics[0].snr.shape)
       2 ()
     """
+    checks.shape("batches", batches, ("num_batches", "batch_size"))
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     return streamed_statistics(gradient, filled, last)

@@ -70,7 +70,7 @@ def activation_precision(
     checks.shape("weight_jacobian", j, (g.shape[0], "num_weights"), why=why)
     num = j.shape[1]
     checks.shape("fisher", fisher, (num,), (num, num), why="to match weight_jacobian")
-    checks.positive("beta", beta)
+    beta = checks.positive("beta", beta)
     return _precision(g, j, fisher, beta)
 
 

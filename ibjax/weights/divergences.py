@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
@@ -66,21 +67,25 @@ def mean_field_kl_of_logs(
 
 
 def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Array:
-    means, stds = _same_leaves(mean, std)
+    name = "log_std" if are_logs else "std"
+    means, stds = _same_leaves(mean, std, name)
     variances = _broadcast("prior_variance", prior_variance, mean)
     for variance in variances:
         checks.positive("prior_variance", variance)
     centres = _centres(prior_mean, mean)
-    return _kl(means, stds, variances, centres, are_logs)
+    # Of a variance that float32 does not hold the deviation may be ordinary.
+    roots = [jnp.sqrt(v) if checks.is_traced(v) else np.sqrt(v) for v in variances]
+    return _kl(means, stds, roots, centres, are_logs)
 
 
 @exact_jit(static_argnames="are_logs")
-def _kl(means, stds, variances, centres, are_logs):
+def _kl(means, stds, prior_stds, centres, are_logs):
     total = jnp.zeros(())
-    for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
-        std = jnp.sqrt(jnp.asarray(variance, m.dtype))
+    for m, s, std, centre in zip(means, stds, prior_stds, centres, strict=True):
+        dtype = jnp.result_type(m, s, float)
+        m, s, std = (array.astype(dtype) for array in (m, s, std))
         if are_logs:
-            spread = _expm1_minus_x(2 * s - jnp.log(variance))
+            spread = _expm1_minus_x(2 * (s - jnp.log(std)))
         else:
             spread = square_minus_log(jnp.where(s >= 0, s, jnp.nan), std)
         total += jnp.sum(spread + ((m - centre) / std) ** 2) / 2
@@ -151,12 +156,14 @@ def log_normal_information(alphas: Any) -> jax.Array:
     return -sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas)) / 2
 
 
-def _same_leaves(mean: Any, std: Any) -> tuple[list[jax.Array], list[jax.Array]]:
+def _same_leaves(
+    mean: Any, std: Any, name: str = "std"
+) -> tuple[list[jax.Array], list[jax.Array]]:
     """Arrays of two trees of one structure and of the same shapes."""
-    checks.same_tree(mean=mean, std=std)
+    checks.same_tree(**{"mean": mean, name: std})
     means, stds = (
         [checks.jax_array(name, leaf) for leaf in jax.tree.leaves(tree)]
-        for name, tree in (("mean", mean), ("std", std))
+        for name, tree in (("mean", mean), (name, std))
     )
     return means, stds
 

@@ -79,7 +79,7 @@ def flat_minimum(
     checks.finite("hessian_diagonal", curvature)
     checks.shape("weights", weights, ("num_weights",))
     checks.same_shape(weights=weights, hessian_diagonal=curvature)
-    checks.positive("beta", beta)
+    beta = checks.positive("beta", beta)
     return _flat_minimum(weights, curvature, beta)
 
 
@@ -123,8 +123,8 @@ def flat_minimum_bound(
     """
     weights = checks.finite("weights", checks.jax_array("weights", weights))
     checks.shape("weights", weights, ("num_weights",))
-    checks.positive("hessian_trace", hessian_trace)
-    checks.positive("beta", beta)
+    hessian_trace = checks.positive("hessian_trace", hessian_trace)
+    beta = checks.positive("beta", beta)
     num = len(weights)
     # Means in place of sums: the square of K divides out.
     log_mean_square = 2 * jnp.log(root_of_squares(weights)) - jnp.log(num)
@@ -225,7 +225,7 @@ def layer_information_plus_total_correlation(
     checks.shape("weights", weights, ("num_units", "num_inputs"))
     num_inputs = weights.shape[1]
     checks.shape("x", x, ("num_samples", num_inputs), why="to match weights")
-    checks.positive("alpha", alpha)
+    alpha = checks.positive("alpha", alpha)
     return _information_plus_correlation(weights, x, alpha)
 
 

@@ -286,7 +286,7 @@ def fisher_log_determinant(
       >>> print(f"{found:.4f}")  # log (1 + 2 * 2.5)
       1.7918
     """
-    checks.not_negative("scale", scale)
+    scale = checks.not_negative("scale", scale)
     x, labels, likelihood = checked_samples(params, x, network, labels)
     return _log_determinant(*network.split(params), x, labels, scale, likelihood)
 

@@ -309,7 +309,7 @@ def log_determinant(
       9.7296
     """
     checks.function("product", product)
-    checks.not_negative("scale", scale)
+    scale = checks.not_negative("scale", scale)
     return spectral_sum(
         key,
         lambda values: jnp.log1p(scale * values),

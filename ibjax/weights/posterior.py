@@ -51,7 +51,9 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       >>> print(posterior.mean["w"], posterior.std["w"])
       [1. 1.] [1. 1.]
     """
-    checks.positive("std", std)
+    std = checks.positive("std", std)
+    for leaf in jax.tree.leaves(params):
+        checks.real("params", leaf)
     log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)
     return Posterior(params, log_std)
 

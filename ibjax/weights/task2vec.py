@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.weights.fisher import fisher_diagonal
 from ibjax.weights.posterior import Posterior
 
@@ -139,6 +140,7 @@ def filter_means(
         checks.whole("output_axis", output_axis)
     if output_axis is None:
         output_axis = 0 if network.activate is not None else -1
+    shapes_of("network", network.kernels, tree=tree)
     body = network.kernels(tree)[:-1]
     if not body:
         raise ValueError(
@@ -210,7 +212,7 @@ def asymmetric_task_distance(
       >>> bool(back < there)
       True
     """
-    checks.not_negative("alpha", alpha)
+    alpha = checks.not_negative("alpha", alpha)
     return task_distance(first, second) - alpha * task_distance(first, trivial)
 
 

@@ -117,3 +117,5 @@ def test_deviations_of_any_size():
     for scale in (std[:, None], std[:, None, None]):
         found = r.relative_gaussian_kl(nothing, scale, nothing, prior[:, None])
         np.testing.assert_allclose(found, exact, rtol=1e-6)
+    whole = r.gaussian_kl(np.array([2]), np.array([1]))
+    np.testing.assert_allclose(whole, 2.0, rtol=1e-6)

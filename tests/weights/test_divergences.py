@@ -157,3 +157,8 @@ def test_numbers_of_any_size():
         # Of 1.0001, near the prior, its rounding is a thousandth of what is left.
         expected = _exact_kl(mean, std, variance)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # And of variances that no float32 holds, or weights that are whole numbers.
+    far = mean_field_kl(np.array(1e-25), np.array(1e-25), prior_variance=1e-50)
+    np.testing.assert_allclose(far, 0.5, rtol=1e-5)
+    whole = mean_field_kl(np.array([2]), np.array([1]), prior_variance=0.25)
+    np.testing.assert_allclose(whole, (16 + 4 - 1 - np.log(4)) / 2, rtol=1e-6)

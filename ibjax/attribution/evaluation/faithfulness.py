@@ -165,7 +165,7 @@ def infidelity(
     x, targets = loops.check_model(model, params, x, targets)
     attributions = checks.jax_array("attributions", attributions, x.dtype)
     checks.same_shape(attributions=attributions, x=x)
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     checks.count("num_samples", num_samples)
 
     def average(x, attributions, targets, keys):

@@ -61,9 +61,9 @@ def structural_similarity(
     checks.same_shape(a=a, b=b)
     checks.count("window", window)
     checks.in_range("window", window, f"[1, {min(a.shape[1:])}]")
-    checks.positive("std", std)
+    std = checks.positive("std", std)
     if data_range is not None:
-        checks.positive("data_range", data_range)
+        data_range = checks.positive("data_range", data_range)
     return _similarity(a, b, data_range, window, std)
 
 

@@ -279,7 +279,7 @@ def _check_bandwidth(bandwidth, dtype):
     if isinstance(bandwidth, str):
         number = "a positive number"
         return checks.one_of("bandwidth", bandwidth, CRITERIA, otherwise=number), None
-    checks.positive("bandwidth", bandwidth)
+    bandwidth = checks.positive("bandwidth", bandwidth)
     return None, jnp.asarray(bandwidth, dtype)[None]
 
 

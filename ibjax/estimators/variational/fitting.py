@@ -184,8 +184,8 @@ def fit(
     checks.in_range("averaging", averaging, "[0, 1)")
     checks.number("clip", clip)
     checks.in_range("mine_rate", mine_rate, "(0, 1]")
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("weight_decay", weight_decay)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    weight_decay = checks.not_negative("weight_decay", weight_decay)
     return _fit(
         key,
         x,

@@ -208,6 +208,6 @@ def nearest_prior_variance(
 def _number(prior_variance, scale, precision) -> np.ndarray:
     """The place j of a variance among those of the union, not rounded."""
     variance = float64("prior_variance", prior_variance, "(0, inf)")
-    checks.positive("scale", scale)
-    checks.positive("precision", precision)
+    scale = checks.positive("scale", scale)
+    precision = checks.positive("precision", precision)
     return precision * np.log(scale / variance)
