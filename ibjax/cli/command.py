@@ -2,12 +2,14 @@
 
 import difflib
 import importlib.metadata
+import os
 import platform
 import re
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 import tyro
@@ -30,6 +32,7 @@ from ibjax.numerics.calls import is_said
 from ibjax.results.directory import reserved
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
+from ibjax.sweeps import processes
 
 __all__ = ["main"]
 
@@ -80,25 +83,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except _BAD_INPUT as error:
             hint = goes_on if process.is_full(error) else ""
             print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
-            raise SystemExit(_EXIT_BAD_INPUT) from error
+            _end(_EXIT_BAD_INPUT, error)
         except TypeError as error:
             # What ibjax says of an argument; any other is a mistake of its own.
             if not is_said(error):
                 raise
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
-            raise SystemExit(_EXIT_BAD_INPUT) from error
+            _end(_EXIT_BAD_INPUT, error)
+        except processes.JobError as error:
+            print(f"ibjax: error: {_one_line(error)}{goes_on}", file=sys.stderr)
+            _end(processes.EXIT_STATUS, error)
         except RuntimeError as error:
             # JAX's own words for a platform that was asked for and is not there.
             if "Unable to initialize backend" not in str(error):
                 raise
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
-            raise SystemExit(_EXIT_BAD_INPUT) from error
+            _end(_EXIT_BAD_INPUT, error)
         except KeyboardInterrupt:
             print(f"ibjax: interrupted{goes_on}", file=sys.stderr)
-            raise SystemExit(_EXIT_INTERRUPTED) from None
+            _end(_EXIT_INTERRUPTED)
         except process.Stopped as stopped:
             print(f"ibjax: stopped by {stopped.name}{goes_on}", file=sys.stderr)
-            raise SystemExit(stopped.code) from None
+            _end(stopped.code)
+
+
+def _end(code: int, error: Exception | None = None) -> NoReturn:
+    """End with an exit status; in a job of several processes without the others."""
+    if processes.have_joined():
+        # On its way out JAX would wait for processes that wait for this one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code) from error
 
 
 def _run(arguments: Sequence[str]) -> None:

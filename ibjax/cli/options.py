@@ -76,6 +76,22 @@ class RunOptions:
             help_behavior_hint="(default: all)",
         ),
     ] = None
+    distributed: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="auto|HOST:PORT",
+            help="Spread the networks over the devices of all processes of a job: auto "
+            "in one of SLURM, Open MPI, Kubernetes or a TPU pod, the address of the "
+            "first process elsewhere, with the two options below.",
+            help_behavior_hint="(default: this process alone)",
+        ),
+    ] = None
+    num_processes: Annotated[
+        int | None, _automatic("Processes of the job.", "the cluster's")
+    ] = None
+    process_id: Annotated[
+        int | None, _automatic("Number of this process, from 0.", "the cluster's")
+    ] = None
     key: int = 0
     """Seed of all random numbers."""
 

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 __all__ = [
     "Stopped",
     "can_resume",
+    "ending_after",
     "is_alone",
     "is_full",
     "outliving_its_reader",
@@ -99,6 +100,30 @@ def stopped_by_signals(last_words: str) -> Iterator[None]:
         os.close(writing)
         watcher.join()
         os.close(reading)
+
+
+@contextlib.contextmanager
+def ending_after(seconds: float, code: int, words: str) -> Iterator[None]:
+    """End the process where a call takes longer that nothing but this can end.
+
+    Args:
+      seconds: How long the call may take.
+      code: Exit status.
+      words: What to say then.
+    """
+
+    def end():
+        with contextlib.suppress(OSError):
+            os.write(2, f"{words}\n".encode())
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_alone() -> bool:

@@ -17,9 +17,11 @@ __all__ = ["GridBar", "ProgressBar", "plain_console"]
 _EPOCHS_TO_TELL = 16
 
 
-def plain_console(*, stderr: bool = False) -> Console:
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console that prints texts as they are, also those with brackets in them."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
+    return Console(
+        stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, markup=False
+    )
 
 
 class ProgressBar:

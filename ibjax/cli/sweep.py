@@ -9,7 +9,8 @@ from functools import partial
 import jax
 import tyro
 
-from ibjax.cli.options import SweepOptions, check_key
+from ibjax.cli import process
+from ibjax.cli.options import RunOptions, SweepOptions, check_key
 from ibjax.cli.progress import GridBar, plain_console
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.datasets.task import Task
@@ -21,11 +22,14 @@ from ibjax.results.directory import reserved
 from ibjax.results.files import DATASET_FILE
 from ibjax.results.provenance import describe_devices
 from ibjax.results.shards import Shard
+from ibjax.sweeps import processes
 from ibjax.sweeps.grid import Cell, sweep_grid
 
 __all__ = ["sweep"]
 
 _CLASSES_NAMED = 6
+# For all processes of a job to be there.
+_PATIENCE_SECONDS = 300
 
 
 def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
@@ -47,8 +51,11 @@ def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
 
 def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) -> None:
     started = time.perf_counter()
-    console = plain_console()
     check_key(options.run.key)
+    _join(options.run)
+    # All processes do the same; the first one writes and tells.
+    is_first = processes.is_first()
+    console = plain_console(quiet=not is_first)
     output = options.output
     if shard is not None:
         output /= shard.directory_name
@@ -83,6 +90,8 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
             on_progress=partial(bar.update, "", cells),
             **run,
         )
+    if not is_first:
+        return
     if drawing is not None:
         with reserved(output):
             write_report(dataset, output, console, drawing)
@@ -94,6 +103,20 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
             f"joins the shards when all {shard.count} are there"
         )
     console.print(f"{time.perf_counter() - started:.0f} s in all")
+
+
+def _join(run: RunOptions) -> None:
+    """Join the other processes of the job, if there are to be any."""
+    place = {"num_processes": run.num_processes, "process": run.process_id}
+    if run.distributed is not None:
+        address = None if run.distributed == "auto" else run.distributed
+        words = (
+            f"ibjax: error: the other processes did not come in {_PATIENCE_SECONDS} s"
+        )
+        with process.ending_after(_PATIENCE_SECONDS, processes.EXIT_STATUS, words):
+            processes.start(address, **place, timeout=2 * _PATIENCE_SECONDS)
+    elif any(value is not None for value in place.values()):
+        raise ValueError("--num-processes and --process-id go with --distributed")
 
 
 def _announcement(

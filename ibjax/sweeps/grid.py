@@ -29,8 +29,9 @@ from ibjax.results.cells import (
     combine,
     combined_configuration,
 )
-from ibjax.results.directory import RunDirectory, reserved
+from ibjax.results.directory import RunDirectory
 from ibjax.results.files import ResultsError
+from ibjax.sweeps import processes
 from ibjax.sweeps.checkpoint import Checkpoint, find_earlier, save_finished
 from ibjax.sweeps.configurations import (
     Seeds,
@@ -179,10 +180,12 @@ def sweep_grid(
     where = None if directory is None else Path(directory)
     # One plain sweep has its files where a grid has those of all cells.
     is_grid = bool(cells[0].place)
-    with reserved(where if is_grid else None) as own:
+    with processes.reserved_by_first(where if is_grid else None) as own:
         built = [None if callable(cell.probes) else cell.build() for cell in cells]
-        if own is not None:
-            done = _find_grid(own, key, cells, built, resume, chosen)
+        if is_grid and where is not None:
+            done = processes.of_first(
+                lambda: _find_grid(own, key, cells, built, resume, chosen)
+            )
             if done is not None:
                 return done
         datasets = []

@@ -71,6 +71,11 @@ def lay_out(
         checks.count("block", block)
     devices = tuple(jax.devices() if devices is None else devices)
     checks.not_empty("devices", devices)
+    absent = set(range(jax.process_count())) - {d.process_index for d in devices}
+    if absent:
+        raise ValueError(
+            f"devices must be some of every process, got none of process {min(absent)}"
+        )
     on_cpu = devices[0].platform == "cpu"
     if rows is None or (block is None and not on_cpu):
         rows = np.arange(num_seeds)
@@ -79,7 +84,8 @@ def lay_out(
     blocks, block_of_row = np.unique(rows // block, return_inverse=True)
     slots = block_of_row * block + rows % block
     num_blocks = len(blocks)
-    devices = devices[:num_blocks]
+    if jax.process_count() == 1:
+        devices = devices[:num_blocks]
     num_blocks = -(-num_blocks // len(devices)) * len(devices)
     sharding = NamedSharding(
         Mesh(np.array(devices), ("block",)), PartitionSpec("block")

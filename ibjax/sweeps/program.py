@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec
 
 from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
 from ibjax.numerics import checks
+from ibjax.sweeps import processes
 from ibjax.sweeps.assembly import check_record, flatten_record
 from ibjax.sweeps.layout import Layout, lay_out
 from ibjax.training.trainable import Trainable
@@ -130,16 +131,14 @@ class Traced(NamedTuple):
         return Compiled(*compiled)
 
 
-def arrange(values: np.ndarray, layout: Layout) -> jax.Array:
-    """Rows ``[num_seeds, ...]`` as ``[num_blocks, block, ...]``, on the host's device.
+def arrange(values: np.ndarray, layout: Layout) -> np.ndarray:
+    """Rows ``[num_seeds, ...]`` as ``[num_blocks, block, ...]``, on the host.
 
     Places to spare hold copies of the first seed.
     """
     filled = np.repeat(values[:1], layout.num_blocks * layout.block, axis=0)
     filled[layout.slots] = values
-    return jnp.asarray(
-        filled.reshape(layout.num_blocks, layout.block, *values.shape[1:])
-    )
+    return filled.reshape(layout.num_blocks, layout.block, *values.shape[1:])
 
 
 def trace(
@@ -263,7 +262,8 @@ def within_memory(layout: Layout) -> Iterator[None]:
 def by_seed(tree: Any, layout: Layout) -> Any:
     """Leaves ``[num_blocks, block, ...]`` as numpy arrays ``[num_seeds, ...]``."""
     return jax.tree.map(
-        lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[layout.slots], tree
+        lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[layout.slots],
+        processes.gathered(tree),
     )
 
 
@@ -278,13 +278,9 @@ def restore(states: Any, leaves: Sequence[np.ndarray], layout: Layout) -> Any:
     Returns:
       The states with the saved numbers.
     """
-    fresh, structure = jax.tree.flatten(states)
-    restored = []
-    for old, new in zip(leaves, fresh, strict=True):
-        filled = np.array(new).reshape(-1, *new.shape[2:])
-        filled[layout.slots] = old
-        restored.append(jax.device_put(filled.reshape(new.shape), layout.sharding))
-    return jax.tree.unflatten(structure, restored)
+    rows = [arrange(leaf, layout) for leaf in leaves]
+    restored = [processes.spread(leaf, layout.sharding) for leaf in rows]
+    return jax.tree.unflatten(jax.tree.structure(states), restored)
 
 
 def diverged(params: Any) -> np.ndarray:

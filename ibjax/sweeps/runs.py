@@ -72,6 +72,7 @@ def run_snapshots(
     done: Checkpoint | None = None,
     directory: RunDirectory | None = None,
     configuration: dict[str, Any] | None = None,
+    is_saved: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Advance from each snapshot to the next, saving after every one.
@@ -85,8 +86,9 @@ def run_snapshots(
       to_rows: Makes a tree of such states or measurements one of numpy arrays,
         ``[num_seeds, ...]`` each.
       done: The unfinished run.
-      directory: Where to save; nothing is saved without one.
+      directory: Where to save, in the process that does.
       configuration: All that decides the numbers, saved beside them.
+      is_saved: Whether any process saves.
       on_progress: Called with a :class:`Progress` after every step.
 
     Returns:
@@ -115,9 +117,11 @@ def run_snapshots(
         first, last = snapshots[count - 1] if count else 0, snapshots[count]
         states, measured = advance(states, first, last, count == len(snapshots) - 1)
         records.append(to_rows(measured))
+        if is_saved:
+            # By all processes, each of which has a part of the states.
+            leaves = jax.tree.leaves(to_rows(states))
         if writer is not None:
             wall = seconds_before + time.perf_counter() - started
-            leaves = jax.tree.leaves(to_rows(states))
             writer.save(Checkpoint(leaves, records, wall))
         seconds = time.perf_counter() - step_started
         report(progress_after(count + 1, snapshots, "run", seconds))

@@ -33,8 +33,7 @@ from ibjax.numerics import checks
 from ibjax.probes.probe import ProbeFn
 from ibjax.results.ceiling import with_ceiling
 from ibjax.results.cells import combine, combined_configuration
-from ibjax.results.directory import reserved
-from ibjax.sweeps import assembly, memory, program
+from ibjax.sweeps import assembly, memory, processes, program
 from ibjax.sweeps.checkpoint import check_fits, find_earlier, save_finished
 from ibjax.sweeps.configurations import (
     check_outside,
@@ -294,11 +293,16 @@ def sweep_trainable(
         return with_ceiling(combine(places, datasets) if vary else datasets[0])
 
     # Reserved from the first look to the last file, so that no other run comes between.
-    with reserved(None if directory is None else Path(directory)) as own_directory:
-        done = find_earlier(own_directory, configuration, resume)
+    where = None if directory is None else Path(directory)
+    with processes.reserved_by_first(where) as own_directory:
+        done = None
+        if where is not None:
+            done = processes.of_first(
+                lambda: find_earlier(own_directory, configuration, resume)
+            )
         if isinstance(done, xr.Dataset):
             return done
-        with program.within_memory(layout):
+        with program.within_memory(layout), processes.together():
             run = run_snapshots(
                 prepare,
                 snapshots,
@@ -306,6 +310,7 @@ def sweep_trainable(
                 done=done,
                 directory=own_directory,
                 configuration=configuration,
+                is_saved=directory is not None,
                 on_progress=on_progress,
             )
         dataset = labelled(run)

@@ -127,9 +127,10 @@ def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys, no_programs
         (["--seeds", "99999999999999999999"], "num_seeds must be at most 2147483647"),
         (["--key", "4294967296"], "key must lie in [0, 4294967295], got 4294967296"),
         (["--key", "99999999999999999999"], "key must lie in [0, 4294967295]"),
+        (["--process-id", "1"], "--num-processes and --process-id go with"),
     ],
 )
-def test_numbers_beyond_bounds_end_with_two(arguments, message, tmp_path, capsys):
+def test_options_that_cannot_be_end_with_two(arguments, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_info:
         cli.main(["sweep", "szt", *arguments, "--output", str(tmp_path / "run")])
     assert exit_info.value.code == 2

@@ -1,0 +1,125 @@
+"""Jobs of several processes: the numbers of one, and what becomes of a lost process."""
+
+import socket
+
+import jax
+import numpy as np
+import pytest
+
+import ibjax
+from ibjax import datasets, networks, probes, training
+from ibjax.results.files import ResultsError
+from ibjax.sweeps import processes
+
+SNAPSHOTS = (0, 1, 3, 40)
+
+# The second process ends in the midst of the job, and as a killed one: without a word.
+_JOB = """
+import os, sys
+import jax
+jax.config.update("jax_num_cpu_devices", 1)
+from ibjax.sweeps import processes
+address, process, directory = sys.argv[1:]
+processes.start(address, 2, int(process))
+import ibjax
+from ibjax import datasets, networks, probes, training
+
+def on_progress(progress):
+    if process == "1" and progress.num_snapshots_done == 3:
+        sys.stdin.readline()
+        os._exit(9)
+
+def sweep(*, directory, on_progress=None):
+    return ibjax.sweep(
+        jax.random.key(0), datasets.szt(), networks.mlp([12, 3, 2]),
+        training.TrainConfig(), num_seeds=12, snapshots=[0, 1, 3, 40],
+        probes=[probes.losses], directory=directory, on_progress=on_progress,
+    )
+
+print(float(sweep(directory=None).train_loss.sum()), flush=True)
+try:
+    sweep(directory=directory, on_progress=on_progress)
+except processes.JobError as error:
+    print(error, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.fixture
+def address():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def _said(running):
+    """The next line of a process; Gloo says on the same stream whom it found."""
+    line = running.stdout.readline()
+    return _said(running) if line.startswith("[Gloo]") else line
+
+
+def test_a_job_has_the_numbers_of_one_process(start_python, address, tmp_path):
+    directory = tmp_path / "run"
+    job = [start_python(_JOB, address, number, directory) for number in (0, 1)]
+
+    def sweep(**options):
+        return ibjax.sweep(
+            jax.random.key(0),
+            datasets.szt(),
+            networks.mlp([12, 3, 2]),
+            training.TrainConfig(),
+            num_seeds=12,
+            snapshots=SNAPSHOTS,
+            probes=[probes.losses],
+            **options,
+        )
+
+    alone = sweep()
+    for running in job:
+        assert float(_said(running)) == float(alone.train_loss.sum())
+    job[1].stdin.write("\n")
+    job[1].stdin.flush()
+    assert _said(job[0]).startswith("another process of this job has ended")
+    assert (job[0].wait(), job[1].wait()) == (0, 9)
+    # What was saved goes on in one process.
+    assert sorted(file.name for file in directory.iterdir()) == [
+        "checkpoint.npz",
+        "checkpoint.records",
+    ]
+    done = []
+    resumed = sweep(
+        directory=directory,
+        resume=True,
+        on_progress=lambda progress: done.append(progress.num_snapshots_done),
+    )
+    assert done[0] == 3
+    np.testing.assert_array_equal(resumed.train_loss, alone.train_loss)
+
+
+def test_one_process_calls_and_raises():
+    def fail():
+        raise ResultsError("damaged")
+
+    assert processes.of_first(lambda: {"a": 1}) == {"a": 1}
+    with pytest.raises(ResultsError, match="damaged"):
+        processes.of_first(fail)
+
+
+def test_errors_of_one_process_stay_what_they_are():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="Gloo"):
+        with processes.together():
+            raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo all-reduce failed")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("10.0.0.1:4321",), "address, num_processes and process go together"),
+        (("10.0.0.1", 2, 0), "address must be HOST:PORT, got '10.0.0.1'"),
+        (("10.0.0.1:4321", 2, 2), r"process must lie in \[0, 1\], got 2"),
+        (("10.0.0.1:4321", 0, 0), "num_processes must be"),
+    ],
+)
+def test_a_job_that_cannot_begin_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        processes.start(*arguments)
