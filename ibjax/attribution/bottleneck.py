@@ -145,7 +145,8 @@ def noisy_features(
     """
     checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
-    r, lam = checks.jax_array("r", r), checks.jax_array("lam", lam)
+    r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
+    checks.floating("r", r)
     checks.same_shape(r=r, lam=lam)
     checks.shape("statistics.mean", statistics.mean, r.shape[1:], why="to match r")
     return _noisy_features(key, r, lam, statistics)
@@ -233,7 +234,8 @@ def per_sample(
     smoothing = checks.not_negative("smoothing", smoothing)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
-    x, targets = loops.check_model(joined(front, back), params, x, targets)
+    both = joined(front, back)
+    x, targets = loops.check_model(both, params, x, targets, "back of front")
     layer = loops.shape_of_one(front, params, x)[1:]
     key, key_inputs = _split(key)
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")

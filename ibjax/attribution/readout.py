@@ -224,6 +224,8 @@ def train_readout(
     x, targets = loops.check_model(
         joined(readout.front, readout.back), params, x, targets
     )
+    if optimizer is not None:
+        checks.instance("optimizer", optimizer, optax.GradientTransformation)
     beta = checks.not_negative("beta", beta)
     checks.count("num_steps", num_steps)
     checks.in_range(

@@ -16,6 +16,7 @@ from jax import lax
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks, descent
+from ibjax.numerics.calls import shapes_of
 from ibjax.training.batches import (
     check_epoch,
     epoch_batches,
@@ -218,7 +219,7 @@ def run_epoch(
       >>> bool(loss(after) < loss(before))
       True
     """
-    checks.shape("batches", batches, ("num_batches", "batch_size"))
+    _check_places(rows, batches)
     checks.key("key", key)
     checks.instance("config", config, TrainConfig)
     checks.instance("numbers", numbers, Mapping)
@@ -295,7 +296,7 @@ def batch_gradients(
       >>> [gradient.shape for gradient in gradients]
       [(7, 3, 12), (7, 2, 3)]
     """
-    checks.shape("batches", batches, ("num_batches", "batch_size"))
+    _check_places(rows, batches)
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     # Batch after batch: gradients of all are kept, their activities need not be.
@@ -341,7 +342,7 @@ def gradient_statistics(
       >>> print(len(statistics), statistics[0].snr.shape)
       2 ()
     """
-    checks.shape("batches", batches, ("num_batches", "batch_size"))
+    _check_places(rows, batches)
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     return streamed_statistics(gradient, filled, last)
@@ -365,11 +366,19 @@ def numbered_batches(
     return (numbers[:-1], batches[:-1]), last
 
 
+def _check_places(rows: jax.Array, batches: jax.Array) -> None:
+    """Check that rows are numbers of a task's, and batches places among them."""
+    checks.integers("rows", checks.shape("rows", rows, ("num_rows",)))
+    shape = "num_batches", "batch_size"
+    checks.integers("batches", checks.shape("batches", batches, shape))
+
+
 def _kernel_gradient(key, params, rows, task, network, objective, numbers):
     """From a numbered batch of places to the gradients of all layers' weights."""
     checks.key("key", key)
     checks.instance("numbers", numbers, Mapping)
     objective = objective_of(objective, task, network)
+    shapes_of("network", network.activations, params=params, x=task.x[:1])
     trainable, memory = network.split(params)
 
     def gradient(numbered):

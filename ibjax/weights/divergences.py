@@ -153,7 +153,8 @@ def log_normal_information(alphas: Any) -> jax.Array:
       >>> print(f"{fine - coarse:.4f} nats")  # 10 log 2
       6.9315 nats
     """
-    return -sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas)) / 2
+    arrays = [checks.jax_array("alphas", alpha) for alpha in jax.tree.leaves(alphas)]
+    return -sum(jnp.sum(jnp.log(alpha)) for alpha in arrays) / 2
 
 
 def _same_leaves(
