@@ -130,10 +130,9 @@ def decide_mean(claim: str, quantity: str, values: ArrayLike, **limits: Any) -> 
       >>> decide_mean("It is large", "size", [2.0, 2.1, 2.2], above=1.0).verdict
       'holds'
     """
-    values = checks.shape(
-        "values", checks.real("values", values, np.asarray), ("seed",)
-    )
-    values = np.asarray(values, np.float64)
+    values = np.asarray(checks.real("values", values, np.asarray), np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"values must be one for each seed, got shape {values.shape}")
     return decide(
         claim, quantity, mean_estimate(values), num_seeds=len(values), **limits
     )
