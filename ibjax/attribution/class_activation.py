@@ -65,6 +65,7 @@ def grad_cam(
       [[2.5 0. ]
        [0.  0. ]]
     """
+    checks.flag("rectify", rectify)
     both = joined(front, back)
     x, targets = loops.check_model(both, params, x, targets, "back of front")
     checks.shape(

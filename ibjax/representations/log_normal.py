@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
+from ibjax.estimators.samples import at_least_float32
 from ibjax.numerics import checks
 from ibjax.representations.gaussians import relative_gaussian_kl
 
@@ -187,7 +188,7 @@ def log_total_correlation(activities: ArrayLike) -> TotalCorrelation:
       >>> print(f"{found.nats:.2f} {found.nats_per_unit:.2f}")
       0.22 0.11
     """
-    activities = checks.jax_array("activities", activities)
+    activities = at_least_float32(checks.jax_array("activities", activities))
     checks.shape("activities", activities, ("num_samples", "num_units"))
     num_samples, num_units = activities.shape
     if num_samples <= num_units:

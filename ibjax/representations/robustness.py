@@ -168,6 +168,7 @@ def robust_accuracy(
       >>> print(found.accuracy)
       [1.  0.5 0. ]
     """
+    checks.instance("sources", sources, list, tuple)
     attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
     radii = checks.shape("radii", checks.jax_array("radii", radii), ("num_radii",))

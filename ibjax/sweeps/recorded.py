@@ -154,6 +154,8 @@ def information_plane(
       >>> dict(dataset.i_xt.sizes)
       {'seed': 1, 'epoch': 3, 'layer': 1, 'estimator': 1}
     """
+    if layers is not None:
+        checks.instance("layers", layers, list, tuple)
     checks.instance("name", name, str)
     if description is not None:
         checks.instance("description", description, Mapping)

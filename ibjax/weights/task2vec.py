@@ -147,6 +147,8 @@ def filter_means(
             "network must have layers before its last one, got "
             f"{', '.join(network.layer_names)}"
         )
+    for w in jax.tree.leaves(body):
+        checks.in_range("output_axis", output_axis, f"[{-w.ndim}, {w.ndim})")
     means = [
         jnp.mean(jnp.moveaxis(w, output_axis, 0).reshape(w.shape[output_axis], -1), 1)
         for w in jax.tree.leaves(body)

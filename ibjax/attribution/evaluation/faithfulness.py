@@ -95,7 +95,7 @@ def sensitivity_n(
     if sizes is None:
         last = max(1, int(0.8 * num_tiles))
         sizes = np.unique(np.round(np.geomspace(1, last, 16)).astype(int))
-    sizes = checks.counts("sizes", list(sizes))
+    sizes = checks.counts("sizes", sizes)
     if max(sizes) >= num_tiles:
         raise ValueError(
             f"sizes must be below the number of tiles, {num_tiles}, got {max(sizes)}"
