@@ -54,7 +54,10 @@ _BAD_INPUT = (
 _UNKEPT = re.compile(
     r"Error (reading|writing) persistent compilation cache entry for '([^']*)': (.*)"
 )
-_DONE = {"reading": "read", "writing": "kept"}
+_WHAT = {
+    "reading": "could not be read and is compiled anew",
+    "writing": "could not be kept for the next run",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,8 +142,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     if found:
         how, name, why = found.groups()
         forget_program(_programs(), name)
-        text = f"a compiled program ({name}) could not be {_DONE[how]}: {why}; "
-        text += "it is compiled anew in the next run"
+        text = f"a compiled program ({name}) {_WHAT[how]}: {why}"
     print(f"ibjax: warning: {text}", file=sys.stderr)
 
 
