@@ -120,7 +120,9 @@ def _capacity(r: jax.Array, lam: jax.Array, complement: jax.Array) -> jax.Array:
     for power in range(10 if lam.dtype == jnp.float32 else 20, 2, -1):
         series = small * (series + 1 / power)
     formula = lam**2 - 2 * lam - 2 * jnp.log(jnp.where(is_small, 1, complement))
-    return (lam**2 * r**2 + jnp.where(is_small, 2 * lam**2 * (1 + series), formula)) / 2
+    return (
+        (lam * r) ** 2 + jnp.where(is_small, 2 * lam**2 * (1 + series), formula)
+    ) / 2
 
 
 def noisy_features(

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
@@ -52,6 +53,7 @@ from ibjax.estimators.compression.principal_components import (
 )
 from ibjax.estimators.samples import as_array, centred, check_samples
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two
 
 __all__ = [
     "Autoencoder",
@@ -66,6 +68,9 @@ __all__ = [
     "pca_fit",
     "residual_information",
 ]
+
+
+_LARGE = 1e9  # Products of as many squares of such numbers are still finite.
 
 
 class CompressedInformation(NamedTuple):
@@ -278,9 +283,14 @@ def _residual_information(residual: jax.Array, noise_variance: jax.Array) -> jax
     num_samples = residual.shape[0]
     rows = residual.reshape(num_samples, -1)
     rows = rows - jnp.mean(rows, axis=0, keepdims=True)
-    rows = rows / jnp.sqrt((num_samples - 1) * noise_variance)
+    rows = rows / (jnp.sqrt(num_samples - 1.0) * jnp.sqrt(noise_variance))
+    # Of large residuals the squares may be out of range, and their logarithms are not.
+    unit = lax.stop_gradient(jnp.maximum(power_of_two(jnp.max(jnp.abs(rows))), 1.0))
+    unit = jnp.where(unit > _LARGE, unit, 1.0)
+    rows = rows / unit
     # Both products have the same eigenvalues, apart from zeros.
     square = rows.T if rows.shape[1] <= num_samples else rows
     square = square @ square.T
     eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(square), 0)
-    return 0.5 * jnp.sum(jnp.log1p(eigenvalues))
+    far = jnp.logaddexp(0.0, jnp.log(eigenvalues) + 2 * jnp.log(unit))
+    return 0.5 * jnp.sum(jnp.where(unit > 1, far, jnp.log1p(eigenvalues)))

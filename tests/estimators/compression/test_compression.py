@@ -330,3 +330,11 @@ def test_what_is_not_compressed_keeps_its_digits():
 def test_what_is_no_compressor_is_named(call):
     with pytest.raises(TypeError, match="(compressor|compressor_x|pca) must be a Pca"):
         call(np.ones((4, 2), np.float32))
+
+
+def test_residuals_whose_squares_float32_does_not_hold():
+    x = np.random.default_rng(9).normal(size=(60, 2)).astype(np.float32)
+    cov = np.cov(x.astype(float).T) * 1e60
+    exact = np.linalg.slogdet(np.eye(2) + cov)[1] / 2
+    found = compression.residual_information(x * np.float32(1e30), 1.0)
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
