@@ -113,8 +113,8 @@ def hessian_trace(
 ) -> TraceEstimate:
     """Trace of a matrix by Hutchinson's estimator, also array by array.
 
-    The mean of v H v over random signs v, of variance 2 (|H|^2 - sum of squares of the
-    diagonal): exact for a diagonal matrix.
+    The mean of v H v over random signs v, of variance twice the sum of squares of H off
+    its diagonal: exact for a diagonal matrix.
 
     Args:
       key: Draws the signs.

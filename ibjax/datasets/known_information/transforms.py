@@ -87,7 +87,7 @@ def normal_cdf(task: KnownInformation) -> KnownInformation:
 
 
 def half_cube(task: KnownInformation) -> KnownInformation:
-    """Columns v as v sqrt(|v|): longer tails, and a density with a pole at zero.
+    """Columns v as ``v sqrt(|v|)``: longer tails, and a density with a pole at zero.
 
     Example:
       >>> from ibjax.datasets.known_information.families import multinormal_sparse
