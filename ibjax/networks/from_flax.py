@@ -120,6 +120,7 @@ def from_flax(
       ('BatchNorm_0 (4)', 'output (2)')
     """
     example_input = checks.jax_array("example_input", example_input)
+    checks.shape("example_input", example_input, ("num_samples", "*shape"))
     if layers is not None:
         checks.instance("layers", layers, list, tuple)
         for number, name in enumerate(layers):

@@ -219,6 +219,7 @@ def run_epoch(
       >>> bool(loss(after) < loss(before))
       True
     """
+    checks.instance("state", state, TrainState)
     _check_places(rows, batches)
     checks.key("key", key)
     checks.instance("config", config, TrainConfig)

@@ -224,6 +224,7 @@ def objective(
       >>> sparse.name, sparse.intervals
       ('absolute values', {'strength': '[0, inf)'})
     """
+    checks.instance("targets", targets, list, tuple, set, frozenset)
     checks.instance("intervals", intervals, Mapping)
     return Objective(
         (_Term(1.0, loss, name, tuple(targets), output, weighs, (*intervals.items(),)),)

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import full_precision
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.weights.lanczos import lanczos
 
 __all__ = [
@@ -143,6 +144,7 @@ def hessian_trace(
     checks.key("key", key)
     checks.count("num_probes", num_probes)
     flat, as_tree = _raveled("like", like)
+    shapes_of("product", product, like=like)
 
     def probe(key):
         signs = as_tree(jax.random.rademacher(key, flat.shape, flat.dtype))

@@ -57,6 +57,7 @@ def annealed(
       >>> sorted(led.keywords), led.intervals
       (['beta', 'epoch', 'network'], {'beta': '(0, inf)'})
     """
+    checks.function("bottleneck", bottleneck)
     bottleneck = as_objective(bottleneck)
     checks.holds("the numbers of bottleneck", bottleneck.keywords, "beta")
     start = checks.positive("start", start)
