@@ -35,6 +35,9 @@ XLA does not use vectors of 512 bits unless asked, even where the processor has 
 where it has none, the option changes nothing.
 """
 
+# Its options are attributes that its type does not know.
+_config: Any = jax.config
+
 # JAX keeps what it traced by this value: no trace for one platform serves another.
 _platform = jax.make_user_context(None)
 
@@ -124,7 +127,7 @@ def full_precision(function: Callable) -> Callable:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if jax.config.jax_default_matmul_precision is not None:
+        if _config.jax_default_matmul_precision is not None:
             return function(*args, **kwargs)
         with jax.default_matmul_precision("highest"):
             return function(*args, **kwargs)
@@ -193,7 +196,7 @@ def use_all_cores() -> None:
 
     It must run before JAX starts, and keeps a number of devices that was set before.
     """
-    if jax.config.jax_num_cpu_devices >= 1:
+    if _config.jax_num_cpu_devices >= 1:
         return
     if hasattr(os, "sched_getaffinity"):
         num_cores = len(os.sched_getaffinity(0))
@@ -212,7 +215,7 @@ def keep_programs(directory: Path) -> None:
       directory: Where to keep them; a folder in it is made for this kind of processor,
         because a home directory may serve machines whose programs differ.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if _config.jax_compilation_cache_dir is not None:
         return
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:16]
     jax.config.update("jax_compilation_cache_dir", str(directory / kind))

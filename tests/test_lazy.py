@@ -30,7 +30,10 @@ def test_neither_import_nor_help_nor_version_nor_a_typo_imports_jax():
 import contextlib, io, sys
 import ibjax
 from ibjax.cli import main
-for arguments in (["--version"], ["--help"], [], ["swep"]):
+for arguments in (
+    ["--version"], ["--help"], [], ["swep"], ["sweep", "--help"], ["plane", "-h"],
+    ["sweep", "sztt"], ["report", "--pfd"],
+):
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
         main(arguments)
 heavy = {"jax", "numpy", "pandas", "matplotlib", "xarray", "scipy", "tyro"}

@@ -77,7 +77,8 @@ def _named(blocks, name):
 
 
 def test_recorded_activities(elsewhere, capsys, tmp_path):
-    others = _named(elsewhere, "torch") + _named(elsewhere, "keras")
+    names = ("torch", "keras", "lightning")
+    others = [block for name in names for block in _named(elsewhere, name)]
     names: dict = {}
     for block in elsewhere:
         if block not in others:
@@ -88,14 +89,17 @@ def test_recorded_activities(elsewhere, capsys, tmp_path):
     assert (tmp_path / "recorded.npz").exists()
 
 
-@pytest.mark.parametrize("name", ["torch", "keras"])
+@pytest.mark.filterwarnings("ignore")  # Of the frameworks themselves.
+@pytest.mark.parametrize("name", ["torch", "keras", "lightning"])
 def test_recorders_of_other_frameworks(elsewhere, name, capsys, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     pytest.importorskip(name)
-    (block,) = _named(elsewhere, name)
+    # Lightning's goes on where PyTorch's ends.
+    first = _named(elsewhere, "torch") if name == "lightning" else []
     names: dict = {}
     with jax.numpy_rank_promotion("allow"):  # As Keras adds biases.
-        exec(compile(block, str(README), "exec"), names)
+        for block in (*first, *_named(elsewhere, name)):
+            exec(compile(block, str(README), "exec"), names)
     assert capsys.readouterr().out.endswith("nats\n")
     found = names["dataset"].i_ty
     # Of two labels no more than log 2, and more than nothing of a trained network.

@@ -167,9 +167,10 @@ def make_readout(
     front, back = split(network, layer)
     checks.not_empty("read_layers", read_layers, "layer")
     read = layers_of(network, read_layers)
-    statistics, *of_layers = feature_statistics(
+    found: Any = feature_statistics(
         layers_of(network, [layer, *read_layers]), params, x, batch_size=batch_size
     )
+    statistics, *of_layers = found
     if module is None:
         module = ReadoutNetwork(statistics.mean.shape[-1])
     return Readout(front, back, read, module, statistics, tuple(of_layers))

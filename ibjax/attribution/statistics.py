@@ -95,7 +95,8 @@ def feature_statistics(
     checks.in_range("min_active", min_active, "[0, 1)")
     checks.count("batch_size", batch_size)
     moments = None
-    for part in [x] if hasattr(x, "shape") else x:
+    parts: Any = [x] if hasattr(x, "shape") else x
+    for part in parts:
         part = checks.shape("x", part, ("num", "*axes"))
         if moments is None:
             moments = jax.tree.map(

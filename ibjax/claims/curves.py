@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -77,7 +78,7 @@ class Curves:
         self.not_diverged = ~diverged
         finite = np.isfinite(self.i_xt) & np.isfinite(self.i_ty)
         self.kept = finite.all(axis=2) & ~diverged
-        self.snr = None
+        self.snr: Any = None  # An array where gradients were measured.
         if "gradient_snr" in dataset:
             snr = dataset["gradient_snr"].transpose(*dims).values.astype(np.float64)
             self.snr = np.where(diverged[None, :, None], np.nan, snr)
@@ -111,7 +112,8 @@ class Curves:
         bits = information[layer, self.kept[layer]] / NATS_PER_BIT
         interval = compression_interval(bits)
         again = partial(compression_interval, bits)
-        return Estimate(*map(float, interval[:3]), int(interval.count), again)
+        mean, low, high = map(float, interval[:3])
+        return Estimate(mean, low, high, int(interval.count), again)
 
 
 def decide_seeds(

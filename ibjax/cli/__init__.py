@@ -1,6 +1,5 @@
 """The ``ibjax`` command."""
 
-import difflib
 import gc
 import importlib
 import sys
@@ -8,6 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import ibjax
+from ibjax.cli import help as pages
 
 __all__ = ["COMMANDS", "main"]
 
@@ -25,6 +25,7 @@ COMMANDS = {
 """Commands by name, and what they do."""
 
 _EXIT_BAD_INPUT = 2
+_NO_CACHE = "--no-compilation-cache"
 _HELP = """usage: ibjax [-h] [--version] COMMAND ...
 
 Information-bottleneck analysis of deep networks.
@@ -37,7 +38,9 @@ options:
   --no-compilation-cache
               compile anew what else is kept for the next run
   --tyro-print-completion {{bash,zsh,tcsh}}
-              print a script that completes the command in a shell"""
+              print a script that completes the command in a shell; for bash:
+              ibjax --tyro-print-completion bash \\
+                > ~/.local/share/bash-completion/completions/ibjax"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
       arguments: Command-line arguments, those of the process by default.
 
     Raises:
-      SystemExit: See :func:`ibjax.cli.command.main`.
+      SystemExit: After the help of a command; else see
+        :func:`ibjax.cli.command.main`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     # What needs no JAX is answered before it is imported.
@@ -58,14 +62,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not arguments:
             raise SystemExit(_EXIT_BAD_INPUT)
     else:
-        name = arguments[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            choice = f"did you mean {close[0]}?" if close else ""
-            choice = choice or f"choose {', '.join(COMMANDS)}"
-            print(f"ibjax: error: no command {name}; {choice}", file=sys.stderr)
-            raise SystemExit(_EXIT_BAD_INPUT)
+        page = _checked(arguments)
+        if page is not None and pages.is_asked_for(arguments):
+            print(page)
+            raise SystemExit(0)
         _command_module().main(arguments)
+
+
+def _checked(arguments: Sequence[str]) -> str | None:
+    """Check names, and options where these are known; return the page they are on."""
+    try:
+        pages.check_names(arguments)
+        page = pages.kept_page(arguments)
+        if page is not None:
+            given = [name for name in arguments if name != _NO_CACHE]
+            pages.check_options(given, page)
+    except ValueError as error:
+        print(f"ibjax: error: {error}", file=sys.stderr)
+        raise SystemExit(_EXIT_BAD_INPUT) from None
+    return page
 
 
 def _help() -> str:

@@ -7,13 +7,15 @@ from typing import Annotated
 import jax
 import tyro
 import xarray as xr
-from rich.table import Table
 
 from ibjax.cli.estimate import MethodName
 from ibjax.cli.options import check_key
 from ibjax.cli.progress import plain_console
 from ibjax.datasets.known_information import mixed_tasks, standard_tasks
 from ibjax.estimators import benchmark as run
+from ibjax.plots.benchmark import estimator_errors
+from ibjax.plots.files import save_figure
+from ibjax.report.tables import table_lines
 from ibjax.results.files import write_atomically
 
 __all__ = ["BenchmarkOptions", "benchmark"]
@@ -42,6 +44,13 @@ class BenchmarkOptions:
         Path | None,
         tyro.conf.arg(
             help="File for all numbers, as CSV.", help_behavior_hint="(default: none)"
+        ),
+    ] = None
+    figure: Annotated[
+        Path | None,
+        tyro.conf.arg(
+            help="File for a figure of all errors, as PNG and PDF.",
+            help_behavior_hint="(default: none)",
         ),
     ] = None
 
@@ -74,26 +83,29 @@ def benchmark(options: tyro.conf.OmitArgPrefixes[BenchmarkOptions]) -> None:
     if options.output is not None:
         write_atomically(options.output, dataset.to_dataframe().to_csv())
         print(f"written to {options.output}")
+    if options.figure is not None:
+        save_figure(estimator_errors(dataset), options.figure)
+        print(f"drawn to {options.figure.with_suffix('.png')} and .pdf")
 
 
-def _table(dataset: xr.Dataset) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("task")
-    for name in ("truth", "method", "bias", "spread", "covers", "seconds"):
-        table.add_column(name, justify="left" if name == "method" else "right")
+def _table(dataset: xr.Dataset) -> str:
+    header = ("task", "method", "truth", "bias", "spread", "covers", "seconds")
+    rows = []
     for task in dataset.task.values:
         for name in dataset.estimator.values:
             row = dataset.sel(task=task, estimator=name)
-            table.add_row(
-                str(task),
-                f"{row.truth.item():.3f}",
-                str(name),
-                _number(row.bias.item(), "+.3f"),
-                _number(row.spread.item(), ".3f"),
-                _number(100 * row.coverage.item(), ".0f", " %"),
-                f"{row.seconds.median().item():.2g}",
+            rows.append(
+                (
+                    str(task),
+                    str(name),
+                    f"{row.truth.item():.3f}",
+                    _number(row.bias.item(), "+.3f"),
+                    _number(row.spread.item(), ".3f"),
+                    _number(100 * row.coverage.item(), ".0f", " %"),
+                    f"{row.seconds.median().item():.2g}",
+                )
             )
-    return table
+    return "\n".join(table_lines(header, rows, num_text=2))
 
 
 def _number(value: float, spec: str, unit: str = "") -> str:

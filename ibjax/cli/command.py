@@ -1,11 +1,13 @@
 """The ``ibjax`` command: every subcommand, and what becomes of errors and signals."""
 
-import difflib
+import contextlib
 import importlib.metadata
+import io
 import os
 import platform
 import re
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +17,19 @@ import jax
 import tyro
 
 from ibjax import results
-from ibjax.cli import process
+from ibjax.cli import help, process
 from ibjax.cli.benchmark import benchmark
 from ibjax.cli.curve import curve
 from ibjax.cli.estimate import estimate
 from ibjax.cli.merge import merge
 from ibjax.cli.plane import plane
 from ibjax.cli.progress import plain_console
-from ibjax.cli.report import drawing_beside, write_report
+from ibjax.cli.report import (
+    PaperOptions,
+    drawing_beside,
+    write_paper,
+    write_report,
+)
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
 from ibjax.compilation import forget_program, keep_programs, use_all_cores
@@ -34,11 +41,14 @@ from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
 from ibjax.sweeps import processes
 
-__all__ = ["main"]
+__all__ = ["help_page", "main"]
 
 _NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+_WIDTH = 80
+_RUNS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
+_PAPER = PaperOptions()
 # Mistakes of the caller, a package that is missing, and numbers without room for them.
 _BAD_INPUT = (
     ValueError,
@@ -76,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments.remove(_NO_CACHE)
     else:
         keep_programs(_programs())
-    can_go_on = process.can_resume(arguments, _EXPERIMENTS)
-    goes_on = "; --resume goes on from the last snapshot" if can_go_on else ""
+    goes_on = "; --resume goes on from the last snapshot"
+    goes_on = goes_on if process.can_resume(arguments, _RUNS) else ""
     with process.outliving_its_reader(), warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -121,7 +131,49 @@ def _end(code: int, error: Exception | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    _check_names(arguments)
+    help.check_names(arguments)
+    if not arguments[0].startswith("-") and help.kept_page(arguments) is None:
+        page = help_page(arguments)
+        help.keep_page(arguments, page)
+        if help.is_asked_for(arguments):
+            print(page)
+            raise SystemExit(0)
+        help.check_options(arguments, page)
+    _call(arguments)
+
+
+def help_page(arguments: Sequence[str]) -> str:
+    """Help of a command, or of the experiment it is given, for 80 columns.
+
+    Args:
+      arguments: Those of the command line, the names first.
+
+    Returns:
+      Lines without a newline at the end.
+    """
+    names = [name for name in arguments[:2] if not name.startswith("-")]
+    written = io.StringIO()
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(_WIDTH)
+    try:
+        with contextlib.suppress(SystemExit), contextlib.redirect_stdout(written):
+            _call([*names, "--help"])
+    finally:
+        os.environ.pop("COLUMNS")
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+    page = re.sub(
+        r"(?m)^(usage: .*?)\{[\w-]+(,[\w-]+)+\}", r"\1EXPERIMENT", written.getvalue()
+    )
+    lines = (line.rstrip() for line in page.strip().splitlines())
+    return "\n".join(part for line in lines for part in _wrapped(line))
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, _WIDTH) if len(line) > _WIDTH else [line]
+
+
+def _call(arguments: Sequence[str]) -> None:
     tyro.extras.subcommand_cli_from_dict(
         _COMMANDS,
         prog="ibjax",
@@ -151,14 +203,24 @@ def _programs() -> Path:
     return cache_directory() / "programs"
 
 
-def _report(directory: tyro.conf.Positional[Path]) -> None:
+def _report(
+    directory: tyro.conf.Positional[Path],
+    options: tyro.conf.OmitArgPrefixes[PaperOptions] = _PAPER,
+) -> None:
     """Rebuild the figures and summary of a sweep from its results alone.
+
+    Options of a paper write figures alone, into paper/ in the directory.
 
     Args:
       directory: The sweep's output directory.
+      options: A paper.
     """
     with drawing_beside() as drawing:
         dataset = results.open_dataset(directory)
+        if options != _PAPER:
+            inside = directory if directory.is_dir() else directory.parent
+            write_paper(dataset, inside / "paper", options)
+            return
         directory = directory if directory.is_dir() else directory.parent
         if not {"i_xt", "train_loss"} & set(dataset):
             raise ResultsError(
@@ -193,23 +255,6 @@ _COMMANDS = {
     "report": _report,
     "info": _info,
 }
-# Experiments by name, for the commands that take one.
-_EXPERIMENTS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
-
-
-def _check_names(arguments: Sequence[str]) -> None:
-    """Check that a command, and the experiment it is given, exist."""
-    known = _COMMANDS
-    for kind, name in zip(("command", "experiment"), arguments, strict=False):
-        if not known or name.startswith("-"):
-            return
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = (
-                f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}"
-            )
-            raise ValueError(f"no {kind} {name}; {hint}")
-        known = _EXPERIMENTS.get(name)
 
 
 def _one_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import tyro
 
 from ibjax import estimators
 from ibjax.cli.options import check_key
+from ibjax.cli.progress import wrapped
 from ibjax.datasets.tables import read_columns, variable_columns
 from ibjax.estimators.choice.methods import METHODS
 from ibjax.measures import NATS_PER_BIT
@@ -75,4 +76,4 @@ def estimate(
     for number, unit in ((1.0, "nats"), (NATS_PER_BIT, "bits")):
         print(f"{value / number:.4f} +- {error / number:.4f} {unit}")
     for warning in found.warnings:
-        print(f"warning: {warning}")
+        print(wrapped(f"warning: {warning}"))

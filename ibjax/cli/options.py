@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union
 
 import tyro
 
@@ -203,7 +203,10 @@ def _source_of(setup: Any) -> Any:
     return Nothing()
 
 
-SetupT, SizeT, RunT, ImagesT = map(TypeVar, ("SetupT", "SizeT", "RunT", "ImagesT"))
+SetupT = TypeVar("SetupT")
+SizeT = TypeVar("SizeT")
+RunT = TypeVar("RunT")
+ImagesT = TypeVar("ImagesT")
 
 
 @dataclass(frozen=True)
@@ -267,8 +270,12 @@ def _reproduction(experiment: Experiment):
     )
 
 
-SweepOptions = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
-"""Options of one of the grids of sweeps, a command of each."""
+if TYPE_CHECKING:
+    SweepOptions = Options[Any, Any, Any, Any]
+    ReproduceOptions = Options[Any, Any, Any, Any]
+else:
+    SweepOptions = Union[tuple(_sweep(*item) for item in SWEEPS.items())]  # noqa: UP007
+    """Options of one of the grids of sweeps, a command of each."""
 
-ReproduceOptions = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
-"""Options of one of the experiments, a command of each."""
+    ReproduceOptions = Union[tuple(map(_reproduction, EXPERIMENTS.values()))]  # noqa: UP007
+    """Options of one of the experiments, a command of each."""

@@ -53,10 +53,10 @@ def plane(
 ) -> None:
     """Put recorded activities on the information plane.
 
-    Reads arrays by name from a file of NumPy's .npz or of HDF5: for every layer the
-    activities, [epoch, sample, unit] or [seed, epoch, sample, unit]; and labels, one
-    for each sample, or real targets. Also epochs, increasing numbers, and layers, their
-    names in order, if they are there. Writes what ibjax sweep writes.
+    Reads arrays by name from a file of NumPy's .npz, of HDF5 or of zarr: for every
+    layer the activities, [epoch, sample, unit] or [seed, epoch, sample, unit]; and
+    labels, one for each sample, or real targets. Also epochs, increasing numbers, and
+    layers, their names in order, if they are there. Writes what ibjax sweep writes.
 
     Args:
       file: File of activities and labels.

@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import textwrap
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +14,12 @@ from ibjax.results.cells import place_text
 from ibjax.sweeps.grid import Cell
 from ibjax.sweeps.runs import Progress as SweepProgress
 
-__all__ = ["GridBar", "ProgressBar", "plain_console"]
+__all__ = ["GridBar", "ProgressBar", "plain_console", "wrapped"]
 
 _EPOCHS_TO_TELL = 16
+_WIDTH = 80
+# Without a terminal lines are so far apart in time; in a long run, a tenth of its time.
+_SECONDS_APART, _SHARE_APART = 10.0, 0.1
 
 
 def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -24,8 +29,19 @@ def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     )
 
 
+def wrapped(line: str) -> str:
+    """A line broken between words where a terminal of 80 columns would break it."""
+    return textwrap.fill(
+        line,
+        _WIDTH,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 class ProgressBar:
-    """A live bar with the time left; ten lines where there is no terminal.
+    """A live bar with the time left; now and then a line where there is no terminal.
 
     Use it as a context, and :meth:`update` as ``on_progress`` of :func:`ibjax.sweep`.
     """
@@ -43,6 +59,7 @@ class ProgressBar:
         self._console = console
         self._steps: list[tuple[int, float]] = []
         self._epoch = 0
+        self._started = self._told = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -85,9 +102,14 @@ class ProgressBar:
             state=state,
             left="" if finished else text,
         )
-        done, every = progress.num_snapshots_done, max(1, progress.num_snapshots // 10)
-        if not self._console.is_terminal and text and done % every == 0:
+        if self._console.is_terminal or not text:
+            return
+        now = time.monotonic()
+        apart = max(_SECONDS_APART, _SHARE_APART * (now - self._started))
+        if finished or now - self._told >= apart:
+            self._told = now
             self._console.print(f"{self._label}{state}, {text}")
+            self._console.file.flush()  # A pipe would hold it back.
 
     def _time_left(self, progress: SweepProgress) -> tuple[float, bool]:
         """Seconds left, and whether the cost of an epoch is in them yet.

@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import jax
+import tyro
 import xarray as xr
 from rich.console import Console
 
@@ -14,13 +18,41 @@ from ibjax.cli import process
 from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.experiments.experiment import Experiment
+from ibjax.plots.files import FORMATS
 from ibjax.plots.processes import Drawing, forked_drawing
+from ibjax.report.paper import paper_figures
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
 from ibjax.results.cells import cells_of
 from ibjax.results.summary import has_information, summarize, summarize_grid
 
-__all__ = ["drawing_beside", "write_report"]
+__all__ = ["PaperOptions", "drawing_beside", "write_paper", "write_report"]
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """A paper's column, font and formats."""
+
+    column: Annotated[
+        float | None,
+        tyro.conf.arg(
+            help="Width of the figures, in inches.", help_behavior_hint="(default: own)"
+        ),
+    ] = None
+    font: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Family of the fonts, such as serif, or the name of one.",
+            help_behavior_hint="(default: matplotlib's)",
+        ),
+    ] = None
+    format: Annotated[
+        tuple[Literal[FORMATS], ...],
+        tyro.conf.arg(
+            help="Formats of the files; pgf needs a LaTeX.",
+            help_behavior_hint="(default: pdf)",
+        ),
+    ] = ()
 
 
 @contextlib.contextmanager
@@ -36,7 +68,8 @@ def drawing_beside() -> Iterator[Drawing]:
 
 
 def _jax_has_started() -> bool:
-    number = jax.config.jax_num_cpu_devices
+    config: Any = jax.config
+    number = config.jax_num_cpu_devices
     try:
         # Only before it starts does JAX take another number.
         jax.config.update("jax_num_cpu_devices", number + 1)
@@ -46,10 +79,22 @@ def _jax_has_started() -> bool:
     return False
 
 
+def write_paper(dataset: xr.Dataset, directory: Path, options: PaperOptions) -> None:
+    """Write the figures of results for a paper, and say where."""
+    found = paper_figures(
+        dataset,
+        directory,
+        column=options.column,
+        font=options.font,
+        formats=options.format or ("pdf",),
+    )
+    print(f"{len(found)} files of figures in {directory}")
+
+
 def write_report(
     dataset: xr.Dataset, directory: Path, console: Console, drawing: Drawing
 ) -> None:
-    """Write a report into the results' directory, and say what it shows.
+    """Say what results show, and write a report into their directory.
 
     Args:
       dataset: Dataset of a sweep or of a grid of sweeps.
@@ -57,36 +102,41 @@ def write_report(
       console: Where to say it.
       drawing: Processes that draw.
     """
-    console.print("drawing the figures and the report")
-    console.file.flush()  # A pipe would hold it back until the end.
+    is_grid = bool(cells_of(dataset)[0][0])
+    informed = has_information(dataset)
+    others: list[str] = []
+    if is_grid:
+        summary = summarize_grid(dataset)
+        text = format_grid(summary)
+    else:
+        summary, shown = summarize(dataset), None
+        if informed:
+            names = dataset["estimator"].values.tolist()
+            shown, *others = sorted(names, key=lambda name: name != "binning")
+        text = format_summary(summary, estimator=shown)
+    console.print(text)
+    if others:
+        more = f"More of {', '.join(others)}: in the report and in summary.json"
+        console.print("\n".join(["", *textwrap.wrap(more, 80)]))
+    # What comes next takes a while, and a pipe would hold the above back until the end.
+    console.print("\ndrawing the figures and the report")
+    console.file.flush()
     extra = {}
-    if "i_irrelevant" in dataset and not cells_of(dataset)[0][0]:
+    if "i_irrelevant" in dataset and not is_grid:
         extra["relevance"] = ReportFigure(
             relevance({"Students": dataset}),
             "Relevant and irrelevant inputs",
             "Information of the output on the inputs that the teacher looks at, on the "
             "others, and on all. Bands are 95 % intervals of the mean over seeds.",
         )
-    informed = has_information(dataset)
     experiment = _experiment(dataset)
     if not informed and experiment is not None and experiment.figures is not None:
         # Those of all sweeps are of information.
         for name, figure in experiment.figures(dataset).items():
             title = name.replace("_", " ").capitalize()
             extra[name] = ReportFigure(figure, title, experiment.summary)
-    page = report(dataset, directory, extra=extra, drawing=drawing)
-    shown, others = None, []
-    if informed:
-        names = dataset["estimator"].values.tolist()
-        shown, *others = sorted(names, key=lambda name: name != "binning")
-    if cells_of(dataset)[0][0]:
-        text = format_grid(summarize_grid(dataset), estimator=shown)
-    else:
-        text = format_summary(summarize(dataset), estimator=shown)
-    if others:
-        text += f"\n\n{', '.join(others)}: in the report and in summary.json"
-    text += f"\nresults: {directory / results.DATASET_FILE}\nreport:  {page}"
-    console.print(text)
+    page = report(dataset, directory, extra=extra, summary=summary, drawing=drawing)
+    console.print(f"results: {directory / results.DATASET_FILE}\nreport:  {page}")
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment | None:

@@ -11,7 +11,7 @@ import tyro
 
 from ibjax.cli import process
 from ibjax.cli.options import RunOptions, SweepOptions, check_key
-from ibjax.cli.progress import GridBar, plain_console
+from ibjax.cli.progress import GridBar, plain_console, wrapped
 from ibjax.cli.report import drawing_beside, write_report
 from ibjax.datasets.task import Task
 from ibjax.experiments.catalogue import SWEEPS
@@ -78,7 +78,8 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
     )
     target = options.images.target if part.setup.needs_table else None
     console.print(_announcement(options.name, part.setup, cells, scale.seeds, target))
-    console.print(f"devices: {describe_devices(devices)}; output: {output}")
+    where = f"devices: {describe_devices(devices)}; output: {output}"
+    console.print(wrapped(where))
     with GridBar(console) as bar:
         dataset = sweep_grid(
             jax.random.key(options.run.key),
@@ -149,7 +150,7 @@ def _announcement(
     estimators = dict.fromkeys(text for cell in cells for text in _estimators(cell))
     if estimators:
         lines.append(f"estimators: {'; '.join(estimators)}")
-    return "\n".join(lines)
+    return "\n".join(map(wrapped, lines))
 
 
 def _table_text(task: Task, target: str) -> str:

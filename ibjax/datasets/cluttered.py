@@ -5,9 +5,8 @@ and independent of the digit, so that what a representation keeps of them can be
 measured, and so can where in the image it keeps what it keeps.
 """
 
-from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -281,7 +280,7 @@ def _square(name: str, value: ArrayLike) -> jax.Array:
     return found if jnp.issubdtype(found.dtype, jnp.floating) else found.astype(float)
 
 
-def _range(name: str, values: int | Sequence[int]) -> tuple[int, int]:
+def _range(name: str, values: Any) -> tuple[int, int]:
     is_pair = isinstance(values, list | tuple)
     if is_pair and len(values) != 2 or isinstance(values, str):
         raise ValueError(

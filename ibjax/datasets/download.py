@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pooch
 
@@ -100,7 +101,7 @@ class _Limited(io.FileIO):
         seconds = _TIMEOUT_SECONDS + size / _LEAST_BYTES_PER_SECOND
         self.deadline = time.monotonic() + seconds
 
-    def write(self, chunk: bytes) -> int:
+    def write(self, chunk: Any) -> int:
         arrived = self.tell() + len(chunk)
         if arrived > self.size:
             raise ValueError(f"{self.url} has more than the {self.size} bytes expected")

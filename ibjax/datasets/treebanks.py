@@ -45,14 +45,17 @@ class Treebank(NamedTuple):
     heads: np.ndarray
     sentences: np.ndarray
 
-    def __add__(self, other: "Treebank") -> "Treebank":
+    def __add__(self, other: object) -> "Treebank":
         """Both, one after the other."""
         if not isinstance(other, Treebank):
             return NotImplemented
         first = len(self.words)
         after = int(self.sentences[-1]) + 1 if first else 0
         return Treebank(
-            *(a + b for a, b in zip(self[:4], other[:4], strict=True)),
+            self.words + other.words,
+            self.upos + other.upos,
+            self.xpos + other.xpos,
+            self.relations + other.relations,
             np.concatenate(
                 [self.heads, np.where(other.heads < 0, -1, other.heads + first)]
             ),
@@ -107,8 +110,8 @@ def read_conllu(path: str | Path) -> Treebank:
     _check_heads(f"{path}, at its end,", heads[start:], start, len(fields))
     if not fields:
         raise ValueError(f"{path} must hold at least one token, got none")
-    columns = (tuple(column) for column in zip(*fields, strict=True))
-    return Treebank(*columns, np.array(heads), np.array(sentences))
+    words, upos, xpos, relations = zip(*fields, strict=True)
+    return Treebank(words, upos, xpos, relations, np.array(heads), np.array(sentences))
 
 
 def ud_ewt(split: str = "dev", directory: str | Path | None = None) -> Treebank:

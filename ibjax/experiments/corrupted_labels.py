@@ -102,8 +102,8 @@ def runs_of(dataset: xr.Dataset) -> list[Run]:
         by_share = grouped.setdefault(run, {})
         by_share.setdefault(float(own["label_noise"]), []).append((own["beta"], found))
     return [
-        Run(*run, {share: _labels(points, run[1]) for share, points in shares.items()})
-        for run, shares in grouped.items()
+        Run(prior, rows, classes, {s: _labels(p, rows) for s, p in by.items()})
+        for (prior, rows, classes), by in grouped.items()
     ]
 
 
@@ -156,8 +156,11 @@ def jump_betas(labels: Labels, num_classes: int) -> tuple[np.ndarray, np.ndarray
     with np.errstate(invalid="ignore"):
         fitted = np.where(labels.train_error < _FITTED * chance, betas, -np.inf)
         given_up = np.where(labels.train_error > _GIVEN_UP * chance, betas, np.inf)
-    ends = fitted.max(axis=0), given_up.min(axis=0)
-    return tuple(np.where(np.isfinite(end), end, np.nan) for end in ends)
+    least, most = fitted.max(axis=0), given_up.min(axis=0)
+    return (
+        np.where(np.isfinite(least), least, np.nan),
+        np.where(np.isfinite(most), most, np.nan),
+    )
 
 
 def fitted_information(labels: Labels, num_classes: int) -> np.ndarray:

@@ -186,7 +186,7 @@ class Setup(abc.ABC):
         return axes
 
     @property
-    def varied(self) -> dict[str, tuple[float, ...]]:
+    def varied(self) -> dict[str, tuple[float | str, ...]]:
         """Numbers that are swept within a cell, by name."""
         return {k: v for k, v in self.axes.items() if k in self.number_fields}
 

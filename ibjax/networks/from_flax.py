@@ -294,7 +294,8 @@ def _nnx_calls(make, state) -> _Calls:
     ]
     _check_state(sorted(kinds), (), "variables of the types")
     filters = (nnx.Param, nnx.Any(*state)) if state else (nnx.Param,)
-    graph, *_, random = nnx.split(model, *filters, nnx.RngState)
+    parts: tuple[Any, ...] = nnx.split(model, *filters, nnx.RngState)
+    graph, *_, random = parts
     # Keys of dropout are drawn anew at each step, so they are no parameters.
     has_random = bool(jax.tree.leaves(random))
 
@@ -412,16 +413,19 @@ def _recorded(
         found.setdefault(path, []).append(value)
         return True
 
+    module: Any = nnx.Module
     with _recording:
-        calls = {cls: cls.__dict__["__call__"] for cls in classes if _has_call(cls)}
-        original = nnx.Module.sow
+        calls: dict[Any, Callable] = {
+            cls: cls.__dict__["__call__"] for cls in classes if _has_call(cls)
+        }
+        original = module.sow
         try:
             for cls, call in calls.items():
                 cls.__call__ = recording(call)
-            nnx.Module.sow = sow
+            module.sow = sow
             yield found
         finally:
-            nnx.Module.sow = original
+            module.sow = original
             for cls, call in calls.items():
                 cls.__call__ = call
 
@@ -467,9 +471,10 @@ def _check_training(calls: _Calls, shapes, example_input) -> None:
         jax.eval_shape(
             lambda params, x: calls.outputs(params, x, key, True), shapes, example_input
         )
-        if calls.state is not None:
+        state = calls.state
+        if state is not None:
             jax.eval_shape(
-                lambda params, x: calls.state.update(params, x, key),
+                lambda params, x: state.update(params, x, key),
                 shapes,
                 example_input,
             )

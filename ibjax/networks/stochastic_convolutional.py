@@ -10,6 +10,7 @@ Both are here, by name.
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,8 @@ from ibjax.numerics import checks
 
 __all__ = ["NOISES", "stochastic_convolutional"]
 
-NOISES = ("additive", "multiplicative")
+Noise = Literal["additive", "multiplicative"]
+NOISES: tuple[Noise, ...] = get_args(Noise)
 """Kinds of noise: of one size for all units, or proportional to the activity."""
 
 # Probabilities of dropout are multiples of 2 to the power of minus this: half a word

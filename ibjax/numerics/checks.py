@@ -244,14 +244,14 @@ def at_least(name: str, value: Value, least: float) -> Value:
     return _number(name, value, f"be at least {least}", lambda v: v >= least)
 
 
-def count(name: str, value: Value, least: int = 1, *, otherwise: str = "") -> Value:
+def count(name: str, value: Any, least: int = 1, *, otherwise: str = "") -> Any:
     """Check that a value is a whole number, not below ``least``.
 
     ``otherwise`` says what else the argument may be, to the eyes of the caller alone.
     """
     otherwise = otherwise and f", or {otherwise}"
     expected = f"be a whole number, at least {least}{otherwise}"
-    if isinstance(value, numbers.Integral) and value > _LARGEST_COUNT:
+    if isinstance(value, numbers.Integral) and int(value) > _LARGEST_COUNT:
         expected = f"be at most {_LARGEST_COUNT}"
     return _number(
         name,
@@ -262,7 +262,7 @@ def count(name: str, value: Value, least: int = 1, *, otherwise: str = "") -> Va
 
 
 def counts(
-    name: str, values: Sequence[int], *, fewest: int = 1, most: float = np.inf
+    name: str, values: Any, *, fewest: int = 1, most: float = np.inf
 ) -> tuple[int, ...]:
     """Check that values are some whole numbers above zero, and return them as a tuple.
 
@@ -285,13 +285,13 @@ def counts(
     return tuple(map(int, values))
 
 
-def positive(name: str, value: Value) -> Value:
+def positive(name: str, value: Any) -> Any:
     """Check that a value is one positive, finite number; a large integer as a float."""
     expected = "be one positive number"
     return _for_jax(_number(name, value, expected, lambda v: 0 < v < np.inf))
 
 
-def not_negative(name: str, value: Value) -> Value:
+def not_negative(name: str, value: Any) -> Any:
     """Check that a value is one finite number, zero or above, as :func:`positive`."""
     expected = "be one number from 0 on"
     return _for_jax(_number(name, value, expected, lambda v: 0 <= v < np.inf))

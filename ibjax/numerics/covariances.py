@@ -160,15 +160,15 @@ def check_covariances(
     arrays = (cov_x, cov_y, cov_xy)
     dtype = jnp.result_type(*arrays)
     if not checks.is_traced(*arrays):
-        exact = (np.asarray(array, np.float64) for array in arrays)
-        values = _eigenvalues(_joint(*exact, np), np)
+        x, y, xy = (np.asarray(array, np.float64) for array in arrays)
+        values = _eigenvalues(_joint(x, y, xy, np), np)
         if not _semi_definite(values, jnp.finfo(dtype).eps):
             raise ValueError(
                 "cov_xy must belong to variables of covariance cov_x and cov_y, but "
                 "the covariance of both together is not positive semi-definite: the "
                 f"smallest eigenvalue of its correlations is {values[0]:.3g}"
             )
-    return tuple(array.astype(dtype) for array in arrays)
+    return cov_x.astype(dtype), cov_y.astype(dtype), cov_xy.astype(dtype)
 
 
 def check_covariance(name: str, cov: ArrayLike) -> jax.Array:

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ibjax.bottleneck import InformationCurve, Transition, transitions
 from ibjax.numerics import checks
-from ibjax.plots.style import check_axes, layer_colors, paper_style
+from ibjax.plots.panels import figure_width, panels
+from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
@@ -72,7 +73,6 @@ def information_curve(
       >>> [text.get_text() for text in axes.texts]
       ['$I(T;Y) = I(X;T)$', '$I(X;Y)$', '2 (β 1.562)']
     """
-    check_axes(ax)
     if i_xy is not None:
         checks.number("i_xy", i_xy)
     if points is not None:
@@ -93,12 +93,8 @@ def information_curve(
     }
     means = np.array([[x.mean, y.mean] for x, y in intervals.values()]).reshape(-1, 2)
     with paper_style():
-        if ax is None:
-            height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
-            figure = Figure(figsize=(3.4, height), layout="constrained")
-            axes = figure.subplots()
-        else:
-            figure, axes = ax.figure, ax
+        height = 2.7 + 0.16 * -(-len(intervals) // _LEGEND_COLUMNS)
+        figure, (axes,) = panels(ax, 1, 1, (figure_width(3.4), height))
         ends = np.nanmax(np.concatenate([np.stack([i_xt, i_ty], 1), means]), axis=0)
         plane(axes, float(ends[0]), float(ends[1]), i_xy)
         shade_out_of_reach(axes, curve, i_xy)

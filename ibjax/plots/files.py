@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import io
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
-from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ibjax.results.files import write_atomically
 
-__all__ = ["encode_figure", "save_figure", "write_figure"]
+__all__ = ["FORMATS", "encode_figure", "save_figure", "write_figure"]
 
 _DPI = 200
-_SUFFIXES = (".png", ".pdf")
+FORMATS = ("png", "pdf", "svg", "pgf")
+"""Formats of files; pgf, for LaTeX, needs a LaTeX that is installed."""
+
+_SUFFIXES = tuple(f".{name}" for name in FORMATS)
 
 
 def save_figure(
-    figure: Figure, path: str | os.PathLike[str], *, pdf: bool = True
+    figure: Figure,
+    path: str | os.PathLike[str],
+    *,
+    pdf: bool = True,
+    formats: Sequence[str] = (),
 ) -> bytes:
     """Writes a figure as PNG and PDF, each file whole or not at all.
 
     Args:
       figure: The figure; its layout is fixed by this.
-      path: Where to write; a suffix ``.png`` or ``.pdf`` is left out, as both files
-        are written.
+      path: Where to write; a suffix of a format is left out, as several files are
+        written.
       pdf: Whether to write the PDF too.
+      formats: More formats, of :data:`FORMATS`.
 
     Returns:
       The PNG's bytes, the same for the same figure.
@@ -43,13 +53,25 @@ def save_figure(
       ...     print(sorted(path.name for path in Path(directory).iterdir()))
       ['empty.pdf', 'empty.png']
     """
-    files = encode_figure(figure, pdf=pdf)
+    files = encode_figure(figure, pdf=pdf, formats=formats)
     write_figure(files, path)
     return files[".png"]
 
 
-def encode_figure(figure: Figure, *, pdf: bool = True) -> dict[str, bytes]:
+def encode_figure(
+    figure: Figure, *, pdf: bool = True, formats: Sequence[str] = ()
+) -> dict[str, bytes]:
     """Bytes of a figure's files by suffix, the same for the same figure."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(
+            f"each of formats must be one of {', '.join(FORMATS)}, got {unknown[0]!r}"
+        )
+    if "pgf" in formats and shutil.which(matplotlib.rcParams["pgf.texsystem"]) is None:
+        raise ValueError(
+            f"formats must not have pgf without LaTeX: there is no "
+            f"{matplotlib.rcParams['pgf.texsystem']} (setting pgf.texsystem)"
+        )
     shown = figure.dpi
     # Text is measured once for the layout and the PNG if both have one resolution.
     figure.set_dpi(_DPI)
@@ -60,11 +82,12 @@ def encode_figure(figure: Figure, *, pdf: bool = True) -> dict[str, bytes]:
                 engine.execute(figure)
                 figure.set_layout_engine("none")
             files = {".png": _encode(figure, FigureCanvasAgg)}
-            if pdf:
+            others = [name for name in formats if name != "png"]
+            for name in dict.fromkeys([*(["pdf"] if pdf else []), *others]):
                 # Imported late: the start of a run need not wait for its fonts.
-                from matplotlib.backends.backend_pdf import FigureCanvasPdf
-
-                files[".pdf"] = _encode(figure, FigureCanvasPdf)
+                backend = importlib.import_module(f"matplotlib.backends.backend_{name}")
+                kind = f"FigureCanvas{_CANVASES[name]}"
+                files[f".{name}"] = _encode(figure, getattr(backend, kind), name)
     finally:
         # A window of the caller's stays as large as it was.
         figure.set_dpi(shown)
@@ -95,7 +118,13 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _encode(figure: Figure, kind: type[FigureCanvasBase]) -> bytes:
+_CANVASES = {"pdf": "Pdf", "svg": "SVG", "pgf": "Pgf"}
+# Text stays text, and files of the same figure are the same.
+_SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "ibjax"}
+_METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+def _encode(figure: Figure, kind: Any, name: str = "png") -> bytes:
     """Bytes of a figure drawn once; ``savefig`` draws it twice, to lay it out."""
     buffer, shown = io.BytesIO(), figure.canvas
     try:
@@ -103,9 +132,9 @@ def _encode(figure: Figure, kind: type[FigureCanvasBase]) -> bytes:
         if kind is FigureCanvasAgg:
             canvas.print_png(buffer, metadata={"Software": None})
         else:
-            # Type 42 keeps the text of a PDF as text.
-            with matplotlib.rc_context({"pdf.fonttype": 42}):
-                canvas.print_pdf(buffer, metadata={"CreationDate": None})
+            with matplotlib.rc_context(_SETTINGS):
+                known = {"metadata": _METADATA[name]} if name in _METADATA else {}
+                getattr(canvas, f"print_{name}")(buffer, **known)
     finally:
         # The canvas of a window, of whoever made the figure.
         figure.set_canvas(shown)

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
 from ibjax.plots.plane import epoch_bar, plane_axes, plane_limits, plane_paths
 from ibjax.plots.style import (
     choose_estimator,
+    coordinate,
+    epoch_axis,
     epoch_norm,
     information_bits,
     layer_colors,
+    mean_band,
+    note_size,
+    num_seeds_of,
     paper_style,
 )
 from ibjax.results.cells import cells_of, place_text
 from ibjax.results.intervals import compression_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
 
-__all__ = ["grid_compression", "grid_planes"]
+__all__ = ["grid_compression", "grid_curves", "grid_planes"]
 
 _MAX_COLUMNS = 4
+_LEAST_CELL = 0.6  # Inches that an interval takes.
+_MAX_ROWS = 12
 
 
-def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
+def grid_planes(
+    dataset: xr.Dataset,
+    *,
+    estimator: str | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Information planes of all cells, in bits, mean over seeds, one path per layer.
 
     Args:
       dataset: Dataset of a grid of sweeps.
       estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Axes to draw in, one for each cell; those of a new figure by default.
 
     Returns:
       Figure with a panel per cell, up to four in a row, 7 inches wide for three or
-      more; panels share their axes.
+      more, whose panels share their axes; or that of ``ax``.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
@@ -59,21 +76,18 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     limits = plane_limits(
         dataset, *(np.concatenate([p[n].ravel() for p in paths]) for n in (1, 2))
     )
-    num_columns = _num_columns(dataset, len(cells))
+    num_columns = in_a_row(_num_columns(dataset, len(cells)))
     num_rows = -(-len(cells) // num_columns)
     with paper_style():
         width = 1.4 + 1.9 * num_columns if num_columns < 3 else 7.0
+        width = figure_width(width)
         height = 0.9 + (width - 1.2) / num_columns * 0.85 * num_rows
-        figure = Figure(figsize=(width, height), layout="constrained")
-        panels = figure.subplots(
-            num_rows, num_columns, sharex=True, sharey=True, squeeze=False
-        )
-        for panel in panels.ravel()[len(cells) :]:
-            panel.remove()
+        shared = {"count": len(cells), "sharex": True, "sharey": True}
+        figure, found = panels(ax, num_rows, num_columns, (width, height), **shared)
         for number, ((place, cell), (epochs, i_xt, i_ty)) in enumerate(
             zip(cells, paths, strict=True)
         ):
-            axes = panels.ravel()[number]
+            axes = found[number]
             plane_axes(axes, cell, limits, y_label=number % num_columns == 0)
             # Shared axes are labelled in the last row alone, which may be incomplete.
             if number + num_columns < len(cells):
@@ -82,40 +96,104 @@ def grid_planes(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
                 axes.tick_params(labelbottom=True)
             axes.set_title(place_text(place))
             plane_paths(axes, i_xt, i_ty, epochs, colors[: i_xt.shape[1]], width=4.0)
-        epoch_bar(figure, list(panels.ravel()[: len(cells)]), norm)
+        epoch_bar(figure, found, norm)
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
-        # Numbers, since the same layer has other names in cells of other networks.
-        texts = [str(layer) for layer in range(1, num_layers + 1)]
-        figure.legend(
-            handles,
-            texts,
-            title="layer",
-            loc="outside lower center",
-            ncols=num_layers,
-            handlelength=1.2,
-        )
-        num_seeds = dataset.sizes["seed"]
-        figure.suptitle(
-            f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label,
-            x=0.01,
-            ha="left",
-        )
+        _legend_of_layers(figure, found[0], handles, is_new=ax is None)
+        num_seeds = num_seeds_of(dataset)
+        title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
+        headline(figure, title, is_new=ax is None)
     return figure
 
 
-def grid_compression(dataset: xr.Dataset) -> Figure:
+def grid_curves(
+    dataset: xr.Dataset,
+    *,
+    estimator: str | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
+    """I(X;T) against the epoch in all cells, in bits, one line per layer.
+
+    Lines are means over seeds, bands the 95 % Student t interval of the mean.
+
+    Args:
+      dataset: Dataset of a grid of sweeps.
+      estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Axes to draw in, one for each cell; those of a new figure by default.
+
+    Returns:
+      Figure with a panel per cell, as of :func:`grid_planes`; or that of ``ax``.
+
+    Raises:
+      ValueError: If the dataset does not hold ``estimator``.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> [axes.get_title() for axes in grid_curves(example_grid()).axes[:2]]
+      ['tanh', 'relu']
+    """
+    estimator, label = choose_estimator(dataset, estimator)
+    cells = cells_of(dataset)
+    curves = [information_bits(cell, "i_xt", estimator) for _, cell in cells]
+    colors = layer_colors(max(bits.shape[2] for bits in curves))
+    num_columns = in_a_row(_num_columns(dataset, len(cells)))
+    num_rows = -(-len(cells) // num_columns)
+    with paper_style():
+        width = figure_width(1.4 + 1.9 * num_columns if num_columns < 3 else 7.0)
+        height = 0.9 + (width - 0.6) / num_columns * 0.7 * num_rows
+        shared = {"count": len(cells), "sharex": True, "sharey": True}
+        figure, found = panels(ax, num_rows, num_columns, (width, height), **shared)
+        for number, ((place, cell), bits) in enumerate(zip(cells, curves, strict=True)):
+            axes, epochs = found[number], coordinate(cell, "epoch")
+            for layer, color in enumerate(colors[: bits.shape[2]]):
+                mean_band(axes, epochs, bits[:, :, layer], color=color)
+            last_of_column = number + num_columns >= len(cells)
+            epoch_axis(axes, epochs, label=last_of_column)
+            axes.tick_params(labelbottom=last_of_column)
+            axes.set_title(place_text(place))
+            if number % num_columns == 0:
+                axes.set_ylabel("$I(X;T)$ (bits)")
+        found[0].set_ylim(bottom=0.0)
+        handles = [Line2D([], [], color=color) for color in colors]
+        _legend_of_layers(figure, found[0], handles, is_new=ax is None)
+        num_seeds = num_seeds_of(dataset)
+        title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
+        headline(figure, title, is_new=ax is None)
+    return figure
+
+
+def _legend_of_layers(figure, axes, handles, *, is_new) -> None:
+    """Layers by number: the same one has other names in cells of other networks."""
+    legend(
+        figure,
+        axes,
+        handles,
+        [str(number + 1) for number in range(len(handles))],
+        is_new=is_new,
+        place="outside lower center",
+        title="layer",
+        ncols=len(handles),
+        handlelength=1.2,
+    )
+
+
+def grid_compression(
+    dataset: xr.Dataset, *, ax: Sequence[Axes] | None = None
+) -> Figure:
     """Compression of every cell and layer: the largest I(X;T) less the last, in bits.
 
-    Each number is the mean over seeds; bold ones exceed 0.1 bit with the whole cautious
+    Each number is the mean over seeds, with its interval below where there is room;
+    bold ones exceed 0.1 bit with the whole cautious
     interval of :func:`ibjax.results.intervals.compression_interval`.
 
     Args:
       dataset: Dataset of a grid of sweeps.
+      ax: Axes to draw in, one for each estimator; those of a new figure by default.
 
     Returns:
-      Figure with a panel per estimator, 7 inches wide for two or more.
+      Figure with a panel per estimator, 7 inches wide for two or more; or that of
+      ``ax``.
 
     Example:
       >>> from ibjax.results.example import example_grid
@@ -123,10 +201,11 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
       3
     """
     cells = cells_of(dataset)
-    names = dataset["estimator"].values.tolist()
-    num_layers = max(cell.sizes["layer"] for _, cell in cells)
+    names = coordinate(dataset, "estimator").tolist()
+    num_layers = max(len(coordinate(cell, "layer")) for _, cell in cells)
     mean = np.full((len(names), len(cells), num_layers), np.nan)
     low = np.full_like(mean, np.nan)
+    high = np.full_like(mean, np.nan)
     for column, (_, cell) in enumerate(cells):
         for row, name in enumerate(names):
             bits = information_bits(cell, "i_xt", name)
@@ -134,25 +213,27 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
                 interval = compression_interval(bits[:, :, layer])
                 mean[row, column, layer] = interval.mean
                 low[row, column, layer] = interval.low
-    num_columns = min(2, len(names))
+                high[row, column, layer] = interval.high
+    # Below each other where that is no long figure: intervals need the width.
+    is_short = len(names) * len(cells) <= _MAX_ROWS
+    num_columns = 1 if is_short or in_a_row(3) < 3 else min(2, len(names))
     num_rows = -(-len(names) // num_columns)
     with paper_style():
-        width = 4.0 if num_columns == 1 else 7.0
-        height = 0.8 + num_rows * (0.55 + 0.2 * len(cells))
-        figure = Figure(figsize=(width, height), layout="constrained")
-        panels = figure.subplots(
-            num_rows, num_columns, sharex=True, sharey=True, squeeze=False
-        )
-        for panel in panels.ravel()[len(names) :]:
-            panel.remove()
+        width = figure_width(7.0 if len(names) > 1 else 4.0)
+        # A panel has its names on the left and the bar on the right.
+        roomy = (width - 1.8) / num_columns / num_layers > _LEAST_CELL
+        height = 0.8 + num_rows * (0.55 + (0.3 if roomy else 0.2) * len(cells))
+        shared = {"count": len(names), "sharex": True, "sharey": True}
+        figure, found = panels(ax, num_rows, num_columns, (width, height), **shared)
         # Up to one bit at least: where nothing compresses, noise stays pale.
         largest = max(1.0, float(np.nanmax(mean, initial=0.0)))
         for number, name in enumerate(names):
-            axes = panels.ravel()[number]
+            axes = found[number]
             image = axes.imshow(
-                mean[number], cmap="cividis_r", vmin=0.0, vmax=largest, aspect="auto"
+                mean[number], cmap="Blues", vmin=0.0, vmax=largest, aspect="auto"
             )
-            _write_numbers(axes, mean[number], low[number], largest)
+            ends = (low[number], high[number])
+            _write_numbers(axes, mean[number], ends, largest, roomy)
             axes.set_title(choose_estimator(dataset, name)[1])
             axes.set_xticks(range(num_layers), range(1, num_layers + 1))
             axes.set_yticks(
@@ -163,7 +244,7 @@ def grid_compression(dataset: xr.Dataset) -> Figure:
             if number + num_columns >= len(names):
                 axes.set_xlabel("layer")
                 axes.tick_params(labelbottom=True)
-        bar = figure.colorbar(image, ax=list(panels.ravel()[: len(names)]), pad=0.02)
+        bar = figure.colorbar(image, ax=found, pad=0.02)
         bar.set_label("compression (bits)")
         bar.outline.set_visible(False)
     return figure
@@ -182,18 +263,34 @@ def _num_columns(dataset: xr.Dataset, num_cells: int) -> int:
     return in_row
 
 
-def _write_numbers(axes, mean, low, largest) -> None:
+def _write_numbers(axes, mean, ends, largest, roomy) -> None:
+    low, high = ends
+    size = note_size() - 0.5
     for row, column in np.argwhere(np.isfinite(mean)):
         value = mean[row, column]
         certain = low[row, column] > COMPRESSION_THRESHOLD_BITS
-        axes.text(
-            column,
-            row,
+        has_ends = roomy and np.isfinite(high[row, column])
+        # The map is dark from about here on.
+        color = "white" if value > 0.55 * largest else "black"
+        axes.annotate(
             f"{value:.2f}" if value < 10 else f"{value:.1f}",
+            (column, row),
+            (0, 4 if has_ends else 0),
+            textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=6.5,
-            # The map is dark from about here on.
-            color="white" if value > 0.55 * largest else "black",
+            fontsize=size,
+            color=color,
             fontweight="bold" if certain else "normal",
         )
+        if has_ends:
+            axes.annotate(
+                f"{low[row, column]:.2f} to {high[row, column]:.2f}",
+                (column, row),
+                (0, -4),
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                fontsize=6.0,
+                color=color,
+            )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ibjax.plots.panels import figure_width, in_a_row, panels
 from ibjax.plots.style import (
     choose_estimator,
     information_bits,
     layer_colors,
     layer_names,
+    note_size,
     paper_style,
     pick,
 )
@@ -29,7 +34,12 @@ __all__ = ["optimality"]
 _HEADROOM = 1.15
 
 
-def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
+def optimality(
+    dataset: xr.Dataset,
+    *,
+    estimator: str | None = None,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Information plane of the trained layers with the optimal curve, in bits.
 
     On the left the curve of the best representations, and the layers of every seed at
@@ -40,9 +50,10 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     Args:
       dataset: Dataset of a sweep measured with :func:`ibjax.probes.optimality`.
       estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Two axes to draw in; those of a new figure by default.
 
     Returns:
-      Figure, 6.8 x 3.0 inches.
+      Figure, 6.8 x 3.0 inches, or that of ``ax``.
 
     Raises:
       ValueError: If the dataset lacks the curve or the estimator.
@@ -65,8 +76,13 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
     # No representation of so many inputs has more.
     top = math.log2(dataset.attrs["num_samples"])
     with paper_style():
-        figure = Figure(figsize=(6.8, 3.0), layout="constrained")
-        plane, rows = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        size: tuple[float, float]
+        ratios: dict[str, Any]
+        if (columns := in_a_row(2)) == 2 and figure_width(6.8) > 5.0:
+            size, ratios = (figure_width(6.8), 3.0), {"width_ratios": (1.25, 1)}
+        else:
+            columns, size, ratios = 1, (figure_width(6.8), 5.2), {}
+        figure, (plane, rows) = panels(ax, 2 // columns, columns, size, **ratios)
         curve_x, curve_y = _curve_bits(dataset, top)
         plane.fill_between(
             curve_x, curve_y, _HEADROOM * curve_y.max(), color="0.93", lw=0
@@ -77,7 +93,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
             (0.02, 0.985),
             xycoords="axes fraction",
             va="top",
-            fontsize=6.5,
+            fontsize=note_size() - 0.5,
             color="0.3",
         )
         means = np.stack([mean_interval(i_xt).mean, mean_interval(i_ty).mean], axis=1)
@@ -113,7 +129,7 @@ def optimality(dataset: xr.Dataset, *, estimator: str | None = None) -> Figure:
                 xytext=(0, 5),
                 textcoords="offset points",
                 ha="center",
-                fontsize=6.5,
+                fontsize=note_size() - 0.5,
             )
         rows.set(
             yticks=place,

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ibjax.numerics import checks
+from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
-    check_axes,
     choose_estimator,
     coordinate,
     epoch_norm,
@@ -27,6 +27,7 @@ from ibjax.plots.style import (
     information_bits,
     layer_colors,
     layer_names,
+    note_size,
     num_seeds_of,
     paper_style,
 )
@@ -73,7 +74,6 @@ def information_plane(
       >>> information_plane(example_dataset()).axes[0].get_ylabel()
       '$I(T;Y)$ (bits)'
     """
-    check_axes(ax)
     estimator, label = choose_estimator(dataset, estimator)
     i_xt = mean_interval(information_bits(dataset, "i_xt", estimator)).mean
     i_ty = mean_interval(information_bits(dataset, "i_ty", estimator)).mean
@@ -83,28 +83,28 @@ def information_plane(
     norm = epoch_norm(epochs)
     num_seeds = num_seeds_of(dataset)
     with paper_style():
-        if ax is None:
-            height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
-            figure = Figure(figsize=(4.6, height), layout="constrained")
-            axes = figure.subplots()
-        else:
-            figure, axes = ax.figure, ax
+        height = 3.3 + 0.17 * -(-len(names) // _COLUMNS)
+        size = figure_width(4.6), height if in_a_row(2) == 2 else 0.9 * height
+        figure, (axes,) = panels(ax, 1, 1, size)
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
-        axes.set_title(
-            f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else f"{label}",
-            loc="left",
-        )
+        title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
+        axes.set_title(title, loc="left", wrap=True)
         plane_paths(axes, i_xt, i_ty, epochs, colors)
         epoch_bar(figure, axes, norm)
         # Darker than the paths, whose points darken them.
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
         ]
-        if ax is None:
-            place = {"loc": "outside lower center", "ncols": _COLUMNS}
-            figure.legend(handles, names, title="layer", **place)
-        else:  # What lies outside of the axes is the caller's.
-            axes.legend(handles, names, title="layer")
+        legend(
+            figure,
+            axes,
+            handles,
+            names,
+            is_new=ax is None,
+            place="outside lower center",
+            title="layer",
+            ncols=_COLUMNS,
+        )
     return figure
 
 
@@ -113,6 +113,7 @@ def snapshots(
     *,
     epochs: Sequence[float] = (0, 400, 9000),
     estimator: str | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> Figure:
     """Information plane at a few epochs, every seed a point, in bits.
 
@@ -121,9 +122,10 @@ def snapshots(
       epochs: Epochs to show, one panel each. The nearest recorded epoch is used and
         named above its panel; two requests for the same one share a panel.
       estimator: Name of an estimator; ``binning``, or the first, by default.
+      ax: Axes to draw in, one for each panel; those of a new figure by default.
 
     Returns:
-      Figure, 7 inches wide for three panels.
+      Figure, 7 inches wide for three panels, or that of ``ax``.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``, or ``epochs`` is empty
@@ -149,14 +151,22 @@ def snapshots(
     colors = layer_colors(len(names))
     with paper_style():
         width = 7.0 if len(shown) >= 3 else 1.2 + 2.3 * len(shown)
-        figure = Figure(figsize=(width, 2.7), layout="constrained")
-        panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)
+        columns = in_a_row(len(shown))
+        rows = -(-len(shown) // columns)
+        size = figure_width(width), 2.7 if rows == 1 else 0.6 + 1.8 * rows
+        shared = {"count": len(shown), "sharex": True, "sharey": True}
+        figure, found = panels(ax, rows, columns, size, **shared)
         # Of all epochs, so that panels of other epochs can be laid beside these.
         limits = plane_limits(dataset, i_xt, i_ty)
         for number, (axes, (index, epoch)) in enumerate(
-            zip(panels[0], shown.items(), strict=True)
+            zip(found, shown.items(), strict=True)
         ):
-            plane_axes(axes, dataset, limits, y_label=number == 0)
+            plane_axes(axes, dataset, limits, y_label=number % columns == 0)
+            # Shared axes are labelled in the last row alone, which may be incomplete.
+            last_of_column = number + columns >= len(shown)
+            axes.tick_params(labelbottom=last_of_column)
+            if not last_of_column:
+                axes.set_xlabel("")
             nearest = "" if recorded[index] == epoch else f" (near {epoch:g})"
             axes.set_title(f"epoch {recorded[index]}{nearest}")
             for layer, (name, color) in enumerate(zip(names, colors, strict=True)):
@@ -169,16 +179,12 @@ def snapshots(
                     linewidths=0,
                     label=name,
                 )
-        handles, texts = panels[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, texts, loc="outside right center", title="layer", markerscale=1.6
-        )
+        handles, texts = found[0].get_legend_handles_labels()
+        marks = {"title": "layer", "markerscale": 1.6}
+        legend(figure, found[0], handles, texts, is_new=ax is None, **marks)
         num_seeds = num_seeds_of(dataset)
-        figure.suptitle(
-            f"{label}; {num_seeds} seeds" if num_seeds > 1 else label,
-            x=0.01,
-            ha="left",
-        )
+        title = f"{label}; {num_seeds} seeds" if num_seeds > 1 else label
+        headline(figure, title, is_new=ax is None)
     return figure
 
 
@@ -269,7 +275,7 @@ def plane_axes(
     if y_label:
         axes.set_ylabel("$I(T;Y)$ (bits)")
     line = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 2)), "zorder": 1}
-    text = {"color": "0.35", "fontsize": 7, "textcoords": "offset points"}
+    text = {"color": "0.35", "fontsize": note_size(), "textcoords": "offset points"}
     if np.isfinite(log2_num_samples):
         axes.axvline(log2_num_samples, **line)
         axes.annotate(

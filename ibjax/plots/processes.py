@@ -45,7 +45,7 @@ class Drawing:
     def submit(self, function: Callable, *arguments: Any) -> None:
         """Let a function be called; the arguments must not change any more."""
         if self._threads is None:
-            future = Future()
+            future: Future[Any] = Future()
         else:
             future = self._threads.submit(self._elsewhere, function, arguments)
         self._calls.append((future, function, arguments))

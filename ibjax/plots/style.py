@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import SymLogNorm, to_hex
+from matplotlib.colors import SymLogNorm, to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
@@ -21,7 +21,6 @@ from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "EPOCH_COLORMAP",
-    "check_axes",
     "check_dataset",
     "choose_estimator",
     "coordinate",
@@ -32,10 +31,13 @@ __all__ = [
     "information_bits",
     "layer_colors",
     "layer_names",
+    "mark_single",
     "mean_band",
+    "note_size",
     "num_seeds_of",
     "paper_style",
     "pick",
+    "readable_color",
 ]
 
 EPOCH_COLORMAP = "viridis"
@@ -81,28 +83,75 @@ _STYLE = {
 def paper_style() -> Iterator[None]:
     """Context with the font sizes and line widths of the figures.
 
-    Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible. The
-    caller's settings are back in place afterwards.
+    Fonts are 7 to 8 pt, so that a figure printed at its own size stays legible.
+    Settings of matplotlib that the caller has changed stay as the caller has them.
     """
-    with matplotlib.rc_context(_STYLE):
+    now: Any = matplotlib.rcParams
+    usual: Any = matplotlib.rcParamsDefault
+    style = {name: value for name, value in _STYLE.items() if now[name] == usual[name]}
+    with matplotlib.rc_context(style):
         yield
+
+
+def note_size() -> float:
+    """Size of a font for notes inside of panels, in points: 7, beside 8 for labels."""
+    return max(6.0, 0.875 * matplotlib.rcParams["font.size"])
 
 
 def layer_colors(num_layers: int) -> list[str]:
     """Colours of the layers, ``#rrggbb``, told apart with the common deficiencies.
 
     Up to seven layers take Okabe and Ito's colours; more take evenly spaced ones of a
-    sequential map, from dark for the first layer to light for the last.
+    sequential map, from dark for the first layer to light for the last. Light ones are
+    darkened until their contrast to white is 3, as marks need it.
 
     Example:
       >>> layer_colors(2)
       ['#0072B2', '#D55E00']
     """
     if num_layers <= len(_OKABE_ITO):
-        return list(_OKABE_ITO[:num_layers])
-    # Not to the end of the map, whose yellow is too light as well.
-    colormap = matplotlib.colormaps[EPOCH_COLORMAP]
-    return [to_hex(colormap(x)) for x in np.linspace(0.0, 0.9, num_layers)]
+        found = list(_OKABE_ITO[:num_layers])
+    else:
+        # Not to the end of the map, whose yellow is too light as well.
+        colormap = matplotlib.colormaps[EPOCH_COLORMAP]
+        found = [to_hex(colormap(x)) for x in np.linspace(0.0, 0.75, num_layers)]
+    return [readable_color(color, "white", 3.0) for color in found]
+
+
+def readable_color(color: str, background: str, contrast: float) -> str:
+    """A colour that differs enough from its background, as similar as can be.
+
+    Args:
+      color: A colour.
+      background: The colour behind it.
+      contrast: Least ratio of their luminances as WCAG 2 has it: 3 for marks, 4.5 for
+        text.
+
+    Returns:
+      The colour, mixed with black on a light background and with white on a dark one
+      as far as it takes; ``#rrggbb``.
+
+    Example:
+      >>> readable_color("#0072B2", "white", 3.0), readable_color("0.8", "white", 4.5)
+      ('#0072B2', '#767676')
+    """
+    given, behind = np.array(to_rgb(color)), np.array(to_rgb(background))
+    end = 0.0 if _luminance(behind) > 0.18 else 1.0
+    for share in np.linspace(0.0, 1.0, 101):
+        mixed = to_hex((1 - share) * given + share * end).upper()
+        if _contrast(np.array(to_rgb(mixed)), behind) >= contrast:
+            break
+    return mixed
+
+
+def _luminance(rgb: np.ndarray) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def _contrast(one: np.ndarray, another: np.ndarray) -> float:
+    low, high = sorted((_luminance(one), _luminance(another)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def layer_names(dataset: xr.Dataset) -> list[str]:
@@ -112,12 +161,6 @@ def layer_names(dataset: xr.Dataset) -> list[str]:
         return numbers
     names = coordinate(dataset, "layer_name")
     return [f"{number}: {name}" for number, name in zip(numbers, names, strict=True)]
-
-
-def check_axes(ax: Axes | None) -> None:
-    """Check that what is to be drawn in are axes of a figure, or nothing."""
-    if ax is not None:
-        checks.instance("ax", ax, Axes)
 
 
 def check_dataset(dataset: xr.Dataset) -> None:
@@ -254,3 +297,10 @@ def mean_band(axes: Axes, x: ArrayLike, values: ArrayLike, **options: Any) -> Li
         x, interval.low, interval.high, color=line.get_color(), alpha=0.2, linewidth=0
     )
     return line
+
+
+def mark_single(lines: list) -> None:
+    """A single snapshot has no line to draw: mark it with a dot."""
+    for line in lines:
+        if np.isfinite(line.get_ydata()).sum() == 1:
+            line.set(marker="o", markersize=3)

@@ -131,7 +131,7 @@ def loss_change(
     sizes, changes = lax.map(one_batch, batches)
     shares = (sizes / jnp.sum(sizes)).astype(before.dtype)
     measured, linear, second_order = jnp.sum(shares[:, None] * changes, axis=0)
-    first_order = -learning_rate * _inner(whole, whole)
+    first_order = -(learning_rate * _inner(whole, whole))
     return LossChange(measured, first_order, second_order, linear / first_order, whole)
 
 
@@ -217,4 +217,4 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
 def _inner(a: Params, b: Params) -> jax.Array:
     """Sum over all parameters of the products."""
     products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
-    return sum(jax.tree.leaves(products))
+    return jnp.asarray(sum(jax.tree.leaves(products)))

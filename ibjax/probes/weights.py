@@ -107,7 +107,6 @@ def weight_information(
     if isinstance(prior_variance, int | float):
         prior_variance = checks.positive("prior_variance", prior_variance)
     checks.one_of("prior_mean", prior_mean, ["zero", "initial"])
-    is_varied = isinstance(prior_variance, str)
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         network = snapshot.network
@@ -122,7 +121,9 @@ def weight_information(
                 "network must be one of noisy_weights(..., keep_initial=True) for "
                 "prior_mean 'initial', got one that does not keep its weights"
             )
-        variance = snapshot.numbers[prior_variance] if is_varied else prior_variance
+        variance: Any = prior_variance
+        if isinstance(prior_variance, str):
+            variance = snapshot.numbers[prior_variance]
         centre = state.initial if prior_mean == "initial" else None
 
         def kernels(tree):
@@ -159,7 +160,7 @@ def weight_information(
                 (), "nats", "information in all the weights"
             ),
         },
-        numbers=(prior_variance,) if is_varied else (),
+        numbers=(prior_variance,) if isinstance(prior_variance, str) else (),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ibjax.plots.plane import plane_axes, plane_ceilings, plane_limits
+from ibjax.plots.plane import plane_axes, plane_limits
 from ibjax.plots.style import (
     choose_estimator,
     coordinate,
@@ -24,21 +23,20 @@ from ibjax.plots.style import (
     paper_style,
 )
 from ibjax.report.pages import animation_page
+from ibjax.report.player import frames_of, player_data
 from ibjax.results.files import write_atomically
-from ibjax.results.statistics import mean_interval
+from ibjax.results.summary import summarize
 
-__all__ = ["animation_gif", "animation_html", "encode_gif", "player_data"]
-
-# The page holds every frame's points as text, which a browser reads at once.
-_MAX_PLAYER_FRAMES = 400
+__all__ = ["animation_gif", "animation_html", "encode_gif"]
 
 
 def animation_html(dataset: xr.Dataset, *, estimator: str | None = None) -> str:
     """Animated information plane of every seed's layers, in bits, as an HTML page.
 
     The page holds its data and script and loads nothing. Frames are the recorded
-    epochs, at most 400 of them, evenly spaced among the snapshots and not interpolated,
-    so time runs as the snapshots do, usually on a logarithmic scale.
+    epochs, at most 400 of them and fewer where there are many seeds, evenly spaced
+    among the snapshots and not interpolated, so time runs as the snapshots do, usually
+    on a logarithmic scale.
 
     Args:
       dataset: Dataset of a sweep.
@@ -53,44 +51,11 @@ def animation_html(dataset: xr.Dataset, *, estimator: str | None = None) -> str:
     Example:
       >>> from ibjax.results.example import example_dataset
       >>> page = animation_html(example_dataset(num_seeds=2))
-      >>> "<canvas" in page, "http" in page
+      >>> "<canvas" in page, "src=" in page
       (True, False)
     """
-    return animation_page(player_data(dataset, estimator=estimator))
-
-
-def player_data(dataset: xr.Dataset, *, estimator: str | None = None) -> dict[str, Any]:
-    """Data of the player, ready for JSON.
-
-    Returns:
-      Dictionary of the layers' names and colours, the epochs, limits and ceilings in
-      bits, and the informations in thousandths of a bit, -1 where not finite: ``x``
-      and ``y`` of shape ``[num_epochs, num_layers, num_seeds]``, ``mean_x`` and
-      ``mean_y`` of shape ``[num_epochs, num_layers]``.
-    """
-    estimator, label = choose_estimator(dataset, estimator)
-    frames = _frames(len(coordinate(dataset, "epoch")), _MAX_PLAYER_FRAMES)
-    i_xt = information_bits(dataset, "i_xt", estimator)[:, frames]
-    i_ty = information_bits(dataset, "i_ty", estimator)[:, frames]
-    names = layer_names(dataset)
-    colors = layer_colors(len(names))
-    return {
-        "title": f"{label}; {_count(num_seeds_of(dataset))}",
-        "layers": [
-            {"name": name, "color": color}
-            for name, color in zip(names, colors, strict=True)
-        ],
-        "epochs": coordinate(dataset, "epoch")[frames].tolist(),
-        "limits": [round(limit, 4) for limit in plane_limits(dataset, i_xt, i_ty)],
-        "ceilings": [
-            round(ceiling, 4) if np.isfinite(ceiling) else None
-            for ceiling in plane_ceilings(dataset)
-        ],
-        "x": _thousandths(np.moveaxis(i_xt, 0, -1)),
-        "y": _thousandths(np.moveaxis(i_ty, 0, -1)),
-        "mean_x": _thousandths(mean_interval(i_xt).mean),
-        "mean_y": _thousandths(mean_interval(i_ty).mean),
-    }
+    data = player_data(dataset, estimator=estimator)
+    return animation_page(data, summarize(dataset))
 
 
 def animation_gif(
@@ -141,7 +106,7 @@ def encode_gif(
     epochs = coordinate(dataset, "epoch")
     names = layer_names(dataset)
     colors = layer_colors(len(names))
-    frames = _frames(len(epochs), max_frames)
+    frames = frames_of(len(epochs), max_frames)
     with paper_style():
         figure = Figure(figsize=(5.2, 3.6), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
@@ -165,7 +130,7 @@ def encode_gif(
             places = np.stack([i_xt[:, index].T, i_ty[:, index].T], axis=-1)
             known = np.isfinite(places).all(axis=-1)
             points.set_offsets(places[known])
-            points.set_facecolors(np.repeat(colors, known.sum(axis=1)))
+            points.set_facecolor(np.repeat(colors, known.sum(axis=1)))
             clock.set_text(f"epoch {epochs[index]}")
             canvas.restore_region(still)
             for artist in moving:
@@ -192,20 +157,5 @@ def _joined(images: list[Image.Image]) -> bytes:
     return buffer.getvalue()
 
 
-def _frames(num_epochs: int, max_frames: int) -> np.ndarray:
-    """Indices of the snapshots to show, which include the last one."""
-    count = min(num_epochs, max_frames)
-    if count == 1:
-        return np.array([num_epochs - 1])
-    return np.unique(np.linspace(0, num_epochs - 1, count).round().astype(int))
-
-
 def _count(num_seeds: int) -> str:
     return "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
-
-
-def _thousandths(bits: np.ndarray) -> list:
-    known = np.isfinite(bits)
-    # Rounding may make a zero slightly negative, which would read as "no value".
-    scaled = np.maximum(np.round(np.where(known, bits, 0.0) * 1000.0), 0.0)
-    return np.where(known, scaled, -1.0).astype(int).tolist()

@@ -19,7 +19,16 @@ import jinja2
 from ibjax.claims.writing import VERDICTS, check_collection, verdict_counts
 from ibjax.numerics import checks
 from ibjax.report.text import format_grid, format_violations
+from ibjax.report.verdict import (
+    cell_verdicts,
+    disagreements,
+    grid_disagreements,
+    grid_verdict,
+    plane_in_words,
+    verdict,
+)
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
+from ibjax.results.verdicts import verdicts_of
 
 __all__ = ["PageFigure", "animation_page", "claims_page", "grid_page", "sweep_page"]
 
@@ -33,15 +42,17 @@ class PageFigure(NamedTuple):
 
     Attributes:
       title: Heading above it.
-      caption: Text below it; also its description for readers who cannot see it.
+      caption: Text below it.
       png: The image's bytes.
       width_inches: Width at which its fonts have their nominal size.
+      alt: What it shows, for readers who cannot see it; by default the caption.
     """
 
     title: str
     caption: str
     png: bytes
     width_inches: float
+    alt: str = ""
 
     @property
     def width(self) -> int:
@@ -65,7 +76,7 @@ def sweep_page(
     """Page of a sweep: its verdicts, the player, summary and figures, as HTML.
 
     ``summary`` is that of :func:`ibjax.results.summarize`, ``player`` the data of
-    :func:`ibjax.report.animation.player_data` by ``estimator``, ``attributes`` those of
+    :func:`ibjax.report.player.player_data` by ``estimator``, ``attributes`` those of
     the dataset. Without information there is no estimator and no player.
     """
     names = {"h_y": "H(Y)", "i_xy": "I(X;Y)", "log2_num_samples": "log2 N"}
@@ -75,7 +86,9 @@ def sweep_page(
         "sweep.html",
         title=summary["title"] or summary["task"] or "Sweep",
         summary=summary,
-        verdict="" if estimator is None else _verdict(summary, estimator),
+        verdict="" if estimator is None else verdict(summary, estimator),
+        disagreements=disagreements(summary),
+        matrix=_matrix(summary),
         ceilings=[
             f"{names[name]} = {bits:.4g} bits"
             for name, bits in known.items()
@@ -84,41 +97,85 @@ def sweep_page(
         at_ceiling=ceiling_list(summary["at_ceiling"]),
         ceiling_words=CEILING_WORDS,
         violations=format_violations(chain) if chain["verdicts"] else "",
-        player=None if player is None else player | {"whole_page": False},
+        player=_player(player, [summary], estimator),
         figures=figures,
         attributes=_attributes(attributes),
     )
 
 
+def _matrix(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table of layers and estimators."""
+    found = verdicts_of(summary)
+    return [
+        {
+            "name": f"{layer}: {name}",
+            "apart": layer in found.disagreements,
+            "cells": [entry["layers"][n] for entry in summary["estimators"]],
+        }
+        for n, (layer, name) in enumerate(zip(found.layers, found.names, strict=True))
+    ]
+
+
+def _player(
+    data: dict[str, Any] | None, summaries: Sequence[dict[str, Any]], estimator: Any
+) -> dict[str, Any] | None:
+    """The player's data with words for those who cannot see its planes."""
+    if data is None:
+        return None
+    panels = [
+        panel | {"alt": f"Information plane {panel['title']}. {words}"}
+        for panel, words in zip(
+            data["panels"],
+            [plane_in_words(summary, estimator) for summary in summaries],
+            strict=True,
+        )
+    ]
+    return data | {
+        "panels": panels,
+        "alt": f"Player of the information plane over the epochs, {data['count']}",
+        "whole_page": False,
+    }
+
+
 def grid_page(
     summary: dict[str, Any],
     figures: Sequence[PageFigure],
+    player: dict[str, Any] | None = None,
     *,
     estimator: str | None,
     attributes: dict[str, Any],
 ) -> str:
-    """Page of a grid of sweeps: the compression of every cell, and figures, as HTML.
+    """Page of a grid of sweeps: verdicts, planes side by side, figures, as HTML.
 
-    ``summary`` is that of :func:`ibjax.results.summarize_grid`, ``estimator`` that of
-    the table, None if there is none; ``attributes`` those of the dataset.
+    ``summary`` is that of :func:`ibjax.results.summarize_grid`, ``player`` the data of
+    :func:`ibjax.report.player.player_data` by ``estimator``, None if there is none;
+    ``attributes`` are those of the dataset.
     """
     return _render(
         "grid.html",
         title=summary["title"],
         summary=summary,
         first=summary["cells"][0]["summary"],
-        table=format_grid(summary, estimator=estimator),
+        table=format_grid(summary),
+        verdict="" if estimator is None else grid_verdict(summary, estimator),
+        rows=cell_verdicts(summary),
+        disagreement=grid_disagreements(summary),
+        player=_player(
+            player, [cell["summary"] for cell in summary["cells"]], estimator
+        ),
         figures=figures,
         attributes=_attributes(attributes),
     )
 
 
-def animation_page(player: dict[str, Any]) -> str:
+def animation_page(player: dict[str, Any], summary: dict[str, Any]) -> str:
     """Page of one player of the information plane, whose keys act everywhere on it."""
+    name = player["estimators"][player["chosen"]]["name"]
+    data = _player(player, [summary], name)
     return _render(
         "animation.html",
-        title=f"Information plane, {player['title']}",
-        data=player | {"whole_page": True},
+        title=f"Information plane, {player['count']}",
+        data={**(data or {}), "whole_page": True},
     )
 
 
@@ -156,29 +213,6 @@ def claims_page(
     ]
     return _render(
         "claims.html", title=title, verdicts=VERDICTS, experiments=experiments
-    )
-
-
-def _verdict(summary: dict[str, Any], estimator: str) -> str:
-    """Sentence that says which layers compress, by one estimator."""
-    (entry,) = (e for e in summary["estimators"] if e["estimator"] == estimator)
-    threshold = f"by more than {summary['compression_threshold_bits']:g} bit"
-    kinds = {
-        "compresses": ("compresses", "compress"),
-        "undecided": ("is undecided", "are undecided"),
-        "does not compress": ("does not compress", "do not compress"),
-        "no data": ("has no data", "have no data"),
-    }
-    parts = []
-    for kind, (one, several) in kinds.items():
-        found = [str(x["layer"]) for x in entry["layers"] if x["verdict"] == kind]
-        if found:
-            first, last = ", ".join(found[:-1]), found[-1]
-            layers = f"layers {first} and {last}" if first else f"layer {last}"
-            parts.append(f"{layers} {several if first else one}")
-    return (
-        f"By {entry['label']}, {'; '.join(parts)}. A layer compresses if its I(X;T) "
-        f"falls from its largest value {threshold}, with the whole 95 % interval."
     )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from ibjax.report.tables import WIDTH, table_lines
+from ibjax.report.verdict import grid_disagreements
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
+from ibjax.results.verdicts import verdicts_of
 
 __all__ = ["format_grid", "format_summary", "format_violations"]
 
-_WIDTH = 80
 _SYMBOLS = {"i_xt": "I(X;T)", "i_ty": "I(T;Y)"}
 _VERDICTS = {"compresses": "yes", "does not compress": "no"}
 _COMPARISONS = {
@@ -29,18 +26,19 @@ _COMPARISONS = {
 def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A sweep's summary as plain text, informations in bits.
 
-    Informations are means over seeds. ``compression`` is the 95 % interval that decides
-    whether the layer ``compresses``, and ``seeds`` counts those that compress by more
-    than 0.1 bit.
+    First comes whether each layer compresses, by every estimator, and where they
+    disagree; then the estimators one by one. Informations are means over seeds.
+    ``compression`` is the 95 % interval that decides whether the layer ``compresses``,
+    and ``seeds`` counts those that compress by more than 0.1 bit.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize`, or the same read from JSON.
-      estimator: The only estimator to show; all by default.
+      estimator: The only estimator to show in detail; all by default.
 
     Returns:
-      Lines without a newline at the end, no wider than 80 characters unless a layer
-      has a long name. ``+-`` is half the width of a 95 % interval; a dash stands for a
-      number that does not exist.
+      Lines without a newline at the end, no wider than 80 characters; long names of
+      layers are cut off. ``+-`` is half the width of a 95 % interval; a dash stands for
+      a number that does not exist.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -57,7 +55,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         f"{title}: {count} seed{'s' if count != 1 else ''}, {inputs}"
         f"{epochs['num_recorded']} snapshots, "
         f"epochs {epochs['first']} to {epochs['last']}",
-        _WIDTH,
+        WIDTH,
     )
     if any(value is not None for value in ceilings.values()):
         lines.append(
@@ -67,7 +65,7 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         )
     if summary["at_ceiling"]:
         text = f"{CEILING_WORDS}: {ceiling_list(summary['at_ceiling'])}"
-        lines += textwrap.wrap(text, _WIDTH)
+        lines += textwrap.wrap(text, WIDTH)
     lines += [
         *_training_lines(summary["training"]),
         f"Diverged seeds: {_listing(summary['diverged_seeds'])}",
@@ -76,6 +74,8 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         lines.append(
             f"Seeds without final values: {_listing(summary['unfinished_seeds'])}"
         )
+    if len(summary["estimators"]) > 1:
+        lines += ["", *_verdicts(summary)]
     for entry in summary["estimators"]:
         if estimator in (None, entry["estimator"]):
             lines += ["", *_estimator(entry)]
@@ -91,21 +91,22 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
             f"Data processing: information rises between {len(violations)} pairs of "
             f"adjacent layers ({', '.join(named)})"
         )
-        lines += ["", *textwrap.wrap(text, _WIDTH)]
+        lines += ["", *textwrap.wrap(text, WIDTH)]
     return "\n".join(lines)
 
 
-def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
+def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str:
     """A grid's summary as plain text: the compression of every layer of every cell.
 
     Args:
       summary: Result of :func:`ibjax.results.summarize_grid`.
-      estimator: The estimator to show; None for a grid that measured no information,
-        whose accuracy or error is all there is.
+      estimator: The only estimator to show; all by default, below each other, and where
+        they disagree. Of a grid that measured no information, accuracy or error is all
+        there is.
 
     Returns:
-      Lines without a newline at the end. A star marks a layer that compresses, a
-      question mark one that is undecided.
+      Lines without a newline at the end, no wider than 80 characters. A star marks a
+      layer that compresses, a question mark one that is undecided.
 
     Raises:
       ValueError: If no cell has the estimator.
@@ -125,34 +126,47 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
         for cell in summary["cells"]
     ):
         measure, title = "test_squared_error", "test error"
+    known = list(
+        dict.fromkeys(
+            entry["estimator"]
+            for cell in summary["cells"]
+            for entry in cell["summary"]["estimators"]
+        )
+    )
+    if estimator is not None and estimator not in known:
+        raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
+    shown = known if estimator is None else [estimator]
+    several = len(shown) > 1
     rows = []
     for cell in summary["cells"]:
-        layers = [
-            entry["layers"]
-            for entry in cell["summary"]["estimators"]
-            if entry["estimator"] == estimator
+        facts = [
+            place_text(cell["place"]),
+            str(len(cell["summary"]["diverged_seeds"]) or "-"),
+            _number(cell["summary"]["training"][measure]["mean"], ".4f"),
         ]
-        if not layers and estimator is not None:
-            raise ValueError(f"estimator must be one of the grid's, got {estimator!r}")
-        num_diverged = len(cell["summary"]["diverged_seeds"])
-        rows.append(
-            [
-                place_text(cell["place"]),
-                str(num_diverged or "-"),
-                _number(cell["summary"]["training"][measure]["mean"], ".4f"),
-                *map(_marked, layers[0] if layers else ()),
-            ]
-        )
+        of_cell = {e["estimator"]: e["layers"] for e in cell["summary"]["estimators"]}
+        for name in shown or [None]:
+            named = [name] if several else []
+            marks = map(_marked, of_cell.get(name, ()))
+            rows.append([facts[0], *named, *facts[1:], *marks])
+            facts = [""] * 3
     # Networks of one grid may differ in depth.
-    num_layers = max(map(len, rows)) - 3
-    header = ["", "diverged", title, *(f"{n + 1} " for n in range(num_layers))]
-    if estimator is None:
-        return "\n".join(["At the last epoch:", *_table(header, rows)])
-    lines = [
-        "Compression of each layer, the largest I(X;T) less the last, in bits",
-        f"by {estimator} (* compresses by more than 0.1 bit, ? undecided):",
-        *_table(header, rows),
-    ]
+    num_text = 1 + several
+    num_layers = max(map(len, rows)) - num_text - 2
+    header = ["", *["by"] * several, "diverged", title]
+    header += [f"{n + 1} " for n in range(num_layers)]
+    table = table_lines(header, rows, num_text=num_text)
+    if not shown:
+        return "\n".join(["At the last epoch:", *table])
+    by = "" if several else f" by {shown[0]}"
+    lines = textwrap.wrap(
+        f"Compression of each layer{by}, the largest I(X;T) less the last, in bits (* "
+        "compresses by more than 0.1 bit, ? undecided):",
+        WIDTH,
+    )
+    lines += table
+    if several and (apart := grid_disagreements(summary)):
+        lines += ["", *textwrap.wrap(apart, WIDTH)]
     listed = [
         f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
         for cell in summary["cells"]
@@ -160,7 +174,7 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None) -> str:
     ]
     if listed:
         text = f"{CEILING_WORDS}. {'; '.join(listed)}"
-        lines += ["", *textwrap.wrap(text, _WIDTH)]
+        lines += ["", *textwrap.wrap(text, WIDTH)]
     return "\n".join(lines)
 
 
@@ -216,8 +230,30 @@ def format_violations(found: dict[str, Any]) -> str:
         f"Rise: mean over seeds +- {100.0 * found['confidence']:g} % interval, not "
         "corrected for their number"
     )
-    table = _table((*header, "at epoch", "seeds"), rows, num_text=4)
+    table = table_lines((*header, "at epoch", "seeds"), rows, num_text=4)
     return "\n".join([*lines, note, "", *table])
+
+
+def _verdicts(summary: dict[str, Any]) -> list[str]:
+    """Whether layers compress by every estimator, and where these disagree."""
+    found = verdicts_of(summary)
+    rows = [
+        (f"{layer} {name}", *(_VERDICTS.get(v, v) for v in row))
+        for layer, name, row in zip(found.layers, found.names, found.table, strict=True)
+    ]
+    lines = [
+        "Layers that compress, by more than "
+        f"{summary['compression_threshold_bits']:g} bit",
+        *table_lines(("layer", *found.estimators), rows),
+    ]
+    for layer, by in found.disagreements.items():
+        said = ", ".join(
+            f"{_VERDICTS[verdict]} by {' and '.join(names)}"
+            for verdict, names in by.items()
+        )
+        text = f"Estimators disagree on layer {layer}: {said}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+    return lines
 
 
 def _training_lines(training: dict[str, Any]) -> list[str]:
@@ -262,7 +298,7 @@ def _estimator(entry: dict[str, Any]) -> list[str]:
     return [
         f"{entry['estimator']}: {entry['label']}, in bits"
         + (" (I(T;Y) is no bound)" if no_bound else ""),
-        *_table(header, rows),
+        *table_lines(header, rows),
     ]
 
 
@@ -276,7 +312,7 @@ def _turning(summary: dict[str, Any]) -> list[str]:
         )
         for layer in summary["gradients"]
     ]
-    return _table(("layer", "at epoch", "seeds", "from the start"), rows)
+    return table_lines(("layer", "at epoch", "seeds", "from the start"), rows)
 
 
 def _optimality(summary: dict[str, Any]) -> list[str]:
@@ -291,7 +327,7 @@ def _optimality(summary: dict[str, Any]) -> list[str]:
         for layer in summary["optimality"]
     ]
     header = ("layer", "I(T;Y) missing", "I(X;T) in excess", "beta", "divergence")
-    return _table(header, rows)
+    return table_lines(header, rows)
 
 
 def _number(value: float | None, spec: str) -> str:
@@ -323,39 +359,3 @@ def _marked(layer: dict[str, Any]) -> str:
 
 def _listing(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds)) or "none"
-
-
-def _table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    num_text: int = 1,
-) -> list[str]:
-    """Lines of a table; the first ``num_text`` columns are text, the others numbers."""
-    for gap in (2, 1):  # Closer together where the terminal would break the rows.
-        lines = _lines(header, rows, num_text, gap)
-        if max(map(len, lines)) <= _WIDTH:
-            break
-    return lines
-
-
-def _lines(
-    header: Sequence[str], rows: Sequence[Sequence[str]], num_text: int, gap: int
-) -> list[str]:
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="")
-    for index, name in enumerate(header):
-        justify = "left" if index < num_text else "right"
-        table.add_column(name, justify=justify, vertical="bottom", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    # Rich cuts off what is wider than its console, which no number here may suffer.
-    console = Console(
-        file=io.StringIO(),
-        width=10_000,
-        color_system=None,
-        markup=False,
-        emoji=False,
-        force_jupyter=False,
-    )
-    console.print(table)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]

@@ -14,23 +14,25 @@ from matplotlib.figure import Figure
 
 from ibjax.plots.curves import (
     estimator_comparison,
-    gradients,
     information_curves,
     training_curves,
 )
 from ibjax.plots.files import encode_figure, write_figure
-from ibjax.plots.grid import grid_compression, grid_planes
+from ibjax.plots.gradient_norms import gradients
+from ibjax.plots.grid import grid_compression, grid_curves, grid_planes
 from ibjax.plots.optimality import optimality
 from ibjax.plots.plane import information_plane, snapshots
 from ibjax.plots.processes import Drawing
 from ibjax.plots.style import choose_estimator
-from ibjax.report.animation import encode_gif, player_data
+from ibjax.report.animation import encode_gif
 from ibjax.report.pages import PageFigure, animation_page, grid_page, sweep_page
+from ibjax.report.player import player_data
+from ibjax.report.verdict import plane_in_words
 from ibjax.results.cells import cells_of, place_text
 from ibjax.results.files import write_atomically
 from ibjax.results.summary import has_information, summarize, summarize_grid
 
-__all__ = ["ReportFigure", "report"]
+__all__ = ["ReportFigure", "report", "standard_figures"]
 
 
 class ReportFigure(NamedTuple):
@@ -113,17 +115,24 @@ _FIGURES = {
         "train_loss",
     ),
 }
+# Figures whose numbers the text for those who cannot see them gives.
+_IN_WORDS = {"information_plane", "information_curves", "snapshots"}
 _GRID_FIGURES = {
     "planes": _Standard(
         lambda dataset, estimator: grid_planes(dataset, estimator=estimator),
         "Information planes",
         "{label}. Mean over seeds, one path per layer, points coloured by epoch.",
     ),
+    "curves": _Standard(
+        lambda dataset, estimator: grid_curves(dataset, estimator=estimator),
+        "Information against the epoch",
+        f"{{label}}. I(X;T) of every cell, a line per layer. {_BAND}",
+    ),
     "compression": _Standard(
         lambda dataset, _: grid_compression(dataset),
         "Compression",
         "The largest I(X;T) less the last, mean over seeds, by every estimator. "
-        "Bold: by more than 0.1 bit with the whole 95 % interval.",
+        "Bold: by more than 0.1 bit with the whole 95 % interval, which stands below.",
     ),
 }
 
@@ -135,6 +144,7 @@ def report(
     estimator: str | None = None,
     extra: Mapping[str, ReportFigure] | None = None,
     pdf: bool = True,
+    summary: dict[str, Any] | None = None,
     drawing: Drawing | None = None,
 ) -> Path:
     """Writes every figure, the animations, the summary and one page with all of it.
@@ -155,6 +165,8 @@ def report(
       extra: More figures by the name of their files, e.g. those of an experiment; they
         stand after the others.
       pdf: Whether to write the figures as PDF too, for a paper.
+      summary: Summary of the dataset, where it is at hand: that of
+        :func:`ibjax.results.summarize`, or of a grid ``summarize_grid``.
       drawing: Processes that draw beside this one, from
         :func:`ibjax.plots.processes.forked_drawing`; none by default.
 
@@ -177,13 +189,11 @@ def report(
     directory = Path(directory)
     drawing = Drawing() if drawing is None else drawing
     extra = extra or {}
-    is_grid = "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+    is_grid = _is_grid(dataset)
+    informed = has_information(dataset)
     # Before anything is drawn, since it may be an unknown one.
-    informed, label = has_information(dataset), ""
-    if informed or estimator is not None:
-        estimator, label = choose_estimator(dataset, estimator)
-    known = _GRID_FIGURES if is_grid else _FIGURES
-    shown = {name: known[name] for name in known if known[name].needs in dataset}
+    estimator, label = _chosen(dataset, estimator)
+    shown = _shown(dataset)
     if shared := shown.keys() & extra.keys():
         raise ValueError(f"extra must have new names, got {', '.join(sorted(shared))}")
     encode = functools.partial(encode_figure, pdf=pdf)
@@ -200,33 +210,72 @@ def report(
     for figure, _, _ in extra.values():
         drawing.submit(encode, figure)
     drawn |= extra
-    if is_grid:
-        summary = summarize_grid(dataset)
-    else:
-        summary, player = summarize(dataset), None
-        if informed:
+    if summary is None:
+        summary = summarize_grid(dataset) if is_grid else summarize(dataset)
+    player = None
+    if informed:
+        player = player_data(dataset, estimator=estimator, directory=directory)
+        if not is_grid:
             # Without what it does not show, which can be large.
             drawing.submit(encode_gif, dataset[["i_xt", "i_ty"]], estimator)
-            player = player_data(dataset, estimator=estimator)
     encoded = drawing.results()
     figures = []
     # Not strict: behind the figures comes the GIF of a sweep.
     for (name, shown), files in zip(drawn.items(), encoded, strict=False):
         write_figure(files, directory / "figures" / name)
         width = shown.figure.get_figwidth()
-        figures.append(PageFigure(shown.title, shown.caption, files[".png"], width))
+        alt = f"{shown.title}. {shown.caption}"
+        if name in _IN_WORDS and not is_grid and estimator is not None:
+            alt = f"{shown.title}. {plane_in_words(summary, estimator)}"
+        figures.append(
+            PageFigure(shown.title, shown.caption, files[".png"], width, alt)
+        )
     attributes = dict(dataset.attrs)
     if is_grid:
-        page = grid_page(summary, figures, estimator=estimator, attributes=attributes)
+        page = grid_page(
+            summary, figures, player, estimator=estimator, attributes=attributes
+        )
     else:
         if player is not None:
-            write_atomically(directory / "animation.html", animation_page(player))
+            write_atomically(
+                directory / "animation.html", animation_page(player, summary)
+            )
             write_atomically(directory / "animation.gif", encoded[-1])
         page = sweep_page(
             summary, figures, player, estimator=estimator, attributes=attributes
         )
     _save_summary(summary, directory)
     return write_atomically(directory / "report.html", page)
+
+
+def standard_figures(
+    dataset: xr.Dataset, estimator: str | None = None
+) -> dict[str, ReportFigure]:
+    """Figures of every report of a dataset, by the names of their files."""
+    estimator, label = _chosen(dataset, estimator)
+    found = {
+        name: ReportFigure(draw(dataset, estimator), title, caption.format(label=label))
+        for name, (draw, title, caption, _) in _shown(dataset).items()
+    }
+    if _is_grid(dataset) and not has_information(dataset):
+        found |= _training_of_cells(dataset)
+    return found
+
+
+def _is_grid(dataset: xr.Dataset) -> bool:
+    return "grid" in json.loads(dataset.attrs.get("configuration", "{}"))
+
+
+def _chosen(dataset: xr.Dataset, estimator: str | None) -> tuple[Any, str]:
+    """Name and label of the estimator of figures that show one."""
+    if has_information(dataset) or estimator is not None:
+        return choose_estimator(dataset, estimator)
+    return None, ""
+
+
+def _shown(dataset: xr.Dataset) -> dict[str, _Standard]:
+    known = _GRID_FIGURES if _is_grid(dataset) else _FIGURES
+    return {name: known[name] for name in known if known[name].needs in dataset}
 
 
 def _training_of_cells(dataset: xr.Dataset) -> dict[str, ReportFigure]:

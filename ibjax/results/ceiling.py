@@ -67,7 +67,7 @@ def at_ceiling(dataset: xr.Dataset) -> xr.DataArray:
     checks.holds("dataset", dataset, "i_xt")
     num_samples = int(dataset.attrs.get("num_samples", 0))
     ceiling = np.log(num_samples) if num_samples > 1 else np.inf
-    return np.abs(dataset["i_xt"] - ceiling) <= _TOLERANCE
+    return abs(dataset["i_xt"] - ceiling) <= _TOLERANCE
 
 
 def layers_at_ceiling(dataset: xr.Dataset) -> list[dict[str, Any]]:

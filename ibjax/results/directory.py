@@ -6,6 +6,7 @@ system's, on a file that goes with the run: that of a killed process is free at 
 
 import contextlib
 import errno
+import importlib
 import os
 import re
 import socket
@@ -209,7 +210,8 @@ def _locked(path: Path) -> int | None:
 def _lock(handle: int) -> None:
     """Lock a file, or raise OSError: one that is locked has EAGAIN or EACCES."""
     if os.name == "nt":
-        import msvcrt
+        # Of no other system, where its names are unknown to type checkers.
+        msvcrt: Any = importlib.import_module("msvcrt")
 
         # Beyond the text, which can be read while the byte is locked.
         os.lseek(handle, 1 << 20, os.SEEK_SET)

@@ -255,8 +255,8 @@ def geometric_mean(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     _check_confidence(confidence)
     logs = np.log(np.where(values > 0, values, np.nan))
     mean, low, high, count = cautious_interval(logs, confidence=confidence)
-    ends = np.exp([mean, low, high]).tolist()
-    return Estimate(*ends, int(count), partial(geometric_mean, values))
+    mean, low, high = np.exp([mean, low, high]).tolist()
+    return Estimate(mean, low, high, int(count), partial(geometric_mean, values))
 
 
 def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:

@@ -189,14 +189,16 @@ def _check_versions(datasets, names) -> None:
 
 def _check_shards(own: list[dict[str, Any]], names) -> tuple[int, int] | None:
     """Check that shards are all those of one run; return its size and first seed."""
-    found = [shard_of(entries) for entries in own]
-    if not any(found):
+    known = [shard_of(entries) for entries in own]
+    found = [entry for entry in known if entry is not None]
+    if not found:
         return None
+    if len(found) < len(known):
+        raise ValueError(
+            f"{_named(names, known.index(None))} is of no shard, others are"
+        )
     for number, entry in enumerate(found):
         one, first = (_named(names, n) for n in (number, 0))
-        if entry is None or found[0] is None:
-            none = one if entry is None else first
-            raise ValueError(f"{none} is of no shard, others are")
         shard, *whole = entry
         if (shard.count, *whole) != (found[0][0].count, *found[0][1:]):
             raise ValueError(
@@ -213,7 +215,8 @@ def _check_shards(own: list[dict[str, Any]], names) -> tuple[int, int] | None:
     if missing:
         plural = "s" if len(missing) > 1 else ""
         raise ValueError(f"shard{plural} {_listed(missing)} of {count} missing")
-    return found[0][1:]
+    _, *whole = found[0]
+    return whole[0], whole[1]
 
 
 def _check_seeds(datasets, names, whole: tuple[int, int] | None) -> np.ndarray:

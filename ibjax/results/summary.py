@@ -186,8 +186,9 @@ def _finished(dataset: xr.Dataset) -> np.ndarray:
         return np.ones(dataset.sizes["seed"], bool)
     # Some estimators have I(T;Y) alone.
     known = [name for name in names if np.isfinite(dataset[name]).any()]
-    last = np.isfinite(dataset[(known or names)[0]].isel(epoch=-1))
-    return last.any([dim for dim in last.dims if dim != "seed"]).values
+    last = dataset[(known or names)[0]].isel(epoch=-1)
+    finite = last.copy(data=np.isfinite(last.values))
+    return finite.any([dim for dim in last.dims if dim != "seed"]).values
 
 
 def _values(dataset: xr.Dataset, name: str, *dims: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Activities that were recorded elsewhere, read epoch by epoch from many forms."""
 
 import contextlib
+import importlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ __all__ = ["Recording", "host_array", "open_recording", "read_recording"]
 
 NOT_LAYERS = ("labels", "targets", "p_y_given_x", "epochs", "layers")
 """Names in a file that are no layers."""
+
+# Of the formats 3 and 2, in the directory of a group.
+_ZARR_FILES = ("zarr.json", ".zgroup")
 
 Frame = tuple[int, list[np.ndarray]]
 
@@ -55,20 +59,24 @@ def host_array(name: str, value: Any) -> np.ndarray:
 
 @contextlib.contextmanager
 def open_recording(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Arrays of a file by name; those of HDF5 are read as they are sliced.
+    """Arrays of a file by name; those of HDF5 and zarr are read as they are sliced.
 
     Args:
-      path: File of NumPy's ``.npz`` or of HDF5.
+      path: File of NumPy's ``.npz`` or of HDF5, or directory of a zarr group.
 
     Yields:
-      Arrays, in the order in which NumPy wrote them; those of HDF5 in that of their
+      Arrays, in the order in which NumPy wrote them; those of others in that of their
       names, with those of groups as ``group/name``.
 
     Raises:
       FileNotFoundError: If there is no such file.
-      ValueError: If it is neither, or damaged.
+      ModuleNotFoundError: If it is of zarr, which is not installed.
+      ValueError: If it is none of them, or damaged.
     """
     path = Path(path)
+    if path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES):
+        yield _zarr_arrays(path)
+        return
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     with contextlib.ExitStack() as stack:
@@ -84,9 +92,26 @@ def open_recording(path: str | Path) -> Iterator[dict[str, Any]]:
             raise ValueError(f"{path} cannot be read: {error}") from error
         if arrays is None:
             raise ValueError(
-                f"{path} must be a file of NumPy's .npz or of HDF5, got neither"
+                f"{path} must be of NumPy's .npz, of HDF5 or of zarr, got neither"
             )
         yield arrays
+
+
+def _zarr_arrays(path: Path) -> dict[str, Any]:
+    """Arrays of a zarr group by name."""
+    try:
+        zarr = importlib.import_module("zarr")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path} is of zarr, which is not installed: pip install zarr"
+        ) from error
+    try:
+        found = dict(zarr.open_group(path, mode="r").members(max_depth=None))
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return {
+        name: found[name] for name in sorted(found) if hasattr(found[name], "dtype")
+    }
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

@@ -78,7 +78,7 @@ def start(
             "address, num_processes and process go together, got "
             f"{address!r}, {num_processes!r}, {process!r}"
         )
-    if all(given):
+    if address is not None and num_processes is not None:
         if not re.fullmatch(r".+:\d{1,5}", address):
             raise ValueError(f"address must be HOST:PORT, got {address!r}")
         checks.count("num_processes", num_processes)

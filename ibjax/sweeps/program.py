@@ -184,7 +184,7 @@ def trace(
     return Traced(start, arguments, train, measure, layout)
 
 
-def start_program(trainable: Trainable, layout: Layout) -> Callable:
+def start_program(trainable: Trainable, layout: Layout) -> Any:
     """The program that starts seeds, as ``jax.jit`` makes it."""
 
     def one_seed(seed, chosen, key, data):
@@ -197,7 +197,7 @@ def start_program(trainable: Trainable, layout: Layout) -> Callable:
     return jax.jit(full_precision(begin), out_shardings=layout.sharding)
 
 
-def train_program(trainable: Trainable, layout: Layout) -> Callable:
+def train_program(trainable: Trainable, layout: Layout) -> Any:
     """The program that takes seeds from one snapshot to the next, likewise.
 
     It is another than the one that measures: the two compile side by side.
@@ -205,7 +205,7 @@ def train_program(trainable: Trainable, layout: Layout) -> Callable:
     return _by_block(partial(_train, trainable=trainable), layout)
 
 
-def measure_program(trainable: Trainable, layout: Layout) -> Callable:
+def measure_program(trainable: Trainable, layout: Layout) -> Any:
     """The program that measures seeds at a snapshot, likewise."""
     return _by_block(partial(_measure, trainable=trainable, layout=layout), layout)
 

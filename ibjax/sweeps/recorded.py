@@ -101,9 +101,9 @@ def information_plane(
 
     - an array for each layer, ``[epoch, sample, unit]``, or ``[seed, epoch, sample,
       unit]`` of several networks: a dict by the layers' names, a list, or one alone;
-    - the path of an ``.npz`` or HDF5 file of such arrays by name, which may hold
+    - the path of an ``.npz``, HDF5 or zarr file of such arrays by name, which may hold
       ``labels`` (or ``targets``, ``p_y_given_x``), ``epochs``, and ``layers``, the
-      names in order, beside them (HDF5 keeps no order of its own);
+      names in order, beside them (HDF5 and zarr keep none of their own);
     - epoch by epoch dicts or lists of arrays ``[sample, unit]`` or ``[seed, sample,
       unit]``: a dict by the number of the epoch, a list, an iterator, which is read
       once and holds one epoch at a time, or a function of the epoch.
@@ -248,7 +248,7 @@ def _probes(
             raise ValueError(f"{where} must not all be equal, got {low} to {high}")
         return float(low), float(high)
 
-    chosen = []
+    chosen: list[Any] = []
     for each in checks.instance("estimators", estimators, list, tuple):
         if isinstance(each, str):
             chosen += named_estimators([each], find_range=find_range, **numbers)

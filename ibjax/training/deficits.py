@@ -9,7 +9,7 @@ them side by side in one program.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -223,8 +223,8 @@ def _boundary(name: str, value: Boundary) -> float | str | tuple[float, ...]:
         return value
     if not isinstance(value, Sequence) and np.ndim(value) == 0:
         return float(checks.not_negative(name, value))
-    checks.not_empty(name, value, "window")
-    return tuple(float(checks.not_negative(f"each of {name}", v)) for v in value)
+    windows: Any = checks.not_empty(name, value, "window")
+    return tuple(float(checks.not_negative(f"each of {name}", v)) for v in windows)
 
 
 def _words(end: float | str | tuple[float, ...]) -> str:

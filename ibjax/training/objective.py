@@ -140,7 +140,8 @@ class Objective:
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The sum, and every summand by name where there are several."""
         batch = self.seen(batch, key, **chosen)
-        total, found = None, {}
+        total: Any = None
+        found: dict[str, jax.Array] = {}
         for term in self.terms:
             wanted = {k: v for k, v in chosen.items() if k in _keywords(term.loss)}
             value, own = _value_and_terms(term.loss(params, batch, key, **wanted))
@@ -164,11 +165,11 @@ class Objective:
         """The sum of two objectives, on batches changed as either of them has it."""
         if not isinstance(other, Objective):
             return NotImplemented
-        both = self.change is not None and other.change is not None
-        if both and self.change != other.change:
+        one, another = self.change, other.change
+        if one is not None and another is not None and one != another:
             raise ValueError(
                 "objectives must change batches in one way to be added, got "
-                f"{self.change.name} and {other.change.name}"
+                f"{one.name} and {another.name}"
             )
         return Objective(self.terms + other.terms, self.change or other.change)
 

@@ -154,7 +154,8 @@ def log_normal_information(alphas: Any) -> jax.Array:
       6.9315 nats
     """
     arrays = [checks.jax_array("alphas", alpha) for alpha in jax.tree.leaves(alphas)]
-    return -sum(jnp.sum(jnp.log(alpha)) for alpha in arrays) / 2
+    total = sum(jnp.sum(jnp.log(alpha)) for alpha in arrays)
+    return jnp.asarray(-total / 2)
 
 
 def _same_leaves(

@@ -21,6 +21,21 @@ def test_time_left_is_fitted_to_epochs_and_snapshots():
     np.testing.assert_allclose(left, 60 * 0.1 + 3 * 2, rtol=1e-6)
 
 
+def test_lines_without_a_terminal_come_by_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    console = Console(record=True, force_terminal=False, width=100)
+    bar = ProgressBar(console)
+    for epoch in range(1, 1001):
+        now[0] = float(epoch)
+        stage = "done" if epoch == 1000 else "run"
+        bar.update(Progress(epoch, 1000, epoch, 1000, 1.0, stage))
+    told = [int(line.split()[1]) for line in console.export_text().splitlines()]
+    assert told[:10] == list(range(10, 101, 10))
+    # Later each of them a tenth of the time so far after the one before.
+    assert told[-1] == 1000 and told[-2] - told[-3] > 80 and len(told) < 40
+
+
 def test_every_cell_has_a_bar_with_its_place():
     console = Console(record=True, force_terminal=False, width=100, quiet=False)
     cells = [SimpleNamespace(place={"activation": name}) for name in ("tanh", "relu")]

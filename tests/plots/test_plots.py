@@ -252,5 +252,5 @@ def test_layers_have_different_colors():
 def test_what_is_no_dataset_is_named():
     with pytest.raises(TypeError, match="dataset must be a Dataset, got 3"):
         plots.information_plane(3)
-    with pytest.raises(TypeError, match="ax must be a Axes"):
+    with pytest.raises(ValueError, match="ax must be 1 axes"):
         plots.information_plane(example_dataset(num_seeds=2), ax="here")

@@ -11,13 +11,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ibjax.report import ReportFigure, animation, report, writing
+from ibjax.report import ReportFigure, report, writing
 from ibjax.report.animation import animation_gif, animation_html
 from ibjax.report.pages import claims_page
-from ibjax.report.text import format_summary
+from ibjax.report.text import format_grid, format_summary
 from ibjax.results import summarize
+from ibjax.results.cells import combine
 from ibjax.results.example import example_dataset, example_grid
 from ibjax.results.files import write_atomically
+from ibjax.results.summary import summarize_grid
 
 NAMES = {
     "information_plane",
@@ -80,23 +82,14 @@ def test_odd_datasets_in_motion(dataset, odd, tmp_path):
     animation_gif(dataset, tmp_path / "plane.gif", max_frames=2)
 
 
-def test_player_data_is_thousandths_of_a_bit(dataset):
-    data = animation.player_data(_diverged(dataset), estimator="bin_width")
-    assert np.shape(data["x"]) == (12, 2, 4)
-    bits = dataset["i_xt"].sel(estimator="bin_width").values / np.log(2)
-    np.testing.assert_allclose(data["x"][3][1][0], 1000 * bits[0, 3, 1], atol=0.5)
-    assert data["x"][-1][0][1] == -1
-    assert data["ceilings"] == [12.0, None]
-    assert data["epochs"][0] == 0 and data["epochs"][-1] == 10000
-
-
 def test_animation_html_holds_its_data_and_loads_nothing(dataset):
     page = animation_html(dataset)
     assert "I(X;T) (bits)" in page and "I(T;Y) (bits)" in page
     assert re.search(r"https?://|src=|href=|@import|url\(", page) is None
     text = re.search(r'<script type="application/json">(.*?)</script>', page).group(1)
     data = json.loads(text)
-    assert data["layers"][1] == {"name": "6: softmax 2", "color": "#D55E00"}
+    assert data["layers"][1]["name"] == "6: softmax 2"
+    assert data["layers"][1]["color"] == "#D55E00"
 
 
 def test_player_keeps_hostile_names_inside_its_script(dataset):
@@ -265,6 +258,7 @@ from ibjax.results.example import example_dataset, example_grid
 print("once")
 names = "snapshots", "gradients"
 writing._FIGURES = {name: writing._FIGURES[name] for name in names}
+writing._GRID_FIGURES = {"planes": writing._GRID_FIGURES["planes"]}
 sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
 grid = example_grid(num_seeds=3, num_epochs=6).isel(layer=[5])
 with forked_drawing(2) as drawing:
@@ -286,7 +280,7 @@ with forked_drawing(2) as drawing:
         }
         for place in ("here", "shared")
     )
-    assert here == shared and len(here) == 2 * 2 + 4 + 2 + 2
+    assert here == shared and len(here) == 2 * 2 + 4 + 1 + 2
 
 
 def test_rows_of_a_summary_fit_a_terminal():
@@ -296,7 +290,32 @@ def test_rows_of_a_summary_fit_a_terminal():
         lines = format_summary(summarize(shown)).splitlines()
         assert max(map(len, lines)) <= 80
     long = dataset.assign_coords(layer_name=("layer", ["x" * 90] * 6))
-    assert "x" * 90 in format_summary(summarize(long))
+    many = long.reindex(estimator=[f"estimator_{n}" for n in range(9)], fill_value=2.0)
+    for shown in (long, many.drop_vars("estimator_label")):
+        lines = format_summary(summarize(shown)).splitlines()
+        assert max(map(len, lines)) <= 80 and "1 xxxx" in "\n".join(lines)
+    assert "estimator_8" in "\n".join(lines)
+    places = [{"activation": "tanh " * 20}, {"activation": "relu"}]
+    wide = combine(places, [example_dataset(num_seeds=3, num_epochs=6)] * 2)
+    assert max(map(len, format_grid(summarize_grid(wide)).splitlines())) <= 80
+
+
+def test_estimators_that_disagree_are_named(dataset):
+    still = dataset.copy(deep=True)
+    still["i_xt"].loc[{"layer": 6, "estimator": ["kde_upper", "kde_lower"]}] = 1.0
+    text = format_summary(summarize(still), estimator="binning")
+    lines = text.splitlines()
+    (row,) = (line for line in lines if line.split()[-4:] == ["yes", "yes", "no", "no"])
+    assert row.startswith("6 softmax 2")
+    said = "layer 6: yes by binning and bin_width, no by kde_upper and kde_lower"
+    assert said in " ".join(text.split())
+    assert "disagree on layer 1" not in text
+    grid = example_grid(num_seeds=4, num_epochs=12)
+    grid["i_xt"].loc[{"activation": "tanh", "estimator": "kde_upper"}] = 1.0
+    text = format_grid(summarize_grid(grid))
+    assert "Estimators disagree: tanh, layers" in text and "; relu" not in text
+    alone = format_grid(summarize_grid(grid), estimator="binning")
+    assert "disagree" not in alone and "kde_upper" not in alone
 
 
 @pytest.mark.parametrize("of", [example_dataset, example_grid])

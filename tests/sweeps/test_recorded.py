@@ -1,6 +1,7 @@
 """Recorded activities give a sweep's own numbers, whatever form they come in."""
 
 import json
+import sys
 import warnings
 
 import h5py
@@ -166,6 +167,28 @@ def test_every_form_is_the_same(tmp_path):
     np.testing.assert_array_equal(
         found.i_xt.sel(layer=[2, 1]), expected.i_xt.transpose(*found.i_xt.dims)
     )
+
+
+def test_activities_of_a_zarr_group_are_those_of_its_arrays(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    recorded, labels = _recorded()
+    names = list(recorded)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    for name, array in {**recorded, "labels": labels, "epochs": EPOCHS}.items():
+        group.create_array(name, data=np.asarray(array))
+    found = _plane(tmp_path / "a.zarr", None, layers=names)
+    _same(found, _plane(recorded, labels, epochs=EPOCHS))
+    (tmp_path / "a.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(ValueError, match="a.zarr cannot be read"):
+        _plane(tmp_path / "a.zarr", None)
+
+
+def test_a_zarr_group_without_zarr_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "zarr.json").touch()
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(ModuleNotFoundError, match="not installed: pip install zarr"):
+        _plane(tmp_path / "a.zarr", None)
 
 
 def test_several_networks_are_each_by_itself():

@@ -1,5 +1,7 @@
 """Variables of any kind as the estimators take them: on one scale, or as classes."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,7 +110,7 @@ def prepare(
     if not varies.any():
         return None
     # Float64 here costs nothing; the estimators take what JAX is set to.
-    columns = without_offsets("columns", array.astype(np.float64))
+    columns: Any = without_offsets("columns", array.astype(np.float64))
     if scaling == "spread":
         middle = np.quantile(columns, 0.5, axis=0)
         spread = np.apply_along_axis(_spread, 0, columns)

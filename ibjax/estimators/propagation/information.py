@@ -313,7 +313,7 @@ def information_at(
     [num_samples, num_replicas, dim]`` of all; ``weights [num_samples, num_classes]``.
     """
     num_samples, num_replicas, dim = centres.shape
-    if rows is None:
+    if own is None or rows is None:
         own, rows = centres, jnp.arange(num_samples)
     num_rows, num_own, _ = own.shape
     num_classes = weights.shape[1]

@@ -124,8 +124,6 @@ class TestImages(NamedTuple):
       digit: Whether a pixel is of the digit's square, bool, ``[num, canvas, canvas]``.
     """
 
-    __test__ = False
-
     x: jax.Array
     labels: jax.Array
     digit: jax.Array

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -190,7 +191,7 @@ def _estimate(
             value, error_x, error_y = getattr(result, "value", result), 0.0, 0.0
         else:
             value, _, _, error_x, error_y, _, _ = compression.compressed_information(
-                lambda x, y, run=estimator.run: run(key_estimator, x, y),
+                partial(estimator.run, key_estimator),
                 compressor,
                 pairs.x,
                 compressor,

@@ -73,7 +73,7 @@ def compression_claims(
     """
     checks.not_empty("rows", rows, "estimate")
     top = max(row["information"] for row in rows)
-    found = []
+    found: list[Claim] = []
     for family, label in families.items():
         for size in sorted({row["size"] for row in rows if row["size"] is not None}):
             codes, linear = (
@@ -86,10 +86,8 @@ def compression_claims(
             if not names:
                 continue
             where = f"{label}, {size} x {size}"
-            best = min(
-                sorted(names),
-                key=lambda name, low=low: np.mean(_largest_errors(low, name)),
-            )
+            errors = {n: np.mean(_largest_errors(low, n)) for n in sorted(names)}
+            best = min(errors, key=errors.__getitem__)
             found += _best(where, estimators[best], best, codes, low, top)
             found += _losses(where, codes, linear, latents, top)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -61,12 +63,14 @@ def activity_maps(dataset: xr.Dataset, *, seed: int = 0) -> Figure:
             x=0.01,
             ha="left",
         )
-        left, right = figure.subfigures(1, 2, width_ratios=(1, num_channels))
+        sides: Any = figure.subfigures(1, 2, width_ratios=(1, num_channels))
+        left, right = sides
         axes = left.subplots()
         axes.imshow(image, cmap="gray", vmin=0.0)
         axes.set_title("image")
         axes.axis("off")
-        figure.get_layout_engine().set(h_pad=0.1)
+        layout: Any = figure.get_layout_engine()
+        layout.set(h_pad=0.1)
         panels = right.subplots(num_rows, num_channels, squeeze=False)
         for panel in panels.ravel():
             panel.axis("off")

@@ -69,7 +69,7 @@ def networks_of(dataset: xr.Dataset) -> dict[str, list[Windowed]]:
         own = json.loads(cell.attrs["configuration"])
         name = str(place.get("deficit", own.get("deficit")))
         cells.setdefault(name, []).append((cell, own["clean_epochs"]))
-    found = {}
+    found: dict[str, Any] = {}
     for name, windows in cells.items():
         (whole, _), *_ = windows
 

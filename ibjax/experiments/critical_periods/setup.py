@@ -80,7 +80,7 @@ class CriticalSetup(Setup):
     fisher_samples: int = 100
 
     @property
-    def varied(self) -> dict[str, tuple[float, ...]]:
+    def varied(self) -> dict[str, tuple[float | str, ...]]:
         """Numbers of the windows, whose epochs :meth:`windows` knows."""
         num_windows = 1 + len(self._parts())
         return {"window": tuple(map(float, range(num_windows)))}

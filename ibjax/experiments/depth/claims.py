@@ -156,7 +156,7 @@ def compression_times(epochs: np.ndarray, i_xt: np.ndarray) -> np.ndarray:
 
 def _cells(dataset: xr.Dataset, estimator: str | None) -> list[tuple[str, Curves]]:
     cells = cells_over(dataset, "hidden")
-    return [(place["hidden"], Curves(cell, estimator)) for place, cell in cells]
+    return [(str(place["hidden"]), Curves(cell, estimator)) for place, cell in cells]
 
 
 def _epochs_to_learn(curves: Curves) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from ibjax import networks, probes, training
 from ibjax.datasets.task import Task
@@ -83,7 +84,7 @@ class MnistSetup(Setup):
         return cells
 
 
-def image_config(setup: Setup, task: Task, random_seed: int) -> training.TrainConfig:
+def image_config(setup: Any, task: Task, random_seed: int) -> training.TrainConfig:
     """Training on all images but the measured ones, by fields of a set-up."""
     return training.TrainConfig(
         learning_rate=setup.learning_rate,

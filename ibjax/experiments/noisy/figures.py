@@ -319,7 +319,8 @@ def _scatter(axes: Axes, points, edges, labels: np.ndarray) -> None:
     for label in np.unique(labels):
         axes.scatter([], [], color=_CLASS_COLORS[label], label=f"class {label}", s=3)
     colors = [_CLASS_COLORS[label] for label in labels]
-    axes.scatter(*points.T, c=colors, s=3, alpha=0.6, linewidths=0, zorder=1)
+    x, y = points.T
+    axes.scatter(x, y, c=colors, s=3, alpha=0.6, linewidths=0, zorder=1)
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:

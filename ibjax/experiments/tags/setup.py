@@ -15,7 +15,7 @@ from ibjax.training.config import TrainConfig
 
 __all__ = ["KINDS", "TagsSetup"]
 
-KINDS = ("discrete", "continuous")
+KINDS: tuple[Literal["discrete", "continuous"], ...] = ("discrete", "continuous")
 """Kinds of tags."""
 
 

@@ -1,7 +1,7 @@
 """Tasks of digits: other images, rotated ones, other labels."""
 
 import sys
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +12,8 @@ from ibjax.experiments.corruption.setup import small_images
 
 __all__ = ["LABELLINGS", "digit_pairs", "labelled", "loaded", "rotated"]
 
-LABELLINGS = ("digits", "other digits", "parity", "permuted", "random")
+Labelling = Literal["digits", "other digits", "parity", "permuted", "random"]
+LABELLINGS: tuple[Labelling, ...] = get_args(Labelling)
 """Tasks of upright digits by name."""
 
 

@@ -250,7 +250,8 @@ def _held(options, seeds, x, labels) -> tuple[np.ndarray, np.ndarray]:
 
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(0)))(jnp.asarray(seeds))
     found = _in_blocks(one)((keys, jnp.asarray(x, jnp.float32), jnp.asarray(labels)))
-    return tuple(np.asarray(values, np.float64) for values in found)
+    information, errors = found
+    return np.asarray(information, np.float64), np.asarray(errors, np.float64)
 
 
 def _repeated(number: int, leaf: jax.Array) -> jax.Array:

@@ -62,9 +62,9 @@ def _curves(settings: dict[str, list[Setting]]) -> Figure:
 def _line(axes: Axes, found: list[Setting], name: str, method: str, color: str) -> None:
     """Means over seeds with both intervals, settings joined."""
     x, y = ([mean_interval(s.values(n)) for s in found] for n in ("rate", name))
-    means = [[v.mean for v in values] for values in (x, y)]
     axes.errorbar(
-        *means,
+        [v.mean for v in x],
+        [v.mean for v in y],
         xerr=_whiskers(x),
         yerr=_whiskers(y),
         color=color,

@@ -58,7 +58,7 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
         code = last.isel(layer=layer)
         values = {
             name: last[name].values.astype(np.float64)
-            for name in last.data_vars
+            for name in map(str, last.data_vars)
             if name.startswith(("train_", "test_")) and last[name].dims == ("seed",)
         }
         for estimator, prefix in (("variational", ""), ("mixture", "mixture_")):

@@ -97,11 +97,11 @@ def widths_of(dataset: xr.Dataset) -> list[Width]:
         beta = float(place.get("beta", own.get("beta", np.nan)))
         grouped.setdefault(width, []).append((beta, values))
     found = []
-    for width, points in grouped.items():
+    for (hidden, num_weights, train, draws), points in grouped.items():
         points = sorted(points, key=lambda point: point[0])
         betas = np.array([beta for beta, _ in points])
         values = {n: np.stack([v[n] for _, v in points]) for n in _NAMES}
-        found.append(Width(*width, betas, values))
+        found.append(Width(hidden, num_weights, train, draws, betas, values))
     return sorted(found, key=lambda width: width.num_weights)
 
 

@@ -1,5 +1,7 @@
 """Networks of sentences: convolutions, an LSTM, and a small Transformer."""
 
+from typing import Literal, get_args
+
 import jax
 import jax.numpy as jnp
 from flax import linen
@@ -8,7 +10,8 @@ from ibjax.datasets.sentences import PADDING
 
 __all__ = ["KINDS", "LAYERS", "SentenceNetwork"]
 
-KINDS = ("cnn", "lstm", "transformer")
+Kind = Literal["cnn", "lstm", "transformer"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """Kinds of networks."""
 
 LAYERS = ("layer 1", "layer 2", "pooled")

@@ -69,7 +69,7 @@ def _measured(
 ) -> dict[str, xr.Dataset]:
     options.check()
     sentences = datasets.sst2(max_words=options.max_words, num_words=options.num_words)
-    found = {}
+    found: dict[str, xr.Dataset] = {}
     for kind in options.kinds:
         start = time.perf_counter()
         dataset = measure_kind(options, sentences, train_kind(options, sentences, kind))
