@@ -69,8 +69,12 @@ _LEFT_OUT = {
     "results.write_atomically",
     "claims.collect_claims",
     "claims.write_claims",
+    # A context, and a figure of a whole benchmark.
+    "plots.column_width",
+    "plots.estimator_errors",
     "plots.save_figure",
     "report.animation_gif",
+    "report.paper_figures",
     "report.report",
     "training.mean_loss",
     "training.orthonormality",
