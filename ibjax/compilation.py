@@ -1,10 +1,11 @@
 """Compilation for the processor at hand, its precision, and its cores as devices."""
 
+import glob
 import hashlib
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "by_platform",
     "compiling_for",
     "exact_jit",
+    "forget_program",
     "full_precision",
     "in_pieces",
     "jit",
@@ -219,6 +221,24 @@ def keep_programs(directory: Path) -> None:
     jax.config.update("jax_compilation_cache_dir", str(directory / kind))
     # By default only what took a second is kept; a sweep has many smaller programs.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def forget_program(directory: Path, name: str) -> None:
+    """Remove what is kept of a program, where it cannot be read or written.
+
+    A disk that is full leaves half an entry, which JAX does not replace.
+
+    Args:
+      directory: The one given to :func:`keep_programs`; where JAX keeps programs
+        elsewhere, nothing is removed.
+      name: Name of the program, as in JAX's warning.
+    """
+    kept = jax.config.jax_compilation_cache_dir
+    if kept is None or Path(kept).parent != directory:
+        return
+    for path in Path(kept).glob(f"{glob.escape(name)}-*"):
+        with suppress(OSError):  # Gone already, by another process.
+            path.unlink()
 
 
 def _processor() -> str:

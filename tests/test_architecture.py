@@ -34,9 +34,9 @@ ALLOWED = {
     "probes": _RUNNING,
     "results": {"bottleneck.bounds", "measures", "numerics.checks"},
     "sweeps": _RUNNING | {"probes", "results"},
-    "claims": {"results"},
-    "plots": {"bottleneck", "results"},
-    "report": {"claims", "plots", "results"},
+    "claims": {"numerics.checks", "results"},
+    "plots": {"bottleneck", "numerics.checks", "results"},
+    "report": {"claims", "numerics.checks", "plots", "results"},
     "experiments": _ALL,
     "cli": _ALL | {"experiments"},
 }

@@ -9,28 +9,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .rooms import own_values, room_values
+
 __all__ = ["bad_values", "good_arguments", "public_functions"]
 
 _NUM, _CLASSES = 24, 2
 _MODULES = (
+    "attribution",
     "bottleneck",
+    "claims",
     "datasets",
     "estimators",
     "measures",
     "networks",
     "networks.convolutional",
+    "plots",
     "probes",
+    "report",
+    "representations",
     "results",
     "results.curve_distance",
     "results.data_processing",
     "results.intervals",
     "sweeps",
+    "sweeps.recorded",
+    "training",
     "training.deep_linear",
     "training.deficits",
     "training.gradients",
     "training.objectives",
+    "weights",
+    "weights.divergences",
 )
-# These train, ask for files, or are called with what only a sweep has.
+# These read or write files, or are called with what only a sweep has.
 _LEFT_OUT = {
     # Called of arrays of JAX, inside of programs.
     "networks.convolutional.convolve",
@@ -51,15 +62,22 @@ _LEFT_OUT = {
     "datasets.ud_ewt",
     "networks.convolutional.check_sizes",
     "networks.convolutional.in_parts",
-    "networks.from_flax",
     "sweeps.replay",
     "results.merge_directories",
     "results.open_dataset",
     "results.save_dataset",
     "results.write_atomically",
-    "sweeps.sweep",
-    "sweeps.sweep_grid",
-    "sweeps.sweep_trainable",
+    "claims.collect_claims",
+    "claims.write_claims",
+    # A context, and a figure of a whole benchmark.
+    "plots.column_width",
+    "plots.estimator_errors",
+    "plots.save_figure",
+    "report.animation_gif",
+    "report.paper_figures",
+    "report.report",
+    "training.mean_loss",
+    "training.orthonormality",
     "training.objectives.check_objective",
     "training.objectives.evaluate",
     "training.gradients.streamed_statistics",
@@ -88,17 +106,19 @@ def public_functions() -> dict[str, Callable]:
 
 def good_arguments() -> dict[str, dict[str, Any]]:
     """Returns for every public function its arguments by name, which it answers to."""
-    shared, own = _shared_values(), _own_values()
+    shared, rooms = _shared_values(), room_values()
+    own = _own_values() | own_values()
     found = {}
     for name, function in public_functions().items():
         here = own.get(name, {})
+        values = shared | rooms.get(name.rpartition(".")[0], {}) | here
         parameters = inspect.signature(function).parameters.values()
         needed = [
             p.name
             for p in parameters
             if p.name in here or (p.default is p.empty and p.kind is not p.VAR_KEYWORD)
         ]
-        found[name] = {p: here[p] if p in here else shared[p] for p in needed}
+        found[name] = {p: values[p] for p in needed}
     return found
 
 
@@ -287,6 +307,9 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "probes.tag_bounds": {"model": tagger, "properties": {"label": labels}},
         "results.cells_over": {"dataset": grid, "axes": ["activation"]},
         "results.summarize_grid": {"dataset": grid},
+        "plots.grid_compression": {"dataset": grid},
+        "plots.grid_planes": {"dataset": grid},
+        "plots.optimality": {"dataset": with_curve},
         "results.curve_distance.curve_distance": {"dataset": with_curve},
         "results.combine": {
             **{"places": [{"rate": 0.1}, {"rate": 0.2}]},

@@ -27,6 +27,8 @@ __all__ = ["call", "case_calls"]
 _PACKAGE = os.path.dirname(ibjax.__file__)
 # Steps that someone may mean, and wait for.
 _ENDLESS = ("num_steps", "max_steps", "num_restarts", "num_partitions")
+# What somebody's own function says is theirs, also where none is given by default.
+_FUNCTIONS = ("config", "estimators", "network", "objective", "on_progress", "probes")
 _WORD = r"(?<!\w){}(?!\w)"
 
 
@@ -55,7 +57,8 @@ def case_calls(args: argparse.Namespace) -> dict[str, Any]:
         mistake, value = mistakes[rng.integers(len(mistakes))]
         if mistake == "2**40" and spoiled in _ENDLESS:
             continue
-        if mistake == "a function" and callable(good[name].get(spoiled)):
+        is_function = callable(good[name].get(spoiled)) or spoiled in _FUNCTIONS
+        if mistake == "a function" and is_function:
             continue  # Whatever it says is said by what the caller gave.
         with tally.timed():
             outcome, what = _outcome(functions[name], good[name] | {spoiled: value})

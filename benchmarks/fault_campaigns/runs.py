@@ -25,6 +25,8 @@ _SWEEP = ["sweep", "szt", "--hidden", "3", "--seeds", "3", "--epochs", "400"]
 _SWEEP += ["--estimators", "binning"]
 _FULL = (errno.ENOSPC, os.strerror(errno.ENOSPC))
 _START_TOGETHER = 0.2
+# On the clock, of which others on the machine may take their part.
+_LONGEST_RUN = 10 * LONGEST_SECONDS
 
 
 def case_kills(args: argparse.Namespace) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
                 )
                 for own in options
             ]
-            both = [command.ended(LONGEST_SECONDS) for command in started]
+            both = [command.ended(_LONGEST_RUN) for command in started]
             won = [n for n, ended in enumerate(both) if ended.code == 0]
             others = [ended for ended in both if ended.code != 0]
             if len(won) != 1:
@@ -177,7 +179,7 @@ def _run(
     directory: pathlib.Path,
     options: list[str],
     *,
-    limit: float = LONGEST_SECONDS,
+    limit: float = _LONGEST_RUN,
     before: Callable[[], None] = lambda: None,
 ) -> commands.Ended:
     resume = ["--resume"] if directory.exists() else []

@@ -96,6 +96,7 @@ def capacity(r: ArrayLike, lam: ArrayLike) -> jax.Array:
       ['0.3181', '0.8181', '0.0000']
     """
     r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
+    checks.broadcastable(r=r, lam=lam)
     if not checks.is_traced(lam) and np.any((np.asarray(lam) < 0) | (lam > 1)):
         raise ValueError(
             f"lam must lie in [0, 1], got values from {lam.min()} to {lam.max()}"
@@ -119,7 +120,9 @@ def _capacity(r: jax.Array, lam: jax.Array, complement: jax.Array) -> jax.Array:
     for power in range(10 if lam.dtype == jnp.float32 else 20, 2, -1):
         series = small * (series + 1 / power)
     formula = lam**2 - 2 * lam - 2 * jnp.log(jnp.where(is_small, 1, complement))
-    return (lam**2 * r**2 + jnp.where(is_small, 2 * lam**2 * (1 + series), formula)) / 2
+    return (
+        (lam * r) ** 2 + jnp.where(is_small, 2 * lam**2 * (1 + series), formula)
+    ) / 2
 
 
 def noisy_features(
@@ -142,8 +145,10 @@ def noisy_features(
       >>> print(f"{kept[0, 0]:.1f}")
       3.0
     """
+    checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
-    r, lam = checks.jax_array("r", r), checks.jax_array("lam", lam)
+    r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
+    checks.floating("r", r)
     checks.same_shape(r=r, lam=lam)
     checks.shape("statistics.mean", statistics.mean, r.shape[1:], why="to match r")
     return _noisy_features(key, r, lam, statistics)
@@ -223,15 +228,17 @@ def per_sample(
       >>> found.capacity.shape, bool(jnp.all(found.capacity >= 0))
       ((2, 4), True)
     """
+    checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
     checks.count("num_steps", num_steps)
     checks.count("num_copies", num_copies)
-    checks.not_negative("beta", beta)
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("smoothing", smoothing)
+    beta = checks.not_negative("beta", beta)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    smoothing = checks.not_negative("smoothing", smoothing)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
-    x, targets = loops.check_model(joined(front, back), params, x, targets)
+    both = joined(front, back)
+    x, targets = loops.check_model(both, params, x, targets, "back of front")
     layer = loops.shape_of_one(front, params, x)[1:]
     key, key_inputs = _split(key)
     checks.shape("statistics.mean", statistics.mean, layer, why="of the layer")

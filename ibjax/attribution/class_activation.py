@@ -65,10 +65,12 @@ def grad_cam(
       [[2.5 0. ]
        [0.  0. ]]
     """
-    x, targets = loops.check_model(joined(front, back), params, x, targets)
+    checks.flag("rectify", rectify)
+    both = joined(front, back)
+    x, targets = loops.check_model(both, params, x, targets, "back of front")
     checks.shape(
         "r of front",
-        jax.ShapeDtypeStruct(loops.shape_of_one(front, params, x), x.dtype),
+        jax.ShapeDtypeStruct(loops.shape_of_one(front, params, x, "front"), x.dtype),
         ("num", "height", "width", "channels"),
     )
     maps = loops.in_batches(

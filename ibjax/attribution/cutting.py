@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import jax
+import numpy as np
 
 from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
@@ -87,6 +88,7 @@ def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
       >>> r.shape, back(params, r).shape
       ((8, 4), (8, 3))
     """
+    checks.instance("network", network, Network)
     number = layer_number(network, layer)
     front, back = _Front(network, number), _Back(network, number)
     if network.layer is None:
@@ -112,6 +114,7 @@ def output(network: Network) -> _Front:
       >>> output(network)(params, jax.numpy.ones((8, 6))).shape
       (8, 3)
     """
+    checks.instance("network", network, Network)
     return _Front(network, len(network.layers) - 1)
 
 
@@ -134,6 +137,10 @@ def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
       >>> [r.shape for r in read(params, jax.numpy.ones((8, 6)))]
       [(8, 4), (8, 3)]
     """
+    checks.instance("network", network, Network)
+    checks.instance("layers", layers, list, tuple)
+    for number, layer in enumerate(layers):
+        checks.instance(f"layers[{number}]", layer, str, int, np.integer)
     return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 
 

@@ -216,7 +216,7 @@ def smooth_grad(
     checks.key("key", key)
     x, targets = loops.check_model(model, params, x, targets)
     checks.count("num_samples", num_samples)
-    checks.not_negative("noise_level", noise_level)
+    noise_level = checks.not_negative("noise_level", noise_level)
 
     def average(x, targets, keys):
         def step(total, number):

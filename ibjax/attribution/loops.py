@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = [
     "check_baselines",
@@ -46,6 +47,8 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     Returns:
       The pytree for all rows, ``[num, ...]``.
     """
+    if batch_size is not None:
+        checks.count("batch_size", batch_size)
     num = len(arrays[0])
     if batch_size is None or num <= batch_size:
         return function(*arrays)
@@ -134,23 +137,29 @@ def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
 
 
 def check_model(
-    model: Callable, params: Any, x: ArrayLike, targets: ArrayLike
+    model: Callable,
+    params: Any,
+    x: ArrayLike,
+    targets: ArrayLike,
+    name: str = "model",
 ) -> tuple[jax.Array, jax.Array]:
     """Check inputs, a model's outputs and targets, before anything is compiled."""
     x = checks.finite("x", checks.floating("x", checks.shape("x", x, ("num", "*axes"))))
-    shape = shape_of_one(model, params, x)
+    shape = shape_of_one(model, params, x, name)
     if len(shape) != 2 or shape[0] != 1:
         raise ValueError(
-            "model must return outputs [num, num_classes] for inputs [num, ...], got "
+            f"{name} must return outputs [num, num_classes] for x [num, ...], got "
             f"{shape} for {(1, *x.shape[1:])}"
         )
     return jnp.asarray(x), check_targets(targets, len(x), shape[1])
 
 
-def shape_of_one(function: Callable, params: Any, x: Any) -> tuple[int, ...]:
+def shape_of_one(
+    function: Callable, params: Any, x: Any, name: str = "model"
+) -> tuple[int, ...]:
     """Shape of a function's result for one of the inputs, ``(1, ...)``."""
     one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
-    return jax.eval_shape(lambda *args: function(*args), params, one).shape
+    return shapes_of(name, function, params=params, x=one).shape
 
 
 @exact_jit(static_argnames="model")

@@ -27,6 +27,7 @@ from ibjax.attribution.statistics import FeatureStatistics, feature_statistics
 from ibjax.compilation import exact_jit, full_precision
 from ibjax.networks.network import Network
 from ibjax.numerics import checks, descent
+from ibjax.numerics.calls import shapes_of
 
 __all__ = [
     "Readout",
@@ -162,6 +163,7 @@ def make_readout(
       >>> read_out(readout, fit.params, params, x[:2]).capacity.shape
       (2, 4)
     """
+    checks.instance("read_layers", read_layers, list, tuple)
     front, back = split(network, layer)
     checks.not_empty("read_layers", read_layers, "layer")
     read = layers_of(network, read_layers)
@@ -218,16 +220,19 @@ def train_readout(
 
     Example: See :func:`make_readout`.
     """
+    checks.instance("readout", readout, Readout)
     checks.key("key", key)
     x, targets = loops.check_model(
         joined(readout.front, readout.back), params, x, targets
     )
-    checks.not_negative("beta", beta)
+    if optimizer is not None:
+        checks.instance("optimizer", optimizer, optax.GradientTransformation)
+    beta = checks.not_negative("beta", beta)
     checks.count("num_steps", num_steps)
     checks.in_range(
         "batch_size", checks.whole("batch_size", batch_size), f"[1,{len(x)}]"
     )
-    checks.not_negative("smoothing", smoothing)
+    smoothing = checks.not_negative("smoothing", smoothing)
     optimizer = _ADAM if optimizer is None else optimizer
     # Functions apart from arrays: what is compiled depends on the former alone.
     functions, statistics = readout[:4], readout[4:]
@@ -270,9 +275,16 @@ def read_out(
 
     Example: See :func:`make_readout`.
     """
+    checks.instance("readout", readout, Readout)
     x = checks.finite("x", checks.floating("x", checks.shape("x", x, ("num", "*axes"))))
-    checks.not_negative("smoothing", smoothing)
+    smoothing = checks.not_negative("smoothing", smoothing)
     functions, statistics = readout[:4], readout[4:]
+    one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
+    shapes_of(
+        "readout",
+        lambda *args: _read_out(functions, smoothing, *args, statistics),
+        **{"readout_params": readout_params, "params": params, "x": one},
+    )
     return loops.in_batches(
         lambda x: _read_out(
             functions, smoothing, readout_params, params, x, statistics

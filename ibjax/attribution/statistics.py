@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from ibjax.attribution import loops
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = ["FeatureStatistics", "feature_statistics"]
 
@@ -91,7 +92,8 @@ def feature_statistics(
       >>> print(statistics.mean, statistics.active)
       [0. 2.] [False  True]
     """
-    checks.positive("min_std", min_std)
+    checks.function("front", front)
+    min_std = checks.positive("min_std", min_std)
     checks.in_range("min_active", min_active, "[0, 1)")
     checks.count("batch_size", batch_size)
     moments = None
@@ -103,7 +105,7 @@ def feature_statistics(
                 lambda r: _Moments(
                     np.zeros((), r.dtype), *np.zeros((3, *r.shape[1:]), r.dtype)
                 ),
-                jax.eval_shape(lambda *args: front(*args), params, part[:1]),
+                shapes_of("front", front, params=params, x=part[:1]),
             )
         moments = _added(front, params, part, moments, batch_size)
     if moments is None:

@@ -131,10 +131,10 @@ def word_noise(
     if mask is None:
         mask = jnp.ones((len(x), num_words), bool)
     mask = checks.shape("mask", mask, (len(x), num_words), why="for each word")
-    checks.positive("rate", rate)
+    rate = checks.positive("rate", rate)
     checks.count("num_steps", num_steps, 2)
     checks.count("num_copies", num_copies)
-    checks.positive("learning_rate", learning_rate)
+    learning_rate = checks.positive("learning_rate", learning_rate)
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     output_std = _check_output_std(output_std, function, params, x)
@@ -142,7 +142,7 @@ def word_noise(
         max_sigma = 10 * jnp.std(x)
         if not checks.is_traced(x) and max_sigma == 0:
             raise ValueError("max_sigma must be given where x is constant, got None")
-    checks.positive("max_sigma", max_sigma)
+    max_sigma = checks.positive("max_sigma", max_sigma)
 
     key_magnitudes, key_inputs = _split(key)
     numbers = (output_std, rate, max_sigma, learning_rate)
@@ -211,7 +211,7 @@ def linear_noise(
     weights = checks.floating(
         "weights", checks.shape("weights", weights, ("num_words", "dim", "num_units"))
     )
-    checks.positive("rate", rate)
+    rate = checks.positive("rate", rate)
     output_std = checks.jax_array("output_std", output_std, weights.dtype)
     if output_std.ndim:
         checks.shape("output_std", output_std, weights.shape[2:], why="or one number")

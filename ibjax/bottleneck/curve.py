@@ -142,7 +142,7 @@ def information_curve(
     checks.count("max_steps", max_steps, 3)
     checks.flag("find_critical_betas", find_critical_betas)
     if tol is not None:
-        checks.positive("tol", tol)
+        tol = checks.positive("tol", tol)
     if num_t < num_x and key is None:
         raise ValueError(
             f"num_t below the {num_x} inputs of different p(y|x) needs a key for "

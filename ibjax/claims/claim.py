@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ibjax.numerics import checks
 from ibjax.results.intervals import Estimate, mean_estimate
 
 __all__ = [
@@ -89,6 +90,11 @@ def decide(
       >>> decide("It is so", "x", estimate, num_seeds=9, above=1.0).verdict
       'holds'
     """
+    checks.instance("estimate", estimate, Estimate)
+    checks.count("num_seeds", num_seeds, 0)
+    checks.number("above", above)
+    checks.number("below", below)
+    checks.flag("added", added)
     value, low, high, count, again = estimate
     verdict = _verdict(low, high, above, below)
     bounds = [f"above {above:g}"] if above > -math.inf else []
@@ -124,7 +130,9 @@ def decide_mean(claim: str, quantity: str, values: ArrayLike, **limits: Any) -> 
       >>> decide_mean("It is large", "size", [2.0, 2.1, 2.2], above=1.0).verdict
       'holds'
     """
-    values = np.asarray(values, np.float64)
+    values = np.asarray(checks.real("values", values, np.asarray), np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"values must be one for each seed, got shape {values.shape}")
     return decide(
         claim, quantity, mean_estimate(values), num_seeds=len(values), **limits
     )
@@ -186,6 +194,7 @@ def corrected_verdicts(claims: Sequence[Claim]) -> list[str]:
       >>> many.verdict, few.verdict, corrected_verdicts([few, many, few])
       ('holds', 'holds', ['undecided', 'holds', 'undecided'])
     """
+    _check(claims)
     verdicts = [claim.verdict for claim in claims]
     errors = [math.inf if math.isnan(c.error) else c.error for c in claims]
     left = [n for n, claim in enumerate(claims) if claim.num_seeds is not None]
@@ -236,6 +245,7 @@ def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
       >>> claims_json([claim])[0]["value"] is None
       True
     """
+    _check(claims)
     return [
         {k: _plain(v) for k, v in c._asdict().items()} | {"corrected": corrected}
         for c, corrected in zip(claims, corrected_verdicts(claims), strict=True)
@@ -262,6 +272,7 @@ def claims_markdown(claims: Sequence[Claim]) -> str:
       >>> print(claims_markdown([claim]).splitlines()[2])
       | It is so | bits: 2.00 [1.50, 2.50], n = 9 | above 1 | holds | holds |
     """
+    _check(claims)
     over_seeds = not claims or any(c.num_seeds is not None for c in claims)
     header = ["claim", "number that decides it", "holds if", "verdict"]
     table = [header + ["corrected"], ["---"] * 5]
@@ -285,6 +296,12 @@ _NOTE = (
     "after Holm's correction: that any of those is wrong has a probability of 5 % at "
     "most."
 )
+
+
+def _check(claims: Sequence[Claim]) -> None:
+    checks.instance("claims", claims, list, tuple)
+    for number, claim in enumerate(claims):
+        checks.instance(f"claims[{number}]", claim, Claim)
 
 
 def _plain(value: Any) -> Any:

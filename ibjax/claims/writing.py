@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 
 from ibjax.claims.claim import Claim, claims_json, claims_markdown
+from ibjax.numerics import checks
 from ibjax.results.files import ResultsError, read_json, write_atomically
 
 __all__ = [
@@ -41,6 +42,8 @@ def conditions(dataset: xr.Dataset) -> dict[str, Any]:
       >>> sorted(conditions(example_dataset()))
       ['configuration', 'devices', 'versions', 'wall_seconds']
     """
+    checks.instance("dataset", dataset, xr.Dataset)
+    checks.holds("dataset.attrs", dataset.attrs, "configuration")
     return {
         "devices": dataset.attrs.get("devices"),
         "versions": json.loads(dataset.attrs.get("versions", "{}")),
@@ -113,6 +116,14 @@ def collect_claims(
     return found
 
 
+def check_collection(collection: Sequence[dict[str, Any]]) -> None:
+    """Check that these are contents of files of claims."""
+    checks.instance("collection", collection, list, tuple)
+    for number, content in enumerate(collection):
+        checks.instance(f"collection[{number}]", content, dict)
+        checks.holds(f"collection[{number}]", content, "title", "claims")
+
+
 def collection_markdown(collection: Sequence[dict[str, Any]]) -> str:
     """Numbers of claims by verdict, as a Markdown table with a row per experiment.
 
@@ -130,6 +141,7 @@ def collection_markdown(collection: Sequence[dict[str, Any]]) -> str:
       | One | 1 | 1 | 0 | 0 |
       <BLANKLINE>
     """
+    check_collection(collection)
     rows = ["| experiment | claims | " + " | ".join(VERDICTS) + " |"]
     rows.append("| --- " * (2 + len(VERDICTS)) + "|")
     for content in collection:

@@ -33,8 +33,10 @@ from ibjax.cli.report import (
 )
 from ibjax.cli.reproduce import reproduce
 from ibjax.cli.sweep import sweep
-from ibjax.compilation import keep_programs, use_all_cores
+from ibjax.compilation import forget_program, keep_programs, use_all_cores
 from ibjax.datasets.download import cache_directory, data_directories
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
+from ibjax.numerics.calls import is_said
 from ibjax.results.directory import reserved
 from ibjax.results.files import ResultsError
 from ibjax.results.provenance import describe_devices
@@ -46,7 +48,7 @@ _NO_CACHE = "--no-compilation-cache"
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _WIDTH = 80
-_RUNS = ("sweep", "reproduce")
+_RUNS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
 _PAPER = PaperOptions()
 # Mistakes of the caller, a package that is missing, and numbers without room for them.
 _BAD_INPUT = (
@@ -57,6 +59,16 @@ _BAD_INPUT = (
     MemoryError,
     OverflowError,
 )
+
+
+# JAX's words for an entry that it cannot read or write.
+_UNKEPT = re.compile(
+    r"Error (reading|writing) persistent compilation cache entry for '([^']*)': (.*)"
+)
+_WHAT = {
+    "reading": "could not be read and is compiled anew",
+    "writing": "could not be kept for the next run",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,9 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if _NO_CACHE in arguments:
         arguments.remove(_NO_CACHE)
     else:
-        keep_programs(cache_directory() / "programs")
+        keep_programs(_programs())
     goes_on = "; --resume goes on from the last snapshot"
-    goes_on = goes_on if arguments[:1] and arguments[0] in _RUNS else ""
+    goes_on = goes_on if process.can_resume(arguments, _RUNS) else ""
     with process.outliving_its_reader(), warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -85,6 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except _BAD_INPUT as error:
             hint = goes_on if process.is_full(error) else ""
             print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
+            _end(_EXIT_BAD_INPUT, error)
+        except TypeError as error:
+            # What ibjax says of an argument; any other is a mistake of its own.
+            if not is_said(error):
+                raise
+            print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
             _end(_EXIT_BAD_INPUT, error)
         except processes.JobError as error:
             print(f"ibjax: error: {_one_line(error)}{goes_on}", file=sys.stderr)
@@ -172,7 +190,18 @@ def _call(arguments: Sequence[str]) -> None:
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"ibjax: warning: {_one_line(message)}", file=sys.stderr)
+    text = _one_line(message)
+    found = _UNKEPT.match(text)
+    if found:
+        how, name, why = found.groups()
+        forget_program(_programs(), name)
+        text = f"a compiled program ({name}) {_WHAT[how]}: {why}"
+    print(f"ibjax: warning: {text}", file=sys.stderr)
+
+
+def _programs() -> Path:
+    """Directory of compiled programs."""
+    return cache_directory() / "programs"
 
 
 def _report(

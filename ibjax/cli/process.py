@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 __all__ = [
     "Stopped",
+    "can_resume",
     "ending_after",
     "is_alone",
     "is_full",
@@ -205,6 +206,21 @@ def outliving_its_reader() -> Iterator[None]:
             if stream is not None:
                 stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def can_resume(
+    arguments: Sequence[str], experiments: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    """Check that a command with these arguments goes on where it was stopped.
+
+    Args:
+      arguments: Those of the command.
+      experiments: What each command runs, by name; an experiment with a ``run`` of its
+        own is no sweep, and begins anew.
+    """
+    command, name = [*arguments, "", ""][:2]
+    known = experiments.get(command, {})
+    return name in known and getattr(known[name], "run", None) is None
 
 
 def is_full(error: Exception) -> bool:

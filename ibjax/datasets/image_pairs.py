@@ -184,7 +184,7 @@ def latent_pairs(
     checks.key("key", key)
     checks.count("num_samples", num_samples)
     checks.count("dim", dim)
-    checks.not_negative("information", information)
+    information = checks.not_negative("information", information)
     return _latent_pairs(key, num_samples, dim, jnp.asarray(information, float))
 
 

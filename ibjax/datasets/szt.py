@@ -71,7 +71,7 @@ def szt(sharpness: float | None = None, threshold: float = 7.63) -> Task:
       (4096, 12) 2118 0.6926 nats
     """
     if sharpness is not None:
-        checks.positive("sharpness", sharpness)
+        sharpness = checks.positive("sharpness", sharpness)
     checks.number("threshold", checks.finite("threshold", threshold))
     score = scores()
     p_y_given_x = None

@@ -74,7 +74,7 @@ def label_information(
     checks.shape("p_y", p_y, ("num_classes",))
     if np.any(p_y < 0) or not math.isclose(p_y.sum(), 1, abs_tol=1e-6):
         raise ValueError(f"p_y must be a distribution [num_classes], got {p_y}")
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     checks.one_of("bound", bound, _WIDTHS)
     p_y = p_y[p_y > 0]
     kernel = math.exp(-1 / (_WIDTHS[bound] * noise_variance))
@@ -126,7 +126,7 @@ def calibrated_noise_variance(
     entropy = float(-np.sum(p_y[p_y > 0] * np.log(p_y[p_y > 0])))
     if target is None:
         target = math.log(len(p_y))
-    checks.positive("target", target)
+    target = checks.positive("target", target)
     checks.number("tolerance", tolerance)
     if not 0 < tolerance < target:
         raise ValueError(

@@ -14,6 +14,7 @@ from ibjax.estimators.samples import (
     without_offsets,
 )
 from ibjax.numerics import checks
+from ibjax.numerics.memory import check_fits
 
 __all__ = [
     "LayerInformation",
@@ -59,6 +60,12 @@ def check_layer(
     """
     t, labels = check_activities(t, movable=movable), as_array("labels", labels)
     checks.count("num_classes", num_classes)
+    check_fits(
+        f"a number for each of {len(t):,} samples and num_classes = {num_classes:,}",
+        len(t) * num_classes * t.dtype.itemsize,
+        t,
+        hint="number the classes that occur, as numpy.unique does",
+    )
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     if not hard and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise TypeError(f"labels must be integers or p(y|x), got {labels.dtype}")

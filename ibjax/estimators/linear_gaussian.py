@@ -25,6 +25,7 @@ References:
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -84,10 +85,12 @@ def layer_information(
     shape = ("num_outputs", len(cov_x))
     checks.shape("teacher", teacher, shape, why="to match cov_x")
     dtype = jnp.result_type(w, cov_x, teacher)
-    checks.not_negative("label_noise_variance", label_noise_variance)
+    label_noise_variance = checks.not_negative(
+        "label_noise_variance", label_noise_variance
+    )
     variance = jnp.asarray(label_noise_variance, dtype)
-    checks.positive("noise_variance", noise_variance)
-    noise = jnp.asarray(noise_variance, dtype)
+    noise_variance = checks.positive("noise_variance", noise_variance)
+    noise = _noise_std(noise_variance, dtype)
     w, cov_x, teacher = (array.astype(dtype) for array in (w, cov_x, teacher))
     return _layer_information(w, cov_x, teacher, variance, noise)
 
@@ -132,13 +135,13 @@ def input_information(
         raise TypeError(f"inputs must be booleans, got {inputs.dtype}")
     checks.shape("inputs", inputs, (len(cov_x),), why="to match cov_x")
     dtype = jnp.result_type(w, cov_x)
-    checks.positive("noise_variance", noise_variance)
-    noise = jnp.asarray(noise_variance, dtype)
+    noise_variance = checks.positive("noise_variance", noise_variance)
+    noise = _noise_std(noise_variance, dtype)
     return _input_information(w.astype(dtype), cov_x.astype(dtype), inputs, noise)
 
 
 @exact_jit
-def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
+def _layer_information(w, cov_x, teacher, label_noise_variance, noise_std):
     num_outputs = teacher.shape[0]
     chex.assert_shape([w, teacher], (None, len(cov_x)))
     cov_xy = matmul(cov_x, teacher.T)
@@ -147,24 +150,31 @@ def _layer_information(w, cov_x, teacher, label_noise_variance, noise_variance):
     joint = jnp.block([[matmul(teacher, cov_xy) + noise, cov_xy.T], [cov_xy, cov_x]])
     is_label = jnp.arange(len(joint)) < num_outputs
     left = _eliminate(joint, is_label)[0][num_outputs:, num_outputs:]
-    i_xt = _capacity(w, cov_x, noise_variance)
-    i_ty = i_xt - _capacity(w, left, noise_variance)
+    i_xt = _capacity(w, cov_x, noise_std)
+    i_ty = i_xt - _capacity(w, left, noise_std)
     return LayerInformation(i_xt, jnp.where(label_noise_variance >= 0, i_ty, jnp.nan))
 
 
 @exact_jit
-def _input_information(w, cov_x, inputs, noise_variance):
+def _input_information(w, cov_x, inputs, noise_std):
     left = _eliminate(cov_x, inputs)[0]
-    i_xt = _capacity(w, cov_x, noise_variance)
-    return i_xt - _capacity(w, left, noise_variance)
+    i_xt = _capacity(w, cov_x, noise_std)
+    return i_xt - _capacity(w, left, noise_std)
 
 
-def _capacity(w, cov_x, noise_variance):
+def _noise_std(noise_variance, dtype):
+    """Deviation of noise whose variance the dtype may not hold; NaN if negative."""
+    sqrt = jnp.sqrt if checks.is_traced(noise_variance) else np.sqrt
+    return jnp.asarray(sqrt(noise_variance), dtype)
+
+
+def _capacity(w, cov_x, noise_std):
     """C of the module's text."""
-    signal = matmul(matmul(w, cov_x), w.T) / noise_variance
+    w = w / noise_std
+    signal = matmul(matmul(w, cov_x), w.T)
     every = jnp.ones(len(w), bool)
     pivots = _eliminate(jnp.eye(len(w), dtype=w.dtype) + signal, every)[1]
-    return jnp.where(noise_variance > 0, jnp.sum(jnp.log(pivots)) / 2, jnp.nan)
+    return jnp.where(noise_std > 0, jnp.sum(jnp.log(pivots)) / 2, jnp.nan)
 
 
 def _eliminate(cov, known):

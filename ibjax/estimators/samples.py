@@ -19,6 +19,7 @@ from ibjax.numerics import checks
 __all__ = [
     "as_array",
     "at_least_float32",
+    "centred",
     "check_array",
     "check_classes",
     "check_pair",
@@ -26,14 +27,19 @@ __all__ = [
     "check_samples",
     "lost_digits",
     "offsets",
+    "rounded_mean",
     "single_labels",
     "to_jax",
     "warn",
+    "warn_of_pairs",
     "without_offsets",
 ]
 
 # An offset of so many times the range of a column costs four digits of float32's 24.
 _LARGE_OFFSET = 16.0
+# Differences that a core takes in an hour, at a thousand million a second.
+_PAIRS_OF_AN_HOUR = 3.6e12
+_FEW_DIMENSIONS = 5
 # A column whose range is so few steps of its own precision is no longer continuous.
 _FEW_STEPS = 2**13
 
@@ -173,6 +179,21 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level + 1)
 
 
+def warn_of_pairs(num_samples: int, dim: int, *, all_meet: bool = False) -> None:
+    """Warn of samples so many that to compare them all takes hours.
+
+    Unless ``all_meet``, pairs that are far apart are passed over, of samples in few
+    dimensions nearly all.
+    """
+    met = 1 if all_meet or dim > _FEW_DIMENSIONS else 1e-3
+    if met * num_samples**2 * dim > _PAIRS_OF_AN_HOUR:
+        warn(
+            f"{num_samples:,} samples of {dim} numbers each are {num_samples**2:.0e} "
+            "pairs, which may take hours to compare, though little memory: a random "
+            "part of them says nearly as much in minutes"
+        )
+
+
 def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     """Samples without the offsets of columns that are far from zero for their range.
 
@@ -207,6 +228,33 @@ def _offsets(array, low, high):
         high / 2 - low / 2
     )
     return np.where(far, low / 2 + high / 2, 0) if np.any(far) else None
+
+
+def rounded_mean(offset: np.ndarray, mean: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean of samples whose offset was taken off, and what rounding left out."""
+    exact = offset + np.asarray(mean, offset.dtype)
+    rounded = exact.astype(mean.dtype)
+    remainder = (exact - rounded).astype(rounded.dtype)
+    return jnp.asarray(rounded), jnp.asarray(remainder)
+
+
+def centred(
+    name: str, x: ArrayLike, mean: jax.Array, remainder: jax.Array | float
+) -> jax.Array:
+    """Samples less a :func:`rounded_mean`, in the precision they came in if it is far.
+
+    Args:
+      name: Name of the argument.
+      x: Samples, shape ``[num_samples, *shape]``.
+      mean: The mean, shape ``[*shape]``.
+      remainder: What is left of the mean, likewise, or zero.
+    """
+    array = checks.shape(name, as_array(name, x), ("num_samples", *mean.shape))
+    if not checks.is_traced(mean, remainder) and offsets(array) is not None:
+        checks.floating(name, array)
+        exact = np.asarray(mean, array.dtype) + np.asarray(remainder)
+        return to_jax(name, array - exact[None])
+    return check_sample_shape(name, array, mean.shape) - mean[None] - remainder
 
 
 def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:

@@ -27,6 +27,7 @@ from ibjax.compilation import full_precision
 from ibjax.networks.dependencies import dependencies, kernel_places
 from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = ["from_flax"]
 
@@ -118,7 +119,15 @@ def from_flax(
       >>> network.layer_names
       ('BatchNorm_0 (4)', 'output (2)')
     """
-    example_input = jnp.asarray(example_input)
+    example_input = checks.jax_array("example_input", example_input)
+    checks.shape("example_input", example_input, ("num_samples", "*shape"))
+    if layers is not None:
+        checks.instance("layers", layers, list, tuple)
+        for number, name in enumerate(layers):
+            checks.instance(f"layers[{number}]", name, str)
+    checks.instance("state", state, str, type, list, tuple)
+    if not isinstance(module, linen.Module):
+        checks.function("module", module)
     checks.one_of("output", output, OUTPUTS)
     state = (state,) if isinstance(state, str | type) else tuple(state)
     if isinstance(module, linen.Module):
@@ -140,7 +149,7 @@ def from_flax(
     trained = shapes if calls.state is None else calls.state.split(shapes)[0]
     if not jax.tree.leaves(trained):
         raise ValueError("module must have parameters to train, got one without any")
-    found = jax.eval_shape(activities, shapes, example_input)
+    found = shapes_of("module", activities, params=shapes, example_input=example_input)
     _check_training(calls, shapes, example_input)
     kernels = kernel_places(activities, shapes, example_input)
     names = [f"layer {number}" for number in range(1, len(found) + 1)]

@@ -100,8 +100,8 @@ def stochastic_convolutional(
     """
     shapes = _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
     checks.one_of("noise", noise, NOISES)
-    checks.positive("noise_std", noise_std)
-    checks.positive("pixel_std", pixel_std)
+    noise_std = checks.positive("noise_std", noise_std)
+    pixel_std = checks.positive("pixel_std", pixel_std)
     checks.in_range("dropout", dropout, "[0, 1)")
     checks.in_range("leak", leak, "[0, 1]")
     num_convolutions = len(channels)

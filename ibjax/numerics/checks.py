@@ -17,6 +17,7 @@ import numpy as np
 __all__ = [
     "array",
     "at_least",
+    "broadcastable",
     "count",
     "counts",
     "finite",
@@ -40,6 +41,7 @@ __all__ = [
     "real",
     "same_length",
     "same_shape",
+    "same_tree",
     "shape",
     "whole",
     "within",
@@ -122,6 +124,29 @@ def same_shape(**arrays: Any) -> None:
     shapes = [np.shape(array) for array in arrays.values()]
     if len(set(shapes)) > 1:
         raise ValueError(f"{_all(arrays)} must have one shape, got {_all(shapes)}")
+
+
+def same_tree(**trees: Any) -> None:
+    """Check that pytrees of arrays have one structure, and the same shapes."""
+    structures = [str(jax.tree.structure(tree)) for tree in trees.values()]
+    if len(set(structures)) > 1:
+        raise ValueError(
+            f"{_all(trees)} must have one structure, got {_all(structures):.200}"
+        )
+    for leaves in zip(*map(jax.tree.leaves, trees.values()), strict=True):
+        found = [real(name, leaf) for name, leaf in zip(trees, leaves, strict=True)]
+        same_shape(**dict(zip(trees, found, strict=True)))
+
+
+def broadcastable(**arrays: Any) -> None:
+    """Check that arrays fit together by NumPy's rules of broadcasting."""
+    shapes = [np.shape(array) for array in arrays.values()]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ValueError(
+            f"{_all(arrays)} must broadcast together, got shapes {_all(shapes)}"
+        ) from error
 
 
 def same_length(**arrays: Any) -> None:

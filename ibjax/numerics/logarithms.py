@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-__all__ = ["x_minus_log1p"]
+from ibjax.numerics.scales import ratio
+
+__all__ = ["square_minus_log", "x_minus_log1p"]
 
 # Below, the series is exact to rounding in float64; above, the difference loses a digit
 # of float32 at most.
@@ -26,3 +28,24 @@ def x_minus_log1p(x: jax.Array) -> jax.Array:
     # The derivative of a logarithm that is not chosen must not be infinite.
     far = jnp.where(is_small, 1.0, x)
     return jnp.where(is_small, series, far - jnp.log1p(far))
+
+
+def square_minus_log(a: jax.Array, b: jax.Array) -> jax.Array:
+    """``r^2 - 1 - log(r^2)`` of a ratio ``r = a / b`` of positive numbers of any size.
+
+    It is twice the divergence of Gaussians of deviations a and b. Near one its terms
+    cancel, and far from one a square, or the ratio itself, may be out of range where
+    the logarithm is not.
+
+    Example:
+      >>> print(f"{square_minus_log(jnp.float32(1e-30), jnp.float32(1e30)):.3f}")
+      275.310
+    """
+    logs = jnp.log(a) - jnp.log(b)
+    quotient = ratio(a, b)
+    is_near = (quotient > 0.5) & (quotient < 2.0)
+    # The difference of numbers so close is exact.
+    part = ratio(jnp.where(is_near, a, b) - b, b)
+    near = x_minus_log1p(part * (part + 2))
+    far = jnp.where(is_near, 1.0, quotient)
+    return jnp.where(is_near, near, far**2 - 1 - 2 * logs)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ibjax.bottleneck import InformationCurve, Transition, transitions
+from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, panels
 from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
@@ -72,6 +73,10 @@ def information_curve(
       >>> [text.get_text() for text in axes.texts]
       ['$I(T;Y) = I(X;T)$', '$I(X;Y)$', '2 (β 1.562)']
     """
+    if i_xy is not None:
+        checks.number("i_xy", i_xy)
+    if points is not None:
+        checks.instance("points", points, Mapping)
     found = transitions(curve)
     i_xt, i_ty = sorted_bits(curve)
     intervals = {

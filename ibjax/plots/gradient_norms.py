@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
 from ibjax.plots.style import (
     coordinate,
@@ -60,6 +61,7 @@ def gradients(
       >>> [axes.get_ylabel() for axes in figure.axes[::3]]
       ['gradient norm', 'SNR', 'gradient norm', 'SNR']
     """
+    checks.flag("normalized", normalized)
     epochs = coordinate(dataset, "epoch")
     suffix = "_normalized" if normalized else ""
     names = layer_names(dataset)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
@@ -136,7 +137,7 @@ def snapshots(
       >>> [axes.get_title() for axes in figure.axes]
       ['epoch 0', 'epoch 10000']
     """
-    wanted = np.asarray(epochs, float).reshape(-1)
+    wanted = np.asarray(checks.real("epochs", epochs, np.asarray), float).reshape(-1)
     if not len(wanted) or not np.all(np.isfinite(wanted) & (wanted >= 0)):
         raise ValueError(f"epochs must be one or more numbers >= 0, got {epochs!r}")
     estimator, label = choose_estimator(dataset, estimator)

@@ -16,10 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
+from ibjax.numerics import checks
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "EPOCH_COLORMAP",
+    "check_dataset",
     "choose_estimator",
     "coordinate",
     "epoch_axis",
@@ -162,8 +164,17 @@ def layer_names(dataset: xr.Dataset) -> list[str]:
     return [f"{number}: {name}" for number, name in zip(numbers, names, strict=True)]
 
 
+def check_dataset(dataset: xr.Dataset) -> None:
+    """Check that a figure is asked for of a dataset."""
+    import xarray as xr
+
+    checks.instance("dataset", dataset, xr.Dataset)
+
+
 def coordinate(dataset: xr.Dataset, name: str) -> np.ndarray:
     """Values of a coordinate, rank 1 even if one value was selected."""
+    check_dataset(dataset)
+    checks.holds("dataset", dataset.variables, name)
     return np.atleast_1d(dataset[name].values)
 
 
@@ -175,6 +186,7 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
     """
+    check_dataset(dataset)
     if "estimator" not in dataset.coords:
         raise ValueError(
             "dataset must hold information by an estimator, got only "
@@ -183,8 +195,7 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
     known = coordinate(dataset, "estimator").tolist()
     if estimator is None:
         estimator = "binning" if "binning" in known else known[0]
-    if estimator not in known:
-        raise ValueError(f"estimator must be one of {known}, got {estimator!r}")
+    checks.one_of("estimator", estimator, known)
     if "estimator_label" not in dataset.coords:
         return estimator, estimator
     label = coordinate(dataset, "estimator_label")[known.index(estimator)]

@@ -102,7 +102,7 @@ def bin_width(width: float, name: str = "bin_width") -> Probe:
       {'narrow': 'bins of width 0.07'}
     """
     checks.instance("name", name, str)
-    checks.positive("width", width)
+    width = checks.positive("width", width)
 
     def measure(snapshot):
         return {
@@ -205,7 +205,7 @@ def nearest_neighbours(
       >>> print(nearest_neighbours(0.1).labels)
       {'knn': 'neighbour 2 of samples with noise of variance 0.1'}
     """
-    checks.positive("noise_variance", noise_variance)
+    noise_variance = checks.positive("noise_variance", noise_variance)
     checks.instance("name", name, str)
     # On the host, in float64: it is taken off once for every unit.
     entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e * noise_variance)

@@ -82,7 +82,7 @@ def named_estimators(
             f"names of estimators must be different, got {', '.join(names)}"
         )
     checks.count("num_bins", num_bins, 2)
-    checks.positive("bin_width", bin_width)
+    bin_width = checks.positive("bin_width", bin_width)
 
     def by_range():
         if find_range is None:

@@ -195,7 +195,7 @@ def clustering(*, link: float = 3.0, num_inputs: int = 1024) -> Probe:
       >>> clustering().parameters["link"]
       3.0
     """
-    checks.positive("link", link)
+    link = checks.positive("link", link)
     checks.count("num_inputs", num_inputs, 2)
 
     def measure(snapshot):

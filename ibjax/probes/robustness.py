@@ -128,7 +128,7 @@ def attack_checks(
       ['unbounded', 'iterative']
     """
     attack = as_attack(attack)
-    checks.positive("radius", radius)
+    radius = checks.positive("radius", radius)
     checks.count("num_inputs", num_inputs, 2)
     name = f"check_{attack.norm}"
 

@@ -105,7 +105,7 @@ def weight_information(
       ['layer_weight_information', 'total_weight_information']
     """
     if isinstance(prior_variance, int | float):
-        checks.positive("prior_variance", prior_variance)
+        prior_variance = checks.positive("prior_variance", prior_variance)
     checks.one_of("prior_mean", prior_mean, ["zero", "initial"])
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from ibjax.claims.writing import VERDICTS, verdict_counts
+from ibjax.claims.writing import VERDICTS, check_collection, verdict_counts
+from ibjax.numerics import checks
 from ibjax.report.text import format_grid, format_violations
 from ibjax.report.verdict import (
     cell_verdicts,
@@ -238,6 +239,8 @@ def claims_page(
       >>> "It is so" in claims_page([content])
       True
     """
+    check_collection(collection)
+    checks.instance("title", title, str)
     experiments = [
         {
             "title": content["title"],

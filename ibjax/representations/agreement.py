@@ -60,7 +60,7 @@ def v_measure(table: ArrayLike, *, weight: float = 1.0) -> VMeasure:
     """
     table = checks.jax_array("table", table, jnp.result_type(float))
     checks.shape("table", table, ("num_classes", "num_clusters"))
-    checks.not_negative("weight", weight)
+    weight = checks.not_negative("weight", weight)
     if not checks.is_traced(table):
         known = jnp.where(jnp.isnan(table), 0.0, table)
         checks.within("table", known, "[0, inf)")

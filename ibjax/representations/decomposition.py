@@ -23,6 +23,7 @@ from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import as_array, check_samples
 from ibjax.estimators.whitening import standardize
 from ibjax.numerics import checks
+from ibjax.numerics.scales import root_of_squares
 from ibjax.representations.gaussians import gaussian_kl, gaussian_log_density
 from ibjax.representations.information import code_information
 from ibjax.representations.variational import Posterior
@@ -88,6 +89,7 @@ def rate_decomposition(key: jax.Array, posterior: Posterior) -> RateDecompositio
       >>> print(f"{found.information:.3f}")  # log 4.
       1.386
     """
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     nothing = jnp.zeros(len(posterior.mean), jnp.int32)
     # Draws its codes by the same key, so that the terms add up as they should.
@@ -137,7 +139,7 @@ def marginals(posterior: Posterior) -> Posterior:
     mean, scale = posterior
     if scale.ndim == mean.ndim:
         return posterior
-    return Posterior(mean, jnp.sqrt(jnp.sum(scale**2, axis=-1)))
+    return Posterior(mean, root_of_squares(scale))
 
 
 def gaussian_total_correlation(codes: ArrayLike) -> jax.Array:

@@ -13,6 +13,8 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
+from ibjax.numerics.memory import check_fits
+from ibjax.numerics.scales import power_of_two
 
 __all__ = ["gaussian_mmd", "median_bandwidth", "mmd"]
 
@@ -34,6 +36,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
 
     Raises:
       ValueError: If shapes do not fit or a bandwidth is not positive.
+      MemoryError: If a distance for every pair does not fit the memory.
 
     References:
       Gretton et al., `A kernel two-sample test`, JMLR 2012, eq. 3.
@@ -45,7 +48,15 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
     """
     x, y = _samples(x=x, y=y)
     checks.shape("y", y, ("num_y", x.shape[1]), why="for the dimensions of x")
+    num = len(x) + len(y)
+    check_fits(
+        f"every pair of the {num:,} samples of x and y",
+        num**2 * x.dtype.itemsize,
+        *(x, y),
+        hint="take a random part of the samples",
+    )
     bandwidth = jnp.ravel(checks.jax_array("bandwidth", bandwidth, x.dtype))
+    checks.not_empty("bandwidth", bandwidth)
     checks.within("bandwidth", bandwidth, "(0, inf)")
     return _mmd(x, y, bandwidth)
 
@@ -53,7 +64,7 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
 @exact_jit
 def _mmd(x, y, bandwidths):
     # Squares of very small or large units are out of range.
-    unit = lax.stop_gradient(_power_of_two(jnp.max(bandwidths)))
+    unit = lax.stop_gradient(power_of_two(jnp.max(bandwidths)))
     origin = lax.stop_gradient(x[:1])
     x, y, bandwidths = (x - origin) / unit, (y - origin) / unit, bandwidths / unit
     within_x, within_y, between = (
@@ -66,7 +77,8 @@ def _mmd(x, y, bandwidths):
 
         def mean_of_pairs(squared):
             pairs = jnp.fill_diagonal(kernel(squared), 0, inplace=False)
-            return jnp.sum(pairs) / (len(pairs) * (len(pairs) - 1))
+            # As a float: the product of large numbers of samples is no 32-bit integer.
+            return jnp.sum(pairs) / float(len(pairs) * (len(pairs) - 1))
 
         both = mean_of_pairs(within_x) + mean_of_pairs(within_y)
         return both - 2 * jnp.mean(kernel(between))
@@ -96,9 +108,15 @@ def median_bandwidth(x: ArrayLike) -> jax.Array:
       2.0
     """
     (x,) = _samples(x=x)
+    check_fits(
+        f"every pair of the {len(x):,} samples of x",
+        len(x) ** 2 * x.dtype.itemsize,
+        x,
+        hint="take a random part of the samples",
+    )
     rows, columns = jnp.triu_indices(len(x), 1)
     x = x - x[:1]
-    unit = _power_of_two(jnp.max(jnp.abs(x)))
+    unit = power_of_two(jnp.max(jnp.abs(x)))
     squares = _squared_distances(x / unit, x / unit)[rows, columns]
     return unit * jnp.median(jnp.sqrt(squares))
 
@@ -126,26 +144,21 @@ def gaussian_mmd(
     """
     mean = checks.jax_array("mean", mean)
     checks.shape("mean", mean, ("dim",))
-    checks.not_negative("variance", variance)
-    checks.positive("bandwidth", bandwidth)
+    variance = checks.not_negative("variance", variance)
+    bandwidth = checks.positive("bandwidth", bandwidth)
 
-    def expected(spread, square):
-        total = bandwidth**2 + spread
-        power = (bandwidth**2 / total) ** (len(mean) / 2)
-        return power * jnp.exp(-square / (2 * total))
+    def expected(spread, mean):
+        # Of ratios: the square of a bandwidth may be out of range.
+        std = jnp.sqrt(spread)
+        power = -jnp.log1p((std / bandwidth) ** 2) * len(mean) / 2
+        return jnp.exp(power - jnp.sum((mean / jnp.hypot(bandwidth, std)) ** 2) / 2)
 
-    square = jnp.sum(mean**2)
+    nothing = jnp.zeros_like(mean)
     return (
-        expected(2 * variance, 0.0)
-        + expected(2.0, 0.0)
-        - 2 * expected(1.0 + variance, square)
+        expected(2.0 * variance, nothing)
+        + expected(2.0, nothing)
+        - 2 * expected(1.0 + variance, mean)
     )
-
-
-def _power_of_two(x: jax.Array) -> jax.Array:
-    """The power of two below a positive number, or one; division by it is exact."""
-    _, exponent = jnp.frexp(jnp.where(x > 0, x, 1.0))
-    return jnp.ldexp(jnp.ones_like(x), exponent - 1)
 
 
 def _samples(**named: ArrayLike) -> list[jax.Array]:

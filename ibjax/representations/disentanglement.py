@@ -145,6 +145,7 @@ def sampled_factor_information(
       ValueError: As :func:`factor_information`.
       TypeError: As there, or if ``key`` is no typed key.
     """
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     mean, factors, num_values = check_factors(posterior.mean, factors, num_values)
     return _sampled_information(

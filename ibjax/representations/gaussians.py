@@ -13,6 +13,8 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.logarithms import square_minus_log
+from ibjax.numerics.scales import ratio
 
 __all__ = ["gaussian_kl", "gaussian_log_density", "relative_gaussian_kl"]
 
@@ -41,16 +43,20 @@ def gaussian_kl(mean: ArrayLike, scale: ArrayLike) -> jax.Array:
       0.8181472
     """
     mean, scale = _checked(mean, scale)
-    return _gaussian_kl(mean, scale)
+    return _gaussian_kl(mean, scale, jnp.ones_like(mean))
 
 
 @exact_jit
-def _gaussian_kl(mean, scale):
-    if scale.ndim == mean.ndim:
-        return jnp.sum(0.5 * (mean**2 + scale**2 - 1) - jnp.log(scale), axis=-1)
+def _gaussian_kl(difference, scale, prior_std):
+    # In the prior's units the prior is the standard Gaussian.
+    squares = ratio(difference, prior_std) ** 2
+    if scale.ndim == difference.ndim:
+        return jnp.sum(squares + square_minus_log(scale, prior_std), axis=-1) / 2
     diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
-    squares = jnp.sum(scale**2, axis=(-2, -1)) + jnp.sum(mean**2, axis=-1)
-    return 0.5 * (squares - mean.shape[-1]) - jnp.sum(jnp.log(diagonal), axis=-1)
+    squares += square_minus_log(diagonal, prior_std)
+    others = jnp.where(jnp.eye(scale.shape[-1], dtype=bool), 0.0, scale)
+    squares += jnp.sum(ratio(others, prior_std[..., None]) ** 2, axis=-1)
+    return jnp.sum(squares, axis=-1) / 2
 
 
 def relative_gaussian_kl(
@@ -78,12 +84,10 @@ def relative_gaussian_kl(
     mean, scale = _checked(mean, scale)
     checks.within("prior_std", prior_std, "(0, inf)")
     prior_mean, prior_std = (
-        jnp.broadcast_to(jnp.asarray(array, mean.dtype), mean.shape)
-        for array in (prior_mean, prior_std)
+        _broadcast(name, array, mean)
+        for name, array in (("prior_mean", prior_mean), ("prior_std", prior_std))
     )
-    # In the prior's units the prior is the standard Gaussian.
-    per_row = prior_std[..., None] if scale.ndim > mean.ndim else prior_std
-    return _gaussian_kl((mean - prior_mean) / prior_std, scale / per_row)
+    return _gaussian_kl(mean - prior_mean, scale, prior_std)
 
 
 def gaussian_log_density(z: ArrayLike, mean: ArrayLike, scale: ArrayLike) -> jax.Array:
@@ -119,12 +123,25 @@ def _log_density(z, mean, scale):
     return -jnp.sum(0.5 * (standard**2 + _LOG_2_PI) + jnp.log(diagonal), axis=-1)
 
 
+def _broadcast(name: str, value: ArrayLike, mean: jax.Array) -> jax.Array:
+    value = checks.jax_array(name, value, mean.dtype)
+    try:
+        return jnp.broadcast_to(value, mean.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must broadcast to the mean's shape {mean.shape}, got {value.shape}"
+        ) from error
+
+
 def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:
     mean, scale = checks.jax_array("mean", mean), checks.jax_array("scale", scale)
     if mean.ndim == 0:
         raise ValueError("mean must be of shape [..., k], got a single number")
     diagonal, full = mean.shape, (*mean.shape, mean.shape[-1])
     checks.shape("scale", scale, diagonal, full, why="for the mean's")
+    # Of whole numbers as of any others.
+    dtype = jnp.result_type(mean, scale, float)
+    mean, scale = mean.astype(dtype), scale.astype(dtype)
     is_full = scale.ndim > mean.ndim
     stds = jnp.diagonal(scale, axis1=-2, axis2=-1) if is_full else scale
     checks.within("scale", stds, "(0, inf)")

@@ -61,6 +61,7 @@ def dci(
       Eastwood and Williams, `A framework for the quantitative evaluation of
       disentangled representations`, ICLR 2018.
     """
+    checks.count("seed", seed, 0)
     try:
         from sklearn.ensemble import GradientBoostingClassifier
     except ModuleNotFoundError as error:
@@ -108,7 +109,8 @@ def importance_scores(importances: ArrayLike) -> tuple[float, float]:
       >>> importance_scores(np.array([[2.0, 0.0], [0.0, 1.0]]))
       (1.0, 1.0)
     """
-    found = np.asarray(importances, np.float64)
+    found = checks.real("importances", importances, np.asarray)
+    found = np.asarray(found, np.float64)
     if found.ndim != 2 or min(found.shape) < 2:
         raise ValueError(
             "importances must have shape [k, num_factors] with two of each at least, "

@@ -70,6 +70,7 @@ def code_information(
       >>> print(f"{found.i_xz:.3f} {found.i_zy:.3f}")  # log 3 and H(Y).
       1.099 0.637
     """
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     num_samples = len(posterior.mean)
     labels = checks.integers("labels", labels)

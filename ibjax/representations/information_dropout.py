@@ -151,8 +151,9 @@ def with_information_dropout(
       >>> [alpha.shape for alpha in noisy.alphas]
       [(4, 10), (4, 7)]
     """
+    checks.flag("unit_mean", unit_mean)
     checks.one_of("prior", prior, ACTIVITY_PRIORS)
-    checks.positive("max_alpha", max_alpha)
+    max_alpha = checks.positive("max_alpha", max_alpha)
     shapes = kernel_shapes(network)
     chosen = chosen_layers(layers, shapes)
     widths = [network.layers[number].width for number in chosen]
@@ -273,7 +274,7 @@ def information_dropout(model: InformationDropout, *, beta: float = 1e-4) -> Obj
       >>> print(f"{terms['information']:.3f}")  # Six units of log(0.701 / 0.351).
       4.150
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
 
     def loss(params, batch, key, *, beta=beta):
         noisy = model.run(params, batch.x, key=key)
@@ -325,6 +326,11 @@ def information_map(
       >>> [nats.shape for nats in maps]
       [(3, 6, 6, 2), (3, 5)]
     """
+    checks.instance("model", model, InformationDropout)
+    checks.instance("params", params, InformationDropoutParams)
+    x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
+    if key is not None:
+        checks.key("key", key)
     noisy = model.run(params, x, key=key)
     return tuple(
         nats.reshape(-1, *shape)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
+from ibjax.estimators.samples import at_least_float32
 from ibjax.numerics import checks
 from ibjax.representations.gaussians import relative_gaussian_kl
 
@@ -53,8 +54,9 @@ def log_normal_noise(
       >>> print(f"{jnp.mean(noise):.2f} {jnp.median(noise):.2f}")
       1.28 1.00
     """
+    checks.flag("unit_mean", unit_mean)
     checks.key("key", key)
-    alpha = checks.jax_array("alpha", alpha)
+    alpha = checks.floating("alpha", checks.jax_array("alpha", alpha))
     return noise_of(jax.random.normal(key, alpha.shape, alpha.dtype), alpha, unit_mean)
 
 
@@ -92,8 +94,12 @@ def log_uniform_kl(alpha: ArrayLike, *, max_alpha: ArrayLike) -> jax.Array:
     """
     alpha = checks.jax_array("alpha", alpha)
     checks.within("alpha", alpha, "(0, inf)")
-    checks.positive("max_alpha", max_alpha)
-    return jnp.log(max_alpha / alpha)
+    max_alpha = checks.positive("max_alpha", max_alpha)
+    ratio = max_alpha / alpha
+    ordinary = (ratio > 1e-30) & (ratio < 1e30)
+    ratio = jnp.where(ordinary, ratio, 1.0)
+    logs = jnp.log(max_alpha) - jnp.log(jnp.where(ordinary, 1.0, alpha))
+    return jnp.where(ordinary, jnp.log(ratio), logs)
 
 
 def log_normal_kl(
@@ -131,6 +137,7 @@ def log_normal_kl(
       >>> print(log_normal_kl(one, one / 2, prior_mean=1.0, prior_std=1.0).round(4))
       [0.8181]
     """
+    checks.flag("unit_mean", unit_mean)
     activity = checks.jax_array("activity", activity)
     alpha = checks.jax_array("alpha", alpha)
     checks.same_shape(activity=activity, alpha=alpha)
@@ -181,7 +188,7 @@ def log_total_correlation(activities: ArrayLike) -> TotalCorrelation:
       >>> print(f"{found.nats:.2f} {found.nats_per_unit:.2f}")
       0.22 0.11
     """
-    activities = checks.jax_array("activities", activities)
+    activities = at_least_float32(checks.jax_array("activities", activities))
     checks.shape("activities", activities, ("num_samples", "num_units"))
     num_samples, num_units = activities.shape
     if num_samples <= num_units:

@@ -127,10 +127,10 @@ def minimal_l2(
       >>> print(f"{found.distance[0]:.3f}")  # 0.8 / sqrt(8).
       0.283
     """
-    checks.not_negative("confidence", confidence)
+    confidence = checks.not_negative("confidence", confidence)
     checks.count("num_searches", num_searches)
-    checks.positive("first_weight", first_weight)
-    checks.positive("learning_rate", learning_rate)
+    first_weight = checks.positive("first_weight", first_weight)
+    learning_rate = checks.positive("learning_rate", learning_rate)
     attack = Attack(
         norm="l2",
         num_steps=num_steps,

@@ -217,6 +217,8 @@ def nuisance_information(
       >>> bool(abs(found.value - jnp.log(2)) < 0.05)
       True
     """
+    if critic is not None:
+        checks.instance("critic", critic, linen.Module)
     checks.key("key", key)
     z = checks.floating("z", checks.jax_array("z", z))
     checks.finite("z", checks.shape("z", z, ("num_samples", "dim")))
@@ -234,8 +236,8 @@ def nuisance_information(
         checks.indices("nuisance", labels, num_classes)
         columns = jax.nn.one_hot(jnp.asarray(labels), num_classes, dtype=z.dtype)
     checks.count("num_steps", num_steps)
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("weight_decay", weight_decay)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    weight_decay = checks.not_negative("weight_decay", weight_decay)
     num_held_out, batch_size = split_sizes(len(z), held_out_fraction, batch_size)
     return _fit(
         key,

@@ -3,6 +3,7 @@ r"""Objectives of networks through a code: a distortion and a rate, in nats.
 The **distortion** is what the code fails to tell, the mean over inputs of
 :math:`-\log q(y|z)`. The **rate** is the mean divergence of the code's distribution
 given the input from the prior, summed over the dimensions of the code; it bounds I(X;Z)
+from ibjax.representations.variational import VariationalParams
 from above. Both are in nats, and the mean is over inputs, never over dimensions or
 pixels, so that beta has one meaning: nats of distortion that a nat of rate is worth.
 
@@ -108,6 +109,10 @@ def rate_distortion(
       >>> found.z.shape, bool(found.rate > 0)
       ((64, 2), True)
     """
+    checks.key("key", key)
+    checks.instance("model", model, Variational)
+    checks.instance("params", params, VariationalParams)
+    checks.instance("batch", batch, Batch)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
     key_encoder, key_code, key_decoder = jax.random.split(key, 3)
     posterior = model.encode(params, batch.x, key=key_encoder, training=training)
@@ -168,7 +173,7 @@ def vib(
       >>> dataset.rate.dims
       ('beta', 'seed', 'epoch')
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, beta=beta):
@@ -201,7 +206,8 @@ def ceb(model: Variational, *, beta: float = 1.0) -> Objective:
     References:
       Fischer, `The conditional entropy bottleneck`, Entropy 2020.
     """
-    checks.not_negative("beta", beta)
+    checks.instance("model", model, Variational)
+    beta = checks.not_negative("beta", beta)
     if not model.prior.needs_targets:
         raise ValueError(
             "model must have a prior for every class, such as class_prior, got "
@@ -244,7 +250,7 @@ def nonlinear_ib(
       Kolchinsky, Tracey and Van Kuyk, `Caveats for information bottleneck in
       deterministic scenarios`, ICLR 2019.
     """
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     checks.at_least("power", power, 1)
 
     def loss(params, batch, key, *, beta=beta):
@@ -294,9 +300,9 @@ def capacity_vae(
     References:
       Burgess et al., `Understanding disentangling in beta-VAE`, 2018.
     """
-    checks.not_negative("capacity", capacity)
+    capacity = checks.not_negative("capacity", capacity)
     checks.count("num_epochs", num_epochs)
-    checks.positive("weight", weight)
+    weight = checks.positive("weight", weight)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, epoch, capacity=capacity):
@@ -346,9 +352,9 @@ def info_vae(
       Zhao, Song and Ermon, `InfoVAE: balancing learning and inference in variational
       autoencoders`, AAAI 2019, eq. 6.
     """
-    checks.positive("bandwidth", bandwidth)
+    bandwidth = checks.positive("bandwidth", bandwidth)
     checks.in_range("alpha", alpha, "(-inf, inf)")
-    checks.not_negative("lam", lam)
+    lam = checks.not_negative("lam", lam)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
     def loss(params, batch, key, *, alpha=alpha, lam=lam):

@@ -80,7 +80,7 @@ class Attack:
                 checks.count(field.name, getattr(self, field.name))
         if self.step_size is not None and not callable(self.step_size):
             checks.positive("step_size", self.step_size)
-        checks.shape("box", np.asarray(self.box), (2,))
+        checks.shape("box", checks.real("box", self.box, np.asarray), (2,))
         object.__setattr__(self, "box", tuple(map(float, self.box)))
         low, high = self.box
         if not -np.inf < low < high < np.inf:

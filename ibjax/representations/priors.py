@@ -185,6 +185,7 @@ def class_prior(dim: int, num_classes: int, *, learned_std: bool = False) -> Pri
       >>> prior.needs_targets, jax.tree.map(jnp.shape, prior.init(jax.random.key(0)))
       (True, ((10, 2),))
     """
+    checks.flag("learned_std", learned_std)
     checks.count("dim", dim)
     checks.count("num_classes", num_classes)
     shape = num_classes, dim

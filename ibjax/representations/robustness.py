@@ -168,6 +168,7 @@ def robust_accuracy(
       >>> print(found.accuracy)
       [1.  0.5 0. ]
     """
+    checks.instance("sources", sources, list, tuple)
     attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
     radii = checks.shape("radii", checks.jax_array("radii", radii), ("num_radii",))
@@ -229,7 +230,7 @@ def check_attack(
       (True, 0.0)
     """
     attack = as_attack(attack)
-    checks.positive("radius", radius)
+    radius = checks.positive("radius", radius)
     f, x, labels, radii = checked(key, log_probabilities, x, labels, radius, attack)
     if len(x) < 2:
         raise ValueError(f"x must hold at least 2 inputs, got {len(x)}")

@@ -14,6 +14,7 @@ from jax import lax
 from ibjax.compilation import exact_jit
 from ibjax.datasets.task import Batch
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.representations.tags import Tagger, TaggerParams
 from ibjax.training.objectives import Objective, mean_loss, objective
 
@@ -34,7 +35,6 @@ class TagTerms(NamedTuple):
     type_rate: jax.Array
 
 
-@exact_jit(static_argnames=("model", "temperature"))
 def tag_terms(
     key: jax.Array,
     params: TaggerParams,
@@ -86,7 +86,17 @@ def tag_terms(
       >>> print(f"{found.distortion:.3f} {found.rate:.1f} {found.type_rate:.1f}")
       0.693 0.0 0.0
     """
+    checks.key("key", key)
+    checks.instance("model", model, Tagger)
+    checks.instance("params", params, TaggerParams)
+    checks.instance("batch", batch, Batch)
     _check_temperature(model, temperature)
+    shapes_of("model", model.encode, params=params, batch=batch.x)
+    return _tag_terms(key, params, batch, model=model, temperature=temperature)
+
+
+@exact_jit(static_argnames=("model", "temperature"))
+def _tag_terms(key, params, batch, *, model, temperature):
     tags = model.encode(params, batch.x)
     distortion = _distortion(key, params, batch, tags, model, temperature)
     return TagTerms(
@@ -150,10 +160,10 @@ def tag_bottleneck(
       {'beta': '[0, inf)', 'gamma': '[0, inf)'}
     """
     checks.instance("model", model, Tagger)
-    checks.not_negative("beta", beta)
-    checks.not_negative("gamma", gamma)
+    beta = checks.not_negative("beta", beta)
+    gamma = checks.not_negative("gamma", gamma)
     _check_temperature(model, temperature)
-    checks.not_negative("softness", softness)
+    softness = checks.not_negative("softness", softness)
     checks.count("soft_epochs", soft_epochs)
     if softness and not model.discrete:
         raise ValueError(f"softness must be 0 for continuous tags, got {softness}")
@@ -222,7 +232,7 @@ def _mean(values: jax.Array, weights: jax.Array) -> jax.Array:
 def _check_temperature(model: Tagger, temperature: float | None) -> None:
     if temperature is None:
         return
-    checks.positive("temperature", temperature)
+    temperature = checks.positive("temperature", temperature)
     if not model.discrete:
         raise ValueError(
             "temperature must be None for continuous tags, which have no relaxed form, "

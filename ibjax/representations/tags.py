@@ -116,6 +116,7 @@ def discrete_tagger(
       >>> model.network.layer_names
       ('tanh 8', 'logits 4', 'tag 4', 'softmax 3')
     """
+    _check_kinds(encoder, decoder, type_encoder)
     num_tags = encoder.layers[-1].width
     _check_networks(encoder, decoder, type_encoder, num_tags, num_tags, type_width)
 
@@ -212,6 +213,7 @@ def continuous_tagger(
       >>> model.network.layer_names
       ('tanh 8', 'gaussian 4', 'tag 2', 'softmax 3')
     """
+    _check_kinds(encoder, decoder, type_encoder)
     width = encoder_width(dim)
     _check_networks(encoder, decoder, type_encoder, width, dim, type_width)
     prior = gaussian_prior(dim)
@@ -317,3 +319,9 @@ def _check_networks(encoder, decoder, type_encoder, width, dim, type_width) -> N
             )
     for name, taken in (("decoder", dim), ("type_encoder", type_width)):
         check_takes(name, named[name], taken)
+
+
+def _check_kinds(encoder: Network, decoder: Network, type_encoder: Network) -> None:
+    checks.instance("encoder", encoder, Network)
+    checks.instance("decoder", decoder, Network)
+    checks.instance("type_encoder", type_encoder, Network)

@@ -18,6 +18,7 @@ from jax import lax
 from ibjax.compilation import exact_jit
 from ibjax.networks.network import Layer, Network
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.representations.priors import Prior, standard_prior
 
 __all__ = [
@@ -155,8 +156,12 @@ def variational(
       >>> model.network.layer_names
       ('relu 8', 'gaussian 4', 'code 2', 'softmax 2')
     """
+    checks.instance("encoder", encoder, Network)
+    checks.instance("decoder", decoder, Network)
+    if prior is not None:
+        checks.instance("prior", prior, Prior)
     width = encoder_width(dim, covariance)
-    checks.positive("initial_std", initial_std)
+    initial_std = checks.positive("initial_std", initial_std)
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if network.state is not None:
             raise ValueError(
@@ -234,7 +239,6 @@ def variational(
     return Variational(network, encode, decode, prior, dim)
 
 
-@exact_jit(static_argnames=("model", "num_samples"))
 def predict(
     key: jax.Array,
     params: VariationalParams,
@@ -269,7 +273,17 @@ def predict(
       >>> p.shape
       (7, 5)
     """
+    checks.key("key", key)
     checks.count("num_samples", num_samples)
+    checks.instance("model", model, Variational)
+    checks.instance("params", params, VariationalParams)
+    x = checks.shape("x", checks.jax_array("x", x), ("num_inputs", "*shape"))
+    shapes_of("model", model.encode, params=params, x=x)
+    return _predict(key, params, x, model=model, num_samples=num_samples)
+
+
+@exact_jit(static_argnames=("model", "num_samples"))
+def _predict(key, params, x, *, model, num_samples):
     posterior = model.encode(params, x)
 
     def one_draw(key):

@@ -80,7 +80,7 @@ def factor_score(
     checks.count("batch_size", batch_size, 2)
     checks.count("num_train", num_train)
     checks.count("num_test", num_test)
-    checks.not_negative("least_std", least_std)
+    least_std = checks.not_negative("least_std", least_std)
     return _factor_score(
         key, codes, factors, batch_size, num_train, num_test, least_std
     )

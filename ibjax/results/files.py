@@ -7,11 +7,12 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5netcdf
+import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
@@ -55,6 +56,8 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
       path: File to write; its directory must exist.
 
     Raises:
+      ResultsError: If the dataset is of no sweep: what would not open again.
+      TypeError: If an attribute is no text, number or row of them.
       OSError: If it cannot be written, e.g. for want of space; the old file remains.
 
     Example:
@@ -66,6 +69,11 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
       True
     """
     path = Path(path)
+    checks.instance("dataset", dataset, xr.Dataset)
+    _check_sweep(dataset, "dataset")
+    _check_attributes("dataset", dataset.attrs)
+    for name, variable in dataset.variables.items():
+        _check_attributes(f"dataset[{name!r}]", variable.attrs)
     # In memory first: HDF5 crashes some time after it could not write to a full disk.
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:
@@ -217,10 +225,7 @@ def open_dataset(path: str | Path) -> xr.Dataset:
             f"{path} is damaged or no netCDF file ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else 'no details'})"
         ) from error
-    if not {"seed", "epoch"} <= set(dataset.dims):
-        raise ResultsError(f"{path} holds no sweep: dim seed or epoch missing")
-    if "configuration" not in dataset.attrs:
-        raise ResultsError(f"{path} holds no sweep: configuration missing")
+    _check_sweep(dataset, path)
     return dataset
 
 
@@ -277,3 +282,21 @@ def datasets_in(name: str, datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
         checks.instance(f"each of {name}", dataset, xr.Dataset)
         checks.holds(f"the attributes of {name}", dataset.attrs, "configuration")
     return datasets
+
+
+def _check_sweep(dataset: xr.Dataset, where: Any) -> None:
+    if not {"seed", "epoch"} <= set(dataset.dims):
+        raise ResultsError(f"{where} holds no sweep: dim seed or epoch missing")
+    if "configuration" not in dataset.attrs:
+        raise ResultsError(f"{where} holds no sweep: configuration missing")
+
+
+def _check_attributes(name: str, attributes: Mapping[str, Any]) -> None:
+    """Check that netCDF has a type for every attribute."""
+    for key, value in attributes.items():
+        found = checks.array(f"{name}.attrs[{key!r}]", value, np.asarray)
+        if found.dtype.kind not in "UiufS":
+            raise TypeError(
+                f"{name}.attrs[{key!r}] must be a text, a number or a row of them, got "
+                f"{value!r:.80}"
+            )

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,14 @@ from ibjax.sweeps.layout import CPU_BLOCK
 from ibjax.sweeps.runs import check_snapshots
 from ibjax.training.trainable import Trainable
 
-__all__ = ["Seeds", "check_vary", "chosen_seeds", "places_of", "run_configurations"]
+__all__ = [
+    "Seeds",
+    "check_outside",
+    "check_vary",
+    "chosen_seeds",
+    "places_of",
+    "run_configurations",
+]
 
 
 class Seeds(NamedTuple):
@@ -122,6 +130,8 @@ def check_vary(
     vary: Mapping[str, Sequence[float]] | None,
 ) -> dict[str, list[float]]:
     """Values of varied numbers by name, each checked to be one of its kind."""
+    if vary is not None:
+        checks.instance("vary", vary, Mapping)
     checked = {}
     for name, values in (vary or {}).items():
         try:
@@ -140,3 +150,15 @@ def check_vary(
     for share in checked.get("label_noise", ()):
         checks.in_range("label_noise", share, "[0, 1]")
     return checked
+
+
+def check_outside(directory: Any, devices: Any, on_progress: Any) -> None:
+    """Check where a sweep is to run and write, and whom it tells, if that is given."""
+    if directory is not None:
+        checks.instance("directory", directory, str, os.PathLike)
+    if devices is not None:
+        checks.instance("devices", devices, list, tuple)
+        for number, device in enumerate(devices):
+            checks.instance(f"devices[{number}]", device, jax.Device)
+    if on_progress is not None:
+        checks.function("on_progress", on_progress)

@@ -35,6 +35,7 @@ from ibjax.sweeps import processes
 from ibjax.sweeps.checkpoint import Checkpoint, find_earlier, save_finished
 from ibjax.sweeps.configurations import (
     Seeds,
+    check_outside,
     check_vary,
     chosen_seeds,
     run_configurations,
@@ -169,6 +170,10 @@ def sweep_grid(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 2, 'seed': 2, 'epoch': 2}
     """
+    checks.instance("cells", cells, list, tuple)
+    for number, cell in enumerate(cells):
+        checks.instance(f"cells[{number}]", cell, Cell)
+    check_outside(directory, devices, on_progress)
     checks.key("key", key)
     _check_places([cell.place for cell in cells])
     chosen = chosen_seeds(num_seeds, first_seed, shard, block)

@@ -6,32 +6,17 @@ program needs more than that, which it says itself.
 """
 
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 
+from ibjax.numerics import memory
+
 if TYPE_CHECKING:
     from ibjax.training.trainable import Trainable
 
-__all__ = ["check_records", "check_states", "total_memory"]
-
-_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
-
-
-def total_memory(device: jax.Device) -> int:
-    """Bytes that a device may use at most; on a CPU those of the machine.
-
-    Example:
-      >>> total_memory(jax.devices("cpu")[0]) > 2**20
-      True
-    """
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
-        return stats.get("bytes_limit", 2**63)
-    return _host_memory()
+__all__ = ["check_records", "check_states"]
 
 
 def check_states(
@@ -63,19 +48,19 @@ def check_states(
     device = devices[0]
     # Devices of a CPU share its memory.
     places = num_rows if device.platform == "cpu" else -(-num_rows // len(devices))
-    available = total_memory(device)
+    available = memory.total_memory(device)
     if size * places <= available:
         return
-    where = f"{device.device_kind} has {_text(available)}"
+    where = f"{device.device_kind} has {memory.gibibytes(available)}"
     if size > available:
         raise MemoryError(
-            f"one network with its optimizer takes {_text(size)}, and {where}: lower "
-            "the number of units (--hidden)"
+            f"one network with its optimizer takes {memory.gibibytes(size)}, and "
+            f"{where}: lower the number of units (--hidden)"
         )
+    all_of_them = memory.gibibytes(size * places)
     raise MemoryError(
-        f"{places} networks with their optimizers take {_text(size * places)}, and "
-        f"{where}: lower num_seeds (--seeds), of which no more than "
-        f"{available // size} fit"
+        f"{places} networks with their optimizers take {all_of_them}, and {where}: "
+        f"lower num_seeds (--seeds), of which no more than {available // size} fit"
     )
 
 
@@ -91,12 +76,13 @@ def check_records(record: dict[str, Any], num_rows: int, num_snapshots: int) -> 
       MemoryError: If it does not, with what to lower.
     """
     size = _num_bytes(record) * num_rows * num_snapshots
-    available = _host_memory()
+    available = memory.host_memory()
     if size > available:
         raise MemoryError(
             f"what is measured of {num_rows} networks at {num_snapshots} snapshots "
-            f"takes {_text(size)}, and this machine has {_text(available)}: lower "
-            "num_seeds (--seeds) or the number of snapshots (--snapshots)"
+            f"takes {memory.gibibytes(size)}, and this machine has "
+            f"{memory.gibibytes(available)}: lower num_seeds (--seeds) or the number "
+            "of snapshots (--snapshots)"
         )
 
 
@@ -106,18 +92,3 @@ def _num_bytes(tree: Any) -> int:
         math.prod(leaf.shape) * getattr(leaf.dtype, "itemsize", 4)
         for leaf in jax.tree.leaves(tree)
     )
-
-
-def _host_memory() -> int:
-    """Bytes of this machine, or of the part of it that this process may use."""
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in _LIMITS:
-        try:
-            available = min(available, int(Path(name).read_text()))
-        except (OSError, ValueError):  # No limit, or not on this system.
-            continue
-    return available
-
-
-def _text(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:,.1f} GiB"

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ibjax.sweeps.activities import (
     open_recording,
     read_recording,
 )
+from ibjax.sweeps.configurations import check_outside
 from ibjax.sweeps.networks import check_probes, measure_all
 from ibjax.sweeps.runs import Progress, progress_after
 from ibjax.training.trainable import Trainable, Variable
@@ -153,6 +154,12 @@ def information_plane(
       >>> dict(dataset.i_xt.sizes)
       {'seed': 1, 'epoch': 3, 'layer': 1, 'estimator': 1}
     """
+    if layers is not None:
+        checks.instance("layers", layers, list, tuple)
+    checks.instance("name", name, str)
+    if description is not None:
+        checks.instance("description", description, Mapping)
+    check_outside(None, devices, on_progress)
     started = time.perf_counter()
     where = "activities"
     given = {"labels": labels, "targets": targets, "p_y_given_x": p_y_given_x}

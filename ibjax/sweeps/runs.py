@@ -200,7 +200,10 @@ def check_snapshots(snapshots: Sequence[int]) -> tuple[int, ...]:
       >>> check_snapshots([0, 10])
       (0, 10)
     """
-    snapshots = tuple(int(epoch) for epoch in snapshots)
+    found = checks.real("snapshots", snapshots, lambda epochs: np.asarray([*epochs]))
+    if found.ndim != 1 or np.any(found != np.round(found)):
+        raise ValueError(f"snapshots must be whole numbers in a row, got {snapshots}")
+    snapshots = tuple(int(epoch) for epoch in found)
     if not snapshots or snapshots[0] < 0 or np.any(np.diff(snapshots) <= 0):
         raise ValueError(
             f"snapshots must be increasing epochs from 0 on, got {list(snapshots)}"

@@ -36,6 +36,7 @@ from ibjax.results.cells import combine, combined_configuration
 from ibjax.sweeps import assembly, memory, processes, program
 from ibjax.sweeps.checkpoint import check_fits, find_earlier, save_finished
 from ibjax.sweeps.configurations import (
+    check_outside,
     check_vary,
     chosen_seeds,
     places_of,
@@ -140,6 +141,7 @@ def sweep(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 3, 'seed': 2, 'epoch': 2}
     """
+    check_outside(directory, devices, on_progress)
     checks.key("key", key)
     vary = check_vary(vary)
     intervals = {} if objective is None else as_objective(objective).intervals
@@ -212,6 +214,8 @@ def sweep_trainable(
       ResultsError: If ``directory`` holds another run, or a damaged one, or is in use
         by one.
     """
+    checks.instance("trainable", trainable, Trainable)
+    check_outside(directory, devices, on_progress)
     checks.key("key", key)
     chosen = chosen_seeds(num_seeds, first_seed, shard, block)
     snapshots, vary = check_snapshots(snapshots), check_vary(vary)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from ibjax.datasets.task import Task
+from ibjax.numerics import checks
 from ibjax.training.config import TrainConfig
 
 __all__ = [
@@ -46,6 +47,7 @@ def num_train_rows(task: Task, config: TrainConfig) -> int:
       >>> num_train_rows(datasets.szt(), config)
       205
     """
+    _check(task, config)
     if task.train_rows is not None:
         return len(task.train_rows)
     num_rows = round(config.train_fraction * task.num_samples)
@@ -81,6 +83,8 @@ def split_rows(key: jax.Array, task: Task, config: TrainConfig) -> jax.Array:
       >>> print(rows.shape, len(set(rows.tolist())))
       (4096,) 4096
     """
+    checks.key("key", key)
+    _check(task, config)
     num_rows = num_train_rows(task, config)
     # The first half of the key draws the weights.
     _, key_rows = jax.random.split(key)
@@ -153,6 +157,8 @@ def epoch_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.Arra
       >>> print(places.shape, int((places < 0).sum()))
       (7, 512) 307
     """
+    check_epoch(epoch)
+    _check(task, config)
     num_rows = num_train_rows(task, config)
     batch_size = batch_rows(task, config)
     num_batches = -(-num_rows // batch_size)
@@ -190,6 +196,19 @@ def measured_batches(epoch: jax.Array, task: Task, config: TrainConfig) -> jax.A
       >>> measured_batches(0, datasets.szt(), config).shape
       (4, 1000)
     """
+    check_epoch(epoch)
+    _check(task, config)
     if batch_rows(task, config) == num_train_rows(task, config):
         config = replace(config, batch_size=config.measured_batch_size)
     return epoch_batches(epoch, task, config)
+
+
+def check_epoch(epoch: jax.Array) -> None:
+    """Check that an epoch is the number of one."""
+    checks.integers("epoch", checks.shape("epoch", epoch, ()))
+    checks.within("epoch", epoch, "[0, inf)")
+
+
+def _check(task: Task, config: TrainConfig) -> None:
+    checks.instance("task", task, Task)
+    checks.instance("config", config, TrainConfig)

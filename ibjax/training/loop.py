@@ -5,6 +5,7 @@ Its configuration is :class:`TrainConfig`, its loss an objective of
 :mod:`ibjax.training.batches`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -15,7 +16,9 @@ from jax import lax
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks, descent
+from ibjax.numerics.calls import shapes_of
 from ibjax.training.batches import (
+    check_epoch,
     epoch_batches,
     noisy_labels,
     num_train_rows,
@@ -90,6 +93,10 @@ def train(
       >>> print(bool((jnp.argmax(logits, 1) == datasets.szt().labels).mean() > 0.8))
       True
     """
+    checks.instance("network", network, Network)
+    checks.instance("task", task, Task)
+    checks.instance("config", config, TrainConfig)
+    checks.count("num_epochs", num_epochs, 0)
     checks.key("key", key)
     objective = objective_of(objective, task, network)
     rows = split_rows(key, task, config)
@@ -120,6 +127,8 @@ def objective_of(
     objective: ObjectiveFn | None, task: Task, network: Network
 ) -> Objective:
     """The objective, the task's default one where none is given, checked."""
+    checks.instance("task", task, Task)
+    checks.instance("network", network, Network)
     chosen = (
         default_objective(task.kind) if objective is None else as_objective(objective)
     )
@@ -144,6 +153,9 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
       >>> jax.tree.map(jnp.shape, state.params)
       (((3, 12), (3,)), ((2, 3), (2,)))
     """
+    checks.key("key", key)
+    checks.instance("network", network, Network)
+    checks.instance("config", config, TrainConfig)
     key_params, _ = jax.random.split(key)
     trainable, state = network.split(network.init(key_params))
     return descent.init(trainable, _optimizer(config, trainable), state)
@@ -157,6 +169,8 @@ def epoch_key(key: jax.Array, epoch: jax.Array) -> jax.Array:
       >>> bool(jax.random.normal(first) == jax.random.normal(second))
       False
     """
+    checks.key("key", key)
+    check_epoch(epoch)
     _, key_rows = jax.random.split(key)
     # The rows' key is used once as it is; what is folded from it is new.
     return jax.random.fold_in(key_rows, epoch)
@@ -205,6 +219,11 @@ def run_epoch(
       >>> bool(loss(after) < loss(before))
       True
     """
+    checks.instance("state", state, TrainState)
+    _check_places(rows, batches)
+    checks.key("key", key)
+    checks.instance("config", config, TrainConfig)
+    checks.instance("numbers", numbers, Mapping)
     objective = objective_of(objective, task, network)
     optimizer = _optimizer(config, state.params)
 
@@ -278,6 +297,7 @@ def batch_gradients(
       >>> [gradient.shape for gradient in gradients]
       [(7, 3, 12), (7, 2, 3)]
     """
+    _check_places(rows, batches)
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     # Batch after batch: gradients of all are kept, their activities need not be.
@@ -323,6 +343,7 @@ def gradient_statistics(
       >>> print(len(statistics), statistics[0].snr.shape)
       2 ()
     """
+    _check_places(rows, batches)
     gradient = _kernel_gradient(key, params, rows, task, network, objective, numbers)
     filled, last = numbered_batches(batches, network, objective, num_rows)
     return streamed_statistics(gradient, filled, last)
@@ -346,9 +367,19 @@ def numbered_batches(
     return (numbers[:-1], batches[:-1]), last
 
 
+def _check_places(rows: jax.Array, batches: jax.Array) -> None:
+    """Check that rows are numbers of a task's, and batches places among them."""
+    checks.integers("rows", checks.shape("rows", rows, ("num_rows",)))
+    shape = "num_batches", "batch_size"
+    checks.integers("batches", checks.shape("batches", batches, shape))
+
+
 def _kernel_gradient(key, params, rows, task, network, objective, numbers):
     """From a numbered batch of places to the gradients of all layers' weights."""
+    checks.key("key", key)
+    checks.instance("numbers", numbers, Mapping)
     objective = objective_of(objective, task, network)
+    shapes_of("network", network.activations, params=params, x=task.x[:1])
     trainable, memory = network.split(params)
 
     def gradient(numbered):

@@ -230,6 +230,7 @@ def objective(
       >>> sparse.name, sparse.intervals
       ('absolute values', {'strength': '[0, inf)'})
     """
+    checks.instance("targets", targets, list, tuple, set, frozenset)
     checks.instance("intervals", intervals, Mapping)
     known = (*intervals.items(),)
     return Objective(

@@ -71,7 +71,7 @@ def activation_precision(
     checks.shape("weight_jacobian", j, (g.shape[0], "num_weights"), why=why)
     num = j.shape[1]
     checks.shape("fisher", fisher, (num,), (num, num), why="to match weight_jacobian")
-    checks.positive("beta", beta)
+    beta = checks.positive("beta", beta)
     return _precision(g, j, fisher, beta)
 
 
@@ -114,6 +114,7 @@ def effective_information(
       >>> print(f"{found:.4f} nats")
       3.7673 nats
     """
+    checks.finite("input_entropy", checks.shape("input_entropy", input_entropy, ()))
     precisions = checks.jax_array("precisions", precisions)
     checks.shape("precisions", precisions, ("num_samples", "num_inputs", "num_inputs"))
     num = precisions.shape[2]

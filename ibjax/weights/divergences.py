@@ -8,10 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
-from ibjax.numerics.logarithms import x_minus_log1p
+from ibjax.numerics.logarithms import square_minus_log, x_minus_log1p
 
 __all__ = [
     "log_normal_information",
@@ -66,33 +67,29 @@ def mean_field_kl_of_logs(
 
 
 def _checked_kl(mean, std, prior_variance, prior_mean, are_logs: bool) -> jax.Array:
-    means, stds = _same_leaves(mean, std)
+    name = "log_std" if are_logs else "std"
+    means, stds = _same_leaves(mean, std, name)
     variances = _broadcast("prior_variance", prior_variance, mean)
     for variance in variances:
         checks.positive("prior_variance", variance)
-    centres = _broadcast("prior_mean", prior_mean, mean)
-    return _kl(means, stds, variances, centres, are_logs)
+    centres = _centres(prior_mean, mean)
+    # Of a variance that float32 does not hold the deviation may be ordinary.
+    roots = [jnp.sqrt(v) if checks.is_traced(v) else np.sqrt(v) for v in variances]
+    return _kl(means, stds, roots, centres, are_logs)
 
 
 @exact_jit(static_argnames="are_logs")
-def _kl(means, stds, variances, centres, are_logs):
+def _kl(means, stds, prior_stds, centres, are_logs):
     total = jnp.zeros(())
-    for m, s, variance, centre in zip(means, stds, variances, centres, strict=True):
+    for m, s, std, centre in zip(means, stds, prior_stds, centres, strict=True):
+        dtype = jnp.result_type(m, s, float)
+        m, s, std = (array.astype(dtype) for array in (m, s, std))
         if are_logs:
-            spread = _expm1_minus_x(2 * s - jnp.log(variance))
+            spread = _expm1_minus_x(2 * (s - jnp.log(std)))
         else:
-            ratio = _square_over(jnp.where(s >= 0, s, jnp.nan), variance)
-            spread = x_minus_log1p(ratio - 1)
-        total += jnp.sum(spread + _square_over(m - centre, variance)) / 2
+            spread = square_minus_log(jnp.where(s >= 0, s, jnp.nan), std)
+        total += jnp.sum(spread + ((m - centre) / std) ** 2) / 2
     return total
-
-
-def _square_over(x: jax.Array, variance: jax.Array) -> jax.Array:
-    """Squares over a variance, where the square alone may be out of range."""
-    square = x**2
-    lost = ((square < jnp.finfo(square.dtype).tiny) & (x != 0)) | jnp.isinf(square)
-    usual = jnp.where(lost, 0.0, square) / variance
-    return jnp.where(lost, (jnp.where(lost, x, 0.0) / jnp.sqrt(variance)) ** 2, usual)
 
 
 def _expm1_minus_x(x: jax.Array) -> jax.Array:
@@ -125,7 +122,7 @@ def optimal_prior_variance(mean: Any, std: Any, *, prior_mean: Any = 0.0) -> Any
       1.25
     """
     means, stds = _same_leaves(mean, std)
-    centres = _broadcast("prior_mean", prior_mean, mean)
+    centres = _centres(prior_mean, mean)
     found = [
         jnp.mean(s**2 + (m - centre) ** 2)
         for m, s, centre in zip(means, stds, centres, strict=True)
@@ -156,25 +153,30 @@ def log_normal_information(alphas: Any) -> jax.Array:
       >>> print(f"{fine - coarse:.4f} nats")  # 10 log 2
       6.9315 nats
     """
-    total = sum(jnp.sum(jnp.log(alpha)) for alpha in jax.tree.leaves(alphas))
+    arrays = [checks.jax_array("alphas", alpha) for alpha in jax.tree.leaves(alphas)]
+    total = sum(jnp.sum(jnp.log(alpha)) for alpha in arrays)
     return jnp.asarray(-total / 2)
 
 
-def _same_leaves(mean: Any, std: Any) -> tuple[list[jax.Array], list[jax.Array]]:
+def _same_leaves(
+    mean: Any, std: Any, name: str = "std"
+) -> tuple[list[jax.Array], list[jax.Array]]:
     """Arrays of two trees of one structure and of the same shapes."""
-    structures: list[Any] = [jax.tree.structure(tree) for tree in (mean, std)]
-    if structures[0] != structures[1]:
-        raise ValueError(
-            f"mean and std must have one structure, got {structures[0]} and "
-            f"{structures[1]}"
-        )
+    checks.same_tree(**{"mean": mean, name: std})
     means, stds = (
         [checks.jax_array(name, leaf) for leaf in jax.tree.leaves(tree)]
-        for name, tree in (("mean", mean), ("std", std))
+        for name, tree in (("mean", mean), (name, std))
     )
-    for m, s in zip(means, stds, strict=True):
-        checks.same_shape(mean=m, std=s)
     return means, stds
+
+
+def _centres(prior_mean: Any, mean: Any) -> list[jax.Array]:
+    """Means of the prior, of the shapes of the weights or one number."""
+    found = _broadcast("prior_mean", prior_mean, mean)
+    found = [checks.jax_array("prior_mean", centre) for centre in found]
+    for centre, leaf in zip(found, jax.tree.leaves(mean), strict=True):
+        checks.shape("prior_mean", centre, (), jnp.shape(leaf), why="to match mean")
+    return found
 
 
 def _broadcast(name: str, prefix: Any, tree: Any) -> list[Any]:

@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two, root_of_squares
 
 __all__ = [
     "FlatMinimum",
@@ -78,7 +79,7 @@ def flat_minimum(
     checks.finite("hessian_diagonal", curvature)
     checks.shape("weights", weights, ("num_weights",))
     checks.same_shape(weights=weights, hessian_diagonal=curvature)
-    checks.positive("beta", beta)
+    beta = checks.positive("beta", beta)
     return _flat_minimum(weights, curvature, beta)
 
 
@@ -122,12 +123,13 @@ def flat_minimum_bound(
     """
     weights = checks.finite("weights", checks.jax_array("weights", weights))
     checks.shape("weights", weights, ("num_weights",))
-    checks.positive("hessian_trace", hessian_trace)
-    checks.positive("beta", beta)
+    hessian_trace = checks.positive("hessian_trace", hessian_trace)
+    beta = checks.positive("beta", beta)
     num = len(weights)
     # Means in place of sums: the square of K divides out.
-    mean_square, mean_curvature = jnp.mean(weights**2), hessian_trace / num
-    return num / 2 * (jnp.log(mean_square) + jnp.log(mean_curvature) - jnp.log(beta))
+    log_mean_square = 2 * jnp.log(root_of_squares(weights)) - jnp.log(num)
+    log_mean_curvature = jnp.log(hessian_trace) - jnp.log(num)
+    return num / 2 * (log_mean_square + log_mean_curvature - jnp.log(beta))
 
 
 def noise_of_information(information: ArrayLike, num_weights: int) -> jax.Array:
@@ -223,12 +225,15 @@ def layer_information_plus_total_correlation(
     checks.shape("weights", weights, ("num_units", "num_inputs"))
     num_inputs = weights.shape[1]
     checks.shape("x", x, ("num_samples", num_inputs), why="to match weights")
-    checks.positive("alpha", alpha)
+    alpha = checks.positive("alpha", alpha)
     return _information_plus_correlation(weights, x, alpha)
 
 
 @exact_jit
 def _information_plus_correlation(weights, x, alpha):
+    # Only ratios of variances matter, and squares may be out of range.
+    weights /= power_of_two(jnp.max(jnp.abs(weights), axis=1, keepdims=True))
+    x /= power_of_two(jnp.max(jnp.abs(x)))
     variance = jnp.expm1(alpha)
     noise = variance * (x**2 @ (weights**2).T)
     centred = x - jnp.mean(x, axis=0, keepdims=True)

@@ -223,6 +223,7 @@ def fisher_vector_product(
     x, labels, likelihood = checked_samples(params, x, network, "model")
     checks.count("batch_size", batch_size)
     trainable, kept = network.split(params)
+    checks.same_tree(params=trainable, vector=vector)
     return _vector_product(trainable, kept, x, labels, vector, likelihood, batch_size)
 
 
@@ -289,7 +290,7 @@ def fisher_log_determinant(
       >>> print(f"{found:.4f}")  # log (1 + 2 * 2.5)
       1.7918
     """
-    checks.not_negative("scale", scale)
+    scale = checks.not_negative("scale", scale)
     x, labels, likelihood = checked_samples(params, x, network, labels)
     return _log_determinant(*network.split(params), x, labels, scale, likelihood)
 

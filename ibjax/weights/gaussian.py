@@ -194,6 +194,7 @@ def gaussian_lagrangian(
       >>> print(f"{value:.4f}")
       0.2136
     """
+    checks.shape("loss", checks.jax_array("loss", loss), ())
     arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
     return _gaussian_lagrangian(*arguments, loss)
 
@@ -237,7 +238,7 @@ def gibbs_posterior(
     loss = checks.finite("loss", checks.jax_array("loss", loss))
     prior = checks.floating("prior", checks.jax_array("prior", prior))
     checks.same_shape(loss=loss, prior=prior)
-    checks.positive("beta", beta)
+    beta = checks.positive("beta", beta)
     return _gibbs_posterior(loss, prior, beta)
 
 
@@ -261,6 +262,6 @@ def _checked(mean, hessian_eigenvalues, prior_variance, beta):
     checks.finite("hessian_eigenvalues", values)
     checks.shape("mean", mean, ("num_weights",))
     checks.shape("hessian_eigenvalues", values, ("num_eigenvalues",))
-    checks.positive("prior_variance", prior_variance)
-    checks.positive("beta", beta)
+    prior_variance = checks.positive("prior_variance", prior_variance)
+    beta = checks.positive("beta", beta)
     return mean, values, prior_variance, beta

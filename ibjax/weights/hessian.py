@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import full_precision
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.weights.lanczos import lanczos
 
 __all__ = [
@@ -95,6 +96,10 @@ def hvp(loss: Callable[[Any], jax.Array], params: Any, vector: Any) -> Any:
       >>> print(hvp(lambda w: w[0] ** 2 * w[1], jnp.array([1.0, 3.0]), jnp.ones(2)))
       [8. 2.]
     """
+    _raveled("params", params)
+    _raveled("vector", vector)
+    checks.same_tree(params=params, vector=vector)
+    checks.function("loss", loss)
 
     def slope(params):
         parts = jax.tree.map(jnp.vdot, jax.grad(loss)(params), vector)
@@ -135,9 +140,11 @@ def hessian_trace(
       >>> print(found.value, found.standard_error)
       5.0 0.0
     """
+    checks.function("product", product)
     checks.key("key", key)
     checks.count("num_probes", num_probes)
-    flat, as_tree = ravel_pytree(like)
+    flat, as_tree = _raveled("like", like)
+    shapes_of("product", product, like=like)
 
     def probe(key):
         signs = as_tree(jax.random.rademacher(key, flat.shape, flat.dtype))
@@ -186,6 +193,7 @@ def top_eigenvalues(
       >>> print([f"{value:.3f}" for value in found.values])
       ['5.000', '3.000']
     """
+    checks.function("product", product)
     checks.key("key", key)
     flat, as_tree = _steps_checked(like, num_steps)
     checks.count("num_values", num_values)
@@ -244,6 +252,8 @@ def spectral_sum(
       >>> print(f"{found.value:.3f}")
       10.000
     """
+    checks.function("product", product)
+    checks.function("function", function)
     checks.key("key", key)
     checks.count("num_probes", num_probes)
     flat, as_tree = _steps_checked(like, num_steps)
@@ -300,7 +310,8 @@ def log_determinant(
       >>> print(f"{found.value:.4f}")  # 5 log 7
       9.7296
     """
-    checks.not_negative("scale", scale)
+    checks.function("product", product)
+    scale = checks.not_negative("scale", scale)
     return spectral_sum(
         key,
         lambda values: jnp.log1p(scale * values),
@@ -313,7 +324,7 @@ def log_determinant(
 
 def _steps_checked(like: Any, num_steps: int) -> tuple[jax.Array, Callable]:
     """The tree as a vector, and back, once the number of steps is known to fit."""
-    flat, as_tree = ravel_pytree(like)
+    flat, as_tree = _raveled("like", like)
     checks.count("num_steps", num_steps)
     if num_steps > flat.size:
         raise ValueError(
@@ -321,6 +332,13 @@ def _steps_checked(like: Any, num_steps: int) -> tuple[jax.Array, Callable]:
             f"{num_steps}"
         )
     return flat, as_tree
+
+
+def _raveled(name: str, tree: Any) -> tuple[jax.Array, Callable]:
+    """A tree of floating arrays as one vector, and back."""
+    for leaf in jax.tree.leaves(tree):
+        checks.floating(name, checks.numeric(name, leaf))
+    return ravel_pytree(tree)
 
 
 def _on_vectors(product: Product, as_tree: Callable) -> Callable:

@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = ["Likelihood", "batches_of", "checked_samples"]
 
@@ -56,7 +57,12 @@ def checked_samples(
 ) -> tuple[jax.Array, jax.Array, Likelihood]:
     """Inputs, a label of each, and the likelihood, checked."""
     x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
-    outputs = jax.eval_shape(lambda p, x: network.activations(p, x)[-1], params, x)
+    checks.instance("network", network, Network)
+
+    def last(params, x):
+        return network.activations(params, x)[-1]
+
+    outputs = shapes_of("network", last, params=params, x=x)
     num_samples, dim = outputs.shape
     likelihood = Likelihood(network.activations, network.state, network.output, "model")
     if isinstance(labels, str):

@@ -106,7 +106,9 @@ def noisy_weights(
       >>> print(type(params).__name__, [t.shape for t in layers])
       Posterior [(5, 4), (5, 2)]
     """
-    checks.positive("std", std)
+    checks.instance("network", network, Network)
+    checks.flag("keep_initial", keep_initial)
+    std = checks.positive("std", std)
     is_chain = (
         network.activate is not None
         and network.state is None
@@ -253,9 +255,9 @@ def weight_bottleneck(
       0.0636
     """
     checks.count("num_samples", num_samples)
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     if isinstance(prior_variance, int | float | np.number):
-        checks.positive("prior_variance", prior_variance)
+        prior_variance = checks.positive("prior_variance", prior_variance)
     if isinstance(prior_mean, str):
         checks.one_of("prior_mean", prior_mean, ["initial"], otherwise="a tree")
     loss = cross_entropy() if loss is None else as_objective(loss)

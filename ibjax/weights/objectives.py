@@ -57,10 +57,11 @@ def annealed(
       >>> sorted(led.keywords), led.intervals
       (['beta', 'epoch', 'network'], {'beta': '(0, inf)'})
     """
+    checks.function("bottleneck", bottleneck)
     bottleneck = as_objective(bottleneck)
     checks.holds("the numbers of bottleneck", bottleneck.keywords, "beta")
-    checks.positive("start", start)
-    checks.positive("beta", beta)
+    start = checks.positive("start", start)
+    beta = checks.positive("beta", beta)
     checks.count("num_epochs", num_epochs)
     checks.in_range("hold", checks.whole("hold", hold), f"[0, {num_epochs})")
     takes_network = "network" in bottleneck.keywords
@@ -149,7 +150,7 @@ def log_uniform_bottleneck(
       'cross_entropy + log_uniform_information'
     """
     checks.count("num_samples", num_samples)
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     loss = cross_entropy() if loss is None else as_objective(loss)
     default = beta
 

@@ -51,7 +51,9 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       >>> print(posterior.mean["w"], posterior.std["w"])
       [1. 1.] [1. 1.]
     """
-    checks.positive("std", std)
+    std = checks.positive("std", std)
+    for leaf in jax.tree.leaves(params):
+        checks.real("params", leaf)
     log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)
     return Posterior(params, log_std)
 
@@ -74,6 +76,7 @@ def sample(key: jax.Array, posterior: Posterior) -> Any:
       >>> sample(jax.random.key(0), posterior)["w"].shape
       (3,)
     """
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     # One flat draw: compiling a draw costs far more than running it.
     flat, as_tree = ravel_pytree(posterior.mean)
@@ -104,6 +107,7 @@ def kl(
       >>> print(f"{kl(posterior, prior_variance=1.0):.4f} {kl(posterior):.4f} nats")
       2.4544 2.4142 nats
     """
+    checks.instance("posterior", posterior, Posterior)
     mean, log_std = posterior
     if prior_variance is None:
         prior_variance = optimal_prior_variance(
@@ -157,6 +161,8 @@ def gibbs_error(
       ... )
       0.25
     """
+    checks.instance("network", network, Network)
+    checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
     labels = checks.integers("labels", checks.jax_array("labels", labels))

@@ -92,7 +92,7 @@ def reachability(
       1.0 -> 0.368
     """
     u = _potential(potential, spacing, temperature)
-    checks.positive("time", time)
+    time = checks.positive("time", time)
     drops = np.diff(u) / (2 * temperature)
     rates = np.diag(np.exp(-drops), 1) + np.diag(np.exp(drops), -1)
     rates *= temperature / spacing**2
@@ -200,10 +200,10 @@ def kramers_time(
       >>> print(f"{times[1] / times[0]:.3f}")  # e
       2.718
     """
-    checks.positive("barrier", barrier)
-    checks.positive("well_curvature", well_curvature)
-    checks.positive("saddle_curvature", saddle_curvature)
-    checks.positive("temperature", temperature)
+    barrier = checks.positive("barrier", barrier)
+    well_curvature = checks.positive("well_curvature", well_curvature)
+    saddle_curvature = checks.positive("saddle_curvature", saddle_curvature)
+    temperature = checks.positive("temperature", temperature)
     root = math.sqrt(well_curvature * saddle_curvature)
     return 2 * math.pi / root * math.exp(barrier / temperature)
 
@@ -257,10 +257,10 @@ def langevin_paths(
     checks.key("key", key)
     checks.function("gradient", gradient)
     checks.count("num_steps", num_steps)
-    checks.positive("step", step)
+    step = checks.positive("step", step)
     varies = callable(temperature)
     if not varies:
-        checks.positive("temperature", temperature)
+        temperature = checks.positive("temperature", temperature)
     start = checks.jax_array("start", start, jnp.float32)
 
     def one_step(w, key):
@@ -278,6 +278,6 @@ def _potential(potential: ArrayLike, spacing: float, temperature: float) -> np.n
     if len(u) < 2:
         raise ValueError(f"potential must have at least two places, got {len(u)}")
     checks.finite("potential", u)
-    checks.positive("spacing", spacing)
-    checks.positive("temperature", temperature)
+    spacing = checks.positive("spacing", spacing)
+    temperature = checks.positive("temperature", temperature)
     return u

@@ -163,7 +163,7 @@ def sufficient_point(
       0.0
     """
     checks.instance("structure", structure, StructureFunction)
-    checks.not_negative("beta", beta)
+    beta = checks.not_negative("beta", beta)
     # Prices fall along the hull: as far as a nat still saves more than it costs.
     place = int(np.sum(structure.betas > beta))
     return StructurePoint(

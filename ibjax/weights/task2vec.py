@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.weights.fisher import fisher_diagonal
 from ibjax.weights.posterior import Posterior
 
@@ -134,14 +135,20 @@ def filter_means(
       >>> print(filter_means(tree, network=networks.mlp([2, 2, 2])))
       [2. 0.]
     """
+    checks.instance("network", network, Network)
+    if output_axis is not None:
+        checks.whole("output_axis", output_axis)
     if output_axis is None:
         output_axis = 0 if network.activate is not None else -1
+    shapes_of("network", network.kernels, tree=tree)
     body = network.kernels(tree)[:-1]
     if not body:
         raise ValueError(
             "network must have layers before its last one, got "
             f"{', '.join(network.layer_names)}"
         )
+    for w in jax.tree.leaves(body):
+        checks.in_range("output_axis", output_axis, f"[{-w.ndim}, {w.ndim})")
     means = [
         jnp.mean(jnp.moveaxis(w, output_axis, 0).reshape(w.shape[output_axis], -1), 1)
         for w in jax.tree.leaves(body)
@@ -207,7 +214,7 @@ def asymmetric_task_distance(
       >>> bool(back < there)
       True
     """
-    checks.not_negative("alpha", alpha)
+    alpha = checks.not_negative("alpha", alpha)
     return task_distance(first, second) - alpha * task_distance(first, trivial)
 
 

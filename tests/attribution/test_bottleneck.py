@@ -253,3 +253,7 @@ def test_bad_calls_are_named():
         call(num_steps=0)
     with pytest.raises(ValueError, match="batch_size must be a whole number"):
         call(batch_size=0)
+
+
+def test_capacity_of_squares_that_are_out_of_range():
+    np.testing.assert_allclose(capacity([1e20, 1e-30], [1e-20, 0.5]), [0.5, 0.3181472])

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ibjax import attribution, networks
 from ibjax.attribution import loops
 
 ROWS = np.arange(14.0, dtype=np.float32).reshape(7, 2)
@@ -51,3 +52,16 @@ def test_a_model_must_return_outputs_of_classes():
         loops.check_model(lambda params, x: x[:, 0], None, ROWS, 0)
     with pytest.raises(TypeError, match="x must be floating"):
         loops.check_model(lambda params, x: x, None, ROWS.astype(int), 0)
+
+
+def test_mistakes_are_named():
+    network = networks.mlp([2, 3, 2])
+    model = attribution.output(network)
+    with pytest.raises(TypeError, match="network must be a Network, got 3"):
+        attribution.split(3, "tanh 3")
+    with pytest.raises(ValueError, match="model must fit params and x, got "):
+        attribution.gradient(model, [(ROWS,)], ROWS, 0)
+    with pytest.raises(TypeError, match="batch_size must be a whole number"):
+        loops.in_batches(lambda rows: rows, "two", ROWS)
+    with pytest.raises(TypeError, match="model must be a function"):
+        attribution.gradient(None, None, ROWS, 0)

@@ -10,6 +10,7 @@ from ibjax.claims import (
     claims_json,
     claims_markdown,
     collect_claims,
+    collection_markdown,
     corrected_verdicts,
     decide,
     exact_claim,
@@ -116,3 +117,10 @@ def test_claims_that_were_changed_are_refused(tmp_path):
     del content["sha256"]
     path.write_text(json.dumps(content))
     assert collect_claims([path])[0]["claims"] == found["claims"]
+
+
+def test_what_is_no_claim_is_named():
+    with pytest.raises(TypeError, match=r"claims\[0\] must be a Claim, got 3"):
+        claims_markdown([3])
+    with pytest.raises(ValueError, match=r"collection\[0\] must hold title and claims"):
+        collection_markdown([{"title": "One"}])

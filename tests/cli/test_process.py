@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import jax
 import pytest
 
 from ibjax import cli
-from ibjax.cli import process
+from ibjax.cli import command, process
+from ibjax.numerics import checks
 
 RUN = "from ibjax.cli import main; main()"
 _LONG = ["--seeds", "1", "--epochs", "100000", "--snapshots", "1000"]
@@ -182,3 +184,76 @@ def test_a_device_that_is_not_there_ends_with_two(monkeypatch, capsys):
         cli.main(["info"])
     assert stopped.value.code == 2
     assert "ibjax: error: Unable to initialize backend" in capsys.readouterr().err
+
+
+def test_what_is_said_of_an_argument_ends_with_two_and_a_bug_does_not(
+    monkeypatch, capsys
+):
+    def devices():
+        return checks.count("number", "three")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["info"])
+    assert stopped.value.code == 2
+    expected = "ibjax: error: number must be a whole number, at least 1, got 'three'\n"
+    assert capsys.readouterr().err == expected
+    # The interpreter's words, of code of this package.
+    monkeypatch.setattr(jax, "devices", lambda: checks.same_length(x=1))
+    with pytest.raises(TypeError, match="has no len"):
+        cli.main(["info"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [
+        (["sweep", "szt"], True),
+        (["sweep", "table"], True),
+        (["reproduce", "szt", "--quick"], True),
+        (["reproduce", "compression"], False),
+        (["reproduce"], False),
+        (["report", "szt"], False),
+        ([], False),
+    ],
+)
+def test_only_sweeps_are_told_to_go_on(arguments, goes_on, monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_run", interrupted)
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert ("--resume" in capsys.readouterr().err) == goes_on
+
+
+def test_half_a_program_is_forgotten_and_named(tmp_path, monkeypatch, capsys):
+    kept = tmp_path / "programs" / "processor"
+    kept.mkdir(parents=True)
+    half, other = kept / "jit_f-0123-cache", kept / "jit_fg-0123-cache"
+    half.write_bytes(b"half"), other.write_bytes(b"whole")
+
+    def found(arguments):
+        warnings.warn(
+            "Error reading persistent compilation cache entry for 'jit_f': "
+            "ZstdError: decompress error",
+            stacklevel=1,
+        )
+
+    monkeypatch.setattr(command, "_run", found)
+    monkeypatch.setattr(command, "cache_directory", lambda: tmp_path)
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(kept))
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            cli.main(["info"])
+            assert list(kept.iterdir()) == [other]
+            # A directory that is not the command's own is left as it is.
+            half.write_bytes(b"half")
+            jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+            cli.main(["info"])
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert half.exists()
+    first, _ = capsys.readouterr().err.splitlines()
+    assert first.startswith("ibjax: warning: a compiled program (jit_f) could not be")

@@ -227,3 +227,13 @@ def test_out_of_range_under_jit_is_nan():
     found = jax.jit(jax.vmap(both))(jnp.array([-1.0, 1.0]), jnp.array([1.0, -0.5]))
     assert np.isnan(found.i_xt).tolist() == [True, False]
     assert np.isnan(found.i_ty).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_noise_whose_variance_float32_does_not_hold(scale):
+    w, cov, noise = np.array([[1.0, 2.0]]), np.eye(2), 0.1
+    expected = input_information(w, cov, [True, False], noise_variance=noise)
+    found = input_information(
+        scale * w, cov, [True, False], noise_variance=scale**2 * noise
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

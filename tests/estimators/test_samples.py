@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from ibjax.estimators import binning, discrete, gaussian, kde, knn, partitions
-from ibjax.estimators.samples import check_classes, check_sample_shape, check_samples
+from ibjax.estimators.samples import (
+    check_classes,
+    check_sample_shape,
+    check_samples,
+    warn_of_pairs,
+)
+from ibjax.representations import median_bandwidth, mmd
 
+LARGE = {"num_x": 2_000_000, "num_y": 2_000_000}
 IMAGES = np.zeros((3, 4, 5), np.float32)
 
 
@@ -126,3 +133,34 @@ def test_bins_say_what_they_cannot_hold():
         partitions.data_range_edges(t[:1], 2.5)
     with pytest.raises(ValueError, match="upper_edge must be one of"):
         partitions.data_range_edges(t[:1], 2, upper_edge="both")
+
+
+def test_so_many_pairs_are_told_of_before_they_are_compared():
+    with pytest.warns(
+        UserWarning, match=r"2,000,000 samples of 9 numbers .* 4e\+12 pairs"
+    ):
+        warn_of_pairs(2_000_000, 9)
+    # Of few numbers nearly all pairs are passed over, or all meet all the same.
+    warn_of_pairs(10_000_000, 2)
+    with pytest.warns(UserWarning, match="hours"):
+        warn_of_pairs(10_000_000, 2, all_meet=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        ("num_x = 2,000,000", lambda n, x: discrete.mutual_information(n, n, **LARGE)),
+        ("samples of x", lambda n, x: median_bandwidth(x)),
+        ("samples of x and y", lambda n, x: mmd(x, x, bandwidth=1.0)),
+        (
+            "num_classes = 2,000,000,000",
+            lambda n, x: binning.layer_information(
+                x, n[:1].repeat(len(x)), num_classes=2 * 10**9, bin_width=1.0
+            ),
+        ),
+    ],
+)
+def test_tables_beyond_any_memory_are_refused_before_they_are_made(what, call):
+    x = np.zeros((200_000, 1), np.float32)
+    with pytest.raises(MemoryError, match=rf"{what}.* takes [\d,.]+ GiB, and .* has"):
+        call(np.arange(3), x)

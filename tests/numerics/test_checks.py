@@ -315,3 +315,14 @@ def test_large_integers_are_as_good_as_floats_where_any_number_will_do():
 def test_one_number_is_any_but_nan():
     assert checks.number("low", -np.inf) == -np.inf
     refuses(ValueError, "low must be one number, got nan", checks.number, "low", np.nan)
+
+
+def test_trees_of_one_structure_and_of_the_same_shapes():
+    tree = {"w": np.ones((2, 3)), "b": np.ones(3)}
+    checks.same_tree(params=tree, vector=dict(tree))
+    with pytest.raises(ValueError, match="params and vector must have one structure"):
+        checks.same_tree(params=tree, vector=tree["w"])
+    with pytest.raises(ValueError, match=r"must have one shape, got .*\(3,\) and \(2"):
+        checks.same_tree(params=tree, vector=tree | {"b": np.ones(2)})
+    with pytest.raises(TypeError, match="vector must"):
+        checks.same_tree(params=tree, vector={"w": "a", "b": "c"})

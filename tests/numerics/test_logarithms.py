@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.numerics.logarithms import x_minus_log1p
+from ibjax.numerics.logarithms import square_minus_log, x_minus_log1p
 
 MAGNITUDES = np.geomspace(1e-12, 0.999, 60)
 VALUES = np.concatenate([-MAGNITUDES, MAGNITUDES, [3.0, 1e6]])
@@ -39,3 +39,19 @@ def test_the_ends():
     with jax.numpy_rank_promotion("allow"):
         found = x_minus_log1p(jnp.array([0.0, -1.0, -2.0, jnp.nan]))
     np.testing.assert_array_equal(found, [0, np.inf, np.nan, np.nan])
+
+
+def test_ratios_that_no_float32_holds():
+    sizes = np.array([1e-37, 1e-30, 1e-12, 0.6, 1.0, 1.0001, 1.9, 1e19, 1e30])
+    a, b = (v.ravel().astype(np.float32) for v in np.meshgrid(sizes, sizes))
+    slopes = jax.vmap(jax.value_and_grad(square_minus_log, (0, 1)))
+    found, (by_a, by_b) = jax.jit(slopes)(a, b)
+    ratio = a.astype(np.longdouble) / b
+    exact = ratio**2 - 1 - 2 * np.log(ratio)
+    exact[exact > np.finfo(np.float32).max] = np.inf
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    # Both derivatives are of (r^2 - 1), each in its own units.
+    slope = 2 * (ratio**2 - 1)
+    held = (exact < 1e38) & (np.abs(slope) / np.minimum(a, b) < 1e38)
+    np.testing.assert_allclose((by_a * a)[held], slope[held], rtol=1e-5)
+    np.testing.assert_allclose((by_b * b)[held], -slope[held], rtol=1e-5)

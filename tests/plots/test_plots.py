@@ -247,3 +247,10 @@ def test_default_estimator_is_binning_or_the_first(dataset):
 def test_layers_have_different_colors():
     for num_layers in (1, 6, 7, 8, 20):
         assert len(set(style.layer_colors(num_layers))) == num_layers
+
+
+def test_what_is_no_dataset_is_named():
+    with pytest.raises(TypeError, match="dataset must be a Dataset, got 3"):
+        plots.information_plane(3)
+    with pytest.raises(ValueError, match="ax must be 1 axes"):
+        plots.information_plane(example_dataset(num_seeds=2), ax="here")

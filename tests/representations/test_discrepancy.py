@@ -109,3 +109,11 @@ def test_a_bandwidth_that_float32_does_not_have_is_refused():
     x, y = map(np.float32, _samples_apart())
     with pytest.raises(ValueError, match="bandwidth must lie in"):
         mmd(x, y, bandwidth=1e-60)
+
+
+def test_bandwidths_whose_squares_are_out_of_range():
+    # A bandwidth so large sees nothing, one so small all that are not equal.
+    assert gaussian_mmd(jnp.ones(2), 1.0, bandwidth=1e30) == 0
+    assert gaussian_mmd(jnp.ones(2), 1.0, bandwidth=1e-30) == 0
+    # E k(x, x') is one within a point.
+    np.testing.assert_allclose(gaussian_mmd(jnp.ones(2), 0.0, bandwidth=1e-30), 1)

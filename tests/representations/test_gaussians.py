@@ -119,3 +119,17 @@ def test_in_other_programs():
 
     mean = jnp.arange(6.0).reshape(3, 2)
     np.testing.assert_allclose(jax.jit(jax.grad(total))(mean), mean, rtol=1e-6)
+
+
+def test_deviations_of_any_size():
+    sizes = [1e-37, 1e-30, 1.0, 1e10, 1e30]
+    std, prior = (a.ravel() for a in np.meshgrid(np.float32(sizes), np.float32(sizes)))
+    nothing = np.zeros((len(std), 1), np.float32)
+    ratio = std.astype(np.longdouble) / prior
+    exact = (ratio**2 - 1 - 2 * np.log(ratio)) / 2
+    exact[exact > np.finfo(np.float32).max] = np.inf
+    for scale in (std[:, None], std[:, None, None]):
+        found = r.relative_gaussian_kl(nothing, scale, nothing, prior[:, None])
+        np.testing.assert_allclose(found, exact, rtol=1e-6)
+    whole = r.gaussian_kl(np.array([2]), np.array([1]))
+    np.testing.assert_allclose(whole, 2.0, rtol=1e-6)

@@ -19,6 +19,8 @@ def test_the_log_uniform_divergence_falls_by_one_over_alpha():
     # Against a flat density of logarithms it is the entropy lost, that of normals here.
     entropies = stats.norm(0, np.asarray(alpha, np.float64)).entropy()
     np.testing.assert_allclose(nats, entropies[-1] - entropies, atol=1e-6)
+    far = r.log_uniform_kl(1e-30, max_alpha=1e30)  # A ratio beyond float32.
+    np.testing.assert_allclose(far, 60 * np.log(10), rtol=1e-6)
     slope = jax.vmap(jax.grad(lambda a: r.log_uniform_kl(a, max_alpha=0.701)))(alpha)
     np.testing.assert_allclose(slope, -1 / np.asarray(alpha), rtol=1e-6)
 

@@ -178,3 +178,20 @@ def test_parts_that_do_not_fit_are_refused(encoder, decoder, options, message):
     encoder, decoder = networks.mlp(encoder, output="linear"), networks.mlp(decoder)
     with pytest.raises(ValueError, match=message):
         r.variational(encoder, decoder, **({"dim": 2} | options))
+
+
+def test_mistakes_are_named():
+    model = r.variational(
+        networks.mlp([3, 4], output="linear"), networks.mlp([2, 5]), dim=2
+    )
+    params = model.network.init(KEY)
+    with pytest.raises(TypeError, match="key must be a key"):
+        r.predict(True, params, X, model=model)
+    with pytest.raises(TypeError, match="params must be a VariationalParams"):
+        r.predict(KEY, None, X, model=model)
+    with pytest.raises(ValueError, match="model must fit params and x, got "):
+        r.predict(KEY, params, X[:, :2], model=model)
+    with pytest.raises(TypeError, match="encoder must be a Network"):
+        r.variational(None, networks.mlp([2, 5]), dim=2)
+    with pytest.raises(TypeError, match="posterior must be a Posterior"):
+        r.rate_decomposition(KEY, X)

@@ -173,9 +173,24 @@ def test_files_of_something_else(missing, tmp_path):
     else:
         dataset = dataset.isel({missing: 0}, drop=True)
     path = tmp_path / results.DATASET_FILE
-    results.save_dataset(dataset, path)
-    with pytest.raises(ResultsError, match="holds no sweep"):
+    with pytest.raises(ResultsError, match="dataset holds no sweep"):
+        results.save_dataset(dataset, path)
+    dataset.to_netcdf(path, engine="h5netcdf")
+    path.write_bytes(results.files.seal(path.read_bytes()))
+    with pytest.raises(ResultsError, match=f"{path} holds no sweep"):
         results.open_dataset(path)
+
+
+@pytest.mark.parametrize("value", [None, True, {"a": 1}, [[1], [1, 2]]])
+def test_attributes_that_netcdf_has_no_type_for(value, tmp_path):
+    dataset = dataset_of()
+    dataset.train_loss.attrs["note"] = value
+    path = tmp_path / results.DATASET_FILE
+    with pytest.raises(
+        TypeError, match=r"dataset\['train_loss'\]\.attrs\['note'\] must"
+    ):
+        results.save_dataset(dataset, path)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", ""])

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from ibjax import TrainConfig, datasets, networks, sweep
+from ibjax.numerics import memory as machines
 from ibjax.probes import losses
 from ibjax.sweeps import memory
 from ibjax.sweeps.networks import network_trainable
@@ -24,7 +25,7 @@ def trainable():
 @pytest.fixture
 def machine(monkeypatch):
     """A function that gives this machine so many bytes."""
-    return lambda size: monkeypatch.setattr(memory, "_host_memory", lambda: size)
+    return lambda size: monkeypatch.setattr(machines, "host_memory", lambda: size)
 
 
 def test_one_network_that_does_not_fit_is_named(trainable, machine):

@@ -407,3 +407,15 @@ def test_an_empty_training_set_is_refused():
     config = TrainConfig(batch_size=None, train_fraction=0.01)
     with pytest.raises(ValueError, match="0.01 of 12 inputs leaves nothing to train"):
         training.num_train_rows(_task(12), config)
+
+
+def test_mistakes_are_named():
+    task, config = datasets.szt(), TrainConfig()
+    with pytest.raises(TypeError, match="task must be a Task, got None"):
+        training.num_train_rows(None, config)
+    with pytest.raises(TypeError, match="config must be a TrainConfig"):
+        training.split_rows(jax.random.key(0), task, "adam")
+    with pytest.raises(ValueError, match="epoch must lie in"):
+        training.epoch_batches(-1, task, config)
+    with pytest.raises(TypeError, match="network must be a Network"):
+        training.train(jax.random.key(0), task, "mlp", config, num_epochs=1)

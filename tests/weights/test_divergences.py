@@ -136,3 +136,29 @@ def test_scales_of_weights_and_prior_cancel(scale):
     expected = mean_field_kl(mean, std, prior_variance=0.25)
     found = mean_field_kl(scale * mean, scale * std, prior_variance=scale**2 * 0.25)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def _exact_kl(mean, std, variance):
+    """In extended precision, of the float32 numbers; infinite beyond float32."""
+    mean, std, variance = (
+        np.float32(value).astype(np.longdouble) for value in (mean, std, variance)
+    )
+    ratio = std**2 / variance
+    kl = (mean**2 / variance + ratio - 1 - np.log(ratio)) / 2
+    return np.where(kl > np.finfo(np.float32).max, np.inf, kl)
+
+
+def test_numbers_of_any_size():
+    sizes = np.array([1e-37, 1e-30, 1e-20, 0.7, 1.0001, 1e19, 1e20, 1e30])
+    mean, std = (a.ravel() for a in np.meshgrid([0.0, 1e-30, 1.0, 1e20], sizes))
+    each = jax.jit(jax.vmap(lambda m, s, v: mean_field_kl(m, s, prior_variance=v)))
+    for variance in (1e-37, 1e-30, 1.0, 1e30, 3e38):
+        found = each(mean, std, np.full_like(mean, variance))
+        # Of 1.0001, near the prior, its rounding is a thousandth of what is left.
+        expected = _exact_kl(mean, std, variance)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # And of variances that no float32 holds, or weights that are whole numbers.
+    far = mean_field_kl(np.array(1e-25), np.array(1e-25), prior_variance=1e-50)
+    np.testing.assert_allclose(far, 0.5, rtol=1e-5)
+    whole = mean_field_kl(np.array([2]), np.array([1]), prior_variance=0.25)
+    np.testing.assert_allclose(whole, (16 + 4 - 1 - np.log(4)) / 2, rtol=1e-6)

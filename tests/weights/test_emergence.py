@@ -192,3 +192,16 @@ def test_bad_arguments_are_refused():
     for function, args, kwargs, message in cases:
         with pytest.raises(ValueError, match=message):
             function(*args, **kwargs)
+
+
+def test_weights_whose_squares_are_out_of_range():
+    w, x = RNG.normal(size=(2, 3)), RNG.normal(size=(20, 3))
+    with jax.enable_x64(False):
+        near, far = (
+            weights.layer_information_plus_total_correlation(w * a, x / a, alpha=0.1)
+            for a in (1.0, 1e-30)
+        )
+        # Of the same ratios; both are rounded.
+        np.testing.assert_allclose(far, near, rtol=1e-6)
+        bound = weights.flat_minimum_bound(np.full(4, 1e-30), 4.0, beta=1.0)
+        np.testing.assert_allclose(bound, 2 * np.log(1e-60), rtol=1e-6)

@@ -202,3 +202,33 @@ def test_bad_arguments_are_refused(key):
         weights.log_determinant(key, product, like, scale=-1.0)
     with pytest.raises(TypeError, match="key must be a key"):
         weights.hessian_trace(0, product, like)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: weights.hvp(3, 1.0, 1.0), "loss must be a function"),
+        (lambda: weights.hvp(sum, X, X[:1]), "params and vector must have one shape"),
+        (lambda: weights.hvp(sum, X, [X]), "params and vector must have one structure"),
+        (
+            lambda: weights.hessian_trace(jax.random.key(0), None, X),
+            "product must be a function",
+        ),
+        (lambda: weights.fisher_diagonal(X, X, network=3), "network must be a Network"),
+        (
+            lambda: weights.fisher_diagonal([(X,)], X, network=NETWORK),
+            "network must fit params and x, got ",
+        ),
+        (
+            lambda: weights.posterior.kl(3, prior_variance=1.0),
+            "posterior must be a Posterior",
+        ),
+        (
+            lambda: weights.mean_field_kl(X, X, prior_variance=1.0, prior_mean=X[:2]),
+            r"prior_mean must have shape \[\] or \[9, 3\]",
+        ),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_traced(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

@@ -95,7 +95,7 @@ def sensitivity_n(
     if sizes is None:
         last = max(1, int(0.8 * num_tiles))
         sizes = np.unique(np.round(np.geomspace(1, last, 16)).astype(int))
-    sizes = checks.counts("sizes", list(sizes))
+    sizes = checks.counts("sizes", sizes)
     if max(sizes) >= num_tiles:
         raise ValueError(
             f"sizes must be below the number of tiles, {num_tiles}, got {max(sizes)}"
@@ -165,7 +165,7 @@ def infidelity(
     x, targets = loops.check_model(model, params, x, targets)
     attributions = checks.jax_array("attributions", attributions, x.dtype)
     checks.same_shape(attributions=attributions, x=x)
-    checks.positive("noise_std", noise_std)
+    noise_std = checks.positive("noise_std", noise_std)
     checks.count("num_samples", num_samples)
 
     def average(x, attributions, targets, keys):

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from ibjax.networks.dependencies import first_layers
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = ["Randomization", "rank_correlation", "randomization"]
 
@@ -82,8 +83,12 @@ def randomization(
       >>> found.layers, found.correlation.shape
       (('softmax 3', 'tanh 4'), (2, 8))
     """
+    checks.instance("network", network, Network)
+    checks.function("attribute", attribute)
+    checks.instance("similarities", similarities, Mapping)
     checks.key("key", key)
     x = checks.shape("x", x, ("num", "*axes"))
+    shapes_of("network", network.activations, params=params, x=x[:1])
     leaves, structure = jax.tree.flatten(params)
     fresh = jax.tree.leaves(jax.jit(network.init)(key))
     first = first_layers(network.activations, params, jnp.asarray(x[:1]))

@@ -62,9 +62,9 @@ def structural_similarity(
     a, b = _two_maps(a, b)
     checks.count("window", window)
     checks.in_range("window", window, f"[1, {min(a.shape[1:])}]")
-    checks.positive("std", std)
+    std = checks.positive("std", std)
     if data_range is not None:
-        checks.positive("data_range", data_range)
+        data_range = checks.positive("data_range", data_range)
     return _similarity(a, b, data_range, window, std)
 
 

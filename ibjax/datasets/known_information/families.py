@@ -171,7 +171,7 @@ def student(
       0.224171 nats
     """
     _check_dimensions(dim_x, dim_y)
-    checks.positive("degrees_of_freedom", degrees_of_freedom)
+    degrees_of_freedom = checks.positive("degrees_of_freedom", degrees_of_freedom)
     dim = dim_x + dim_y
     kind = "identity" if dispersion is None else "dispersion"
     dispersion = np.eye(dim) if dispersion is None else dispersion
@@ -208,7 +208,7 @@ def additive_noise(epsilon: float) -> KnownInformation:
       >>> print(f"{additive_noise(0.1).mutual_information:.6f} nats")
       1.709438 nats
     """
-    checks.positive("epsilon", epsilon)
+    epsilon = checks.positive("epsilon", epsilon)
     value = epsilon - math.log(2 * epsilon) if epsilon <= 0.5 else 0.25 / epsilon
     sample = partial(_sample_additive, epsilon=epsilon, dim=1)
     return KnownInformation(f"1v1-additive-{epsilon:g}", 1, 1, value, sample)

@@ -347,7 +347,7 @@ def _counts(rate: float) -> np.ndarray:
 
 
 def _cell_edges(step: float, far: float) -> np.ndarray:
-    checks.positive("step", step)
+    step = checks.positive("step", step)
     checks.in_range("step", step, f"[{far / _MOST_CELLS:.1e}, inf)")
     number = math.ceil(far / step)
     return (np.arange(-number, number + 2) - 0.5) * step

@@ -38,7 +38,13 @@ def variable(
     With ``discrete`` "auto" integers are labels unless most of them are distinct.
     """
     shapes = ("num_samples",), ("num_samples", "dim")
-    array = np.asarray(checks.numeric(name, as_array(name, values)))
+    found = checks.numeric(name, as_array(name, values))
+    if checks.is_traced(found):
+        raise TypeError(
+            f"{name} must have values, by which an estimator is chosen, got a traced "
+            "array: inside of jit call an estimator itself, such as knn.ksg"
+        )
+    array = np.asarray(found)
     checks.shape(name, array, *shapes)
     columns = array.reshape(len(array), -1)
     is_floating = jnp.issubdtype(array.dtype, jnp.floating)

@@ -3,7 +3,7 @@
 The modules that they are made of are in :mod:`ibjax.networks.autoencoders`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -16,8 +16,11 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import (
     as_array,
-    check_sample_shape,
-    check_samples,
+    at_least_float32,
+    centred,
+    check_array,
+    offsets,
+    rounded_mean,
     to_jax,
 )
 from ibjax.networks.autoencoders import (
@@ -32,6 +35,7 @@ __all__ = [
     "autoencoder_decode",
     "autoencoder_encode",
     "autoencoder_fit",
+    "decode_deviations",
 ]
 
 _ROWS_AT_ONCE = 256
@@ -53,6 +57,8 @@ class Autoencoder:
         shape ``[num_steps]``.
       modules: Encoder and decoder.
       loss: What was minimized.
+      remainder: What rounding left out of ``mean``, where samples came in a higher
+        precision and far from the origin; shape ``[*shape]``, or zero.
     """
 
     params: tuple[Any, Any]
@@ -61,6 +67,7 @@ class Autoencoder:
     losses: jax.Array
     modules: AutoencoderModules = jax.tree.static()
     loss: str = jax.tree.static()
+    remainder: jax.Array | float = 0.0
 
 
 def autoencoder_fit(
@@ -117,7 +124,7 @@ def autoencoder_fit(
       >>> bool(error < 0.05)
       True
     """
-    x = check_samples("x", x, any_shape=True, movable=False)
+    x = check_array("x", x, 2, any_shape=True)
     checks.key("key", key)
     checks.count("dim", dim)
     checks.count("num_steps", num_steps)
@@ -134,26 +141,45 @@ def autoencoder_fit(
                 "x must lie in [0, 1] for loss 'bernoulli', got values from "
                 f"{values.min()} to {values.max()}"
             )
+    # The logits of pixels are of the pixels themselves.
+    offset = None if loss == "bernoulli" else offsets(x)
+    if offset is not None:
+        x = x - offset[None]
+    x = at_least_float32(to_jax("x", x))
     if modules is None:
         modules = dense_autoencoder(x.shape[1:], dim)
     modules = AutoencoderModules(*checks.instance("modules", modules, tuple))
     _check_modules(modules, x, dim)
-    return _autoencoder_fit(
+    model = _autoencoder_fit(
         key, x, dim, modules, loss, num_steps, batch_size, learning_rate, code_noise
     )
+    if offset is None:
+        return model
+    mean, remainder = rounded_mean(offset, model.mean)
+    return replace(model, mean=mean, remainder=remainder)
 
 
 def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
     """Codes in [-1, 1], ``[num_samples, dim]``, sample by sample."""
-    return _encode(model, check_sample_shape("x", x, model.mean.shape))
+    return _encode(model, centred("x", x, model.mean, model.remainder))
 
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
     """Samples, ``[num_samples, *shape]``, from codes ``[num_samples, dim]``."""
-    code = checks.shape(
-        "code", to_jax("code", as_array("code", code)), ("num_samples", "dim")
-    )
-    return _decode(model, checks.floating("code", code))
+    return _decode(model, _codes(code))
+
+
+def decode_deviations(model: Autoencoder, code: ArrayLike) -> jax.Array:
+    """Samples less their mean, which they may be too far from zero to be told from."""
+    code = _codes(code)
+    if model.loss == "bernoulli":
+        return _decode(model, code) - model.mean[None] - model.remainder
+    return _decode(replace(model, mean=jnp.zeros_like(model.mean)), code)
+
+
+def _codes(code: ArrayLike) -> jax.Array:
+    code = checks.shape("code", as_array("code", code), ("num_samples", "dim"))
+    return to_jax("code", checks.floating("code", code))
 
 
 @exact_jit(static_argnames=("dim", "modules", "loss", "num_steps", "batch_size"))
@@ -206,14 +232,14 @@ def _autoencoder_fit(
 
 
 @exact_jit
-def _encode(model: Autoencoder, x: jax.Array) -> jax.Array:
+def _encode(model: Autoencoder, deviations: jax.Array) -> jax.Array:
     # Sample by sample, so that a code does not depend on its batch's rounding.
-    def one(sample):
-        deviation = (sample - model.mean) / model.scale
-        code = model.modules.encoder.apply(model.params[0], deviation[None])[0]
+    def one(deviation):
+        standard = deviation / model.scale
+        code = model.modules.encoder.apply(model.params[0], standard[None])[0]
         return jnp.tanh(code)
 
-    return lax.map(one, x, batch_size=_ROWS_AT_ONCE)
+    return lax.map(one, deviations, batch_size=_ROWS_AT_ONCE)
 
 
 @exact_jit

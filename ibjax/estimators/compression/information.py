@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
@@ -41,17 +42,18 @@ from ibjax.estimators.compression.autoencoder import (
     autoencoder_decode,
     autoencoder_encode,
     autoencoder_fit,
+    decode_deviations,
 )
 from ibjax.estimators.compression.principal_components import (
     Pca,
-    centred,
     decode_centred,
     pca_decode,
     pca_encode,
     pca_fit,
 )
-from ibjax.estimators.samples import as_array, check_samples, to_jax
+from ibjax.estimators.samples import as_array, centred, check_samples
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two
 
 __all__ = [
     "Autoencoder",
@@ -66,6 +68,9 @@ __all__ = [
     "pca_fit",
     "residual_information",
 ]
+
+
+_LARGE = 1e9  # Products of as many squares of such numbers are still finite.
 
 
 class CompressedInformation(NamedTuple):
@@ -215,16 +220,14 @@ def compressed_information(
             zero = jnp.zeros(())
             bound = jnp.asarray(jnp.nan) if noise_variance is None else zero
             return samples, zero, zero, bound
+        # Without the mean, which float32 may have no digits for.
+        deviations = centred(name, samples, compressor.mean, compressor.remainder)
         code = encode(compressor, samples)
-        if isinstance(compressor, Pca):
-            # Without the mean, which float32 may have no digits for.
-            samples = centred(compressor, samples)
-            residual = samples - decode_centred(compressor, code)
-        else:
-            samples = to_jax(name, samples)
-            residual = samples - decode(compressor, code)
+        is_pca = isinstance(compressor, Pca)
+        back = decode_centred if is_pca else decode_deviations
+        residual = deviations - back(compressor, code)
         rms = jnp.sqrt(jnp.mean(residual**2))
-        spread = samples - jnp.mean(samples, axis=0, keepdims=True)
+        spread = deviations - jnp.mean(deviations, axis=0, keepdims=True)
         relative = rms / jnp.sqrt(jnp.mean(spread**2))
         bound = jnp.asarray(jnp.nan)
         if noise_variance is not None:
@@ -280,9 +283,14 @@ def _residual_information(residual: jax.Array, noise_variance: jax.Array) -> jax
     num_samples = residual.shape[0]
     rows = residual.reshape(num_samples, -1)
     rows = rows - jnp.mean(rows, axis=0, keepdims=True)
-    rows = rows / jnp.sqrt((num_samples - 1) * noise_variance)
+    rows = rows / (jnp.sqrt(num_samples - 1.0) * jnp.sqrt(noise_variance))
+    # Of large residuals the squares may be out of range, and their logarithms are not.
+    unit = lax.stop_gradient(jnp.maximum(power_of_two(jnp.max(jnp.abs(rows))), 1.0))
+    unit = jnp.where(unit > _LARGE, unit, 1.0)
+    rows = rows / unit
     # Both products have the same eigenvalues, apart from zeros.
     square = rows.T if rows.shape[1] <= num_samples else rows
     square = square @ square.T
     eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(square), 0)
-    return 0.5 * jnp.sum(jnp.log1p(eigenvalues))
+    far = jnp.logaddexp(0.0, jnp.log(eigenvalues) + 2 * jnp.log(unit))
+    return 0.5 * jnp.sum(jnp.where(unit > 1, far, jnp.log1p(eigenvalues)))

@@ -5,23 +5,22 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit, full_precision
 from ibjax.estimators.samples import (
-    as_array,
     at_least_float32,
+    centred,
     check_array,
     check_sample_shape,
     offsets,
+    rounded_mean,
     to_jax,
 )
 from ibjax.numerics import checks
 
 __all__ = [
     "Pca",
-    "centred",
     "decode_centred",
     "pca_decode",
     "pca_encode",
@@ -85,12 +84,8 @@ def pca_fit(x: ArrayLike, dim: int) -> Pca:
     pca = _pca_fit(x, dim)
     if offset is None:
         return pca
-    mean = offset + np.asarray(pca.mean, offset.dtype)
-    rounded = mean.astype(pca.mean.dtype)
-    return pca._replace(
-        mean=jnp.asarray(rounded),
-        remainder=jnp.asarray((mean - rounded).astype(rounded.dtype)),
-    )
+    mean, remainder = rounded_mean(offset, pca.mean)
+    return pca._replace(mean=mean, remainder=remainder)
 
 
 def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
@@ -113,17 +108,7 @@ def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
       [-1.414  0.     1.414]
     """
     checks.instance("pca", pca, Pca)
-    return _encode(pca, centred(pca, x))
-
-
-def centred(pca: Pca, x: ArrayLike) -> jax.Array:
-    """Samples less the mean, in the precision they came in where it is large."""
-    array = checks.shape("x", as_array("x", x), ("num_samples", *pca.mean.shape))
-    if not checks.is_traced(pca.mean) and offsets(array) is not None:
-        mean = np.asarray(pca.mean, array.dtype) + np.asarray(pca.remainder)
-        return to_jax("x", array - mean[None])
-    x = check_sample_shape("x", array, pca.mean.shape)
-    return x - pca.mean[None] - pca.remainder
+    return _encode(pca, centred("x", x, pca.mean, pca.remainder))
 
 
 def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:

@@ -23,7 +23,13 @@ from ibjax.compilation import jit
 from ibjax.estimators import binning
 from ibjax.estimators.density.bandwidths import CRITERIA, log_densities
 from ibjax.estimators.layers import check_layer
-from ibjax.estimators.samples import as_array, check_pair, check_samples, to_jax
+from ibjax.estimators.samples import (
+    as_array,
+    check_pair,
+    check_samples,
+    to_jax,
+    warn_of_pairs,
+)
 from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
 from ibjax.numerics import checks
 
@@ -99,6 +105,7 @@ def entropy(
       1.39 +- 0.03 nats
     """
     x = check_samples("x", x)
+    warn_of_pairs(*x.shape, all_meet=True)
     checks.flag("whitened", whitened)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
     values, bandwidths, rank = _log_density(x, criterion, fixed, whitened)
@@ -181,6 +188,7 @@ def mutual_information(
       0.4 nats, truth 0.5
     """
     x, y = check_pair(x, y)
+    warn_of_pairs(len(x), x.shape[1] + y.shape[1], all_meet=True)
     checks.flag("shared_bandwidth", shared_bandwidth)
     both = jnp.concatenate([x, y], axis=1)
     criterion, fixed = _check_bandwidth(bandwidth, x.dtype)
@@ -242,6 +250,7 @@ def class_information(
       0.7 nats, truth 0.7
     """
     x = check_samples("x", x)
+    warn_of_pairs(*x.shape, all_meet=True)
     x, labels = check_layer(
         x, checks.integers("labels", as_array("labels", labels)), num_classes
     )
@@ -270,7 +279,7 @@ def _check_bandwidth(bandwidth, dtype):
     if isinstance(bandwidth, str):
         number = "a positive number"
         return checks.one_of("bandwidth", bandwidth, CRITERIA, otherwise=number), None
-    checks.positive("bandwidth", bandwidth)
+    bandwidth = checks.positive("bandwidth", bandwidth)
     return None, jnp.asarray(bandwidth, dtype)[None]
 
 

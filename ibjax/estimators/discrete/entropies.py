@@ -34,6 +34,7 @@ from ibjax.estimators.discrete.nsb import posterior_entropy
 from ibjax.estimators.layers import LayerInformation, check_layer
 from ibjax.estimators.samples import as_array, to_jax
 from ibjax.numerics import checks
+from ibjax.numerics.memory import check_fits
 
 __all__ = ["CORRECTIONS", "entropy", "layer_information", "mutual_information"]
 
@@ -131,6 +132,7 @@ def mutual_information(
       ValueError: If the numbers of samples differ, there are none, or ``correction`` is
         not known; outside of ``jit`` also if a cell is out of range.
       TypeError: If cells are not integers.
+      MemoryError: If the table does not fit the memory.
 
     References:
       See :func:`entropy`. Panzeri and Treves, `Analytical estimates of limited sampling
@@ -145,6 +147,12 @@ def mutual_information(
     x_cells = _check_cells("x_cells", x_cells, "num_x", num_x)
     y_cells = _check_cells("y_cells", y_cells, "num_y", num_y)
     checks.same_length(x_cells=x_cells, y_cells=y_cells)
+    check_fits(
+        f"a table of num_x = {num_x:,} by num_y = {num_y:,} cells",
+        4 * num_x * num_y,
+        *(x_cells, y_cells),
+        hint="number the cells that occur, as numpy.unique does",
+    )
     return _mutual_information(x_cells, y_cells, num_x, num_y, correction)
 
 

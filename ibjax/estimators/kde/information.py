@@ -28,6 +28,7 @@ from ibjax.estimators.layers import (
     check_layer,
     label_weights,
 )
+from ibjax.estimators.samples import warn_of_pairs
 from ibjax.numerics import checks
 
 __all__ = ["layer_information"]
@@ -87,6 +88,7 @@ def layer_information(
       0.6931 0.6931 nats
     """
     t, labels = check_layer(t, labels, num_classes, movable=True)
+    warn_of_pairs(*t.shape)
     noise_variance = _in_range(checks.positive("noise_variance", noise_variance), t)
     return _layer_information(t, labels, num_classes, noise_variance)
 

@@ -16,6 +16,7 @@ from ibjax.estimators.samples import (
     single_labels,
     to_jax,
     warn,
+    warn_of_pairs,
     without_offsets,
 )
 from ibjax.numerics import checks
@@ -59,6 +60,7 @@ def check_together(*, vary: bool = False, scale_free: bool = False, **variables)
     if scale_free:
         arrays = _within_range(arrays)
     arrays = [at_least_float32(to_jax(*item)) for item in arrays.items()]
+    warn_of_pairs(len(arrays[0]), sum(math.prod(a.shape[1:]) for a in arrays))
     dtype = jnp.result_type(jnp.float32, *arrays)
     return tuple(array.astype(dtype) for array in arrays)
 

@@ -38,6 +38,7 @@ from ibjax.estimators.variational.samples import (
     standardise,
 )
 from ibjax.numerics import checks, descent
+from ibjax.numerics.memory import check_fits
 
 __all__ = ["OBJECTIVES", "VariationalEstimate", "fit"]
 
@@ -165,6 +166,12 @@ def fit(
     checks.one_of("objective", objective, OBJECTIVES)
     critic = _check_critic(critic, objective, num_negatives)
     num_held_out, batch_size = split_sizes(len(x), held_out_fraction, batch_size)
+    check_fits(
+        f"every pair of the {batch_size:,} samples of a batch (batch_size)",
+        batch_size**2 * x.dtype.itemsize,
+        x,
+        hint="lower batch_size",
+    )
     if num_negatives is not None:
         checks.in_range("num_negatives", num_negatives, f"[1, {batch_size})")
     checks.whole("num_steps", num_steps)
@@ -177,8 +184,8 @@ def fit(
     checks.in_range("averaging", averaging, "[0, 1)")
     checks.number("clip", clip)
     checks.in_range("mine_rate", mine_rate, "(0, 1]")
-    checks.positive("learning_rate", learning_rate)
-    checks.not_negative("weight_decay", weight_decay)
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    weight_decay = checks.not_negative("weight_decay", weight_decay)
     return _fit(
         key,
         x,

@@ -136,7 +136,8 @@ def kl_inverse_gradient(
 
 def float64(name: str, value: Any, interval: str) -> np.ndarray:
     """Check that numbers lie in an interval, and convert them to float64."""
-    return np.asarray(checks.within(name, np.asarray(value), interval), np.float64)
+    found = checks.real(name, value, np.asarray)
+    return np.asarray(checks.within(name, np.asarray(found), interval), np.float64)
 
 
 def _kl_and_rounding(q: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

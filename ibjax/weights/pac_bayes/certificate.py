@@ -79,7 +79,9 @@ def certificate(
       >>> print(f"{found.risk:.4f} with confidence {found.confidence:.3f}")
       0.1528 with confidence 0.965
     """
-    delta, draws = np.asarray(delta), np.asarray(delta_draws)
+    checks.function("bound", bound)
+    delta = float64("delta", delta, "[0, 1]")
+    draws = float64("delta_draws", delta_draws, "[0, 1]")
     checks.within("delta + delta_draws", delta + draws, "(0, 1)")
     corrected = monte_carlo_error(error, num_draws, delta=draws)
     risk = bound(corrected, kl, num_samples, delta=delta)
@@ -206,6 +208,6 @@ def nearest_prior_variance(
 def _number(prior_variance, scale, precision) -> np.ndarray:
     """The place j of a variance among those of the union, not rounded."""
     variance = float64("prior_variance", prior_variance, "(0, inf)")
-    checks.positive("scale", scale)
-    checks.positive("precision", precision)
+    scale = checks.positive("scale", scale)
+    precision = checks.positive("precision", precision)
     return precision * np.log(scale / variance)

@@ -366,3 +366,8 @@ def test_club_is_an_upper_bound():
     error = 4 * estimate.standard_error
     assert TRUTH < estimate.value - error
     assert abs(estimate.value - 0.64 / 0.36) < 0.2 + error
+
+
+def test_samples_without_values_are_named():
+    with pytest.raises(TypeError, match="x must have values, by which an estimator"):
+        jax.jit(lambda x: mutual_information(x, LABELS).value)(np.ones((400, 1)))

@@ -166,6 +166,29 @@ def test_components_of_float64_far_from_the_origin():
     np.testing.assert_allclose(found[:4], expected[:4], rtol=10 * atol)
 
 
+def test_autoencoder_of_float64_far_from_the_origin(model):
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(200, 2)) * [1, 0.3]
+    far = x + np.array([1e8, -(2.0**30)])
+    options = {"dim": 1, "modules": model.modules, "num_steps": 5, "batch_size": 16}
+    near, there = (
+        compression.autoencoder_fit(jax.random.key(0), samples, **options)
+        for samples in (x, far)
+    )
+    # What float64 keeps beside 2^30, and float32 of five steps.
+    codes = compression.encode(near, x)
+    np.testing.assert_allclose(compression.encode(there, far), codes, atol=1e-5)
+    found, expected = (
+        compression.compressed_information(
+            lambda code, _: jnp.mean(code**2), fitted, samples, None, x
+        )
+        for fitted, samples in ((there, far), (near, x))
+    )
+    np.testing.assert_allclose(found[:4], expected[:4], rtol=1e-4)
+    back = np.asarray(compression.decode(there, codes))
+    assert np.all(np.abs(back - far.mean(axis=0)) <= 64 + 4)  # A step of float32.
+
+
 def test_compressed_information_of_normal_variables():
     rng = np.random.default_rng(4)
     num_samples, rho = 4000, 0.8
@@ -307,3 +330,11 @@ def test_what_is_not_compressed_keeps_its_digits():
 def test_what_is_no_compressor_is_named(call):
     with pytest.raises(TypeError, match="(compressor|compressor_x|pca) must be a Pca"):
         call(np.ones((4, 2), np.float32))
+
+
+def test_residuals_whose_squares_float32_does_not_hold():
+    x = np.random.default_rng(9).normal(size=(60, 2)).astype(np.float32)
+    cov = np.cov(x.astype(float).T) * 1e60
+    exact = np.linalg.slogdet(np.eye(2) + cov)[1] / 2
+    found = compression.residual_information(x * np.float32(1e30), 1.0)
+    np.testing.assert_allclose(found, exact, rtol=1e-6)

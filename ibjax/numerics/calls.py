@@ -1,0 +1,61 @@
+"""Functions of the caller's, and parameters that are to fit them."""
+
+import dis
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from ibjax.numerics import checks
+
+__all__ = ["is_said", "shapes_of"]
+
+
+def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
+    """Shapes of what a function returns for arguments, which need not be computed.
+
+    Args:
+      name: Name of the function.
+      function: What the caller gave, or what was made of it.
+      **arguments: Its arguments by position, with the names of the caller's.
+
+    Returns:
+      The result's pytree, of ``jax.ShapeDtypeStruct``.
+
+    Raises:
+      TypeError: If it is no function.
+      ValueError: If it fails, with its own error as the cause.
+
+    Example:
+      >>> x = jax.numpy.ones((5, 2))
+      >>> shapes_of("model", lambda w, x: x @ w, params=jax.numpy.ones((2, 3)), x=x)
+      ShapeDtypeStruct(shape=(5, 3), dtype=float32)
+    """
+    checks.function(name, function)
+    try:
+        return jax.eval_shape(lambda *args: function(*args), *arguments.values())
+    except Exception as error:
+        if isinstance(error, TypeError | ValueError) and is_said(error):
+            raise
+        names = " and ".join(arguments)
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"{name} must fit {names}, got {type(error).__name__}: {said:.160}"
+        ) from error
+
+
+def is_said(error: Exception) -> bool:
+    """Check that an error was raised by a statement of this package.
+
+    It is about an argument then; one of the interpreter or of another package is a
+    mistake in this one.
+    """
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code = last.tb_frame.f_code
+    own = last.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+    raises = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return raises and own == __name__.partition(".")[0]

@@ -1,0 +1,72 @@
+"""Memory that a call cannot do without, beside what there is, before it is compiled."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from ibjax.numerics import checks
+
+__all__ = ["check_fits", "gibibytes", "host_memory", "total_memory"]
+
+_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+
+
+def total_memory(device: jax.Device) -> int:
+    """Bytes that a device may use at most; on a CPU those of the machine.
+
+    Example:
+      >>> total_memory(jax.devices("cpu")[0]) > 2**20
+      True
+    """
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        return stats.get("bytes_limit", 2**63)
+    return host_memory()
+
+
+def host_memory() -> int:
+    """Bytes of this machine, or of the part of it that this process may use."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in _LIMITS:
+        try:
+            available = min(available, int(Path(name).read_text()))
+        except (OSError, ValueError):  # No limit, or not on this system.
+            continue
+    return available
+
+
+def check_fits(what: str, num_bytes: int, *values: Any, hint: str) -> None:
+    """Check that what a function cannot do without could fit the device.
+
+    Args:
+      what: What takes the memory, with the arguments that decide it.
+      num_bytes: How much it takes, at least.
+      *values: Arrays of the call; traced ones say nothing of a device yet, and the
+        program they are part of tells its memory itself.
+      hint: What to do.
+
+    Raises:
+      MemoryError: If it does not fit.
+    """
+    if checks.is_traced(*values):
+        return
+    device = jax.config.jax_default_device
+    device = device if isinstance(device, jax.Device) else jax.devices()[0]
+    available = total_memory(device)
+    if num_bytes > available:
+        raise MemoryError(
+            f"{what} takes {gibibytes(num_bytes)}, and {device.device_kind} has "
+            f"{gibibytes(available)}: {hint}"
+        )
+
+
+def gibibytes(num_bytes: int) -> str:
+    """A number of bytes as a text.
+
+    Example:
+      >>> gibibytes(3 * 2**30)
+      '3.0 GiB'
+    """
+    return f"{num_bytes / 2**30:,.1f} GiB"
