@@ -233,7 +233,7 @@ def forget_program(directory: Path, name: str) -> None:
         elsewhere, nothing is removed.
       name: Name of the program, as in JAX's warning.
     """
-    kept = jax.config.jax_compilation_cache_dir
+    kept = _config.jax_compilation_cache_dir
     if kept is None or Path(kept).parent != directory:
         return
     for path in Path(kept).glob(f"{glob.escape(name)}-*"):

@@ -52,7 +52,7 @@ def check_fits(what: str, num_bytes: int, *values: Any, hint: str) -> None:
     """
     if checks.is_traced(*values):
         return
-    device = jax.config.jax_default_device
+    device = getattr(jax.config, "jax_default_device", None)
     device = device if isinstance(device, jax.Device) else jax.devices()[0]
     available = total_memory(device)
     if num_bytes > available:

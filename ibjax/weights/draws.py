@@ -87,7 +87,8 @@ def local_activations(
         return _numbers(run_program(program, [*weights, *rest], rules), rules)
 
     # How much is drawn and what is used for what, from a run without numbers.
-    count, uses = _Source(), Counter()
+    count = _Source()
+    uses: Counter[int] = Counter()
     jax.eval_shape(lambda: activities(count, uses, {}))
     leaves = [leaf for leaf, number in uses.items() if number != 1]
     size = count.size + sum(means[leaf].size for leaf in leaves)
@@ -303,7 +304,7 @@ def _on_axis(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
     return values.reshape([-1 if a == axis else 1 for a in range(ndim)])
 
 
-_FLIPOUT = Rules(
+_FLIPOUT: Rules = Rules(
     product=_flipout_product,
     add=lambda weight, other: other + _flipped(weight),
     drawn=_flipped,

@@ -98,9 +98,7 @@ def test_attributes_summary_and_page_say_so(saturated):
     names = [entry["name"] for entry in summary["at_ceiling"]]
     assert names == ["tanh 10", "tanh 7"]
     assert words in " ".join(format_summary(summary).split())
-    page = sweep_page(
-        summary, [], {"title": "", "epochs": []}, estimator="binning", attributes={}
-    )
+    page = sweep_page(summary, [], None, estimator="binning", attributes={})
     assert words in page
     # Nothing is said where nothing is there, and what was said is taken back.
     plain = with_ceiling(example_dataset(num_seeds=2).assign_attrs(at_ceiling="old"))
