@@ -74,6 +74,7 @@ _LEFT_OUT = {
     "plots.estimator_errors",
     "plots.save_figure",
     "report.animation_gif",
+    "report.experiment_report",
     "report.paper_figures",
     "report.report",
     "training.mean_loss",
@@ -254,6 +255,9 @@ def _own_values() -> dict[str, dict[str, Any]]:
             "num_seeds": 2,
         },
         "probes.named_estimators": {"names": ["kde"]},
+        "probes.drawn_information": {
+            **{"draw": lambda params, x, key: x, "classes": {"class": labels}},
+        },
         "datasets.image_pairs.gaussian_image": {"latents": x[0]},
         "datasets.image_pairs.rectangle_image": {"latents": np.full(4, 0.5)},
         "datasets.image_pairs.gaussian_images": {"num_samples": 4, "information": 1.0},

@@ -277,6 +277,14 @@ def own_values() -> dict[str, dict[str, Any]]:
         "training.epoch_batches": {"epoch": jnp.int32(0)},
         "training.epoch_key": {"epoch": jnp.int32(0)},
         "training.measured_batches": {"epoch": jnp.int32(0)},
+        "weights.cross_entropy_terms": {
+            **{
+                "p_theta": np.ones(1),
+                "p_x": np.ones(1),
+                "p_y": np.full((1, 1, 2), 0.5),
+            },
+            **{"p_w": np.eye(2)[None], "q_y": np.eye(2)[:, None]},
+        },
         "weights.hvp": {
             **{"loss": lambda w: jnp.sum(w**2), "params": jnp.ones(3)},
             "vector": np.ones(3),

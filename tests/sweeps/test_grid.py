@@ -228,9 +228,10 @@ def test_summary_tells_which_cell_compresses():
 def test_report_of_a_grid(tmp_path):
     page = report(example_grid(num_seeds=3), tmp_path)
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert names == ["compression.pdf", "compression.png", "planes.pdf", "planes.png"]
+    figures = ["compression", "curves", "planes"]
+    assert names == [f"{name}.{kind}" for name in figures for kind in ("pdf", "png")]
     text = page.read_text()
-    assert "sweeps over activation" in text and "http" not in text
+    assert "sweeps over activation" in text and "http://" not in text
     summary = json.loads((tmp_path / "summary.json").read_text())
     places = [cell["place"] for cell in summary["cells"]]
     assert places == [{"activation": "tanh"}, {"activation": "relu"}]
