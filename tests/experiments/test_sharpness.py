@@ -14,6 +14,7 @@ from ibjax.experiments.sharpness.claims import (
     at_loss,
     batches_of,
     common_loss,
+    correlation_estimate,
     rank_correlations,
     sharpness_claims,
 )
@@ -98,6 +99,10 @@ def test_pseudo_values_average_to_about_the_correlation(cells):
     whole, pseudo = rank_correlations(batches, "sharpness")
     assert whole > 0.9 and pseudo.shape == (6,)
     assert abs(pseudo.mean() - whole) < 0.1
+    # The interval of their mean may reach beyond what a correlation can be.
+    wild = correlation_estimate(np.array([-0.1, 0.2, 0.3, 5.0]))
+    assert (wild.low, wild.high) == (-1, 1) and wild.value == 1.35
+    assert wild.again(confidence=0.99).high == 1
 
 
 def test_options_out_of_range():

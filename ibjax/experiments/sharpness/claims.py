@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-from ibjax.claims.claim import Claim, decide_mean
+from ibjax.claims.claim import Claim, decide, decide_mean
 from ibjax.results.cells import cells_of
+from ibjax.results.intervals import Estimate, mean_estimate
 
 __all__ = ["MEASURES", "Batch", "batches_of", "rank_correlations", "sharpness_claims"]
 
@@ -141,6 +143,19 @@ def rank_correlations(
     return whole, num * whole - (num - 1) * left
 
 
+def _words(batch: Batch) -> str:
+    return "the full batch" if batch.name == "full" else f"batches of {batch.name}"
+
+
+def correlation_estimate(pseudo: np.ndarray, *, confidence: float = 0.95) -> Estimate:
+    """A correlation from its pseudo-values, with an interval of what it can be."""
+    found = mean_estimate(pseudo, confidence=confidence)
+    low, high = np.clip([found.low, found.high], -1, 1)
+    return found._replace(
+        low=float(low), high=float(high), again=partial(correlation_estimate, pseudo)
+    )
+
+
 def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
     """Claims about curvature and batch size.
 
@@ -181,7 +196,7 @@ def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
         rise = trace.max(axis=1) - np.maximum(trace[:, 0], trace[:, -1])
         claims.append(
             decide_mean(
-                f"1. batches of {batch.name}: the Fisher trace rises and falls",
+                f"1. {_words(batch)}: the Fisher trace rises and falls",
                 "log10 of the largest trace over the larger of its ends",
                 rise,
                 above=np.log10(2),
@@ -204,42 +219,47 @@ def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
                     pair = [np.log10(np.maximum(values, 1e-30)) for values in pair]
                 claims.append(
                     decide_mean(
-                        f"{where}. {text}, batches of {small.name} have a smaller "
-                        f"{words} than of {full.name}",
+                        f"{where}. {text}, the {words} is smaller for "
+                        f"{_words(small)} than for {_words(full)}",
                         "log10 of the ratio" if is_log else "difference, nats",
                         pair[0] - pair[1],
                         below=0.0,
                     )
                 )
     num = sum(len(batch.values["sharpness"]) for batch in batches)
+
+    def correlated(text, pseudo, above=0.0):
+        return decide(
+            text,
+            f"Spearman's rank correlation over {num} networks, jackknife",
+            correlation_estimate(pseudo),
+            num_seeds=len(pseudo),
+            above=above,
+        )
+
     for number, against, words in (
         ("4", "gap", "the gap between test and training loss"),
         ("5", "error", "the test error"),
     ):
         for name, measure in MEASURES.items():
             claims.append(
-                decide_mean(
+                correlated(
                     f"{number}. the {measure} and {words} rise together",
-                    f"Spearman's rank correlation over {num} networks, jackknife",
                     rank_correlations(batches, name, against=against)[1],
-                    above=0.0,
                 )
             )
     for name, measure in MEASURES.items():
         loss = common_loss(batches)
         claims.append(
-            decide_mean(
+            correlated(
                 f"6. at a training loss of {loss:.2g} the {measure} and the gap rise "
                 "together",
-                f"Spearman's rank correlation over {num} networks, jackknife",
                 rank_correlations(batches, name, loss=loss)[1],
-                above=0.0,
             )
         )
     claims.append(
-        decide_mean(
+        correlated(
             "7. the Fisher trace follows the training loss",
-            f"Spearman's rank correlation over {num} networks, jackknife",
             rank_correlations(batches, "fisher_trace_total", against="loss")[1],
             above=0.5,
         )
