@@ -172,10 +172,21 @@ def _with_weights(equation, values, rules: Rules) -> list[Any]:
     )
 
 
+def _num_longer(outside, inside) -> int:
+    return sum(
+        outer.aval.ndim > inner.aval.ndim
+        for outer, inner in zip(outside, inside, strict=True)
+    )
+
+
 def _in_loop(equation, values, rules: Rules) -> list[Any] | None:
     """A loop all steps of which have the same weights; None for any other."""
     params = equation.params
-    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    # Told by their shapes: what is sliced or stacked has an axis more outside the loop.
+    inside = params["jaxpr"].jaxpr
+    num_slices = _num_longer(equation.invars, inside.invars)
+    num_carry = len(inside.outvars) - _num_longer(equation.outvars, inside.outvars)
+    num_consts = len(inside.invars) - num_carry - num_slices
     if any(isinstance(value, Weight) for value in values[num_consts:]):
         return None
     consts = values[:num_consts]

@@ -64,6 +64,8 @@ def invariance_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
         panels[1][0].set_ylabel("on the nuisance,\n$I(Z;N)$ (nats)")
         panels[2][0].set_ylabel("test error (%)")
         panels[2][0].set_ylim(0, None)
-        for axes in panels[:2, 0]:
-            axes.legend(loc="lower left", handlelength=3.0)
+        for axes, place in zip(
+            panels[:2, 0], ("lower left", "upper right"), strict=True
+        ):
+            axes.legend(loc=place, handlelength=3.0)
     return {"invariance": figure}
