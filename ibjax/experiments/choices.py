@@ -1,7 +1,10 @@
 """Choices that several experiments have in common."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from ibjax import training
 from ibjax.datasets.task import Task
@@ -14,6 +17,8 @@ __all__ = [
     "check_batch",
     "hidden_widths",
     "smaller",
+    "still_useful",
+    "train_config",
 ]
 
 
@@ -50,6 +55,42 @@ def smaller(options: OptionsT, **small: Any) -> OptionsT:
     return dataclasses.replace(
         options, **{k: v for k, v in small.items() if k not in kept}
     )
+
+
+def train_config(setup: Any, random_seed: int, **others: Any) -> training.TrainConfig:
+    """Training by the fields of a set-up that all call alike, and by others.
+
+    Args:
+      setup: Has ``learning_rate``, ``optimizer`` and ``batch_size``, unless given.
+      random_seed: Of the shuffles.
+      **others: More fields of the configuration.
+
+    Example:
+      >>> from ibjax.experiments.vib.setup import VibSetup
+      >>> train_config(VibSetup(), 3, train_fraction=1.0).shuffle_seed
+      3
+    """
+    names = {"learning_rate", "optimizer", "batch_size"} - set(others)
+    fields = {name: getattr(setup, name) for name in names}
+    return training.TrainConfig(shuffle_seed=random_seed, **fields, **others)
+
+
+def still_useful(points: Sequence[Any], within: float) -> list[Any]:
+    """Points whose mean test error is near the best one.
+
+    Args:
+      points: Networks of one price each, with their ``test_error`` in percent.
+      within: Percentage points that it may be above.
+
+    Returns:
+      The points, in their order.
+    """
+    errors = [float(np.nanmean(point.test_error)) for point in points]
+    return [
+        point
+        for point, error in zip(points, errors, strict=True)
+        if error <= min(errors) + within
+    ]
 
 
 def check_batch(task: Task, config: training.TrainConfig) -> None:

@@ -190,6 +190,10 @@ class Setup(abc.ABC):
         """Numbers that are swept within a cell, by name."""
         return {k: v for k, v in self.axes.items() if k in self.number_fields}
 
+    def fixed(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        """Values of one combination that its whole cell has."""
+        return {k: v for k, v in chosen.items() if k not in self.varied}
+
     def combinations(self) -> Iterator[tuple[dict[str, Any], dict[str, float | str]]]:
         """Every combination of the values, in the order of the grid.
 

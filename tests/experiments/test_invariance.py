@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 from ibjax.datasets.images import image_task
+from ibjax.experiments.choices import still_useful
 from ibjax.experiments.invariance import EXPERIMENT
-from ibjax.experiments.invariance.claims import invariance_claims, points_of, useful
+from ibjax.experiments.invariance.claims import invariance_claims, points_of
 from ibjax.experiments.invariance.figures import invariance_figures
 from ibjax.experiments.invariance.setup import InvarianceSetup
 from ibjax.experiments.setup import Context
@@ -73,7 +74,7 @@ def test_claims_follow_the_numbers():
     assert _verdicts(PUBLISHED, "holds") == "111122223333" + "44" + "55"
     assert _verdicts(OPPOSITE, "does not hold") == "11" + "22" + "33" + "44" + "5"
     points = points_of(PUBLISHED["invariance"])
-    assert [point.beta for point in useful(points)] == [0.0, 0.01]
+    assert [point.beta for point in still_useful(points, 2.0)] == [0.0, 0.01]
     np.testing.assert_allclose(points[1].excess.mean(), 1.0, atol=1e-6)
     with pytest.raises(ValueError, match="dataset must be of networks on a nuisance"):
         points_of(PUBLISHED["invariance"].drop_vars("nuisance_discriminator"))

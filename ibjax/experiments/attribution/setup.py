@@ -1,5 +1,6 @@
 """Options of attribution, the images, and the trained networks."""
 
+import abc
 import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -28,7 +29,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class AttributionOptions:
+class AttributionOptions(abc.ABC):
     """Networks of images, and how they are explained.
 
     Attributes:
@@ -67,13 +68,13 @@ class AttributionOptions:
     subsets: int = 50
 
     @property
+    @abc.abstractmethod
     def side(self) -> int:
         """Pixels of a side of the images."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def load(self) -> tuple[datasets.Task, jax.Array | None]:
         """The task, and which pixels a network should look at, if that is known."""
-        raise NotImplementedError
 
     def quick(self) -> Self:
         """The options of a small run; those that are not the defaults are kept."""

@@ -10,12 +10,11 @@ import numpy as np
 from ibjax import networks, probes, weights
 from ibjax.datasets.images import image_side
 from ibjax.datasets.task import Task, make_task
-from ibjax.experiments.choices import Optimizer, hidden_widths
+from ibjax.experiments.choices import Optimizer, hidden_widths, train_config
 from ibjax.experiments.setup import Context, Setup
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import Objective
 
 __all__ = ["CorruptionSetup", "Prior", "led_up", "small_images"]
@@ -111,12 +110,11 @@ class CorruptionSetup(Setup):
         for chosen, place in self.combinations():
             task = task_of(chosen["train_fraction"])
             num_train = len(task.train_rows)
-            fixed = {k: v for k, v in chosen.items() if k not in self.varied}
-            config = TrainConfig(
-                learning_rate=self.learning_rate,
-                optimizer=self.optimizer,
+            fixed = self.fixed(chosen)
+            config = train_config(
+                self,
+                context.random_seed,
                 batch_size=min(self.batch_size, num_train),
-                shuffle_seed=context.random_seed,
                 label_noise=chosen["label_noise"],
             )
             own = {

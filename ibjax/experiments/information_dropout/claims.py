@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
+from ibjax.experiments.choices import still_useful
 from ibjax.results.cells import cells_of
 from ibjax.results.intervals import mean_estimate
 
-__all__ = ["Point", "errors_of", "information_dropout_claims", "points_of", "useful"]
+__all__ = ["Point", "errors_of", "information_dropout_claims", "points_of"]
 
 # Percentage points above the best error up to which a network still does its task.
 _STILL_USEFUL = 10.0
@@ -100,16 +101,6 @@ def errors_of(dataset: xr.Dataset) -> dict[float, np.ndarray]:
     }
 
 
-def useful(points: list[Point]) -> list[Point]:
-    """Points whose test error is within ten percentage points of the best."""
-    errors = [np.nanmean(point.test_error) for point in points]
-    return [
-        point
-        for point, error in zip(points, errors, strict=True)
-        if error <= min(errors) + _STILL_USEFUL
-    ]
-
-
 def information_dropout_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     """Claims about information dropout, at the last snapshot, seed by seed.
 
@@ -141,7 +132,7 @@ def information_dropout_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim
     binary = errors_of(datasets["binary-dropout"])
     num_seeds = len(points[0].test_error)
     best = min(points, key=lambda point: np.nanmean(point.test_error))
-    least, strongest = points[0], useful(points)[-1]
+    least, strongest = points[0], still_useful(points, _STILL_USEFUL)[-1]
 
     def claim(text, quantity, values, **limits):
         estimate = mean_estimate(np.asarray(values, np.float64))

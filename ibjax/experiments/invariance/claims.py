@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.choices import still_useful
 from ibjax.results.cells import cells_of
 
-__all__ = ["KINDS", "Point", "entropies_of", "invariance_claims", "points_of", "useful"]
+__all__ = ["KINDS", "Point", "entropies_of", "invariance_claims", "points_of"]
 
 KINDS = {"vib": "code", "information-dropout": "information dropout"}
 """Kinds of networks, and what they are called."""
@@ -90,16 +91,6 @@ def entropies_of(dataset: xr.Dataset) -> tuple[float, float]:
     )
 
 
-def useful(points: list[Point]) -> list[Point]:
-    """Points whose test error is within two percentage points of the best."""
-    errors = [np.nanmean(point.test_error) for point in points]
-    return [
-        point
-        for point, error in zip(points, errors, strict=True)
-        if error <= min(errors) + _STILL_USEFUL
-    ]
-
-
 def invariance_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     """Claims about a nuisance N and representations Z, for every kind of network.
 
@@ -137,7 +128,7 @@ def invariance_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
 def _claims_of(dataset: xr.Dataset) -> list[Claim]:
     points, where = points_of(dataset), kind_of(dataset)
-    least, dearest = points[0], useful(points)[-1]
+    least, dearest = points[0], still_useful(points, _STILL_USEFUL)[-1]
     claims = []
     if dearest is not least:
         prices = f"beta {dearest.beta:g}"

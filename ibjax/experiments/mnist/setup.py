@@ -6,7 +6,7 @@ from typing import Any
 
 from ibjax import networks, probes, training
 from ibjax.datasets.task import Task
-from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths, train_config
 from ibjax.experiments.setup import Context, Setup
 from ibjax.sweeps.grid import Cell
 
@@ -86,12 +86,10 @@ class MnistSetup(Setup):
 
 def image_config(setup: Any, task: Task, random_seed: int) -> training.TrainConfig:
     """Training on all images but the measured ones, by fields of a set-up."""
-    return training.TrainConfig(
-        learning_rate=setup.learning_rate,
-        optimizer=setup.optimizer,
-        batch_size=setup.batch_size,
+    return train_config(
+        setup,
+        random_seed,
         # All but the measured ones, which come last.
         train_fraction=1 - task.measured.num_samples / task.num_samples,
         split="ordered",
-        shuffle_seed=random_seed,
     )

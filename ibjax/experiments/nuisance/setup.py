@@ -12,12 +12,11 @@ import optax
 from ibjax import networks, probes, weights
 from ibjax.datasets.images import image_side
 from ibjax.datasets.task import Task, make_task
-from ibjax.experiments.choices import Optimizer, hidden_widths
+from ibjax.experiments.choices import Optimizer, hidden_widths, train_config
 from ibjax.experiments.corruption.setup import led_up, small_images
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 
 __all__ = ["NuisanceSetup", "decoded_information", "decodings", "occluded"]
 
@@ -106,15 +105,10 @@ class NuisanceSetup(Setup):
         bottleneck = weights.weight_bottleneck(
             num_samples=num_train, prior_variance=None
         )
+        config = train_config(self, context.random_seed)
         cells = []
         for chosen, place in self.combinations():
-            fixed = {k: v for k, v in chosen.items() if k not in self.varied}
-            config = TrainConfig(
-                learning_rate=self.learning_rate,
-                optimizer=self.optimizer,
-                batch_size=self.batch_size,
-                shuffle_seed=context.random_seed,
-            )
+            fixed = self.fixed(chosen)
             own = {
                 **fixed,
                 "num_train": num_train,

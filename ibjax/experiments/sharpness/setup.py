@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from ibjax import networks, probes
-from ibjax.experiments.choices import Activation, Optimizer, hidden_widths
+from ibjax.experiments.choices import Activation, Optimizer, hidden_widths, train_config
 from ibjax.experiments.corruption.setup import small_images
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 
 __all__ = ["SharpnessSetup"]
 
@@ -77,11 +76,10 @@ class SharpnessSetup(Setup):
         cells = []
         for chosen, place in self.combinations():
             batch = chosen["batch"]
-            config = TrainConfig(
-                learning_rate=self.learning_rate,
-                optimizer=self.optimizer,
+            config = train_config(
+                self,
+                context.random_seed,
                 batch_size=None if batch == "full" else int(batch),
-                shuffle_seed=context.random_seed,
             )
             own = {
                 "batch": str(batch),

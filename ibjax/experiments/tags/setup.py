@@ -6,12 +6,11 @@ from typing import Literal
 
 from ibjax import networks, probes
 from ibjax import representations as rep
-from ibjax.experiments.choices import hidden_widths
+from ibjax.experiments.choices import hidden_widths, train_config
 from ibjax.experiments.setup import Context, Setup
 from ibjax.experiments.tags.corpora import corpus
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 
 __all__ = ["KINDS", "TagsSetup"]
 
@@ -82,12 +81,7 @@ class TagsSetup(Setup):
         self.check()
         found = corpus(self.corpus)
         task = found.task
-        config = TrainConfig(
-            learning_rate=self.learning_rate,
-            optimizer=self.optimizer,
-            batch_size=self.batch_size,
-            shuffle_seed=context.random_seed,
-        )
+        config = train_config(self, context.random_seed)
         model_of = cache(self._model)
         cells = []
         for chosen, place in self.combinations():
@@ -106,7 +100,7 @@ class TagsSetup(Setup):
             own = {
                 "corpus": self.corpus,
                 "kind": kind,
-                **{k: v for k, v in prices.items() if k not in self.varied},
+                **self.fixed(prices),
                 "hidden": list(hidden_widths(self.hidden)),
                 "epochs": context.snapshots[-1],
                 "known": found.known,

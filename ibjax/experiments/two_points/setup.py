@@ -10,7 +10,7 @@ from jax.scipy.stats import norm
 from ibjax import networks, probes
 from ibjax import representations as rep
 from ibjax.datasets.task import Task, make_task
-from ibjax.experiments.choices import hidden_widths
+from ibjax.experiments.choices import hidden_widths, train_config
 from ibjax.experiments.setup import Context, Setup
 from ibjax.experiments.two_points.mixtures import (
     code_discrepancy,
@@ -23,7 +23,6 @@ from ibjax.networks.network import Network
 from ibjax.numerics import checks
 from ibjax.probes.representations import layer_of_code
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 
 __all__ = ["POINTS", "TwoPointsSetup", "floored", "two_points"]
 
@@ -91,12 +90,7 @@ class TwoPointsSetup(Setup):
         self.check()
         task = two_points(self.rows)
         model = self._model()
-        config = TrainConfig(
-            learning_rate=self.learning_rate,
-            optimizer=self.optimizer,
-            batch_size=None,
-            shuffle_seed=context.random_seed,
-        )
+        config = train_config(self, context.random_seed, batch_size=None)
         measured = (
             _numbers(model, self.bandwidth),
             _densities(model),
@@ -104,7 +98,7 @@ class TwoPointsSetup(Setup):
         )
         cells = []
         for chosen, place in self.combinations():
-            fixed = {k: v for k, v in chosen.items() if k not in self.varied}
+            fixed = self.fixed(chosen)
             own = {
                 **fixed,
                 "bandwidth": self.bandwidth,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ibjax import networks, probes
 from ibjax import representations as rep
 from ibjax.datasets.sprites import sprites
-from ibjax.experiments.choices import Optimizer, hidden_widths
+from ibjax.experiments.choices import Optimizer, hidden_widths, train_config
 from ibjax.experiments.setup import Context, Setup
 from ibjax.experiments.vae.measured import (
     measured_rate,
@@ -20,7 +20,6 @@ from ibjax.experiments.vae.measured import (
 )
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 from ibjax.training.objectives import Objective, objective
 
 __all__ = ["CapacitySetup", "SpritesSetup", "VaeSetup", "annealed", "priced"]
@@ -100,13 +99,7 @@ class SpritesSetup(Setup):
             size=_SIZE,
         )
         model = self._model()
-        config = TrainConfig(
-            learning_rate=self.learning_rate,
-            optimizer=self.optimizer,
-            batch_size=self.batch_size,
-            train_fraction=1.0,
-            shuffle_seed=context.random_seed,
-        )
+        config = train_config(self, context.random_seed, train_fraction=1.0)
         measured = (
             probes.objective_terms,
             measured_rate(model),
@@ -115,7 +108,7 @@ class SpritesSetup(Setup):
         )
         cells = []
         for chosen, place in self.combinations():
-            fixed = {k: v for k, v in chosen.items() if k not in self.varied}
+            fixed = self.fixed(chosen)
             own = {
                 **fixed,
                 "code": self.code,

@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from ibjax import networks, probes, weights
-from ibjax.experiments.choices import Optimizer
+from ibjax.experiments.choices import Optimizer, train_config
 from ibjax.experiments.corruption.setup import led_up, small_images
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.config import TrainConfig
 
 __all__ = ["WeightsSetup", "paid_information"]
 
@@ -84,12 +83,7 @@ class WeightsSetup(Setup):
         epochs = context.snapshots[-1]
         task = small_images(context.images(), side=self.side)
         num_train = len(task.train_rows)
-        config = TrainConfig(
-            learning_rate=self.learning_rate,
-            optimizer=self.optimizer,
-            batch_size=self.batch_size,
-            shuffle_seed=context.random_seed,
-        )
+        config = train_config(self, context.random_seed)
         network_of = cache(networks.mlp)
         measured = (
             probes.losses,
@@ -105,7 +99,7 @@ class WeightsSetup(Setup):
         for chosen, place in self.combinations():
             hidden = self.depth * (chosen["width"],)
             widths = (task.num_inputs, *hidden, task.num_classes)
-            fixed = {k: v for k, v in chosen.items() if k not in self.varied}
+            fixed = self.fixed(chosen)
             own = {
                 **fixed,
                 "hidden": list(hidden),
