@@ -243,6 +243,7 @@ def test_an_event_of_few_seeds_has_no_mark():
         figure.subplots(1, 2), ([5.0, 9.0, np.nan], [5.0, np.nan, np.nan]), strict=True
     ):
         _mark(axes, np.array(epochs), "red", own=True)
+    _mark(axes, np.full(3, np.nan), "red", own=True)  # Nor a stroke of none.
     (line, strokes), (alone,) = (axes.lines for axes in figure.axes)
     assert line.get_xdata() == [7.0, 7.0]
     assert strokes.get_xdata().tolist() == [5.0, 9.0]

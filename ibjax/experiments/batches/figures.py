@@ -106,7 +106,8 @@ def _mark(axes, epochs, color, *, own: bool) -> None:
     if np.isfinite(median):
         axes.axvline(median, color=color, linestyle=":", linewidth=1.0)
     epochs = epochs[np.isfinite(epochs)]
-    if own:
+    # An empty line is at the figure's corner, and takes the panels' room.
+    if own and epochs.size:
         axes.plot(
             epochs,
             np.zeros_like(epochs),
