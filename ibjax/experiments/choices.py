@@ -86,11 +86,9 @@ def still_useful(points: Sequence[Any], within: float) -> list[Any]:
       The points, in their order.
     """
     errors = [float(np.nanmean(point.test_error)) for point in points]
-    return [
-        point
-        for point, error in zip(points, errors, strict=True)
-        if error <= min(errors) + within
-    ]
+    # Whose networks have all diverged is NaN, and near nothing.
+    limit = np.nanmin(errors) + within
+    return [p for p, error in zip(points, errors, strict=True) if error <= limit]
 
 
 def check_batch(task: Task, config: training.TrainConfig) -> None:

@@ -3,7 +3,6 @@ r"""Objectives of networks through a code: a distortion and a rate, in nats.
 The **distortion** is what the code fails to tell, the mean over inputs of
 :math:`-\log q(y|z)`. The **rate** is the mean divergence of the code's distribution
 given the input from the prior, summed over the dimensions of the code; it bounds I(X;Z)
-from ibjax.representations.variational import VariationalParams
 from above. Both are in nats, and the mean is over inputs, never over dimensions or
 pixels, so that beta has one meaning: nats of distortion that a nat of rate is worth.
 

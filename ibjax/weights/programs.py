@@ -21,10 +21,7 @@ __all__ = ["Rules", "Sign", "Weight", "run_program"]
 # Equations that hold a program, and under which name.
 _INNER = {
     "jit": "jaxpr",
-    "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "checkpoint": "jaxpr",
     "remat2": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",

@@ -70,8 +70,9 @@ def cells(monkeypatch):
 def test_claims_follow_the_numbers(cells):
     dataset = _dataset()
     found = {c.claim[:2] + c.claim[-30:]: c.verdict for c in sharpness_claims(dataset)}
-    of = {number: {v for k, v in found.items() if k[0] == number} for number in "1345"}
-    assert of == {n: {"holds"} for n in "1345"}
+    of = {n: {v for k, v in found.items() if k[0] == n} for n in "1234567"}
+    # At one training loss small and full batches are about alike here.
+    assert of == {n: {"holds"} for n in "134567"} | {"2": {"undecided"}}
     opposite = sharpness_claims(_dataset(-1.0))
     assert {c.verdict for c in opposite if c.claim[0] in "134"} == {"does not hold"}
     assert set(sharpness_figures(dataset)) == {

@@ -19,7 +19,7 @@ holds is measured at the end on 2,000 test images, without a prior and not by th
 that was trained on.
 
 MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it
-into the latter. Without it, with ``--images digits``, they are scikit-learn's digits of
+into the latter. Without it, with ``--data digits``, they are scikit-learn's digits of
 8 by 8 pixels.
 """
 

@@ -83,8 +83,7 @@ class DeterministicSetup(Setup):
         for chosen, place in self.combinations():
             beta = chosen["beta"]
             own = {
-                "method": chosen["method"],
-                **({} if "beta" in self.varied else {"beta": beta}),
+                **self.fixed(chosen),
                 "hidden": list(hidden_widths(self.hidden)),
                 "dim": self.dim,
                 "epochs": context.snapshots[-1],

@@ -19,7 +19,7 @@ for images without it. Prices are per nat: times the number of training images, 
 they are the authors' beta.
 
 MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it
-into the latter. Without it, with ``--images digits``, they are scikit-learn's digits of
+into the latter. Without it, with ``--data digits``, they are scikit-learn's digits of
 8 by 8 pixels.
 """
 

@@ -158,7 +158,7 @@ class InformationDropoutSetup(_ClutteredSetup):
         cells = []
         for chosen, place in self.combinations():
             own = {
-                **({} if "beta" in self.varied else {"beta": chosen["beta"]}),
+                **self.fixed(chosen),
                 "max_alpha": self.max_alpha,
                 "unit_mean": self.unit_mean,
                 **self.description(context),
@@ -228,12 +228,8 @@ class BinaryDropoutSetup(_ClutteredSetup):
 
         cells = []
         for chosen, place in self.combinations():
-            varied = "rate" in self.varied
-            own = {
-                **({} if varied else {"rate": chosen["rate"]}),
-                **self.description(context),
-            }
-            network = of_rate if varied else of_rate(chosen["rate"])
+            own = self.fixed(chosen) | self.description(context)
+            network = of_rate if self.varied else of_rate(chosen["rate"])
             cells.append(
                 self.cell(context, place, task, network, config, measured, own)
             )

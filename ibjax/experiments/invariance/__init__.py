@@ -20,7 +20,7 @@ dimensions; a discriminator needs many images, or it learns the training ones by
 and falls below zero.
 
 MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it
-into the latter. Without it, with ``--images digits``, they are scikit-learn's digits of
+into the latter. Without it, with ``--data digits``, they are scikit-learn's digits of
 8 by 8 pixels.
 """
 

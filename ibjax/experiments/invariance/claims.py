@@ -144,16 +144,18 @@ def _claims_of(dataset: xr.Dataset) -> list[Claim]:
                 ),
                 decide_mean(
                     f"2. {where}, {prices}: less than half of it, by {words}",
-                    f"I(Z;N) over that at beta {least.beta:g}",
-                    kept / all_of_it,
-                    below=0.5,
+                    f"I(Z;N) less half of that at beta {least.beta:g}, nats",
+                    kept - all_of_it / 2,
+                    below=0.0,
+                    added=True,
                 ),
                 decide_mean(
                     f"3. {where}, {prices}: more is lost of the nuisance than of the "
                     f"label, by {words}",
-                    "share left of I(Z;N) less share left of I(Z;Y)",
-                    kept / all_of_it - dearest.label[name] / least.label[name],
+                    "I(Z;N) less what would be left if it fell as I(Z;Y) does, nats",
+                    kept - all_of_it * dearest.label[name] / least.label[name],
                     below=0.0,
+                    added=True,
                 ),
             ]
     if least.excess is not None:

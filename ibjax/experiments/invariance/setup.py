@@ -117,7 +117,7 @@ class InvarianceSetup(Setup):
                 network,
                 config,
                 measured,
-                {**({} if self.varied else {"beta": chosen["beta"]}), **own},
+                {**self.fixed(chosen), **own},
                 objective=objective_of(chosen["beta"]),
             )
             for chosen, place in self.combinations()

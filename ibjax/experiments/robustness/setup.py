@@ -120,7 +120,7 @@ class RobustnessSetup(Setup):
                 model.network,
                 config,
                 tuple(measured),
-                {**({} if self.varied else {"beta": chosen["beta"]}), **own},
+                {**self.fixed(chosen), **own},
                 objective=rep.vib(model, beta=chosen["beta"]),
             )
             for chosen, place in self.combinations()

@@ -11,11 +11,12 @@ floor: a task and a copy of it.
 
 Task2Vec (Achille et al., ICCV 2019) of digit pairs and of rotations: the Fisher
 information of a small probe network whose last layer is trained on the task, from two
-samples of images, whose distance is the noise of all distances.
+samples of images, whose distance is the noise of all distances. The same of CIFAR-10's
+photographs, 16 by 16 pixels, where they are there: each class against all others.
 
 Images are MNIST's, averaged to 14 by 14 pixels, networks 100 units wide. The full run
 has 220 networks on 400 and 800 images, and should take about ten minutes on two cores
-and two on a GPU. MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``;
+and two on a GPU, without the photographs. MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``;
 without it the networks learn scikit-learn's digits of 8 by 8 pixels.
 """
 

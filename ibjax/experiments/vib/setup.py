@@ -90,10 +90,8 @@ class VibSetup(Setup):
             ]
             if dim == 2:
                 measured.append(_codes(model))
-            varied = "beta" in self.varied
             own = {
-                "code": chosen["code"],
-                **({} if varied else {"beta": chosen["beta"]}),
+                **self.fixed(chosen),
                 "hidden": list(hidden_widths(self.hidden)),
                 "components": self.components,
                 "initial_std": self.initial_std,
