@@ -385,8 +385,8 @@ def check_options(
     beta: ArrayLike, alpha: ArrayLike, max_steps: int, tol: float | None = None
 ) -> None:
     """Check beta and alpha, where their values are known, ``max_steps`` and ``tol``."""
-    beta = checks.not_negative("beta", beta)
+    checks.not_negative("beta", beta)
     checks.in_range("alpha", alpha, "[0, 1]")
     checks.count("max_steps", max_steps, 3)
     if tol is not None:
-        tol = checks.not_negative("tol", tol)
+        checks.not_negative("tol", tol)

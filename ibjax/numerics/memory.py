@@ -1,5 +1,6 @@
 """Memory that a call cannot do without, beside what there is, before it is compiled."""
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def total_memory(device: jax.Device) -> int:
     return host_memory()
 
 
+@functools.cache
 def host_memory() -> int:
     """Bytes of this machine, or of the part of it that this process may use."""
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -52,8 +54,8 @@ def check_fits(what: str, num_bytes: int, *values: Any, hint: str) -> None:
     """
     if checks.is_traced(*values):
         return
-    device = getattr(jax.config, "jax_default_device", None)
-    device = device if isinstance(device, jax.Device) else jax.devices()[0]
+    known = [value for value in values if isinstance(value, jax.Array)]
+    device = next(iter(known[0].devices())) if known else jax.devices()[0]
     available = total_memory(device)
     if num_bytes > available:
         raise MemoryError(

@@ -10,12 +10,16 @@ __all__ = ["power_of_two", "ratio", "root_of_squares"]
 def power_of_two(x: jax.Array) -> jax.Array:
     """The power of two below a positive number, or one; division by it is exact.
 
+    Of the very largest numbers it is half of that.
+
     Example:
       >>> print(power_of_two(jnp.array([5.0, 0.3, 0.0])))
       [4.   0.25 1.  ]
     """
     _, exponent = jnp.frexp(jnp.where(x > 0, x, 1.0))
-    return jnp.ldexp(jnp.ones_like(x), exponent - 1)
+    # At most one whose reciprocal, by which XLA multiplies, is a normal number.
+    most = jnp.finfo(x.dtype).maxexp - 2
+    return jnp.ldexp(jnp.ones_like(x), jnp.minimum(exponent - 1, most))
 
 
 def ratio(a: jax.Array, b: jax.Array) -> jax.Array:

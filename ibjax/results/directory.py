@@ -96,14 +96,14 @@ class RunDirectory:
 
 
 @contextlib.contextmanager
-def reserved(directory: Path | None) -> Iterator[RunDirectory | None]:
+def reserved(directory: Path) -> Iterator[RunDirectory]:
     """Reserve a directory for one run, and clear it of what killed runs left half done.
 
     Args:
-      directory: The directory, made if need be; None for none.
+      directory: The directory, made if need be.
 
     Yields:
-      The reserved directory, or None.
+      The reserved directory.
 
     Raises:
       ResultsError: If another run is using it.
@@ -119,9 +119,6 @@ def reserved(directory: Path | None) -> Iterator[RunDirectory | None]:
       ...             print(str(error).removeprefix(place).split("(")[0])
        is in use by another run
     """
-    if directory is None:
-        yield None
-        return
     own = RunDirectory(directory)
     try:
         yield own

@@ -180,7 +180,8 @@ def sweep_grid(
     where = None if directory is None else Path(directory)
     # One plain sweep has its files where a grid has those of all cells.
     is_grid = bool(cells[0].place)
-    with processes.reserved_by_first(where if is_grid else None) as own:
+    shared = where if is_grid else None
+    with processes.together(), processes.reserved_by_first(shared) as own:
         built = [None if callable(cell.probes) else cell.build() for cell in cells]
         if is_grid and where is not None:
             done = processes.of_first(

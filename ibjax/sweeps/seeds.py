@@ -294,7 +294,7 @@ def sweep_trainable(
 
     # Reserved from the first look to the last file, so that no other run comes between.
     where = None if directory is None else Path(directory)
-    with processes.reserved_by_first(where) as own_directory:
+    with processes.together(), processes.reserved_by_first(where) as own_directory:
         done = None
         if where is not None:
             done = processes.of_first(
@@ -302,7 +302,7 @@ def sweep_trainable(
             )
         if isinstance(done, xr.Dataset):
             return done
-        with program.within_memory(layout), processes.together():
+        with program.within_memory(layout):
             run = run_snapshots(
                 prepare,
                 snapshots,

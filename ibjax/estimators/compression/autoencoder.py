@@ -36,6 +36,7 @@ __all__ = [
     "autoencoder_encode",
     "autoencoder_fit",
     "decode_deviations",
+    "encode_deviations",
 ]
 
 _ROWS_AT_ONCE = 256
@@ -161,7 +162,7 @@ def autoencoder_fit(
 
 def autoencoder_encode(model: Autoencoder, x: ArrayLike) -> jax.Array:
     """Codes in [-1, 1], ``[num_samples, dim]``, sample by sample."""
-    return _encode(model, centred("x", x, model.mean, model.remainder))
+    return encode_deviations(model, centred("x", x, model.mean, model.remainder))
 
 
 def autoencoder_decode(model: Autoencoder, code: ArrayLike) -> jax.Array:
@@ -232,7 +233,9 @@ def _autoencoder_fit(
 
 
 @exact_jit
-def _encode(model: Autoencoder, deviations: jax.Array) -> jax.Array:
+def encode_deviations(model: Autoencoder, deviations: jax.Array) -> jax.Array:
+    """Codes of samples less the mean."""
+
     # Sample by sample, so that a code does not depend on its batch's rounding.
     def one(deviation):
         standard = deviation / model.scale

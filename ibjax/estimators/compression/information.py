@@ -37,16 +37,15 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
+from ibjax.estimators.compression import autoencoder, principal_components
 from ibjax.estimators.compression.autoencoder import (
     Autoencoder,
     autoencoder_decode,
     autoencoder_encode,
     autoencoder_fit,
-    decode_deviations,
 )
 from ibjax.estimators.compression.principal_components import (
     Pca,
-    decode_centred,
     pca_decode,
     pca_encode,
     pca_fit,
@@ -222,10 +221,9 @@ def compressed_information(
             return samples, zero, zero, bound
         # Without the mean, which float32 may have no digits for.
         deviations = centred(name, samples, compressor.mean, compressor.remainder)
-        code = encode(compressor, samples)
-        is_pca = isinstance(compressor, Pca)
-        back = decode_centred if is_pca else decode_deviations
-        residual = deviations - back(compressor, code)
+        own = principal_components if isinstance(compressor, Pca) else autoencoder
+        code = own.encode_deviations(compressor, deviations)
+        residual = deviations - own.decode_deviations(compressor, code)
         rms = jnp.sqrt(jnp.mean(residual**2))
         spread = deviations - jnp.mean(deviations, axis=0, keepdims=True)
         relative = rms / jnp.sqrt(jnp.mean(spread**2))
@@ -292,5 +290,8 @@ def _residual_information(residual: jax.Array, noise_variance: jax.Array) -> jax
     square = rows.T if rows.shape[1] <= num_samples else rows
     square = square @ square.T
     eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(square), 0)
-    far = jnp.logaddexp(0.0, jnp.log(eigenvalues) + 2 * jnp.log(unit))
+    # Zeros apart: the slope of a logarithm must be finite where it is not chosen too.
+    some = jnp.where(eigenvalues > 0, eigenvalues, 1.0)
+    far = jnp.logaddexp(0.0, jnp.log(some) + 2 * jnp.log(unit))
+    far = jnp.where(eigenvalues > 0, far, 0.0)
     return 0.5 * jnp.sum(jnp.where(unit > 1, far, jnp.log1p(eigenvalues)))

@@ -21,7 +21,8 @@ from ibjax.numerics import checks
 
 __all__ = [
     "Pca",
-    "decode_centred",
+    "decode_deviations",
+    "encode_deviations",
     "pca_decode",
     "pca_encode",
     "pca_fit",
@@ -108,7 +109,7 @@ def pca_encode(pca: Pca, x: ArrayLike) -> jax.Array:
       [-1.414  0.     1.414]
     """
     checks.instance("pca", pca, Pca)
-    return _encode(pca, centred("x", x, pca.mean, pca.remainder))
+    return encode_deviations(pca, centred("x", x, pca.mean, pca.remainder))
 
 
 def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
@@ -133,20 +134,21 @@ def pca_decode(pca: Pca, code: ArrayLike) -> jax.Array:
     """
     checks.instance("pca", pca, Pca)
     code = check_sample_shape("code", code, pca.explained_variance.shape)
-    return decode_centred(pca, code) + pca.mean[None]
+    return decode_deviations(pca, code) + pca.mean[None]
 
 
 @full_precision
-def decode_centred(pca: Pca, code: jax.Array) -> jax.Array:
+def decode_deviations(pca: Pca, code: jax.Array) -> jax.Array:
     """Samples less the mean from their codes."""
     directions = pca.components.reshape(len(pca.components), -1)
     return (code @ directions).reshape(code.shape[0], *pca.mean.shape)
 
 
 @full_precision
-def _encode(pca: Pca, centred: jax.Array) -> jax.Array:
+def encode_deviations(pca: Pca, deviations: jax.Array) -> jax.Array:
+    """Codes of samples less the mean."""
     directions = pca.components.reshape(len(pca.components), -1)
-    return centred.reshape(centred.shape[0], -1) @ directions.T
+    return deviations.reshape(deviations.shape[0], -1) @ directions.T
 
 
 @exact_jit(static_argnames="dim")

@@ -91,7 +91,7 @@ def entropy(
       >>> print(f"{entropy(counts, correction='miller_madow'):.4f} nats")
       1.4005 nats
     """
-    _check_correction(correction, num_cells)
+    num_cells = _check_correction(correction, num_cells)
     counts = checks.shape("counts", as_array("counts", counts), ("num_counts",))
     if not _is_number(counts.dtype):
         raise TypeError(f"counts must be integers or floating, got {counts.dtype}")
@@ -205,7 +205,7 @@ def layer_information(
       >>> print(f"{information.i_xt:.4f} {information.i_ty:.4f} nats")
       1.2897 0.8181 nats
     """
-    _check_correction(correction, num_cells)
+    num_cells = _check_correction(correction, num_cells)
     if correction == "nsb" and num_cells is None:
         raise ValueError(
             'num_cells is needed for "nsb": give the number of rows of bins that are '
@@ -228,10 +228,10 @@ def _is_number(dtype):
 def _check_correction(correction, num_cells):
     checks.one_of("correction", correction, CORRECTIONS)
     if num_cells is None:
-        return
+        return None
     if correction != "nsb":
         raise ValueError(f'num_cells is for "nsb" alone, got correction={correction!r}')
-    checks.positive("num_cells", checks.at_least("num_cells", num_cells, 1))
+    return checks.positive("num_cells", checks.at_least("num_cells", num_cells, 1))
 
 
 def _check_counts(counts, correction, num_cells):

@@ -5,7 +5,7 @@
     ibjax sweep nuisance --square 3
 
 A square covers one of nine places of every image: a nuisance, independent of the class.
-Networks with noisy weights learn the classes, for prices of a nat over three and a half decades.
+Networks with noisy weights learn the classes, for prices of a nat over 3.5 decades.
 Weights that hold less of the data are to leave less of the nuisance in the layers, and
 all of the class (Achille and Soatto, JMLR 2018, Fig. 4). What drawn activities of a
 layer hold is what a linear decoder finds in them, a lower bound.

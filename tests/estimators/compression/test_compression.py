@@ -249,6 +249,14 @@ def test_residual_information_is_the_log_determinant(shape):
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+def test_the_slope_of_a_bound_of_residuals_without_full_rank():
+    residual = np.float32([[1, 1], [2, 2], [3, 3], [0, 0]])
+    slope = jax.grad(compression.residual_information)(residual, 0.3)
+    rows = residual - residual.mean(axis=0)
+    inside = np.linalg.inv(np.eye(2) + np.cov(residual.T) / 0.3)
+    np.testing.assert_allclose(slope, rows @ inside / (3 * 0.3), rtol=1e-4, atol=1e-6)
+
+
 def test_a_result_with_a_value_is_understood(curve):
     x, _ = curve
     pca = compression.pca_fit(x, 1)

@@ -271,3 +271,12 @@ def test_counts_beyond_32_bits():
         np.testing.assert_allclose(discrete.entropy(given), exact, rtol=1e-6)
     traced = jax.jit(discrete.entropy)(np.array(counts, np.int32))
     np.testing.assert_allclose(traced, exact, rtol=1e-6)
+
+
+def test_as_many_cells_as_no_integer_of_a_program_counts():
+    counts = np.array([4, 2, 1, 1])
+    found, same = (
+        discrete.entropy(counts, correction="nsb", num_cells=cells)
+        for cells in (2**70, 2.0**70)
+    )
+    assert found == same > np.log(4)
