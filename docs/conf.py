@@ -27,9 +27,9 @@ html_theme = "furo"
 html_show_copyright = False
 html_title = f"ibjax {release}"
 
-# Tutorials are run whenever they, or the library they are read with, have changed.
-nb_execution_mode = "cache"
-nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebooks")
+# Tutorials are run at every build, where they leave nothing behind.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 myst_enable_extensions = ["dollarmath"]

@@ -24,8 +24,8 @@ COMMANDS = {
 }
 """Commands by name, and what they do."""
 
-_EXIT_BAD_INPUT = 2
-_NO_CACHE = "--no-compilation-cache"
+EXIT_BAD_INPUT = 2
+NO_CACHE = "--no-compilation-cache"
 _HELP = """usage: ibjax [-h] [--version] COMMAND ...
 
 Information-bottleneck analysis of deep networks.
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif arguments in ([], ["-h"], ["--help"]):
         print(_help())
         if not arguments:
-            raise SystemExit(_EXIT_BAD_INPUT)
+            raise SystemExit(EXIT_BAD_INPUT)
     else:
         page = _checked(arguments)
         if page is not None and pages.is_asked_for(arguments):
@@ -71,15 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _checked(arguments: Sequence[str]) -> str | None:
     """Check names, and options where these are known; return the page they are on."""
+    # It may stand anywhere, also in front of an experiment's name.
+    given = [name for name in arguments if name != NO_CACHE]
     try:
-        pages.check_names(arguments)
-        page = pages.kept_page(arguments)
+        pages.check_names(given)
+        page = pages.kept_page(given)
         if page is not None:
-            given = [name for name in arguments if name != _NO_CACHE]
             pages.check_options(given, page)
     except ValueError as error:
         print(f"ibjax: error: {error}", file=sys.stderr)
-        raise SystemExit(_EXIT_BAD_INPUT) from None
+        raise SystemExit(EXIT_BAD_INPUT) from None
     return page
 
 

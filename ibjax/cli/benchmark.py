@@ -9,7 +9,7 @@ import tyro
 import xarray as xr
 
 from ibjax.cli.estimate import MethodName
-from ibjax.cli.options import check_key
+from ibjax.cli.options import automatic, check_key
 from ibjax.cli.progress import plain_console
 from ibjax.datasets.known_information import mixed_tasks, standard_tasks
 from ibjax.estimators import benchmark as run
@@ -42,16 +42,11 @@ class BenchmarkOptions:
     """Seed of all random numbers."""
     output: Annotated[
         Path | None,
-        tyro.conf.arg(
-            help="File for all numbers, as CSV.", help_behavior_hint="(default: none)"
-        ),
+        automatic("File for all numbers, as CSV.", "none"),
     ] = None
     figure: Annotated[
         Path | None,
-        tyro.conf.arg(
-            help="File for a figure of all errors, as PNG and PDF.",
-            help_behavior_hint="(default: none)",
-        ),
+        automatic("File for a figure of all errors, as PNG and PDF.", "none"),
     ] = None
 
 

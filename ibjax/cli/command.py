@@ -17,7 +17,7 @@ import jax
 import tyro
 
 from ibjax import results
-from ibjax.cli import help, process
+from ibjax.cli import EXIT_BAD_INPUT, NO_CACHE, help, process
 from ibjax.cli.benchmark import benchmark
 from ibjax.cli.curve import curve
 from ibjax.cli.estimate import estimate
@@ -44,8 +44,6 @@ from ibjax.sweeps import processes
 
 __all__ = ["help_page", "main"]
 
-_NO_CACHE = "--no-compilation-cache"
-_EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _WIDTH = 80
 _RUNS = {"sweep": SWEEPS, "reproduce": EXPERIMENTS}
@@ -83,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     use_all_cores()
-    if _NO_CACHE in arguments:
-        arguments.remove(_NO_CACHE)
+    if NO_CACHE in arguments:
+        arguments.remove(NO_CACHE)
     else:
         keep_programs(_programs())
     goes_on = "; --resume goes on from the last snapshot"
@@ -97,13 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except _BAD_INPUT as error:
             hint = goes_on if process.is_full(error) else ""
             print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
-            _end(_EXIT_BAD_INPUT, error)
+            _end(EXIT_BAD_INPUT, error)
         except TypeError as error:
             # What ibjax says of an argument; any other is a mistake of its own.
             if not is_said(error):
                 raise
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
-            _end(_EXIT_BAD_INPUT, error)
+            _end(EXIT_BAD_INPUT, error)
         except processes.JobError as error:
             print(f"ibjax: error: {_one_line(error)}{goes_on}", file=sys.stderr)
             _end(processes.EXIT_STATUS, error)
@@ -112,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if "Unable to initialize backend" not in str(error):
                 raise
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
-            _end(_EXIT_BAD_INPUT, error)
+            _end(EXIT_BAD_INPUT, error)
         except KeyboardInterrupt:
             print(f"ibjax: interrupted{goes_on}", file=sys.stderr)
             _end(_EXIT_INTERRUPTED)
@@ -180,7 +178,7 @@ def _call(arguments: Sequence[str]) -> None:
         prog="ibjax",
         description="Information-bottleneck analysis of deep networks. --version "
         "prints the version. Compiled programs are kept for the next run; "
-        f"{_NO_CACHE} does without.",
+        f"{NO_CACHE} does without.",
         args=arguments,
         config=(
             tyro.conf.FlagCreatePairsOff,
@@ -219,6 +217,11 @@ def _report(
     """
     experiment = experiment_that_ran(directory)
     if experiment is not None and experiment.run is not None:
+        if options != _PAPER:
+            raise ValueError(
+                "--column, --font and --format are for figures of sweeps; "
+                f"{directory} is of {experiment.name}, which is none"
+            )
         with reserved(directory):
             print(experiment.run(experiment.setup, directory, sources=[directory]))
         return

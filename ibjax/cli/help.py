@@ -33,6 +33,8 @@ _MARK = "=== "
 _HELP = {"-h", "--help"}
 # Of every command, and of none.
 _COMMON = {"--help", "--tyro-print-completion", "--tyro-write-completion"}
+# A file that is not there or no text, and a user without a home.
+_UNREADABLE = OSError, ValueError, RuntimeError
 _HAVE_EXPERIMENTS = ("sweep", "reproduce")
 
 
@@ -107,15 +109,15 @@ def kept_page(arguments: Sequence[str]) -> str | None:
         return None
     if " ".join(place) in _pages():
         return _pages()[" ".join(place)]
-    with contextlib.suppress(OSError):
-        return _path(place).read_text(encoding="utf-8")
+    with contextlib.suppress(*_UNREADABLE):
+        return _path(place).read_text(encoding="utf-8") or None
     return None
 
 
 def keep_page(arguments: Sequence[str], page: str) -> None:
     """Keep the page of an experiment for the next time, if there is room for it."""
-    path = _path(_place(arguments))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*_UNREADABLE):
+        path = _path(_place(arguments))
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.write_text(page, encoding="utf-8")

@@ -23,6 +23,7 @@ __all__ = [
     "SourceOptions",
     "SweepOptions",
     "TableOptions",
+    "automatic",
     "check_key",
 ]
 
@@ -32,7 +33,8 @@ def check_key(key: int) -> None:
     checks.in_range("key", key, "[0, 4294967295]")
 
 
-def _automatic(text: str, default: str = "automatic"):
+def automatic(text: str, default: str = "automatic"):
+    """An option with its help, and in words what it is where it is not given."""
     return tyro.conf.arg(help=text, help_behavior_hint=f"(default: {default})")
 
 
@@ -46,14 +48,14 @@ class SizeOptions:
     """Size of a grid of sweeps."""
 
     seeds: Annotated[
-        int | None, _automatic("Networks of every cell.", "the set-up's")
+        int | None, automatic("Networks of every cell.", "the set-up's")
     ] = None
     epochs: Annotated[
-        int | None, _automatic("Passes over the training rows.", "the set-up's")
+        int | None, automatic("Passes over the training rows.", "the set-up's")
     ] = None
     snapshots: Annotated[
         int | None,
-        _automatic(
+        automatic(
             "Epochs at which to measure, log-spaced; the first is the network before "
             "any step.",
             "the set-up's",
@@ -65,8 +67,8 @@ class SizeOptions:
 class RunOptions:
     """Devices and random numbers of a run."""
 
-    block: Annotated[int | None, _automatic("Networks trained together.")] = None
-    devices: Annotated[int | None, _automatic("Devices to use.", "all")] = None
+    block: Annotated[int | None, automatic("Networks trained together.")] = None
+    devices: Annotated[int | None, automatic("Devices to use.", "all")] = None
     shard: Annotated[
         str | None,
         tyro.conf.arg(
@@ -87,10 +89,10 @@ class RunOptions:
         ),
     ] = None
     num_processes: Annotated[
-        int | None, _automatic("Processes of the job.", "the cluster's")
+        int | None, automatic("Processes of the job.", "the cluster's")
     ] = None
     process_id: Annotated[
-        int | None, _automatic("Number of this process, from 0.", "the cluster's")
+        int | None, automatic("Number of this process, from 0.", "the cluster's")
     ] = None
     key: int = 0
     """Seed of all random numbers."""
@@ -117,17 +119,17 @@ class ImageOptions:
 
     images: Annotated[
         int | None,
-        _automatic(
+        automatic(
             "Training images, the first ones; digits are taken whole.", "the set-up's"
         ),
     ] = None
     test_images: Annotated[
         int | None,
-        _automatic("Test images to measure on, the first ones.", "the set-up's"),
+        automatic("Test images to measure on, the first ones.", "the set-up's"),
     ] = None
     data: Annotated[
         Images | None,
-        _automatic(
+        automatic(
             "MNIST, CIFAR-10 as JPEG, or scikit-learn's 1,797 digits of 8 by 8 pixels, "
             "which need no files.",
             "the set-up's",
@@ -135,7 +137,7 @@ class ImageOptions:
     ] = None
     data_dir: Annotated[
         Path | None,
-        _automatic(
+        automatic(
             "Where to look for MNIST, and to download it to, and for CIFAR-10.",
             "$IBJAX_DATA, then ~/.cache/ibjax",
         ),

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jax
-import tyro
 import xarray as xr
 from rich.console import Console
 
 from ibjax import results
 from ibjax.cli import process
+from ibjax.cli.options import automatic
 from ibjax.experiments.catalogue import EXPERIMENTS
 from ibjax.experiments.deep_linear.figures import relevance
 from ibjax.experiments.experiment import Experiment
@@ -42,23 +42,17 @@ class PaperOptions:
 
     column: Annotated[
         float | None,
-        tyro.conf.arg(
-            help="Width of the figures, in inches.", help_behavior_hint="(default: own)"
-        ),
+        automatic("Width of the figures, in inches.", "own"),
     ] = None
     font: Annotated[
         str | None,
-        tyro.conf.arg(
-            help="Family of the fonts, such as serif, or the name of one.",
-            help_behavior_hint="(default: matplotlib's)",
+        automatic(
+            "Family of the fonts, such as serif, or the name of one.", "matplotlib's"
         ),
     ] = None
     format: Annotated[
         tuple[Literal[FORMATS], ...],
-        tyro.conf.arg(
-            help="Formats of the files; pgf needs a LaTeX.",
-            help_behavior_hint="(default: pdf)",
-        ),
+        automatic("Formats of the files; pgf needs a LaTeX.", "pdf"),
     ] = ()
 
 

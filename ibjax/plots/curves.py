@@ -16,6 +16,7 @@ from ibjax.plots.style import (
     choose_estimator,
     coordinate,
     epoch_axis,
+    from_zero,
     information_bits,
     layer_colors,
     layer_names,
@@ -90,7 +91,7 @@ def information_curves(
                 curve = values[:, :, index]
                 _line(axes, epochs, curve, color, label=name + suffix, **line)
             epoch_axis(axes, epochs)
-            _from_zero(axes)
+            from_zero([axes])
             axes.set_ylabel(f"${symbol}$ (bits)")
         handles, texts = both[0].get_legend_handles_labels()
         legend(figure, both[0], handles, texts, is_new=ax is None, title="layer")
@@ -160,7 +161,7 @@ def estimator_comparison(
             if index % num_columns == 0:
                 axes.set_ylabel("$I(X;T)$ (bits)")
         first = of_layers[0]
-        _from_zero(first)
+        from_zero(of_layers)
         first.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         handles, texts = first.get_legend_handles_labels()
         legend(
@@ -218,18 +219,11 @@ def training_curves(
                     _line(axes, epochs, values, color, **own)
             epoch_axis(axes, epochs)
             axes.set_ylabel(label)
-        _from_zero(both[0])
+        from_zero(both[:1])
         handles, texts = both[0].get_legend_handles_labels()
         legend(figure, both[0], handles, texts, is_new=ax is None)
         headline(figure, _seeds_note(dataset).capitalize(), is_new=ax is None)
     return figure
-
-
-def _from_zero(axes: Axes) -> None:
-    """Axes from zero on, so that a small change looks small, if no value is below."""
-    drawn = [np.asarray(line.get_ydata(), float) for line in axes.lines]
-    if not any((values < 0).any() for values in drawn):
-        axes.set_ylim(bottom=0.0)
 
 
 def _seeds_note(dataset: xr.Dataset) -> str:

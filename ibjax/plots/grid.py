@@ -17,6 +17,7 @@ from ibjax.plots.style import (
     coordinate,
     epoch_axis,
     epoch_norm,
+    from_zero,
     information_bits,
     layer_colors,
     mean_band,
@@ -154,7 +155,7 @@ def grid_curves(
             axes.set_title(place_text(place))
             if number % num_columns == 0:
                 axes.set_ylabel("$I(X;T)$ (bits)")
-        found[0].set_ylim(bottom=0.0)
+        from_zero(found)
         handles = [Line2D([], [], color=color) for color in colors]
         _legend_of_layers(figure, found[0], handles, is_new=ax is None)
         num_seeds = num_seeds_of(dataset)

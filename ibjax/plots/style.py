@@ -28,6 +28,7 @@ __all__ = [
     "epoch_norm",
     "epoch_ticks",
     "format_epoch",
+    "from_zero",
     "information_bits",
     "layer_colors",
     "layer_names",
@@ -166,8 +167,6 @@ def layer_names(dataset: xr.Dataset) -> list[str]:
 
 def check_dataset(dataset: xr.Dataset) -> None:
     """Check that a figure is asked for of a dataset."""
-    import xarray as xr
-
     checks.instance("dataset", dataset, xr.Dataset)
 
 
@@ -272,6 +271,16 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], *, label: bool = True) -> No
     axes.xaxis.set_major_formatter(FuncFormatter(format_epoch))
     if label:
         axes.set_xlabel("epoch")
+
+
+def from_zero(panels: Sequence[Axes]) -> None:
+    """Makes an axis that panels share begin at zero, if no line has a value below.
+
+    So a small change looks small.
+    """
+    lines = [line for axes in panels for line in axes.lines]
+    if not any((np.asarray(line.get_ydata(), float) < 0).any() for line in lines):
+        panels[0].set_ylim(bottom=0.0)
 
 
 def price_axis(axes: Axes, prices: Sequence[float]) -> None:

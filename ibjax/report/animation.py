@@ -23,7 +23,7 @@ from ibjax.plots.style import (
     paper_style,
 )
 from ibjax.report.pages import animation_page
-from ibjax.report.player import frames_of, player_data
+from ibjax.report.player import count_text, frames_of, player_data
 from ibjax.results.files import write_atomically
 from ibjax.results.summary import summarize
 
@@ -112,7 +112,7 @@ def encode_gif(
         canvas = FigureCanvasAgg(figure)
         axes = figure.subplots()
         plane_axes(axes, dataset, plane_limits(dataset, i_xt, i_ty))
-        axes.set_title(f"{label}; {_count(num_seeds_of(dataset))}", loc="left")
+        axes.set_title(f"{label}; {count_text(num_seeds_of(dataset))}", loc="left")
         for name, color in zip(names, colors, strict=True):
             axes.scatter([], [], s=12, color=color, linewidths=0, label=name)
         figure.legend(loc="outside right center", title="layer", markerscale=1.2)
@@ -155,7 +155,3 @@ def _joined(images: list[Image.Image]) -> bytes:
         loop=0,
     )
     return buffer.getvalue()
-
-
-def _count(num_seeds: int) -> str:
-    return "one seed" if num_seeds == 1 else f"{num_seeds} seeds"

@@ -26,7 +26,7 @@ from ibjax.plots.style import (
 from ibjax.results.cells import cell_name, cells_of, place_text
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
-__all__ = ["DARK_PAGE", "player_data"]
+__all__ = ["DARK_PAGE", "count_text", "player_data"]
 
 DARK_PAGE = "#16181c"
 """Background of the pages where the reader's system is dark."""
@@ -90,7 +90,7 @@ def player_data(
     colors = layer_colors(num_layers)
     return {
         "title": str(dataset.attrs.get("title", "")),
-        "count": _count(len(shown), total),
+        "count": count_text(total, len(shown)),
         "layers": [
             {
                 "name": str(number + 1) if len(cells) > 1 else name,
@@ -218,7 +218,9 @@ def _longest(lists: Sequence[list[str]]) -> list[str]:
     return max(lists, key=len)
 
 
-def _count(num_shown: int, total: int) -> str:
+def count_text(total: int, num_shown: int | None = None) -> str:
+    """How many seeds there are, and how many of them are shown, if not all."""
     if total == 1:
         return "one seed"
-    return f"{total} seeds" if num_shown == total else f"{num_shown} of {total} seeds"
+    some = num_shown not in (None, total)
+    return f"{num_shown} of {total} seeds" if some else f"{total} seeds"

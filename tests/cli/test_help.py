@@ -34,7 +34,10 @@ def test_the_page_of_an_experiment_is_kept_until_the_package_changes(
     assert pages.kept_page(arguments) is None
     pages.keep_page(arguments, "new")
     assert pages.kept_page(arguments) == "new"
-    assert len(list((tmp_path / ".cache" / "ibjax" / "help").iterdir())) == 1
+    (path,) = (tmp_path / ".cache" / "ibjax" / "help").iterdir()
+    for damaged in (b"", b"\xff"):
+        path.write_bytes(damaged)
+        assert pages.kept_page(arguments) is None
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,10 @@ def test_the_page_of_an_experiment_is_kept_until_the_package_changes(
         (["estimate", "a.csv", "--X=a"], "no option --X of estimate"),
         (["curve", "t.csv", "--nothing-like-it"], "of curve; see --help"),
         (["sweep", "szt", "--epoch", "3"], "no option --epoch of sweep szt; did you"),
+        (
+            ["sweep", "--no-compilation-cache", "szt", "--epoch", "3"],
+            "of sweep szt; did",
+        ),
     ],
 )
 def test_options_that_do_not_exist_are_refused(
@@ -63,3 +70,13 @@ def test_options_that_exist_are_taken_in_any_spelling():
     pages.check_options(given, page)
     with pytest.raises(ValueError, match="no option --bath-size of sweep szt; did"):
         pages.check_options(["sweep", "szt", "--bath_size"], page)
+
+
+def test_a_paper_is_of_sweeps(tmp_path, capsys):
+    (tmp_path / "results.nc").touch()
+    content = '{"command": "ibjax reproduce attribution"}'
+    (tmp_path / "claims.json").write_text(content)
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main(["report", str(tmp_path), "--column", "3.3"])
+    assert exit_info.value.code == 2
+    assert "of attribution, which is none" in capsys.readouterr().err

@@ -69,6 +69,21 @@ def test_any_selection_is_drawn(draw, part, dataset):
     assert figure.axes
 
 
+@pytest.mark.parametrize(
+    "draw", [plots.information_curves, plots.estimator_comparison, plots.grid_curves]
+)
+def test_curves_of_differences_are_in_view(draw, dataset, grid):
+    whole = _of(draw, dataset, grid)
+    information = {name: whole[name] - whole[name].max("epoch") for name in ("i_xt",)}
+    figure = draw(whole.assign(information))
+    lowest = {
+        axes: min((np.nanmin(line.get_ydata()) for line in axes.lines), default=0.0)
+        for axes in figure.axes
+    }
+    assert min(lowest.values()) < -0.1
+    assert all(axes.get_ylim()[0] <= low for axes, low in lowest.items())
+
+
 def test_two_runs_share_a_figure(dataset):
     figure = Figure()
     ax = figure.subplots(1, 2)
