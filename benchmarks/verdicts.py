@@ -19,12 +19,8 @@ import harness
 import numpy as np
 from scipy import special, stats
 
-from ibjax.results.intervals import (
-    compression_interval,
-    compression_verdict,
-    mean_estimate,
-    rank_correlation,
-)
+from ibjax.results.compression import compression_interval, compression_verdict
+from ibjax.results.intervals import mean_estimate, rank_correlation
 from ibjax.results.statistics import mean_interval
 
 SEEDS = (4, 10, 50, 1000)

@@ -30,6 +30,7 @@ _MODULES = (
     "results",
     "results.curve_distance",
     "results.data_processing",
+    "results.compression",
     "results.intervals",
     "sweeps",
     "sweeps.recorded",
@@ -201,7 +202,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
     )
     cross_entropy = training.objectives.cross_entropy()
     known = datasets.known_information.multinormal_sparse
-    interval = results.intervals.compression_interval(rng.normal(size=(4, 5)))
+    interval = results.compression.compression_interval(rng.normal(size=(4, 5)))
     points, layers = np.linspace(0, 1, 5), np.ones((2, 6))
     with_curve = example_dataset(num_seeds=2).assign(
         **{f"curve_{name}": ("point", points) for name in ("beta", "i_xt", "i_ty")},
@@ -321,8 +322,8 @@ def _own_values() -> dict[str, dict[str, Any]]:
         },
         "results.data_processing.list_violations": {"chain": chain},
         "results.data_processing.summarize_violations": {"chain": chain},
-        "results.intervals.compression_verdict": {"interval_bits": interval},
-        "results.intervals.compression_interval": {"i_xt": rng.normal(size=(4, 5))},
+        "results.compression.compression_verdict": {"interval_bits": interval},
+        "results.compression.compression_interval": {"i_xt": rng.normal(size=(4, 5))},
         "sweeps.network_trainable": {"task": task, "config": config},
         "sweeps.seed_key": {"seed": 3},
         "training.objectives.as_objective": {"objective": cross_entropy},

@@ -9,13 +9,8 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.results.intervals import (
-    THRESHOLD_NATS,
-    Estimate,
-    compression_interval,
-    mean_estimate,
-    median_interval,
-)
+from ibjax.results.compression import THRESHOLD_NATS, compression_interval
+from ibjax.results.intervals import Estimate, mean_estimate, median_interval
 from ibjax.results.statistics import (
     NATS_PER_BIT,
     TURNING_SNAPSHOTS,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ibjax.results.intervals import THRESHOLD_NATS
+from ibjax.results.compression import THRESHOLD_NATS
 
 __all__ = [
     "FITTED",

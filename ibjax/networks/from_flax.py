@@ -6,60 +6,26 @@ are the network's state and have to be named, so that no statistic of a batch is
 by mistake.
 """
 
-import contextlib
 import functools
-import inspect
-import itertools
 import math
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.errors
 import jax
 import jax.numpy as jnp
 from flax import linen, nnx
-from flax.traverse_util import flatten_dict
 from jax.typing import ArrayLike
 
 from ibjax.compilation import full_precision
 from ibjax.networks.dependencies import dependencies, kernel_places
-from ibjax.networks.network import OUTPUTS, Layer, Network, NetworkState
+from ibjax.networks.flax_calls import Calls, linen_calls, nnx_calls
+from ibjax.networks.network import OUTPUTS, Layer, Network
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
 
 __all__ = ["from_flax"]
-
-# Names by which modules are told that they train, and the value that says so.
-_TRAINING_ARGUMENTS = {
-    "training": True,
-    "train": True,
-    "is_training": True,
-    "deterministic": False,
-    "use_running_average": False,
-}
-# Linen's streams of random numbers, all drawn from the one key of a step.
-_STREAMS = ("dropout", "noise", "sample")
-# Recording the outputs of nnx submodules changes their classes for a moment.
-_recording = threading.Lock()
-
-
-class _Calls(NamedTuple):
-    """A module as pure functions of its variables.
-
-    Attributes:
-      init: ``init(key) -> params``.
-      outputs: ``outputs(params, x, key, training) -> (returned, by_name)``.
-      replaced: ``replaced(params, x, name, value) -> returned``: what the module
-        returns with ``value`` for the output of the submodule ``name``.
-      state: How state is kept apart from what is trained, None without any.
-    """
-
-    init: Callable
-    outputs: Callable
-    replaced: Callable
-    state: NetworkState | None
 
 
 def from_flax(
@@ -131,9 +97,9 @@ def from_flax(
     checks.one_of("output", output, OUTPUTS)
     state = (state,) if isinstance(state, str | type) else tuple(state)
     if isinstance(module, linen.Module):
-        calls = _linen_calls(module, example_input, state, named=layers is not None)
+        calls = linen_calls(module, example_input, state, named=layers is not None)
     else:
-        calls = _nnx_calls(module, state)
+        calls = nnx_calls(module, state)
 
     def activities(params, x, key=None, training=False):
         returned, by_name = calls.outputs(params, x, key, training)
@@ -185,7 +151,7 @@ def from_flax(
     )
 
 
-def _resume(calls: _Calls, layers, shapes, example_input, activities) -> Callable:
+def _resume(calls: Calls, layers, shapes, example_input, activities) -> Callable:
     """The network from an activity of one of the named layers on."""
 
     def replaced(params, x, number, t):
@@ -221,250 +187,7 @@ def _resume(calls: _Calls, layers, shapes, example_input, activities) -> Callabl
     return resume
 
 
-def _linen_calls(module, example_input, state, *, named: bool) -> _Calls:
-    signature = inspect.signature(type(module).__call__).parameters
-
-    def init(key):
-        variables = module.init(key, example_input, **_flags(signature, False))
-        # What is sown while a module is initialised is no variable of its own.
-        return {k: v for k, v in variables.items() if k != "intermediates"}
-
-    def outputs(params, x, key, training):
-        extra = {"capture_intermediates": True} if named else {}
-        mutable = ["intermediates"] if named else []
-        returned, changed = module.apply(
-            params,
-            x,
-            **_flags(signature, training),
-            rngs=_streams(key),
-            # A batch's statistics are computed in training, and dropped here.
-            mutable=[*mutable, *(state if training else ())],
-            **extra,
-        )
-        found = flatten_dict(dict(changed.get("intermediates", {})), sep="/")
-        found.pop("__call__", None)  # The output itself.
-        return returned, _calls_by_name(
-            {path.removesuffix("/__call__"): values for path, values in found.items()}
-        )
-
-    def replaced(params, x, name, value):
-        place, number = _path_and_call(name)
-        calls = itertools.count()
-
-        def intercept(next_call, args, kwargs, context):
-            is_call = context.method_name == "__call__"
-            if not is_call or "/".join(context.module.path) != place:
-                return next_call(*args, **kwargs)
-            return value if next(calls) == number else next_call(*args, **kwargs)
-
-        with linen.intercept_methods(intercept):
-            return module.apply(params, x, **_flags(signature, False))
-
-    found = set(jax.eval_shape(init, jax.random.key(0)))
-    _check_state(sorted(found - {"params"}), state, "collections")
-    if not state:
-        return _Calls(init, outputs, replaced, None)
-
-    def split(params):
-        kept = {name: params[name] for name in state}
-        return {k: v for k, v in params.items() if k not in state}, kept
-
-    def update(params, x, key):
-        _, changed = module.apply(
-            params,
-            x,
-            **_flags(signature, True),
-            rngs=_streams(key),
-            mutable=list(state),
-        )
-        return {name: changed[name] for name in state}
-
-    merge = lambda trainable, kept: {**trainable, **kept}  # noqa: E731
-    return _Calls(init, outputs, replaced, NetworkState(split, merge, update))
-
-
-def _nnx_calls(make, state) -> _Calls:
-    model = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
-    signature = inspect.signature(type(model).__call__).parameters
-    found = {type(v) for _, v in nnx.to_flat_state(nnx.state(model))}
-    kinds = [
-        kind.__name__
-        for kind in found
-        if not issubclass(kind, (nnx.Param, nnx.RngState, *state))
-    ]
-    _check_state(sorted(kinds), (), "variables of the types")
-    filters = (nnx.Param, nnx.Any(*state)) if state else (nnx.Param,)
-    parts: tuple[Any, ...] = nnx.split(model, *filters, nnx.RngState)
-    graph, *_, random = parts
-    # Keys of dropout are drawn anew at each step, so they are no parameters.
-    has_random = bool(jax.tree.leaves(random))
-
-    def init(key):
-        _, trained, *others = nnx.split(make(nnx.Rngs(key)), *filters, nnx.RngState)
-        return (trained, others[0]) if state else trained
-
-    def built(params, key, training):
-        # Variables made here: flax lets none change that an outer trace has made.
-        params = jax.tree.map(lambda leaf: leaf, params)
-        kept = params if state else (params,)
-        fresh = ()
-        if has_random:
-            fresh = (nnx.split(make(nnx.Rngs(0)), *filters, nnx.RngState)[-1],)
-        model = nnx.merge(graph, *kept, *fresh)
-        model.train() if training else model.eval()
-        if has_random:
-            if training and key is None:
-                raise ValueError("key must be given where dropout trains, got None")
-            if key is not None:
-                # Streams of one key would draw alike; the first has the key itself.
-                names = enumerate(sorted(_stream_names(model)))
-                keys = {s: jax.random.fold_in(key, n) if n else key for n, s in names}
-                nnx.reseed(model, **keys)
-        return model
-
-    def call(model, x, training):
-        # Recorded always: flax warns of what is sown otherwise.
-        with _recorded(model) as found:
-            returned = model(x, **_flags(signature, training))
-        found.pop("", None)  # The output itself.
-        return returned, _calls_by_name(found)
-
-    def outputs(params, x, key, training):
-        return call(built(params, key, training), x, training)
-
-    def replaced(params, x, name, value):
-        model = built(params, None, False)
-        with _recorded(model, (*_path_and_call(name), value)):
-            return model(x, **_flags(signature, False))
-
-    if not state:
-        return _Calls(init, outputs, replaced, None)
-
-    def update(params, x, key):
-        model = built(params, key, True)
-        call(model, x, True)
-        return nnx.state(model, nnx.Any(*state))
-
-    return _Calls(
-        init,
-        outputs,
-        replaced,
-        NetworkState(lambda params: params, lambda *params: params, update),
-    )
-
-
-def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:
-    """Outputs by name, from those of every call by path: several are numbered."""
-    return {
-        path if len(values) == 1 else f"{path}:{number}": value
-        for path, values in found.items()
-        for number, value in enumerate(values)
-    }
-
-
-def _path_and_call(name: str) -> tuple[str, int]:
-    """Path of a submodule and number of its call, from a layer's name."""
-    path, _, number = name.partition(":")
-    return path, int(number or 0)
-
-
-def _stream_names(model: nnx.Module) -> set[str]:
-    """Names of the streams of random numbers of a module."""
-    return {v.tag for _, v in nnx.to_flat_state(nnx.state(model, nnx.RngKey))}
-
-
-@contextlib.contextmanager
-def _recorded(
-    model: nnx.Module, replacement: tuple[str, int, Any] | None = None
-) -> Iterator[dict[str, list[Any]]]:
-    """Outputs of all calls of submodules, and what they sow, by path, in their order.
-
-    A ``replacement`` (path, number of the call, value) takes the place of one output.
-
-    The classes' calls are wrapped for that time: outputs inside lists of submodules are
-    lost by ``nnx.capture`` of flax 0.12.
-    """
-    paths = {id(m): ".".join(map(str, path)) for path, m in nnx.iter_modules(model)}
-    # A class that inherits its call records by the class that has it.
-    classes = {cls for _, m in nnx.iter_modules(model) for cls in type(m).__mro__}
-    found: dict[str, list[Any]] = {}
-    running: set[int] = set()
-
-    def recording(call):
-        def wrapped(self, *args, **kwargs):
-            # A call that goes on in a parent class's is one call.
-            if id(self) not in paths or id(self) in running:
-                return call(self, *args, **kwargs)
-            running.add(id(self))
-            try:
-                result = call(self, *args, **kwargs)
-            finally:
-                running.discard(id(self))
-            place = paths[id(self)]
-            found.setdefault(place, []).append(result)
-            if replacement and (place, len(found[place]) - 1) == replacement[:2]:
-                return replacement[2]
-            return result
-
-        return wrapped
-
-    def sow(self, kind, name, value, *args, **kwargs):
-        path = f"{paths[id(self)]}.{name}".lstrip(".")
-        found.setdefault(path, []).append(value)
-        return True
-
-    module: Any = nnx.Module
-    with _recording:
-        calls: dict[Any, Callable] = {
-            cls: cls.__dict__["__call__"] for cls in classes if _has_call(cls)
-        }
-        original = module.sow
-        try:
-            for cls, call in calls.items():
-                cls.__call__ = recording(call)
-            module.sow = sow
-            yield found
-        finally:
-            module.sow = original
-            for cls, call in calls.items():
-                cls.__call__ = call
-
-
-def _has_call(cls: type) -> bool:
-    return "__call__" in cls.__dict__
-
-
-def _flags(signature, training: bool) -> dict[str, bool]:
-    """Arguments that tell a call whether it trains."""
-    return {
-        name: value if training else not value
-        for name, value in _TRAINING_ARGUMENTS.items()
-        if name in signature
-    }
-
-
-def _streams(key: jax.Array | None) -> dict[str, jax.Array]:
-    if key is None:
-        return {}
-    return {name: jax.random.fold_in(key, n) for n, name in enumerate(_STREAMS)}
-
-
-def _check_state(found: list[str], state, kind: str) -> None:
-    missing = [name for name in found if name not in state]
-    if missing:
-        raise ValueError(
-            f"module keeps {kind} {', '.join(missing)} beside its parameters; name "
-            "them in state, so that training updates and does not train them"
-        )
-    unknown = [name for name in state if name not in found]
-    if unknown and kind == "collections":
-        raise ValueError(
-            f"state must name collections of the module, {', '.join(found) or 'none'}; "
-            f"got {', '.join(unknown)}"
-        )
-
-
-def _check_training(calls: _Calls, shapes, example_input) -> None:
+def _check_training(calls: Calls, shapes, example_input) -> None:
     """Call the module as training does, so that what it lacks is told before."""
     key = jax.random.key(0)
     try:

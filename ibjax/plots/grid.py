@@ -26,7 +26,7 @@ from ibjax.plots.style import (
     paper_style,
 )
 from ibjax.results.cells import cells_of, place_text
-from ibjax.results.intervals import compression_interval
+from ibjax.results.compression import compression_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
 
 __all__ = ["grid_compression", "grid_curves", "grid_planes"]
@@ -186,7 +186,7 @@ def grid_compression(
 
     Each number is the mean over seeds, with its interval below where there is room;
     bold ones exceed 0.1 bit with the whole cautious
-    interval of :func:`ibjax.results.intervals.compression_interval`.
+    interval of :func:`ibjax.results.compression.compression_interval`.
 
     Args:
       dataset: Dataset of a grid of sweeps.

@@ -16,12 +16,12 @@ import xarray as xr
 from ibjax.numerics import checks
 from ibjax.results.ceiling import layers_at_ceiling
 from ibjax.results.cells import cells_of
+from ibjax.results.compression import compression_interval, compression_verdict
 from ibjax.results.curve_distance import curve_distance, has_curve
 from ibjax.results.data_processing import (
     data_processing_violations,
     summarize_violations,
 )
-from ibjax.results.intervals import compression_interval, compression_verdict
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
@@ -45,9 +45,9 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
     accuracies. A sweep that measured no information has no estimators. Compression is
     the largest I(X;T) over the recorded epochs less the last one, seed by seed.
 
-    A verdict (:func:`ibjax.results.intervals.compression_verdict`) compares the
+    A verdict (:func:`ibjax.results.compression.compression_verdict`) compares the
     cautious 95 % interval of the mean compression
-    (:func:`ibjax.results.intervals.compression_interval`) with 0.1 bit.
+    (:func:`ibjax.results.compression.compression_interval`) with 0.1 bit.
 
     What a reader could get wrong:
 

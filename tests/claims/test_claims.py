@@ -17,10 +17,7 @@ from ibjax.claims import (
     write_claims,
 )
 from ibjax.results.files import ResultsError
-from ibjax.results.intervals import (
-    Estimate,
-    mean_estimate,
-)
+from ibjax.results.intervals import Estimate, mean_estimate
 
 
 def _claim_with(error, num_seeds=9):

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from ibjax.claims import decide
+from ibjax.results.compression import compression_interval, compression_onsets
 from ibjax.results.intervals import (
-    compression_interval,
-    compression_onsets,
     fraction_interval,
     geometric_mean,
     mean_estimate,

@@ -10,12 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ibjax.results.intervals import (
-    compression_interval,
-    compression_verdict,
-    mean_estimate,
-    rank_correlation,
-)
+from ibjax.results.compression import compression_interval, compression_verdict
+from ibjax.results.intervals import mean_estimate, rank_correlation
 
 CHANCE = 1e-4
 ERROR = 0.025

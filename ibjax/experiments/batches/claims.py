@@ -9,8 +9,8 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
 from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.results.cells import cells_over
+from ibjax.results.compression import compression_onsets
 from ibjax.results.intervals import (
-    compression_onsets,
     event_ratios,
     fraction_interval,
     mean_estimate,

@@ -14,10 +14,9 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
 from ibjax.probes.noisy import binned_entropy_name
 from ibjax.results.cells import cells_of
+from ibjax.results.compression import THRESHOLD_NATS, compression_onsets
 from ibjax.results.intervals import (
-    THRESHOLD_NATS,
     Estimate,
-    compression_onsets,
     event_ratios,
     fraction_interval,
     mean_estimate,
@@ -58,7 +57,7 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
     the least fall that is called one:
 
     1. Without a penalty layers compress
-       (:func:`ibjax.results.intervals.compression_interval`).
+       (:func:`ibjax.results.compression.compression_interval`).
     2. In most networks they do, and it is no error of the estimate: I(X;T) by the side
        that is too small at the maximum, less that by the side that is too large at the
        end, less three standard errors of the difference, is above 0.1 bit.
@@ -67,7 +66,7 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
        that between classes (rank correlations above :data:`TOGETHER`).
     4. The penalty suppresses it: layers fall by less with it, and end with more I(X;T).
     5. (A check of 4.) It delays it at least: I(X;T) starts to fall for good
-       (:func:`ibjax.results.intervals.compression_onsets`) at a later epoch with it.
+       (:func:`ibjax.results.compression.compression_onsets`) at a later epoch with it.
     6. With bins at least as wide as the noise, H(bin(T)) of the last hidden layer goes
        together with I(X;T).
     7. With finer bins it stays within 0.1 bit of log N, whatever the network does.
@@ -76,7 +75,7 @@ def noisy_claims(dataset: xr.Dataset, *, estimator: str = "propagation") -> list
 
     8. With the larger noise a layer at most keeps less of X.
     9. It starts to compress earlier
-       (:func:`ibjax.results.intervals.compression_onsets`).
+       (:func:`ibjax.results.compression.compression_onsets`).
     10. It compresses by less.
 
     These are of the paper's neuron tanh(wX), X being one of -3, -1, 1 and 3, whose

@@ -20,10 +20,9 @@ from ibjax.claims.phases import (
 )
 from ibjax.numerics import checks
 from ibjax.results.cells import cells_of
+from ibjax.results.compression import THRESHOLD_NATS, compression_onsets
 from ibjax.results.intervals import (
-    THRESHOLD_NATS,
     Estimate,
-    compression_onsets,
     event_ratios,
     fraction_interval,
     mean_estimate,
@@ -69,9 +68,9 @@ def stochastic_convolutional_claims(
     2. In most networks the last layer compresses more than once: two or more of its
        stretches fall.
     3. The last layer compresses
-       (:func:`ibjax.results.intervals.compression_interval`); in most
+       (:func:`ibjax.results.compression.compression_interval`); in most
        networks by more than three standard errors; and after it fits: I(X;L) starts to
-       fall for good (:func:`ibjax.results.intervals.compression_onsets`) at a later
+       fall for good (:func:`ibjax.results.compression.compression_onsets`) at a later
        epoch than that at which test accuracy, and its I(L;Y), have done 95 % of their
        rise. Networks whose last layer does not fall by 0.1 bit are left out there.
     4. In the trained network information obeys the data-processing inequality: no layer

@@ -9,9 +9,9 @@ from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
 from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.numerics import checks
+from ibjax.results.compression import compression_onsets
 from ibjax.results.intervals import (
     Estimate,
-    compression_onsets,
     event_ratios,
     fraction_interval,
     geometric_mean,
