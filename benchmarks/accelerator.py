@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import training
 import training_peers
+import untrained
 from jax import lax
 from neighbours import gaussian_pair, scipy_ksg
 
@@ -41,7 +42,7 @@ def case_precision(args: argparse.Namespace) -> dict[str, Any]:
     from ibjax import bottleneck, datasets, networks
 
     task = datasets.szt()
-    network = networks.mlp([12, *harness.LAYER_WIDTHS])
+    network = networks.mlp([12, *untrained.LAYER_WIDTHS])
     params = network.init(jax.random.key(0))
     activities = jax.jit(network.activations)(params, task.x)[:-1]
     t, error = np.float64(task.x), 0.0

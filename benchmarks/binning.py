@@ -17,6 +17,7 @@ import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
+import untrained
 
 NUM_CLASSES = 2
 NUM_EDGES = 30
@@ -76,8 +77,8 @@ def case_all_devices(args: argparse.Namespace) -> dict[str, Any]:
 
 def _measure(args: argparse.Namespace, *, num_devices: int) -> dict[str, Any]:
     num_networks = num_devices * args.networks_per_device
-    layers = harness.random_networks(num_networks)
-    labels = harness.two_classes()
+    layers = untrained.random_networks(num_networks)
+    labels = untrained.two_classes()
     rows = []
     for rule in RULES:
 
@@ -85,7 +86,7 @@ def _measure(args: argparse.Namespace, *, num_devices: int) -> dict[str, Any]:
             values = [jnp.stack(ours(t, jnp.asarray(labels), rule)) for t in layers]
             return jnp.stack(values)
 
-        run, placed, compile_seconds = harness.map_networks(
+        run, placed, compile_seconds = untrained.map_networks(
             one_network, layers, num_devices
         )
         values = np.asarray(run(placed), dtype=np.float64)
@@ -118,8 +119,8 @@ def _measure(args: argparse.Namespace, *, num_devices: int) -> dict[str, Any]:
 
 def case_numpy(args: argparse.Namespace) -> dict[str, Any]:
     """Measures NumPy on one network."""
-    layers = [t[0] for t in harness.random_networks(1)]
-    labels = harness.two_classes()
+    layers = [t[0] for t in untrained.random_networks(1)]
+    labels = untrained.two_classes()
     rows = []
     for rule in RULES:
         timing = harness.time_calls(
@@ -181,7 +182,7 @@ def main() -> None:
         args.output,
         sizes={
             "num_samples": 4096,
-            "widths": harness.LAYER_WIDTHS,
+            "widths": untrained.LAYER_WIDTHS,
             "num_edges": NUM_EDGES,
             "bin_width": BIN_WIDTH,
         },

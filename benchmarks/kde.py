@@ -19,6 +19,7 @@ import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
+import untrained
 
 NOISE_VARIANCE = 1e-3
 NUM_CLASSES = 2
@@ -52,10 +53,10 @@ def problems(num_samples: int) -> list[Problem]:
     """
     rng = np.random.default_rng(0)
     rows = np.sort(rng.permutation(4096)[:num_samples])
-    labels = harness.two_classes()[rows]
+    labels = untrained.two_classes()[rows]
 
     def layer(name: str, dim: int, gain: float) -> Problem:
-        (t,) = harness.random_layers(rng, widths=(dim,), gain=gain)
+        (t,) = untrained.random_layers(rng, widths=(dim,), gain=gain)
         return Problem(name, t[rows], labels)
 
     num_wide = min(1000, num_samples)
@@ -257,13 +258,13 @@ def case_sweep(args: argparse.Namespace) -> dict[str, Any]:
     harness.set_host_devices(harness.host_cores())
     num_devices = len(jax.devices())
     num_networks = num_devices * args.networks_per_device
-    layers = harness.random_networks(num_networks)
-    labels = jnp.asarray(harness.two_classes())
+    layers = untrained.random_networks(num_networks)
+    labels = jnp.asarray(untrained.two_classes())
 
     def one_network(layers: list[jax.Array]) -> list[tuple[Any, ...]]:
         return [ours(t, labels) for t in layers]
 
-    sweep, placed, compile_seconds = harness.map_networks(
+    sweep, placed, compile_seconds = untrained.map_networks(
         one_network, layers, num_devices
     )
     values = jax.tree.map(np.asarray, sweep(placed))
@@ -350,7 +351,7 @@ def main() -> None:
             "num_samples": args.num_samples,
             "num_classes": NUM_CLASSES,
             "noise_variance": NOISE_VARIANCE,
-            "sweep_widths": harness.LAYER_WIDTHS,
+            "sweep_widths": untrained.LAYER_WIDTHS,
         },
         dtype="float32",
         truths_nats=[dict(zip(QUANTITIES, truth, strict=True)) for truth in truths],

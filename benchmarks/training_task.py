@@ -6,9 +6,10 @@ from typing import Any
 import harness
 import jax.numpy as jnp
 import numpy as np
+import untrained
 
-HIDDEN_WIDTHS = harness.LAYER_WIDTHS[:-1]
-NUM_CLASSES = harness.LAYER_WIDTHS[-1]
+HIDDEN_WIDTHS = untrained.LAYER_WIDTHS[:-1]
+NUM_CLASSES = untrained.LAYER_WIDTHS[-1]
 NUM_TRAIN = 3277
 BATCH_SIZE = 512
 LEARNING_RATE = 4e-4
