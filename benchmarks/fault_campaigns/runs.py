@@ -4,6 +4,7 @@ import argparse
 import builtins
 import errno
 import io
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fault_campaigns import commands
+from fault_campaigns.presets import PRESETS
 from fault_campaigns.tally import LONGEST_SECONDS, Tally
 
 __all__ = ["case_disk_full", "case_kills", "case_two_processes"]
@@ -30,26 +32,31 @@ _LONGEST_RUN = 10 * LONGEST_SECONDS
 
 
 def case_kills(args: argparse.Namespace) -> dict[str, Any]:
-    """Kills a sweep and resumes it until it is done, again and again."""
+    """Kills sweeps of one preset after another, and resumes them until they are done.
+
+    The data of ``$IBJAX_DATA`` are needed.
+    """
     rng = np.random.default_rng(args.seed)
     tally = Tally()
+    whole = {}
     kills = left = 0
-    options = ["--snapshots", "40"]
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        _run(place / "first", options)
-        start = time.monotonic()
-        _run(place / "whole", options)
-        seconds = time.monotonic() - start
-        expected = _content(place / "whole")
-        while kills < args.kills:
+        for name in itertools.cycle(PRESETS):
+            if kills >= args.kills:
+                break
+            command = PRESETS[name]
+            if name not in whole:
+                whole[name] = _timed_run(command, place / name)
+            expected, seconds = whole[name]
             ended = None
             while ended is None or ended.killed:
                 limit = rng.uniform(0.05, 1.05) * seconds
-                ended = _run(place / "killed", options, limit=limit)
+                ended = _run(command, place / "killed", limit=limit)
                 kills += ended.killed
-            left += _add(tally, ended, place / "killed", expected)
-    return tally.row(f"{kills} kills", **{"files left": left})
+            left += _add(tally, ended, place / "killed", expected, name)
+    row = f"{kills} kills of {len(whole)} presets"
+    return tally.row(row, **{"files left": left})
 
 
 def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def case_two_processes(args: argparse.Namespace) -> dict[str, Any]:
         options = [["--snapshots", "10", "--key", str(key)] for key in (1, 2)]
         expected = []
         for number, own in enumerate(options):
-            _run(place / f"whole{number}", own)
+            _run([*_SWEEP, *own], place / f"whole{number}")
             expected.append(_content(place / f"whole{number}"))
         for number in range(args.two_processes):
             # Half of them as somebody starts them who does not know what is there.
@@ -95,23 +102,23 @@ def case_disk_full(args: argparse.Namespace) -> dict[str, Any]:
     With fewer rounds than there are steps it is at some of them, evenly spread.
     """
     tally = Tally()
-    options = ["--snapshots", "3"]
+    command = [*_SWEEP, "--snapshots", "3"]
     left = 0
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
         counted = _FullDisk(sys.maxsize, str(place / "whole"))
-        _run(place / "whole", options, before=counted.install)
+        _run(command, place / "whole", before=counted.install)
         expected = _content(place / "whole")
         rounds = min(args.disk_full, counted.num_steps)
         steps = np.linspace(1, counted.num_steps, rounds).round().astype(int)
         full = place / "full"
         for step in steps:
             disk = _FullDisk(int(step), str(full))
-            ended = _run(full, options, before=disk.install)
+            ended = _run(command, full, before=disk.install)
             words = _last_line(ended.err)
             if ended.code and not (_is_refusal(ended, full) and "--resume" in words):
                 tally.add("raw error", f"step {step}: {words}")
-            left += _add(tally, _run(full, options), full, expected)
+            left += _add(tally, _run(command, full), full, expected)
     return tally.row(f"disk full at {rounds} steps", **{"files left": left})
 
 
@@ -176,15 +183,27 @@ class _FullDisk:
 
 
 def _run(
+    command: list[str],
     directory: pathlib.Path,
-    options: list[str],
     *,
     limit: float = _LONGEST_RUN,
     before: Callable[[], None] = lambda: None,
 ) -> commands.Ended:
     resume = ["--resume"] if directory.exists() else []
-    command = [*_SWEEP, *options, "--output", str(directory), *resume]
-    return commands.start(command, before=before).ended(limit)
+    whole = [*command, "--output", str(directory), *resume]
+    return commands.start(whole, before=before).ended(limit)
+
+
+def _timed_run(
+    command: list[str], directory: pathlib.Path
+) -> tuple[dict[str, np.ndarray], float]:
+    """Numbers of a run that nothing stops, and its seconds once programs are kept."""
+    for again in (False, True):
+        start = time.monotonic()
+        ended = _run(command, directory / str(again))
+        if ended.code:
+            raise SystemExit(f"{' '.join(command)}: {ended.err}")
+    return _content(directory / "True"), time.monotonic() - start
 
 
 def _add(
@@ -192,19 +211,20 @@ def _add(
     ended: commands.Ended,
     directory: pathlib.Path,
     expected: dict[str, np.ndarray],
+    name: str = "szt",
 ) -> int:
     """Counts what came of a run, removes it, and returns how many files it forgot."""
     if ended.killed:
-        tally.add("hung", "a resumed run")
+        tally.add("hung", f"{name}: a resumed run")
     elif ended.code:
-        tally.add("lost", _last_line(ended.err))
+        tally.add("lost", f"{name}: {_last_line(ended.err)}")
     else:
         found = _content(directory)
         same = found.keys() == expected.keys() and all(
             np.array_equal(found[n], expected[n], equal_nan=v.dtype.kind == "f")
             for n, v in expected.items()
         )
-        tally.add("answered" if same else "silently wrong", "other numbers")
+        tally.add("answered" if same else "silently wrong", f"{name}: other numbers")
     files = [file for file in directory.rglob("*") if file.suffix == ".tmp"]
     files += list(directory.rglob(".*")) + list(directory.rglob("checkpoint*"))
     shutil.rmtree(directory)

@@ -16,6 +16,7 @@ from flax import linen, nnx
 from flax.traverse_util import flatten_dict
 
 from ibjax.networks.network import NetworkState
+from ibjax.numerics.calls import is_said
 
 __all__ = ["Calls", "linen_calls", "nnx_calls"]
 
@@ -132,8 +133,12 @@ def nnx_calls(make, state) -> Calls:
 
     Returns:
       The calls.
+
+    Raises:
+      TypeError: If ``make`` returns something else.
+      ValueError: If it fails, or ``state`` lacks a type.
     """
-    model = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
+    model = _model_shapes(make)
     signature = inspect.signature(type(model).__call__).parameters
     found = {type(v) for _, v in nnx.to_flat_state(nnx.state(model))}
     kinds = [
@@ -200,6 +205,24 @@ def nnx_calls(make, state) -> Calls:
         replaced,
         NetworkState(lambda params: params, lambda *params: params, update),
     )
+
+
+def _model_shapes(make: Callable[[nnx.Rngs], Any]) -> nnx.Module:
+    must = "module must be a function that makes an nnx module of nnx.Rngs"
+
+    def made():
+        model = make(nnx.Rngs(0))
+        if not isinstance(model, nnx.Module):
+            raise TypeError(f"{must}, got one that makes a {type(model).__name__}")
+        return model
+
+    try:
+        return nnx.eval_shape(made)
+    except Exception as error:
+        if is_said(error):
+            raise
+        said = " ".join(str(error).split())
+        raise ValueError(f"{must}, got {type(error).__name__}: {said:.160}") from error
 
 
 def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:

@@ -92,6 +92,12 @@ def from_flax(
         for number, name in enumerate(layers):
             checks.instance(f"layers[{number}]", name, str)
     checks.instance("state", state, str, type, list, tuple)
+    if isinstance(module, nnx.Module):
+        raise TypeError(
+            "module must be a function that makes an nnx module, e.g. its class, so "
+            "that each seed has weights of its own; got one that is made, a "
+            f"{type(module).__name__}"
+        )
     if not isinstance(module, linen.Module):
         checks.function("module", module)
     checks.one_of("output", output, OUTPUTS)
@@ -210,7 +216,7 @@ def _returned_layers(returned: Any) -> tuple[jax.Array, ...]:
     if not isinstance(returned, tuple) or not returned:
         raise TypeError(
             "module must return a tuple of its layers' activities, the output last, or "
-            f"layers must name those to record; got {type(returned).__name__}"
+            f"layers must name those to record; got {_described(returned)}"
         )
     return tuple(_array(t, f"layer {n}") for n, t in enumerate(returned, start=1))
 
@@ -227,9 +233,16 @@ def _named_layers(layers: Sequence[str], by_name: dict[str, Any]):
 
 def _array(value: Any, what: str) -> jax.Array:
     if not hasattr(value, "ndim") or value.ndim < 2:
-        shape = getattr(value, "shape", type(value).__name__)
-        raise TypeError(f"{what} must be an array [num_samples, ...], got {shape}")
+        raise TypeError(
+            f"{what} must be an array [num_samples, ...], got {_described(value)}"
+        )
     return value
+
+
+def _described(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"an array of shape {value.shape}"
+    return f"a {type(value).__name__}"
 
 
 def _one_or_all(arrays: list[jax.Array]) -> Any:

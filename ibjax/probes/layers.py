@@ -27,6 +27,7 @@ from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.training import gradients, losses, squared_errors
+from ibjax.training.trainable import Variable
 
 __all__ = [
     "Snapshot",
@@ -55,7 +56,8 @@ def bin_edges(
         unit that saturates falls into it once its activity is rounded to 1.
 
     Returns:
-      The probe.
+      The probe. Beside the informations it records ``<name>_beyond_edges``, the share
+      of a layer's activities below the first edge or above the last one.
 
     Example:
       >>> print(bin_edges(binning.SZT_EDGES).labels)
@@ -66,7 +68,8 @@ def bin_edges(
     checks.instance("name", name, str)
     checks.flag("closed", closed)
     edges = checks.shape("edges", checks.jax_array("edges", edges), ["num_edges"])
-    low, high, num_edges = float(edges[0]), float(edges[-1]), len(edges)
+    first, last = edges[0], edges[-1]
+    low, high, num_edges = float(first), float(last), len(edges)
     label = f"{num_edges} bin edges from {low:g} to {high:g}"
     parameters = {"edges": np.asarray(edges).tolist()}
     if closed:
@@ -74,17 +77,28 @@ def bin_edges(
         parameters["closed"] = True
         edges = edges[:-1]  # Whatever is above the last of these is in one bin.
 
-    def measure(snapshot):
-        return {
-            name: _for_each_layer(
-                lambda t, labels, num_classes: binning.layer_information(
-                    t, labels, num_classes=num_classes, edges=edges
-                ),
-                snapshot,
-            )
-        }
+    def share_beyond(t):
+        beyond = jnp.mean((t < first) | (t > last))
+        return jnp.where(jnp.any(jnp.isnan(t)), jnp.nan, beyond)
 
-    return Probe(measure, {name: label}, parameters)
+    def measure(snapshot):
+        information = _for_each_layer(
+            lambda t, labels, num_classes: binning.layer_information(
+                t, labels, num_classes=num_classes, edges=edges
+            ),
+            snapshot,
+        )
+        beyond = jnp.stack([share_beyond(t) for t in snapshot.layers])
+        return {name: information, f"{name}_beyond_edges": beyond}
+
+    long_name = f"share of activities beyond the edges of {name}"
+    variable = Variable(("layer",), "1", long_name)
+    return Probe(
+        measure,
+        {name: label},
+        parameters,
+        variables={f"{name}_beyond_edges": variable},
+    )
 
 
 def bin_width(width: float, name: str = "bin_width") -> Probe:

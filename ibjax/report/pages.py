@@ -28,6 +28,7 @@ from ibjax.report.verdict import (
     verdict,
 )
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
+from ibjax.results.edges import EDGES_WORDS, beyond_edges_list
 from ibjax.results.verdicts import verdicts_of
 
 __all__ = [
@@ -136,6 +137,8 @@ def sweep_page(
         ],
         at_ceiling=ceiling_list(summary["at_ceiling"]),
         ceiling_words=CEILING_WORDS,
+        beyond_edges=beyond_edges_list(summary["beyond_edges"]),
+        edges_words=EDGES_WORDS,
         violations=format_violations(chain) if chain["verdicts"] else "",
         player=_player(player, [summary], estimator),
         figures=figures,

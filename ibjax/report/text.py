@@ -9,6 +9,7 @@ from ibjax.report.tables import WIDTH, table_lines
 from ibjax.report.verdict import grid_disagreements
 from ibjax.results.ceiling import CEILING_WORDS, ceiling_list
 from ibjax.results.cells import place_text
+from ibjax.results.edges import EDGES_WORDS, beyond_edges_list
 from ibjax.results.verdicts import verdicts_of
 
 __all__ = ["format_grid", "format_summary", "format_violations"]
@@ -65,6 +66,9 @@ def format_summary(summary: dict[str, Any], *, estimator: str | None = None) -> 
         )
     if summary["at_ceiling"]:
         text = f"{CEILING_WORDS}: {ceiling_list(summary['at_ceiling'])}"
+        lines += textwrap.wrap(text, WIDTH)
+    if summary["beyond_edges"]:
+        text = f"{EDGES_WORDS}: {beyond_edges_list(summary['beyond_edges'])}"
         lines += textwrap.wrap(text, WIDTH)
     lines += [
         *_training_lines(summary["training"]),
@@ -171,14 +175,17 @@ def format_grid(summary: dict[str, Any], *, estimator: str | None = None) -> str
     lines += [*table, *named]
     if several and (apart := grid_disagreements(summary)):
         lines += ["", *textwrap.wrap(apart, WIDTH)]
-    listed = [
-        f"{place_text(cell['place'])}: {ceiling_list(cell['summary']['at_ceiling'])}"
-        for cell in summary["cells"]
-        if cell["summary"]["at_ceiling"]
-    ]
-    if listed:
-        text = f"{CEILING_WORDS}. {'; '.join(listed)}"
-        lines += ["", *textwrap.wrap(text, WIDTH)]
+    for words, key, in_words in (
+        (CEILING_WORDS, "at_ceiling", ceiling_list),
+        (EDGES_WORDS, "beyond_edges", beyond_edges_list),
+    ):
+        listed = [
+            f"{place_text(cell['place'])}: {in_words(cell['summary'][key])}"
+            for cell in summary["cells"]
+            if cell["summary"][key]
+        ]
+        if listed:
+            lines += ["", *textwrap.wrap(f"{words}. {'; '.join(listed)}", WIDTH)]
     return "\n".join(lines)
 
 

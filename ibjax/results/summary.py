@@ -22,6 +22,7 @@ from ibjax.results.data_processing import (
     data_processing_violations,
     summarize_violations,
 )
+from ibjax.results.edges import layers_beyond_edges
 from ibjax.results.statistics import (
     COMPRESSION_THRESHOLD_BITS,
     NATS_PER_BIT,
@@ -121,6 +122,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
                 "log2_num_samples_bits": _to_bits(np.log(num_samples or np.nan)),
             },
             "at_ceiling": layers_at_ceiling(dataset),
+            "beyond_edges": layers_beyond_edges(dataset),
             "training": _training(dataset),
             "estimators": estimators,
             "gradients": _gradients(dataset, ~diverged),

@@ -239,6 +239,24 @@ def test_a_module_called_twice_has_two_layers(key):
     np.testing.assert_array_equal(second, first @ shared["kernel"] + shared["bias"])
 
 
+def test_what_makes_no_nnx_module_is_refused():
+    class Wide(nnx.Module):
+        def __init__(self, width, rngs):
+            self.linear = nnx.Linear(12, width, rngs=rngs)
+
+        def __call__(self, x):
+            return self.linear(x)
+
+    with pytest.raises(TypeError, match="that makes an nnx module, .* made, a Wide"):
+        from_flax(Wide(3, nnx.Rngs(0)), X[:1], layers=["linear"])
+    with pytest.raises(ValueError, match="module must be .*, got TypeError: .*rngs"):
+        from_flax(Wide, X[:1], layers=["linear"])
+    with pytest.raises(TypeError, match="module must be .* got one that makes a int"):
+        from_flax(lambda rngs: 3, X[:1])
+    with pytest.raises(TypeError, match=r"must return a tuple .* of shape \(1, 3\)"):
+        from_flax(lambda rngs: Wide(3, rngs), X[:1])
+
+
 def test_unknown_layers_are_refused_with_the_names_there_are():
     match = "Block_0, Block_0/BatchNorm_0, .* Dense_1, bent; got Dense_7, Conv_0"
     with pytest.raises(ValueError, match=match):
@@ -474,7 +492,7 @@ def test_layers_returned_as_a_tuple_need_no_names(key):
     by_tuple = from_flax(Both, X[:1], output="linear")
     assert by_tuple.output == "linear"
     assert by_tuple.layer_names == ("layer 1 (3)", "layer 2 (2)")
-    with pytest.raises(TypeError, match="output must be an array .*, got tuple"):
+    with pytest.raises(TypeError, match="output must be an array .*, got a tuple"):
         from_flax(Both, X[:1], layers=["first"])
     with pytest.raises(ValueError, match="output must be one of softmax, linear, got"):
         from_flax(Both, X[:1], output="logits")
