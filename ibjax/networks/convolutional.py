@@ -184,23 +184,27 @@ def _init(key, shapes, num_convolutions, kernel_size):
 
 
 def in_parts(
-    layers_of: Callable[[jax.Array, jax.Array], tuple[jax.Array, ...]], x: jax.Array
+    layers_of: Callable[[jax.Array, jax.Array], tuple[jax.Array, ...]],
+    x: jax.Array,
+    *,
+    at_once: int = _IMAGES_AT_ONCE,
 ) -> tuple[jax.Array, ...]:
     """Layers of many images, a few images at a time.
 
     Args:
       layers_of: ``layers_of(number, part)``: the layers of some of the images,
         ``[num_part, units]`` each; ``number`` counts the parts.
-      x: Images, shape ``[num_samples, num_inputs]``.
+      x: Images, shape ``[num_samples, ...]``.
+      at_once: Images of a part.
 
     Returns:
       Layers of all images, ``[num_samples, units]`` each.
     """
     num_samples = x.shape[0]
-    if num_samples <= _IMAGES_AT_ONCE:
+    if num_samples <= at_once:
         return layers_of(jnp.int32(0), x)
-    num_parts = -(-num_samples // _IMAGES_AT_ONCE)
-    rows = jnp.arange(num_parts * _IMAGES_AT_ONCE).reshape(num_parts, -1)
+    num_parts = -(-num_samples // at_once)
+    rows = jnp.arange(num_parts * at_once).reshape(num_parts, -1)
     # The last part is filled up by the last image: one program does for all parts.
     rows = jnp.minimum(rows, num_samples - 1)
     layers = lax.map(

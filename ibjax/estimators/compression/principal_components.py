@@ -18,6 +18,7 @@ from ibjax.estimators.samples import (
     to_jax,
 )
 from ibjax.numerics import checks
+from ibjax.numerics.principal_directions import principal_directions
 
 __all__ = [
     "Pca",
@@ -153,20 +154,8 @@ def encode_deviations(pca: Pca, deviations: jax.Array) -> jax.Array:
 
 @exact_jit(static_argnames="dim")
 def _pca_fit(x: jax.Array, dim: int) -> Pca:
-    num_samples, shape = x.shape[0], x.shape[1:]
-    mean = jnp.mean(x, axis=0)
-    rows = (x - mean[None]).reshape(num_samples, -1)
-    # Both products have the same eigenvalues but zeros: take the smaller.
-    by_feature = rows.shape[1] <= num_samples
-    square = rows.T if by_feature else rows
-    square = square @ square.T
-    values, vectors = jnp.linalg.eigh(square)
-    values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
-    if not by_feature:
-        vectors = rows.T @ vectors
-        # Where there is no variance, orthonormal to the others all the same.
-        vectors, _ = jnp.linalg.qr(vectors)
-    largest = jnp.argmax(jnp.abs(vectors), axis=0)
-    sign = jnp.sign(jnp.take_along_axis(vectors, largest[None], axis=0))
-    components = (vectors * sign).T.reshape(dim, *shape)
-    return Pca(mean, components, jnp.maximum(values, 0) / (num_samples - 1))
+    shape = x.shape[1:]
+    found = principal_directions(x.reshape(x.shape[0], -1), dim)
+    mean, directions, variances = found
+    components = jnp.reshape(directions.T, (dim, *shape))
+    return Pca(mean.reshape(shape), components, variances)
