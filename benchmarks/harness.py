@@ -34,6 +34,7 @@ __all__ = [
     "compile_function",
     "conditions",
     "device",
+    "highest_memory",
     "host_cores",
     "markdown_table",
     "peak_memory",
@@ -206,6 +207,18 @@ def peak_memory(fn: Callable[[], Any]) -> tuple[Any, int | None]:
         return jax.block_until_ready(fn()), None
     result = jax.block_until_ready(fn())
     return result, max(_resident("VmHWM") - before, 0)
+
+
+def highest_memory(*, forget: bool = False) -> int:
+    """Returns the largest resident memory of this process so far, in bytes; on Linux.
+
+    Args:
+      forget: Whether the next call tells the largest from now on.
+    """
+    highest = _resident("VmHWM")
+    if forget:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    return highest
 
 
 def _resident(field: str) -> int:

@@ -2,6 +2,7 @@
 
 from ibjax.networks import reductions
 from ibjax.networks.all_convolutional import all_convolutional
+from ibjax.networks.convolutions import conv_general_dilated
 from ibjax.networks.described import from_description
 from ibjax.networks.dropout import binary_dropout
 from ibjax.networks.from_flax import from_flax
@@ -18,6 +19,7 @@ __all__ = [
     "NetworkState",
     "all_convolutional",
     "binary_dropout",
+    "conv_general_dilated",
     "from_description",
     "from_flax",
     "mlp",

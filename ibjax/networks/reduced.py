@@ -75,20 +75,24 @@ def reduced(
         layers[number] = _reduced_layer(layers[number], reduction)
 
     def find(params):
-        """What the reductions find of the layers, each from its own sample."""
-        found: dict[int, Any] = {}
-        for number, reduction in by_number.items():
-            shape = network.layers[number].shape
-            t = jnp.zeros((0, *shape))
-            if reduction.sample is not None:
-                (flat,) = in_parts(
-                    lambda _, x, n=number: (network.activations(params, x)[n],),
-                    reduction.sample,
-                    at_once=rows_at_once,
-                )
-                t = flat.reshape(-1, *shape)
-            found[number] = reduction.find(t)
-        return found
+        """What every reduction finds, from the activities of its own sample."""
+        seen = {
+            n: jnp.zeros((0, *network.layers[n].shape))
+            for n, reduction in by_number.items()
+            if reduction.sample is None
+        }
+        # Layers of one sample come from one pass.
+        for sample, numbers in _by_sample(by_number):
+            layers = in_parts(
+                lambda _, x, numbers=numbers: _some(
+                    network.activations(params, x), numbers
+                ),
+                sample,
+                at_once=rows_at_once,
+            )
+            for n, t in zip(numbers, layers, strict=True):
+                seen[n] = t.reshape(-1, *network.layers[n].shape)
+        return {n: by_number[n].find(t) for n, t in seen.items()}
 
     def activations(params, x, *, key=None, training=False):
         if training:
@@ -118,6 +122,20 @@ def reduced(
         activate=None,
         resume=network.resume and _resume(network, by_number),
     )
+
+
+def _by_sample(reductions: Mapping[int, Reduction]) -> list[tuple[Any, list[int]]]:
+    """Samples, and the numbers of the layers that need each."""
+    found: dict[int, tuple[Any, list[int]]] = {}
+    for number, reduction in reductions.items():
+        sample = reduction.sample
+        if sample is not None:
+            found.setdefault(id(sample), (sample, []))[1].append(number)
+    return list(found.values())
+
+
+def _some(layers: tuple, numbers: list[int]) -> tuple:
+    return tuple(layers[number] for number in numbers)
 
 
 def _short(name: str) -> str:

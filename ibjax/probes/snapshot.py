@@ -201,8 +201,9 @@ def _objective_terms(
 def _all_outputs(params: Params, task: Task, network: Network) -> jax.Array:
     """Last activity for all inputs, a part of them at a time."""
     # The last part is filled up by the last row: one program does for all parts.
-    num_parts = -(-task.num_samples // _ROWS_AT_ONCE)
-    rows = jnp.arange(num_parts * _ROWS_AT_ONCE).reshape(num_parts, _ROWS_AT_ONCE)
+    at_once = min(_ROWS_AT_ONCE, task.num_samples)
+    num_parts = -(-task.num_samples // at_once)
+    rows = jnp.arange(num_parts * at_once).reshape(num_parts, at_once)
     outputs = lax.map(
         lambda part: network.activations(params, task.batch(part).x)[-1],
         jnp.minimum(rows, task.num_samples - 1),
