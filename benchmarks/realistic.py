@@ -6,7 +6,8 @@ are reduced inside the snapshot, some inputs at a time, in one of these ways: th
 over positions, or over a sentence's words, and the first principal components of that;
 a random projection of all units; or not at all, which is measured for one network
 before training. ``--cases memory`` compiles the activities of ResNet-18 alone and
-prints what they would hold beside their results.
+prints what they would hold beside their results; ``convolution`` times the gradient of
+a convolution within a loop, JAX's and ``networks.conv_general_dilated``'s.
 
 The data are needed, see ``ibjax.datasets.cifar10`` and ``ibjax.datasets.sst2``. Linux
 tells the memory.
@@ -198,6 +199,45 @@ def case_memory(args: argparse.Namespace) -> dict[str, Any]:
     return {"label": "memory", "programs": found}
 
 
+def case_convolution(args: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of a convolution's gradient within a loop, JAX's and ours."""
+    from ibjax.compilation import CPU_OPTIONS
+    from ibjax.networks import conv_general_dilated
+
+    found = []
+    for side, channels in ((32, 64), (8, 256)):
+        keys = jax.random.split(jax.random.key(0))
+        x = jax.random.normal(keys[0], (32, side, side, channels))
+        w = jax.random.normal(keys[1], (3, 3, channels, channels)) / 3 / channels**0.5
+        gradients, seconds = [], []
+        for function in (jax.lax.conv_general_dilated, conv_general_dilated):
+
+            def loss(w, x, function=function):
+                order = ("NHWC", "HWIO", "NHWC")
+                t = function(x, w, (1, 1), "SAME", dimension_numbers=order)
+                return jnp.sum(jnp.tanh(t))
+
+            def step(_, both, loss=loss):
+                gradient = jax.grad(loss, argnums=(0, 1))(*both)
+                return jax.tree.map(lambda a, g: a - 1e-3 * g, both, gradient)
+
+            def steps(w, x, step=step):
+                return jax.lax.fori_loop(0, 2, step, (w, x))
+
+            program = jax.jit(steps).lower(w, x).compile(CPU_OPTIONS)
+            gradients.append((program(w, x)[0] - w) / 1e-3)
+            timed = []
+            for _ in range(args.repeats):
+                start = time.process_time()
+                jax.block_until_ready(program(w, x))
+                timed.append((time.process_time() - start) / 2)
+            seconds.append(min(timed))
+        scale = float(jnp.max(jnp.abs(gradients[0])))
+        np.testing.assert_allclose(*gradients, rtol=0, atol=1e-3 * scale)
+        found.append({"side": side, "channels": channels, "seconds": seconds})
+    return {"label": "convolution", "steps": found}
+
+
 CASES = {
     "resnet-components": _case("resnet-components", "components", 64),
     "resnet-narrow-components": _case("resnet-narrow-components", "components", 16),
@@ -207,13 +247,14 @@ CASES = {
     "resnet-whole": _case("resnet-whole", "whole", 64),
     "transformer-whole": _case("transformer-whole", "whole"),
     "memory": case_memory,
+    "convolution": case_convolution,
 }
 
 
 def main() -> None:
     """Runs the cases and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    harness.add_arguments(parser, list(CASES))
+    harness.add_arguments(parser, list(CASES), repeats=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=256, help="to train and measure")
     parser.add_argument("--epochs", type=int, default=3)
@@ -228,6 +269,7 @@ def main() -> None:
     args = parser.parse_args()
     results = harness.run_cases(args, CASES)
     programs = results.pop("memory", {}).get("programs", [])
+    steps = results.pop("convolution", {}).get("steps", [])
     print_runs(list(results.values()))
     if programs:
         header = ["activities", "images", "temporaries, MiB", "results, MiB"]
@@ -241,7 +283,17 @@ def main() -> None:
             for program in programs
         ]
         print(harness.markdown_table(header, rows))
-    harness.write_json(args.output, runs=results, programs=programs)
+    if steps:
+        header = ["images, 3 x 3 kernels", "JAX's, ms", "ours, ms"]
+        rows = [
+            [
+                f"32 x {step['side']} x {step['side']} x {step['channels']}",
+                *(1e3 * value for value in step["seconds"]),
+            ]
+            for step in steps
+        ]
+        print(harness.markdown_table(header, rows))
+    harness.write_json(args.output, runs=results, programs=programs, steps=steps)
 
 
 def print_runs(results: list[dict[str, Any]]) -> None:
