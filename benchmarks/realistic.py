@@ -23,9 +23,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-DIM = 4
-BIN_WIDTH = 0.5
-NOISE_VARIANCE = 0.1
 # Networks must get better than without training, on their own images or sentences.
 LEAST_GAIN = 0.02
 
@@ -70,14 +67,19 @@ def _swept(args, parts, how, *, seeds, epochs, batch_size, learning_rate):
     num_train = task.num_samples - task.num_measured
     if how == "components":
         sample = task.x[: args.sample]
-        one = reductions.in_turn(mean, reductions.principal_components(sample, DIM))
+        one = reductions.in_turn(
+            mean, reductions.principal_components(sample, args.dim)
+        )
     elif how == "projection":
-        one = reductions.random_projection(jax.random.key(0), DIM)
+        one = reductions.random_projection(jax.random.key(0), args.dim)
     if how != "whole":
         network = networks.reduced(
             network, dict.fromkeys(names, one), rows_at_once=args.rows_at_once
         )
-    measured = [probes.bin_width(BIN_WIDTH), probes.kde_bounds(NOISE_VARIANCE)]
+    measured = [
+        probes.bin_width(args.bin_width),
+        probes.kde_bounds(args.noise_variance),
+    ]
     if how != "whole":
         measured.append(probes.target_information("ross"))
     compiled = []
@@ -261,6 +263,9 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=2000)
     parser.add_argument("--text-epochs", type=int, default=6)
     parser.add_argument("--sample", type=int, default=64, help="inputs of components")
+    parser.add_argument("--dim", type=int, default=2, help="numbers left of a layer")
+    parser.add_argument("--bin-width", type=float, default=1.0)
+    parser.add_argument("--noise-variance", type=float, default=1.0)
     parser.add_argument("--rows-at-once", type=int, default=32)
     parser.add_argument(
         "--memory-images", type=int, nargs="+", default=[256, 1024, 5000]
