@@ -65,6 +65,7 @@ def drawn_information(
     checks.instance("classes", classes, Mapping)
     checks.not_empty("classes", classes)
     checks.count("num_steps", num_steps)
+    checks.flag("last_only", last_only)
     labels, num_classes = {}, {}
     for name, own in classes.items():
         own = np.asarray(checks.integers(name, own))

@@ -286,7 +286,7 @@ def club(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
 
 def off_diagonal(matrix: jax.Array) -> jax.Array:
     """Entries off the diagonal, ``[n, n]`` to ``[n, n - 1]``, without a gather."""
-    matrix = checks.jax_array("matrix", matrix)
+    matrix = checks.floats("matrix", matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(
             f"matrix must have shape [n, n] with n at least 2, got {matrix.shape}"
@@ -297,7 +297,7 @@ def off_diagonal(matrix: jax.Array) -> jax.Array:
 
 
 def _check_scores(scores: ArrayLike) -> jax.Array:
-    scores = checks.jax_array("scores", scores)
+    scores = checks.floats("scores", scores)
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(
             "scores must have shape [batch, batch] with batch at least 2, or [batch] "
@@ -313,8 +313,8 @@ def _joint_and_marginal(
     if marginal is None:
         scores = _check_scores(scores)
         return jnp.diagonal(scores), off_diagonal(scores)
-    joint = checks.jax_array("scores", scores)
-    marginal = checks.jax_array("marginal", marginal)
+    joint = checks.floats("scores", scores)
+    marginal = checks.floats("marginal", marginal)
     if joint.ndim != 1 or joint.size == 0 or marginal.size == 0:
         raise ValueError(
             "scores must have shape [batch] beside a marginal that is not empty, got "
