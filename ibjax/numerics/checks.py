@@ -309,9 +309,9 @@ def not_negative(name: str, value: Any) -> Any:
     return _for_jax(_number(name, value, expected, lambda v: 0 <= v < np.inf))
 
 
-def number(name: str, value: Value) -> Value:
-    """Check that a value is one number, which is not NaN."""
-    return _number(name, value, "be one number", lambda v: v == v)
+def number(name: str, value: Any) -> Any:
+    """Check that a value is one number, not NaN; a large integer as a float."""
+    return _for_jax(_number(name, value, "be one number", lambda v: v == v))
 
 
 def in_range(name: str, value: Value, interval: str) -> Value:

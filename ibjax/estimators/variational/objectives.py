@@ -117,7 +117,7 @@ def mine(
       1.0000 0.0000
     """
     checks.in_range("rate", rate, "(0, 1]")
-    checks.number("log_average", log_average)
+    log_average = checks.number("log_average", log_average)
     joint, marginal = _joint_and_marginal(scores, marginal)
     log_mean = _log_mean_exp(marginal)
     now = jax.lax.stop_gradient(log_mean)
@@ -223,7 +223,8 @@ def smile(
       4.0000 3.0000
     """
     # Infinity is allowed: no clipping.
-    if not checks.number("clip", clip) > 0:
+    clip = checks.number("clip", clip)
+    if not clip > 0:
         raise ValueError(f"clip must be positive, got {clip}")
     joint, marginal = _joint_and_marginal(scores, marginal)
     return jnp.mean(joint) - _log_mean_exp(jnp.clip(marginal, -clip, clip))
@@ -286,7 +287,7 @@ def club(scores: ArrayLike, marginal: ArrayLike | None = None) -> jax.Array:
 
 def off_diagonal(matrix: jax.Array) -> jax.Array:
     """Entries off the diagonal, ``[n, n]`` to ``[n, n - 1]``, without a gather."""
-    matrix = checks.floats("matrix", matrix)
+    matrix = checks.jax_array("matrix", matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(
             f"matrix must have shape [n, n] with n at least 2, got {matrix.shape}"
@@ -297,7 +298,7 @@ def off_diagonal(matrix: jax.Array) -> jax.Array:
 
 
 def _check_scores(scores: ArrayLike) -> jax.Array:
-    scores = checks.floats("scores", scores)
+    scores = checks.jax_array("scores", scores)
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(
             "scores must have shape [batch, batch] with batch at least 2, or [batch] "
@@ -313,8 +314,8 @@ def _joint_and_marginal(
     if marginal is None:
         scores = _check_scores(scores)
         return jnp.diagonal(scores), off_diagonal(scores)
-    joint = checks.floats("scores", scores)
-    marginal = checks.floats("marginal", marginal)
+    joint = checks.jax_array("scores", scores)
+    marginal = checks.jax_array("marginal", marginal)
     if joint.ndim != 1 or joint.size == 0 or marginal.size == 0:
         raise ValueError(
             "scores must have shape [batch] beside a marginal that is not empty, got "
