@@ -10,6 +10,7 @@ import xarray as xr
 from ibjax.experiments.convolutional.claims import convolutional_claims
 from ibjax.experiments.convolutional.figures import activity_maps, channel_planes
 from ibjax.experiments.mnist.claims import mnist_claims
+from ibjax.experiments.mnist.figures import trained_planes
 from ibjax.results.cells import combine
 from ibjax.results.example import example_dataset
 
@@ -118,6 +119,22 @@ def test_mnist_names_the_networks():
 def test_mnist_refuses_other_grids():
     with pytest.raises(ValueError, match="must be a grid over hidden and activation"):
         mnist_claims(example_dataset(num_seeds=2))
+
+
+def test_planes_and_curves_begin_with_the_first_epoch():
+    figure = trained_planes(_grid(FALLING, RISING))
+    assert "from epoch 1 on" in figure.get_suptitle()
+    tanh, relu, falls, rises = figure.axes[:4]
+    assert [tanh.get_title(), relu.get_title()] == ["tanh", "relu"]
+    for axes, bits in ((falls, FALLING), (rises, RISING)):
+        x, y = (np.asarray(axes.lines[1].get_data()[n]) for n in (0, 1))
+        np.testing.assert_array_equal(x, EPOCHS[1:])
+        np.testing.assert_allclose(y, bits[1:], atol=0.01)
+        assert axes.get_xlim() == (1, 16)
+    # Untrained layers had one bit; the least of trained ones is two.
+    assert 1 < tanh.get_xlim()[0] < 2
+    assert not any(axes.get_legend() for axes in figure.axes)
+    assert len(figure.legends) == 1
 
 
 def _channels(concat=FULL, mean=(5, 5, 5, 5), dense=(6, 7, 8, 8), **more):
