@@ -201,6 +201,29 @@ def test_planes_have_a_panel_for_each_way():
         np.testing.assert_allclose(dots[0].get_xdata(), [8.0], atol=0.01)
 
 
+def test_dots_have_one_size_and_a_key():
+    figure = channel_planes(_channels())
+    concat, mean = figure.axes
+    sizes = {
+        line.get_markersize()
+        for axes in (concat, mean)
+        for line in axes.lines
+        if line.get_marker() == "o"
+    }
+    assert len(sizes) == 1
+    legend = figure.legends[0]
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[len(NAMES) :] == ["epoch 0", "epoch 16", "lower to upper bound"]
+    first, last = legend.legend_handles[len(NAMES) :][:2]
+    assert (first.get_markerfacecolor(), last.get_markerfacecolor()) == ("white", "0.3")
+    assert {line.get_markersize() for line in (first, last)} == sizes
+    # Both layers with channels have ten bits side by side, and five in the mean.
+    for axes in (concat, mean):
+        numbers = {text.get_text(): text.xy[0] for text in axes.texts}
+        assert numbers["1, 2"] == pytest.approx(10 if axes is concat else 5, abs=0.01)
+        assert numbers["3"] == pytest.approx(8, abs=0.01)
+
+
 def test_maps_before_and_after():
     dataset = _channels()
     rng = np.random.default_rng(0)
