@@ -45,8 +45,8 @@ def trained_planes(dataset: xr.Dataset) -> Figure:
       Figure, 7 inches wide, with two panels for each cell.
     """
     cells = cells_of(dataset)
-    # The last snapshot, where there is no other.
     epochs = dataset["epoch"].values
+    # The last snapshot, where there is no other.
     trained = dataset.isel(epoch=epochs >= min(1, epochs[-1]))
     with paper_style():
         figure = Figure(figsize=(7.0, 4.3), layout="constrained")
@@ -69,7 +69,8 @@ def trained_planes(dataset: xr.Dataset) -> Figure:
         for axes in curves:
             axes.set_title("")
             axes.set_ylim(0.0, 1.08 * ceiling)
-            axes.set_xlim(left=trained["epoch"].values[0])
+            if epochs[-1] > 1:
+                axes.set_xlim(left=1)
         # Named in the last panel, where ReLU layers leave room below it.
         mark_ceiling(curves[::-1], ceiling)
         label = choose_estimator(dataset, estimator)[1]
