@@ -138,8 +138,8 @@ def channel_planes(dataset: xr.Dataset) -> Figure:
             for layer, (name, color) in enumerate(zip(names, colors, strict=True)):
                 x, y = (bounds[way, n][:, :, layer] for n in ("i_xt", "i_ty"))
                 _path(axes, x, y, color, name)
-            middle = (bounds[way, n].mean(axis=0) for n in ("i_xt", "i_ty"))
-            number_ends(axes, *middle, colors)
+            x, y = (bounds[way, n].mean(axis=0) for n in ("i_xt", "i_ty"))
+            number_ends(axes, x, y, colors)
         dot = {"marker": "o", "markersize": _DOT, "linestyle": ""}
         epochs = dataset["epoch"].values
         handles = [Line2D([], [], color=color, **dot) for color in colors]

@@ -144,12 +144,13 @@ def _plane(
     axes.set_xlim(0.0, 1.1 * right)
     axes.set_ylim(0.0, 1.1 * max(top, _entropy_bits(cells[0])))
     _mark_entropy(axes, cells[0])
-    plane_paths(axes, *means[0], epochs, colors, width=4.0)
+    i_xt, i_ty = means[0]
+    plane_paths(axes, i_xt, i_ty, epochs, colors, width=4.0)
+    number_ends(axes, i_xt, i_ty, colors)
     for (i_xt, i_ty), line in zip(means[1:], lines[1:], strict=True):
         for layer, color in enumerate(colors):
             style = {"color": color, "zorder": 4} | line
             axes.plot(i_xt[:, layer], i_ty[:, layer], **style)
-    number_ends(axes, *means[0], colors)
     axes.set(xlabel=_LABELS["i_xt"], ylabel=_LABELS["i_ty"])
     epoch_bar(figure, axes, epoch_norm(epochs))
 
