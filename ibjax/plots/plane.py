@@ -332,13 +332,14 @@ def plane_axes(
     text = {"color": "0.35", "fontsize": note_size(), "textcoords": "offset points"}
     # On the axes' own scale, so that they stay beside the axes whatever the limits.
     if np.isfinite(log2_num_samples):
-        name, place = r"$\log_2 N$", log2_num_samples
+        name, place = r"$\log_2 N$", (log2_num_samples, 0.02)
         if limits[0] < log2_num_samples:
-            name, place = rf"$\log_2 N = {log2_num_samples:.1f} \rightarrow$", limits[0]
+            # Above the ceiling of I(T;Y), where there are no paths.
+            name, place = r"$\log_2 N \rightarrow$", (limits[0], 0.9)
         else:
             axes.axvline(log2_num_samples, **line)
         over = {"xycoords": axes.get_xaxis_transform(), "ha": "right", "va": "bottom"}
-        axes.annotate(name, (place, 0.02), (-2, 2), **over, **text)
+        axes.annotate(name, place, (-2, 2), **over, **text)
     if np.isfinite(i_xy):
         axes.axhline(i_xy, **line)
         beside = {"xycoords": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
