@@ -122,7 +122,7 @@ def estimator_comparison(
     Lines are means over seeds. The two KDE bounds are drawn as the edges of a band:
     under the KDE's noise, I(X;T) lies between them. The binned estimates assume
     other noise, so they need not lie inside. A dotted line is log2 of the number of
-    inputs, above which none of them can be.
+    inputs, which bins and kernel densities cannot exceed.
 
     Args:
       dataset: Dataset of a sweep.
@@ -155,7 +155,7 @@ def estimator_comparison(
     ceiling = plane_ceilings(dataset)[0]
     if below_ceiling:
         checks.holds("dataset.attrs", dataset.attrs, "num_samples")
-        # Sums of float32 numbers may exceed it by a rounding.
+        # Sums of float32 numbers may exceed it by a rounding, neighbours by more.
         means = {name: np.maximum(ceiling - mean, 0) for name, mean in means.items()}
     both = {"kde_lower", "kde_upper"} <= set(estimators)
     with paper_style():

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
@@ -96,7 +97,13 @@ def gradients(
                 texts.append(name)
                 continue
             texts.append(f"{name} ({round(epoch)})")
-            ratio.plot(epoch, 1.0, "o", color=color, markersize=4.5, mec="white")
+            dot = {"markersize": 4.5, "mec": "white", "clip_on": False, "zorder": 3}
+            ratio.plot(epoch, 1.0, "o", color=color, **dot)
+        low, high = ratio.get_ylim()
+        if high < 100 * low:  # Powers of ten alone are too few, all their parts many.
+            ratio.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ratio.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ratio.yaxis.set_minor_formatter(NullFormatter())
         legend(
             figure,
             ratio,
