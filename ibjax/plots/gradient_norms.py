@@ -82,11 +82,13 @@ def gradients(
             values = pick(dataset, f"gradient_{name}{suffix}", "seed", "epoch", "layer")
             for layer, color in enumerate(colors):
                 _quartiles(axes, epochs, values[:, :, layer], color)
-            axes.set_yscale("log")
+            # Changes since an epoch have no logarithm where all of them are falls.
+            axes.set_yscale("log" if (values > 0).any() else "linear")
             over = "over that of the weights" if normalized and is_norm else ""
             axes.set_title(f"{title}\n{over}" if over else title)
             epoch_axis(axes, epochs, label=columns == 3 or not is_norm)
-        _share_limits(found[:2])
+        if found[0].get_yscale() == found[1].get_yscale():
+            _share_limits(found[:2])
         ratio = found[2]
         ratio.axhline(1.0, color="0.5", linewidth=0.6)
         handles, texts = [], []
@@ -100,7 +102,8 @@ def gradients(
             dot = {"markersize": 4.5, "mec": "white", "clip_on": False, "zorder": 3}
             ratio.plot(epoch, 1.0, "o", color=color, **dot)
         low, high = ratio.get_ylim()
-        if high < 100 * low:  # Powers of ten alone are too few, all their parts many.
+        # Powers of ten alone are too few there, and all their parts many.
+        if ratio.get_yscale() == "log" and high < 100 * low:
             ratio.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             ratio.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ratio.yaxis.set_minor_formatter(NullFormatter())
