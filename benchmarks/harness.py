@@ -8,9 +8,7 @@ case has the whole device.
 """
 
 import argparse
-import ctypes
 import datetime
-import gc
 import importlib
 import importlib.metadata
 import json
@@ -27,6 +25,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from ibjax.numerics.memory import peak_memory
 
 __all__ = [
     "Timing",
@@ -180,52 +180,21 @@ def time_calls(fn: Callable[[], Any], *, repeats: int) -> Timing:
     return Timing(min(timed), statistics.median(timed), warm_up, repeats)
 
 
-def peak_memory(fn: Callable[[], Any]) -> tuple[Any, int | None]:
-    """Calls a function and measures what the call adds to the resident memory.
-
-    Call it with a function that is already compiled. Host memory only: on an
-    accelerator see :func:`device`.
-
-    Args:
-      fn: Function without arguments.
-
-    Returns:
-      The function's result and the bytes added at the peak, or None where the
-      system does not say (anything but Linux).
-    """
-    gc.collect()
-    try:
-        # glibc: hand back what earlier calls freed, so that it is counted again.
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):
-        pass
-    try:
-        # Linux: forget the highest resident size so far.
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
-        before = _resident("VmRSS")
-    except OSError:
-        return jax.block_until_ready(fn()), None
-    result = jax.block_until_ready(fn())
-    return result, max(_resident("VmHWM") - before, 0)
-
-
 def highest_memory(*, forget: bool = False) -> int:
     """Returns the largest resident memory of this process so far, in bytes; on Linux.
 
     Args:
       forget: Whether the next call tells the largest from now on.
     """
-    highest = _resident("VmHWM")
+    status = pathlib.Path("/proc/self/status").read_text()
+    (highest,) = (
+        1024 * int(line.split()[1])
+        for line in status.splitlines()
+        if line.startswith("VmHWM:")
+    )
     if forget:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     return highest
-
-
-def _resident(field: str) -> int:
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return 1024 * int(line.split()[1])
-    raise OSError(f"no {field} in /proc/self/status")
 
 
 def device() -> dict[str, Any]:

@@ -29,6 +29,8 @@ _PACKAGE = os.path.dirname(ibjax.__file__)
 _ENDLESS = ("num_steps", "max_steps", "num_restarts", "num_partitions")
 # What somebody's own function says is theirs, also where none is given by default.
 _FUNCTIONS = ("config", "estimators", "network", "objective", "on_progress", "probes")
+# Calls after which all programs are forgotten, which many thousand have no room for.
+_CLEARED = 1000
 _WORD = r"(?<!\w){}(?!\w)"
 
 
@@ -50,7 +52,9 @@ def case_calls(args: argparse.Namespace) -> dict[str, Any]:
         )
     }
     names = [name for name in functions if arguments[name]]
-    for _ in range(args.calls):
+    for number in range(args.calls):
+        if number % _CLEARED == 0:
+            jax.clear_caches()
         name = names[rng.integers(len(names))]
         spoiled = rng.choice(arguments[name])
         mistakes = list(bad_values(rng, good[name].get(spoiled)))

@@ -218,6 +218,7 @@ def own_values() -> dict[str, dict[str, Any]]:
         },
         "attribution.heatmap": {"capacity": images[..., None]},
         "attribution.noisy_features": {"lam": np.full((_NUM, 3), 0.5)},
+        "attribution.histogram_correlation": {"cell": 4},
         "attribution.infidelity": {"num_samples": 3},
         "attribution.integrated_gradients": {"num_steps": 3},
         "attribution.occlusion": by_pixels | {"window": (2, 2)},

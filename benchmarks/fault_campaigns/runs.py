@@ -2,6 +2,7 @@
 
 import argparse
 import builtins
+import contextlib
 import errno
 import io
 import itertools
@@ -34,7 +35,7 @@ _LONGEST_RUN = 10 * LONGEST_SECONDS
 def case_kills(args: argparse.Namespace) -> dict[str, Any]:
     """Kills sweeps of one preset after another, and resumes them until they are done.
 
-    The data of ``$IBJAX_DATA`` are needed.
+    The data of ``$IBJAX_DATA`` are needed. An interrupt ends it with what it has found.
     """
     rng = np.random.default_rng(args.seed)
     tally = Tally()
@@ -42,19 +43,20 @@ def case_kills(args: argparse.Namespace) -> dict[str, Any]:
     kills = left = 0
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        for name in itertools.cycle(PRESETS):
-            if kills >= args.kills:
-                break
-            command = PRESETS[name]
-            if name not in whole:
-                whole[name] = _timed_run(command, place / name)
-            expected, seconds = whole[name]
-            ended = None
-            while ended is None or ended.killed:
-                limit = rng.uniform(0.05, 1.05) * seconds
-                ended = _run(command, place / "killed", limit=limit)
-                kills += ended.killed
-            left += _add(tally, ended, place / "killed", expected, name)
+        with contextlib.suppress(KeyboardInterrupt):
+            for name in itertools.cycle(PRESETS):
+                if kills >= args.kills:
+                    break
+                command = PRESETS[name]
+                if name not in whole:
+                    whole[name] = _timed_run(command, place / name)
+                expected, seconds = whole[name]
+                ended = None
+                while ended is None or ended.killed:
+                    limit = rng.uniform(0.05, 1.05) * seconds
+                    ended = _run(command, place / "killed", limit=limit)
+                    kills += ended.killed
+                left += _add(tally, ended, place / "killed", expected, name)
     row = f"{kills} kills of {len(whole)} presets"
     return tally.row(row, **{"files left": left})
 

@@ -95,7 +95,7 @@ def capacity(r: ArrayLike, lam: ArrayLike) -> jax.Array:
       >>> print([f"{c:.4f}" for c in capacity([0.0, 2.0, 2.0], [0.5, 0.5, 0.0])])
       ['0.3181', '0.8181', '0.0000']
     """
-    r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
+    r, lam = (checks.floats(n, v) for n, v in (("r", r), ("lam", lam)))
     checks.broadcastable(r=r, lam=lam)
     if not checks.is_traced(lam) and np.any((np.asarray(lam) < 0) | (lam > 1)):
         raise ValueError(
@@ -147,8 +147,7 @@ def noisy_features(
     """
     checks.instance("statistics", statistics, FeatureStatistics)
     checks.key("key", key)
-    r, lam = (checks.jax_array(n, v) for n, v in (("r", r), ("lam", lam)))
-    checks.floating("r", r)
+    r, lam = (checks.floats(n, v) for n, v in (("r", r), ("lam", lam)))
     checks.same_shape(r=r, lam=lam)
     checks.shape("statistics.mean", statistics.mean, r.shape[1:], why="to match r")
     return _noisy_features(key, r, lam, statistics)

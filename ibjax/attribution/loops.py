@@ -33,6 +33,9 @@ __all__ = [
     "target_outputs",
 ]
 
+# Records that a program stacks; one of some thousand arguments would be large.
+_FEW = 64
+
 
 def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     """``function(*arrays)``, a batch of rows at a time.
@@ -77,11 +80,17 @@ def repeat(
     for number in range(num_steps):
         state, record = step(state, np.int32(number))
         records.append(record)
-    # Some thousand arguments would make a large program; under a derivative they are
-    # no arrays of NumPy.
-    traced = checks.is_traced(*jax.tree.leaves(records))
-    stack = jnp.stack if traced else np.stack
-    return state, jax.tree.map(lambda *parts: jnp.asarray(stack(parts, axis)), *records)
+    # NumPy would wait for the steps, while the next batch's can run beside them.
+    if len(records) <= _FEW or checks.is_traced(*jax.tree.leaves(records)):
+        return state, _stacked(records, axis)
+    return state, jax.tree.map(
+        lambda *parts: jnp.asarray(np.stack(parts, axis)), *records
+    )
+
+
+@partial(jax.jit, static_argnames="axis")
+def _stacked(records, axis):
+    return jax.tree.map(lambda *parts: jnp.stack(parts, axis), *records)
 
 
 @partial(jax.jit, static_argnames="batch_size")

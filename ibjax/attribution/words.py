@@ -171,7 +171,7 @@ def word_entropy(sigma: ArrayLike) -> jax.Array:
       >>> print(f"{word_entropy(1.0):.4f}")
       1.4189
     """
-    sigma = checks.jax_array("sigma", sigma)
+    sigma = checks.floats("sigma", sigma)
     return jnp.log(sigma) + 0.5 * math.log(2 * math.pi * math.e)
 
 

@@ -270,6 +270,7 @@ def optimality_gap(
     """
     p_xy = check_joint(p_xy)
     check_options(beta, 1.0, MAX_STEPS)
+    beta = jnp.asarray(beta, p_xy.dtype)
     encoder = _check_encoder(p_t_given_x, p_xy)
     shapes = OptimalityGap(
         jax.ShapeDtypeStruct((), p_xy.dtype), jax.ShapeDtypeStruct((), bool)

@@ -256,7 +256,7 @@ def worst_case_curve(
       n = 10000: best I(X;T) 3.2 nats
     """
     curve_i_xt, curve_i_ty = _curve(curve_i_xt, curve_i_ty)
-    error = checks.jax_array("i_ty_error", i_ty_error)
+    error = checks.floats("i_ty_error", i_ty_error)
     checks.shape("i_ty_error", error, (), curve_i_ty.shape)
     worst = curve_i_ty - error
     best = jnp.argmax(worst)
@@ -371,8 +371,8 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
       >>> print(check.violated)
       [False False False  True]
     """
-    information = checks.jax_array("information", information)
-    error = checks.jax_array("error", error)
+    information = checks.floats("information", information)
+    error = checks.floats("error", error)
     if information.ndim == 0:
         raise ValueError("information must have shape [..., num_layers], got ()")
     checks.shape("error", error, (), information.shape)
@@ -382,8 +382,8 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
 
 
 def _curve(curve_i_xt: ArrayLike, curve_i_ty: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    curve_i_xt = checks.jax_array("curve_i_xt", curve_i_xt)
-    curve_i_ty = checks.jax_array("curve_i_ty", curve_i_ty)
+    curve_i_xt = checks.floats("curve_i_xt", curve_i_xt)
+    curve_i_ty = checks.floats("curve_i_ty", curve_i_ty)
     if curve_i_xt.ndim != 1 or curve_i_xt.shape != curve_i_ty.shape:
         raise ValueError(
             "curve_i_xt and curve_i_ty must have one shape [num_betas], got "
@@ -419,6 +419,6 @@ def _read(
 
 
 def _point(i_xt: ArrayLike, i_ty: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    i_xt, i_ty = checks.jax_array("i_xt", i_xt), checks.jax_array("i_ty", i_ty)
+    i_xt, i_ty = checks.floats("i_xt", i_xt), checks.floats("i_ty", i_ty)
     checks.same_shape(i_xt=i_xt, i_ty=i_ty)
     return i_xt, i_ty

@@ -78,7 +78,7 @@ def layer_optimality(
       >>> print(f"beta {found.beta:.1f}, {found.divergence:.4f} nats")
       beta 2.0, 0.0000 nats
     """
-    p_t_given_x = checks.jax_array("p_t_given_x", p_t_given_x)
+    p_t_given_x = checks.floats("p_t_given_x", p_t_given_x)
     others = _check(p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas)
     return _layer_optimality(p_t_given_x, *others)
 
@@ -151,7 +151,7 @@ def map_optimality(
     """
     clusters = checks.jax_array("clusters", clusters)
     inputs = checks.jax_array("inputs", inputs)
-    p_y_given_x = checks.jax_array("p_y_given_x", p_y_given_x)
+    p_y_given_x = checks.floats("p_y_given_x", p_y_given_x)
     if clusters.ndim != 1 or inputs.shape != clusters.shape:
         raise ValueError(
             "clusters and inputs must have one shape [num_samples], got "
@@ -212,8 +212,8 @@ def _closest(betas, divergences):
 
 
 def _check(encoder, name, p_y_given_x, p_x, betas):
-    p_y_given_x = checks.jax_array("p_y_given_x", p_y_given_x)
-    p_x = checks.jax_array("p_x", p_x)
+    p_y_given_x = checks.floats("p_y_given_x", p_y_given_x)
+    p_x = checks.floats("p_x", p_x)
     betas = checks.jax_array("betas", betas, p_x.dtype)
     if encoder.ndim != 2 or not jnp.issubdtype(encoder.dtype, jnp.floating):
         raise ValueError(

@@ -290,6 +290,7 @@ def _classes(labels, num_classes, p_y_given_x, num_samples: int) -> dict[str, An
         checks.count("num_classes", num_classes)
     if p_y_given_x is not None:
         p_y_given_x = _numbers("p_y_given_x", p_y_given_x)
+        checks.shape("p_y_given_x", p_y_given_x, ("num_samples", "num_classes"))
     if p_y_given_x is not None and num_classes is None:
         num_classes = np.shape(p_y_given_x)[-1]
     if labels is not None:

@@ -3,8 +3,9 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ import xarray as xr
 from ibjax.estimators.choice.choice import mutual_information
 from ibjax.estimators.choice.methods import METHODS
 from ibjax.numerics import checks
+from ibjax.numerics.memory import peak_memory
 
 __all__ = ["benchmark"]
 
@@ -23,6 +25,7 @@ _VARIABLES = {
     "estimate": ("nats", "estimate of I(X;Y)"),
     "standard_error": ("nats", "the estimator's own standard error"),
     "seconds": ("s", "time of one estimate, in the first one that of compilation too"),
+    "memory": ("B", "resident memory that an estimate added at its peak"),
     "truth": ("nats", "I(X;Y)"),
     "bias": ("nats", "mean of the estimates less the truth"),
     "bias_error": ("nats", "standard error of the bias over seeds"),
@@ -48,7 +51,8 @@ def benchmark(
         too), or functions by name, ``function(x, y)`` of NumPy arrays ``[num_samples,
         dim]`` (labels ``[num_samples]``, integers), which return a number in nats or
         something with ``value`` and ``standard_error``. A name may stand for a function
-        in the mapping: ``{"mine": mine, "ksg": "ksg"}``.
+        in the mapping: ``{"mine": mine, "ksg": "ksg"}``. What ``jax.jit`` has compiled
+        estimates all seeds in one program.
       tasks: Things with ``name``, ``mutual_information`` in nats and ``sample(key,
         num_samples)``, as those of :mod:`ibjax.datasets.known_information`.
       num_samples: Samples of every pair of variables.
@@ -58,7 +62,9 @@ def benchmark(
     Returns:
       Dataset over ``task``, ``estimator`` and ``seed``. An estimator that refuses a
       task with a ``ValueError`` is NaN there. ``coverage`` is NaN of one without
-      errors.
+      errors. ``seconds`` and ``memory`` of one program are divided by the number of
+      seeds; the memory is the host's, and NaN where the system does not tell (anything
+      but Linux).
 
     Raises:
       ValueError: If there are no methods or tasks, a name is unknown or twice, or a
@@ -88,20 +94,17 @@ def benchmark(
     checks.count("num_seeds", num_seeds)
     key = jax.random.key(0) if key is None else checks.key("key", key)
     shape = len(tasks), len(functions), num_seeds
-    found = {
-        name: np.full(shape, np.nan)
-        for name in ("estimate", "standard_error", "seconds")
-    }
+    found = {name: np.full(shape, np.nan) for name in _Estimate._fields}
     for row, task in enumerate(tasks):
-        for seed in range(num_seeds):
-            drawn = task.sample(jax.random.fold_in(key, seed), num_samples)
-            x, y = map(np.asarray, drawn)
-            for column, (name, function) in enumerate(functions.items()):
-                started = time.perf_counter()
-                value, error = _estimate(name, function, x, y)
-                found["seconds"][row, column, seed] = time.perf_counter() - started
-                found["estimate"][row, column, seed] = value
-                found["standard_error"][row, column, seed] = error
+        drawn = [
+            task.sample(jax.random.fold_in(key, seed), num_samples)
+            for seed in range(num_seeds)
+        ]
+        pairs = [tuple(map(np.asarray, pair)) for pair in drawn]
+        for column, (name, function) in enumerate(functions.items()):
+            for seed, estimate in enumerate(_estimates(name, function, pairs)):
+                for variable, value in estimate._asdict().items():
+                    found[variable][row, column, seed] = value
     dims = ("task", "estimator", "seed")
     dataset = xr.Dataset(
         {name: (dims, values) for name, values in found.items()},
@@ -156,14 +159,53 @@ def _by_name(method: str) -> Callable[[Any, Any], Any]:
     return lambda x, y: mutual_information(x, y, method=method)
 
 
-def _estimate(name: str, function: Callable[[Any, Any], Any], x: Any, y: Any):
-    """Value and standard error, NaN where the estimator refuses."""
+class _Estimate(NamedTuple):
+    estimate: float = math.nan
+    standard_error: float = math.nan
+    seconds: float = math.nan
+    memory: float = math.nan
+
+
+def _estimates(
+    name: str,
+    function: Callable[[Any, Any], Any],
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+) -> Iterator[_Estimate]:
+    """Estimates of every pair, NaN where the estimator refuses."""
+    if not isinstance(function, jax.stages.Wrapped):
+        for x, y in pairs:
+            result, seconds, memory = _measured(partial(function, x, y))
+            yield _Estimate(*_numbers(name, result), seconds, memory)
+        return
+    # Compiled as a whole, so that no call has an effect but its result.
+    program = jax.jit(jax.vmap(function))
+    stacked = [np.stack(parts) for parts in zip(*pairs, strict=True)]
+    results, seconds, memory = _measured(partial(program, *stacked))
+    for seed in range(len(pairs)):
+        own = jax.tree.map(lambda part, seed=seed: part[seed], results)
+        share = seconds / len(pairs), memory / len(pairs)
+        yield _Estimate(*_numbers(name, own), *share)
+
+
+def _measured(call: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Result of a call, NaN if it refuses, its seconds, and bytes it took."""
+
+    def timed():
+        started = time.perf_counter()
+        try:
+            result = jax.block_until_ready(call())
+        except ValueError:
+            result = math.nan
+        return result, time.perf_counter() - started
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            result = function(x, y)
-        except ValueError:
-            return math.nan, math.nan
+        (result, seconds), memory = peak_memory(timed)
+    return result, seconds, math.nan if memory is None else memory
+
+
+def _numbers(name: str, result: Any) -> tuple[float, float]:
+    """Value and standard error of an estimator's result."""
     error = getattr(result, "standard_error", math.nan)
     value = getattr(result, "value", result)
     try:

@@ -52,7 +52,7 @@ def data_range_edges(
       [0. 1. 2. 3.]
     """
     t = _check_values(t, num_bins)
-    checks.one_of("upper_edge", upper_edge, (False, True))
+    checks.flag("upper_edge", upper_edge)
     edges = _data_range_edges(t, num_bins, upper_edge)
     if not checks.is_traced(edges) and not np.all(np.diff(edges) > 0):
         raise ValueError(

@@ -1,7 +1,7 @@
 """A convolution that is as fast within a loop on a CPU as outside of one.
 
 A sweep trains in loops, and there XLA has no fast code on a CPU for the gradient of a
-convolution: it takes some fifty times as long there as the convolution itself.
+convolution: it takes some forty times as long as the products that it is made of.
 """
 
 from collections.abc import Sequence

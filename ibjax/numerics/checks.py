@@ -95,6 +95,18 @@ def jax_array(name: str, value: Any, dtype: Any = None) -> jax.Array:
     return jnp.asarray(real(name, value), dtype)
 
 
+def floats(name: str, value: Any) -> jax.Array:
+    """Check that a value holds real numbers, and make floating ones of JAX of it.
+
+    Example:
+      >>> floats("loss", np.array([1, 2**40])).dtype
+      dtype('float32')
+    """
+    found = real(name, value)
+    is_floating = jnp.issubdtype(found.dtype, jnp.floating)
+    return jnp.asarray(found, None if is_floating else float)
+
+
 def shape(name: str, value: Any, *shapes: Axes, why: str = "") -> Any:
     """Check the shape of an array.
 
@@ -297,9 +309,9 @@ def not_negative(name: str, value: Any) -> Any:
     return _for_jax(_number(name, value, expected, lambda v: 0 <= v < np.inf))
 
 
-def number(name: str, value: Value) -> Value:
-    """Check that a value is one number, which is not NaN."""
-    return _number(name, value, "be one number", lambda v: v == v)
+def number(name: str, value: Any) -> Any:
+    """Check that a value is one number, not NaN; a large integer as a float."""
+    return _for_jax(_number(name, value, "be one number", lambda v: v == v))
 
 
 def in_range(name: str, value: Value, interval: str) -> Value:

@@ -1,7 +1,10 @@
-"""Memory that a call cannot do without, beside what there is, before it is compiled."""
+"""Memory that a call cannot do without, before it is compiled, and what it took."""
 
+import ctypes
 import functools
+import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import jax
 
 from ibjax.numerics import checks
 
-__all__ = ["check_fits", "gibibytes", "host_memory", "total_memory"]
+__all__ = ["check_fits", "gibibytes", "host_memory", "peak_memory", "total_memory"]
 
 _LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
@@ -72,3 +75,44 @@ def gibibytes(num_bytes: int) -> str:
       '3.0 GiB'
     """
     return f"{num_bytes / 2**30:,.1f} GiB"
+
+
+def peak_memory(function: Callable[[], Any]) -> tuple[Any, int | None]:
+    """Calls a function, and measures what the call adds to the resident memory.
+
+    It is the host's memory, and of the whole process. What a first call compiles is
+    in it.
+
+    Args:
+      function: Function without arguments.
+
+    Returns:
+      The function's result and the bytes added at the peak, or None where the system
+      does not say (anything but Linux).
+
+    Example:
+      >>> total, num_bytes = peak_memory(lambda: bytearray(2**25).count(0))
+      >>> num_bytes is None or num_bytes > 2**24
+      True
+    """
+    gc.collect()
+    try:
+        # glibc: hand back what earlier calls freed, so that it is counted again.
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        pass
+    try:
+        # Linux: forget the highest resident size so far.
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _resident("VmRSS")
+    except OSError:
+        return jax.block_until_ready(function()), None
+    result = jax.block_until_ready(function())
+    return result, max(_resident("VmHWM") - before, 0)
+
+
+def _resident(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"no {field} in /proc/self/status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    MaxNLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
 
+from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
+from ibjax.plots.plane import plane_ceilings
 from ibjax.plots.style import (
     choose_estimator,
     coordinate,
@@ -22,6 +30,7 @@ from ibjax.plots.style import (
     layer_names,
     mark_single,
     mean_band,
+    note_size,
     num_seeds_of,
     paper_style,
     pick,
@@ -34,10 +43,13 @@ from ibjax.results.statistics import (
 __all__ = [
     "estimator_comparison",
     "information_curves",
+    "mark_ceiling",
     "training_curves",
 ]
 
 _BLUE, _VERMILLION, _GREEN, _ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+_LEAST_BITS = 1e-3  # Distances from a ceiling below this are on a linear scale.
+_CEILING: Any = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 2))}
 _ESTIMATOR_COLORS = (_BLUE, _VERMILLION, "#CC79A7", "#000000", "#56B4E9")
 
 
@@ -100,20 +112,31 @@ def information_curves(
 
 
 def estimator_comparison(
-    dataset: xr.Dataset, *, ax: Sequence[Axes] | None = None
+    dataset: xr.Dataset,
+    *,
+    below_ceiling: bool = False,
+    ax: Sequence[Axes] | None = None,
 ) -> Figure:
     """I(X;T) against the epoch by every estimator, in bits, one panel per layer.
 
     Lines are means over seeds. The two KDE bounds are drawn as the edges of a band:
     under the KDE's noise, I(X;T) lies between them. The binned estimates assume
-    other noise, so they need not lie inside.
+    other noise, so they need not lie inside. A dotted line is log2 of the number of
+    inputs, which bins and kernel densities cannot exceed.
 
     Args:
       dataset: Dataset of a sweep.
+      below_ceiling: Whether to draw how far each is below log2 of the number of inputs
+        instead, on a logarithmic scale. Layers that tell nearly all inputs apart differ
+        in that alone.
       ax: Axes to draw in, one for each layer; those of a new figure by default.
 
     Returns:
       Figure, 7 inches wide, three panels to a row, or that of ``ax``.
+
+    Raises:
+      ValueError: If ``below_ceiling`` is asked for of a dataset that lacks the number
+        of inputs.
 
     Example:
       >>> from ibjax.results.example import example_dataset
@@ -121,6 +144,7 @@ def estimator_comparison(
       >>> figure.axes[0].get_title()
       '1: tanh 10'
     """
+    checks.flag("below_ceiling", below_ceiling)
     epochs = coordinate(dataset, "epoch")
     estimators = coordinate(dataset, "estimator").tolist()
     names = layer_names(dataset)
@@ -128,6 +152,11 @@ def estimator_comparison(
         name: mean_interval(information_bits(dataset, "i_xt", name)).mean
         for name in estimators
     }
+    ceiling = plane_ceilings(dataset)[0]
+    if below_ceiling:
+        checks.holds("dataset.attrs", dataset.attrs, "num_samples")
+        # Sums of float32 numbers may exceed it by a rounding, neighbours by more.
+        means = {name: np.maximum(ceiling - mean, 0) for name, mean in means.items()}
     both = {"kde_lower", "kde_upper"} <= set(estimators)
     with paper_style():
         num_columns = in_a_row(min(3, len(names)))
@@ -159,10 +188,16 @@ def estimator_comparison(
             epoch_axis(axes, epochs, label=last_of_column)
             axes.tick_params(labelbottom=last_of_column)
             if index % num_columns == 0:
-                axes.set_ylabel("$I(X;T)$ (bits)")
+                axes.set_ylabel(
+                    r"bits below $\log_2 N$" if below_ceiling else "$I(X;T)$ (bits)"
+                )
         first = of_layers[0]
-        from_zero(of_layers)
-        first.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if below_ceiling:
+            _below_ceiling_axis(of_layers, ceiling)
+        else:
+            from_zero(of_layers)
+            first.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            mark_ceiling(of_layers, ceiling)
         handles, texts = first.get_legend_handles_labels()
         legend(
             figure,
@@ -174,6 +209,38 @@ def estimator_comparison(
             ncols=min(3, len(texts)),
         )
     return figure
+
+
+def _below_ceiling_axis(panels: Sequence[Axes], ceiling: float) -> None:
+    """Makes the vertical axis one of distances, with none of them on top."""
+    for axes in panels:  # Each has its own scale, though they share limits.
+        axes.set_yscale("symlog", linthresh=_LEAST_BITS, linscale=0.3)
+        # Above zero, where a line at zero would be cut in half.
+        axes.set_ylim(1.1 * ceiling, -0.25 * _LEAST_BITS)
+        axes.axhline(0.0, **_CEILING)
+        powers = 10.0 ** np.arange(-3, math.floor(math.log10(ceiling)) + 1)
+        axes.yaxis.set_major_locator(FixedLocator([0.0, *powers]))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def mark_ceiling(panels: Sequence[Axes], ceiling: float) -> None:
+    """Line of log2 N in panels in whose view it is, named in the first of them."""
+    if not np.isfinite(ceiling) or panels[0].get_ylim()[1] < ceiling:
+        return
+    for axes in panels:
+        axes.axhline(ceiling, **_CEILING)
+    panels[0].annotate(
+        r"$\log_2 N$",
+        (1.0, ceiling),
+        (0, -3),
+        xycoords=panels[0].get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=note_size(),
+        color="0.35",
+    )
 
 
 def training_curves(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
 from ibjax.plots.style import (
     coordinate,
     epoch_axis,
-    format_epoch,
+    layer_colors,
     layer_names,
     mark_single,
-    note_size,
     num_seeds_of,
     paper_style,
     pick,
@@ -27,7 +27,13 @@ from ibjax.results.statistics import majority_quantiles, turning_epochs
 
 __all__ = ["gradients"]
 
-_BLUE, _VERMILLION = "#0072B2", "#D55E00"
+# What the panels show, after the variables' common name.
+_PANELS = {
+    "mean": "norm of the mean gradient",
+    "std": "norm of its standard deviation",
+    "snr": "SNR, mean over deviation",
+}
+_COLUMNS = 3  # Of the legend of layers.
 
 
 def gradients(
@@ -38,126 +44,94 @@ def gradients(
 ) -> Figure:
     """Norms of the mean and the standard deviation of the gradient, and their ratio.
 
-    One pair of panels per layer: above, the norm over the layer's weights of the
-    gradient's mean and standard deviation over minibatches; below, their ratio, the
-    signal-to-noise ratio (SNR), with a line at one. Lines are medians over seeds
-    and bands quartiles, because gradients span decades. A dotted line marks the
-    median epoch at which the SNR falls below one for good
-    (:func:`ibjax.results.statistics.turning_epochs`), where half the seeds or more do
-    so.
+    One panel for each, with a line per layer: the norm over the layer's weights of the
+    gradient's mean over minibatches, that of its standard deviation, and their ratio,
+    the signal-to-noise ratio (SNR), with a line at one. Norms share their limits. Lines
+    are medians over seeds and bands quartiles, because gradients span decades. A dot at
+    one, and the number in the legend, is the median epoch at which the layer's SNR
+    falls below one for good (:func:`ibjax.results.statistics.turning_epochs`), where
+    half the seeds or more do so.
 
     Args:
       dataset: Dataset of a sweep.
       normalized: Whether to divide both norms by the norm of the weights.
-      ax: Axes to draw in, two for each layer, for the norms and their ratio; those of a
-        new figure by default.
+      ax: Three axes to draw in; those of a new figure by default.
 
     Returns:
-      Figure, up to 7 inches wide, three layers to a row, or that of ``ax``.
+      Figure, 7 inches wide, or that of ``ax``.
 
     Example:
       >>> from ibjax.results.example import example_dataset
       >>> figure = gradients(example_dataset())
-      >>> [axes.get_ylabel() for axes in figure.axes[::3]]
-      ['gradient norm', 'SNR', 'gradient norm', 'SNR']
+      >>> [axes.get_title() for axes in figure.axes][:2]
+      ['norm of the mean gradient', 'norm of its standard deviation']
     """
     checks.flag("normalized", normalized)
     epochs = coordinate(dataset, "epoch")
-    suffix = "_normalized" if normalized else ""
     names = layer_names(dataset)
-    dims = ("seed", "epoch", "layer")
-    mean = pick(dataset, "gradient_mean" + suffix, *dims)
-    std = pick(dataset, "gradient_std" + suffix, *dims)
-    ratio = pick(dataset, "gradient_snr", *dims)
+    colors = layer_colors(len(names))
     with paper_style():
-        num_columns = in_a_row(min(3, len(names)))
-        num_rows = -(-len(names) // num_columns)
-        width = figure_width(max(1.0 + 2.0 * num_columns, 3.4))
-        figure, norms, ratios = _pairs(
-            ax, len(names), num_rows, num_columns, (width, 0.3 + 2.5 * num_rows)
-        )
-        for index, (above, below) in enumerate(zip(norms, ratios, strict=True)):
-            above.set_title(names[index])
-            _quartiles(above, epochs, mean[:, :, index], _BLUE, label="mean")
-            _quartiles(
-                above,
-                epochs,
-                std[:, :, index],
-                _VERMILLION,
-                label="standard deviation",
-                dash=True,
-            )
-            _quartiles(below, epochs, ratio[:, :, index], "black")
-            below.axhline(1.0, color="0.5", linewidth=0.6)
-            _mark_turning(below, epochs, ratio[:, :, index])
-            first = index % num_columns == 0
-            for axes, text in ((above, "gradient norm"), (below, "SNR")):
-                axes.set_yscale("log")
-                axes.set_ylabel(text if first else "")
-                if not first:
-                    axes.tick_params(labelleft=False)
-            last_of_column = index + num_columns >= len(names)
-            epoch_axis(below, epochs, label=last_of_column)
-            above.tick_params(labelbottom=False)
-            below.tick_params(labelbottom=True)
-        # Norms and ratios have limits of their own, which ``sharey`` cannot say.
-        _share_limits(norms)
-        _share_limits(ratios)
-        handles, texts = norms[0].get_legend_handles_labels()
-        # A narrow figure has no room for the legend beside the title.
-        place = "outside upper right" if num_columns == 3 else "outside lower center"
+        columns = 3 if in_a_row(3) == 3 else 1
+        num_rows = -(-len(names) // _COLUMNS)
+        height = 2.2 if columns == 3 else 5.0
+        size = figure_width(7.0), height + 0.2 + 0.17 * num_rows
+        figure, found = panels(ax, 3 // columns, columns, size)
+        for axes, (name, title) in zip(found, _PANELS.items(), strict=True):
+            is_norm = name != "snr"
+            suffix = "_normalized" if normalized and is_norm else ""
+            values = pick(dataset, f"gradient_{name}{suffix}", "seed", "epoch", "layer")
+            for layer, color in enumerate(colors):
+                _quartiles(axes, epochs, values[:, :, layer], color)
+            # Changes since an epoch have no logarithm where all of them are falls.
+            axes.set_yscale("log" if (values > 0).any() else "linear")
+            over = "over that of the weights" if normalized and is_norm else ""
+            axes.set_title(f"{title}\n{over}" if over else title)
+            epoch_axis(axes, epochs, label=columns == 3 or not is_norm)
+        if found[0].get_yscale() == found[1].get_yscale():
+            _share_limits(found[:2])
+        ratio = found[2]
+        ratio.axhline(1.0, color="0.5", linewidth=0.6)
+        handles, texts = [], []
+        for layer, (name, color) in enumerate(zip(names, colors, strict=True)):
+            epoch = _turning_epoch(epochs, values[:, :, layer])
+            handles.append(Line2D([], [], color=color))
+            if np.isnan(epoch):
+                texts.append(name)
+                continue
+            texts.append(f"{name} ({round(epoch)})")
+            dot = {"markersize": 4.5, "mec": "white", "clip_on": False, "zorder": 3}
+            ratio.plot(epoch, 1.0, "o", color=color, **dot)
+        low, high = ratio.get_ylim()
+        # Powers of ten alone are too few there, and all their parts many.
+        if ratio.get_yscale() == "log" and high < 100 * low:
+            ratio.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ratio.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            ratio.yaxis.set_minor_formatter(NullFormatter())
         legend(
-            figure, norms[0], handles, texts, is_new=ax is None, place=place, ncols=2
+            figure,
+            ratio,
+            handles,
+            texts,
+            is_new=ax is None,
+            place="outside lower center",
+            title="layer (dot: epoch from which its SNR stays below 1)",
+            ncols=_COLUMNS,
         )
-        over = " over the norm of the weights" if normalized else ""
         num_seeds = num_seeds_of(dataset)
         seeds = f"; median and quartiles of {num_seeds} seeds" if num_seeds > 1 else ""
-        headline(figure, f"Minibatch gradient{over}{seeds}", is_new=ax is None)
+        headline(figure, f"Minibatch gradient{seeds}", is_new=ax is None)
     return figure
 
 
-def _pairs(
-    ax: Sequence[Axes] | None,
-    count: int,
-    rows: int,
-    columns: int,
-    size: tuple[float, float],
-) -> tuple[Any, list[Axes], list[Axes]]:
-    """The figure, and of every layer an upper and a lower panel."""
-    if ax is not None:
-        figure, found = panels(ax, 2 * count, 1, size)
-        return figure, found[::2], found[1::2]
-    ratios = {"sharex": True, "height_ratios": [3, 2] * rows}
-    figure, found = panels(None, 2 * rows, columns, size, **ratios)
-    in_rows = [found[n : n + columns] for n in range(0, len(found), columns)]
-    above, below = (
-        [axes for row in in_rows[part::2] for axes in row] for part in (0, 1)
-    )
-    for axes in (*above[count:], *below[count:]):
-        axes.set_visible(False)
-    return figure, above[:count], below[:count]
-
-
-def _quartiles(
-    axes: Axes,
-    epochs: np.ndarray,
-    values: np.ndarray,
-    color: str,
-    *,
-    label: str | None = None,
-    dash: bool = False,
-) -> None:
+def _quartiles(axes: Axes, epochs: np.ndarray, values: np.ndarray, color: str) -> None:
     """Median and quartiles of ``values``, ``[num_seeds, num_epochs]``."""
     # Epochs at which no seed has a value would leave a warning and a gap.
     known = np.isfinite(values).any(axis=0)
     if not known.any():
         return
     low, median, high = _nanquantile(values[:, known], (0.25, 0.5, 0.75))
-    style = (0, (4, 1.5)) if dash else "-"
-    mark_single(
-        axes.plot(epochs[known], median, color=color, linestyle=style, label=label)
-    )
-    axes.fill_between(epochs[known], low, high, color=color, alpha=0.2, linewidth=0)
+    mark_single(axes.plot(epochs[known], median, color=color))
+    axes.fill_between(epochs[known], low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def _nanquantile(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
@@ -170,25 +144,11 @@ def _nanquantile(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarr
     return found
 
 
-def _mark_turning(axes: Axes, epochs: np.ndarray, ratio: np.ndarray) -> None:
+def _turning_epoch(epochs: np.ndarray, ratio: np.ndarray) -> float:
+    """Median epoch at which the ratio falls below one for good, or NaN."""
     known = np.isfinite(ratio).any(axis=1)
     (epoch,) = majority_quantiles(turning_epochs(epochs, ratio[known]), [0.5])
-    if np.isnan(epoch):
-        return
-    axes.axvline(epoch, color="0.3", linewidth=0.9, linestyle=(0, (1, 1.5)))
-    # On a logarithmic axis the last 95 % of the epochs are the right end.
-    right = epoch > 0.05 * epochs[-1]
-    axes.annotate(
-        format_epoch(round(epoch)),
-        (epoch, 1.0),
-        (-3 if right else 3, -2),
-        xycoords=axes.get_xaxis_transform(),
-        textcoords="offset points",
-        fontsize=note_size(),
-        color="0.3",
-        ha="right" if right else "left",
-        va="top",
-    )
+    return float(epoch)
 
 
 def _share_limits(panels: list[Axes]) -> None:

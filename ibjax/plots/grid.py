@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -10,8 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ibjax.numerics import checks
 from ibjax.plots.panels import figure_width, headline, in_a_row, legend, panels
-from ibjax.plots.plane import epoch_bar, plane_axes, plane_limits, plane_paths
+from ibjax.plots.plane import (
+    epoch_bar,
+    number_ends,
+    plane_axes,
+    plane_limits,
+    plane_paths,
+)
 from ibjax.plots.style import (
     choose_estimator,
     coordinate,
@@ -29,9 +37,13 @@ from ibjax.results.cells import cells_of, place_text
 from ibjax.results.compression import compression_interval
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS, mean_interval
 
-__all__ = ["grid_compression", "grid_curves", "grid_planes"]
+__all__ = ["Limits", "grid_compression", "grid_curves", "grid_planes"]
+
+Limits = Literal["whole", "paths", "own"]
+"""Which part of the information plane panels show, see :func:`grid_planes`."""
 
 _MAX_COLUMNS = 4
+_LITTLE = 0.65  # Part of a panel that is so little that it has limits of its own.
 _LEAST_CELL = 0.6  # Inches that an interval takes.
 _MAX_ROWS = 12
 
@@ -40,27 +52,36 @@ def grid_planes(
     dataset: xr.Dataset,
     *,
     estimator: str | None = None,
+    limits: Limits = "whole",
     ax: Sequence[Axes] | None = None,
 ) -> Figure:
     """Information planes of all cells, in bits, mean over seeds, one path per layer.
 
+    The number of a layer stands at the end of its path.
+
     Args:
       dataset: Dataset of a grid of sweeps.
       estimator: Name of an estimator; ``binning``, or the first, by default.
+      limits: What panels show: the ``whole`` plane, from zero to the ceilings; the
+        ``paths`` alone, of which a plane from its first snapshots on may be full; or
+        the ``own`` part of each panel, where its paths stay far below log2 N. The
+        first two are the same for all panels, so that they can be compared by eye.
       ax: Axes to draw in, one for each cell; those of a new figure by default.
 
     Returns:
       Figure with a panel per cell, up to four in a row, 7 inches wide for three or
-      more, whose panels share their axes; or that of ``ax``.
+      more; or that of ``ax``.
 
     Raises:
-      ValueError: If the dataset does not hold ``estimator``.
+      ValueError: If the dataset does not hold ``estimator``, or ``limits`` is none of
+        these.
 
     Example:
       >>> from ibjax.results.example import example_grid
       >>> [axes.get_title() for axes in grid_planes(example_grid()).axes[:2]]
       ['tanh', 'relu']
     """
+    checks.one_of("limits", limits, get_args(Limits))
     estimator, label = choose_estimator(dataset, estimator)
     cells = cells_of(dataset)
     paths = []
@@ -72,24 +93,28 @@ def grid_planes(
         paths.append((cell["epoch"].values, i_xt, i_ty))
     num_layers = max(i_xt.shape[1] for _, i_xt, _ in paths)
     colors = layer_colors(num_layers)
-    # One norm and one pair of limits, so that cells can be compared by eye.
+    # One norm, and limits, so that cells can be compared by eye.
     norm = epoch_norm(dataset["epoch"].values)
-    limits = plane_limits(
-        dataset, *(np.concatenate([p[n].ravel() for p in paths]) for n in (1, 2))
-    )
+    everything = [np.concatenate([p[n].ravel() for p in paths]) for n in (1, 2)]
+    ends = plane_limits(dataset, *everything)
     num_columns = in_a_row(_num_columns(dataset, len(cells)))
     num_rows = -(-len(cells) // num_columns)
     with paper_style():
         width = 1.4 + 1.9 * num_columns if num_columns < 3 else 7.0
         width = figure_width(width)
-        height = 0.9 + (width - 1.2) / num_columns * 0.85 * num_rows
-        shared = {"count": len(cells), "sharex": True, "sharey": True}
-        figure, found = panels(ax, num_rows, num_columns, (width, height), **shared)
+        # Lower panels have no room for the numbers of layers.
+        height = 0.9 + max(1.3, (width - 1.2) / num_columns * 0.85) * num_rows
+        options = {"count": len(cells), "sharex": limits != "own", "sharey": True}
+        figure, found = panels(ax, num_rows, num_columns, (width, height), **options)
         for number, ((place, cell), (epochs, i_xt, i_ty)) in enumerate(
             zip(cells, paths, strict=True)
         ):
             axes = found[number]
-            plane_axes(axes, cell, limits, y_label=number % num_columns == 0)
+            right = _own_right(i_xt, ends[0]) if limits == "own" else ends[0]
+            is_first = number % num_columns == 0
+            plane_axes(axes, cell, (right, ends[1]), y_label=is_first)
+            if limits == "paths":
+                _leave_out_zero(axes, *everything)
             # Shared axes are labelled in the last row alone, which may be incomplete.
             if number + num_columns < len(cells):
                 axes.set_xlabel("")
@@ -97,6 +122,7 @@ def grid_planes(
                 axes.tick_params(labelbottom=True)
             axes.set_title(place_text(place))
             plane_paths(axes, i_xt, i_ty, epochs, colors[: i_xt.shape[1]], width=4.0)
+            number_ends(axes, i_xt, i_ty, colors)
         epoch_bar(figure, found, norm)
         handles = [
             Line2D([], [], color=color, alpha=0.6, linewidth=4.0) for color in colors
@@ -106,6 +132,25 @@ def grid_planes(
         title = f"{label}; mean of {num_seeds} seeds" if num_seeds > 1 else label
         headline(figure, title, is_new=ax is None)
     return figure
+
+
+def _own_right(i_xt: np.ndarray, right: float) -> float:
+    """Right end of a panel: the others', unless its paths fill little of it."""
+    own = 1.12 * max(float(np.nanmax(i_xt, initial=0.0)), 1e-3)
+    return own if own < _LITTLE * right else right
+
+
+def _leave_out_zero(axes: Axes, i_xt: np.ndarray, i_ty: np.ndarray) -> None:
+    """Makes the axes begin below the least values of all paths, not at zero."""
+    for values, (_, high), move in (
+        (i_xt, axes.get_xlim(), axes.set_xlim),
+        (i_ty, axes.get_ylim(), axes.set_ylim),
+    ):
+        least = float(np.nanmin(values, initial=high))
+        # The numbers of layers stand above the ceiling.
+        top = min(high, float(np.nanmax(values, initial=least)))
+        space = max(top - least, 1e-3)
+        move(least - 0.08 * space, top + 0.16 * space)
 
 
 def grid_curves(

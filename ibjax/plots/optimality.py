@@ -30,8 +30,12 @@ from ibjax.results.statistics import (
 
 __all__ = ["optimality"]
 
-# Height of the plane, in units of the curve's: a note stands above the curve.
-_HEADROOM = 1.15
+# Room above the curve, where a note stands, and below the layers, as parts of what is
+# between them.
+_ABOVE, _BELOW = 0.2, 0.1
+# The whole plane, inset where the panel shows its upper part: left, bottom, width,
+# height, as parts of the panel. Layers stay above it.
+_INSET = (0.57, 0.13, 0.41, 0.36)
 
 
 def optimality(
@@ -43,7 +47,9 @@ def optimality(
     """Information plane of the trained layers with the optimal curve, in bits.
 
     On the left the curve of the best representations, and the layers of every seed at
-    the last epoch with their mean. On the right the divergence of each layer's encoder
+    the last epoch with their mean. Where all of them know most of Y the panel begins
+    below the lowest of them, and an inset has the whole plane. On the right the
+    divergence of each layer's encoder
     from the closest optimal encoder of the same clusters, mean and 95 % interval over
     seeds, labelled with the median beta of that encoder.
 
@@ -83,17 +89,15 @@ def optimality(
         else:
             columns, size, ratios = 1, (figure_width(6.8), 5.2), {}
         figure, (plane, rows) = panels(ax, 2 // columns, columns, size, **ratios)
-        curve_x, curve_y = _curve_bits(dataset, top)
-        plane.fill_between(
-            curve_x, curve_y, _HEADROOM * curve_y.max(), color="0.93", lw=0
-        )
-        plane.plot(curve_x, curve_y, color="0.15", linewidth=1.2)
+        curve = _curve_bits(dataset, top)
+        limits = _limits(i_xt, i_ty, curve, 1.04 * top)
+        _draw_curve(plane, curve, limits[1])
         plane.annotate(
             "no representation is above the curve",
             (0.02, 0.985),
             xycoords="axes fraction",
             va="top",
-            fontsize=note_size() - 0.5,
+            fontsize=note_size(),
             color="0.3",
         )
         means = np.stack([mean_interval(i_xt).mean, mean_interval(i_ty).mean], axis=1)
@@ -111,9 +115,11 @@ def optimality(
             xlabel="$I(X;T)$ (bits)",
             ylabel="$I(T;Y)$ (bits)",
             xlim=(0, 1.04 * top),
-            ylim=(0, _HEADROOM * curve_y.max()),
+            ylim=limits,
         )
         plane.set_title(label, loc="left")
+        if limits[0] > 0:
+            _draw_whole(plane, curve, means, colors)
 
         # The names of the rows are the legend of both panels.
         divergence = mean_interval(divergence / NATS_PER_BIT)
@@ -129,7 +135,7 @@ def optimality(
                 xytext=(0, 5),
                 textcoords="offset points",
                 ha="center",
-                fontsize=note_size() - 0.5,
+                fontsize=note_size(),
             )
         rows.set(
             yticks=place,
@@ -142,6 +148,59 @@ def optimality(
         rows.set_xlim(left=0.0)
         rows.spines["left"].set_position(("outward", 6))
     return figure
+
+
+def _limits(
+    i_xt: np.ndarray,
+    i_ty: np.ndarray,
+    curve: tuple[np.ndarray, np.ndarray],
+    right: float,
+) -> tuple[float, float]:
+    """Limits of I(T;Y): from zero, or from below the layers if all know most of Y."""
+    highest = float(curve[1].max())
+    left, bottom, _, height = _INSET
+    # The inset keeps clear of the layers above it.
+    over = i_ty[i_xt > left * right]
+    share = bottom + height + _BELOW
+    free = (np.nanmin(over, initial=highest) - share * highest) / (1 - share)
+    lowest = np.nanmin(i_ty, initial=highest)
+    # A tenth at least, for layers that all know everything have no height.
+    low = min(lowest - _BELOW * (highest - lowest), free, 0.9 * highest)
+    low = low if low > 0.5 * highest else 0.0
+    return low, highest + _ABOVE * (highest - low)
+
+
+def _draw_curve(axes: Axes, curve: tuple[np.ndarray, np.ndarray], end: float) -> None:
+    axes.fill_between(*curve, end, color="0.93", lw=0)
+    axes.plot(*curve, color="0.15", linewidth=1.2)
+
+
+def _draw_whole(
+    plane: Axes,
+    curve: tuple[np.ndarray, np.ndarray],
+    means: np.ndarray,
+    colors: list[str],
+) -> None:
+    """The whole plane, inset, with a frame around what the panel shows."""
+    inset = plane.inset_axes(_INSET)
+    (low, end), right = plane.get_ylim(), plane.get_xlim()[1]
+    _draw_curve(inset, curve, end)
+    for mean, color in zip(means, colors, strict=True):
+        inset.plot(*mean, ".", color=color, markersize=3)
+    inset.set(xlim=(0, right), ylim=(0, end))
+    inset.locator_params(nbins=2)
+    inset.tick_params(labelsize=note_size(), pad=1.5)
+    inset.axhspan(low, end, fill=False, edgecolor="0.4", linewidth=0.8)
+    inset.annotate(
+        "the panel's part\nof the plane",
+        (0.55 * right, low),
+        (0, -3),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=note_size(),
+        color="0.3",
+    )
 
 
 def _beta_text(beta: float, compared: np.ndarray) -> str:

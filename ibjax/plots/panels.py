@@ -83,7 +83,9 @@ def panels(
     """
     count = rows * columns if count is None else count
     if ax is not None:
-        found = list(np.ravel(np.asarray(ax, dtype=object)))
+        found: list[Any] = [ax]
+        if isinstance(ax, Sequence | np.ndarray):
+            found = list(np.ravel(np.asarray(ax, dtype=object)))
         if len(found) != count or not all(isinstance(one, Axes) for one in found):
             plural = "" if count == 1 else ", one for each panel"
             raise ValueError(f"ax must be {count} axes{plural}, got {ax!r:.80}")

@@ -13,6 +13,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ibjax.numerics import checks
@@ -30,12 +31,14 @@ from ibjax.plots.style import (
     note_size,
     num_seeds_of,
     paper_style,
+    readable_color,
 )
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
     "epoch_bar",
     "information_plane",
+    "number_ends",
     "plane_axes",
     "plane_ceilings",
     "plane_limits",
@@ -45,6 +48,8 @@ __all__ = [
 
 # Columns of the legend of layers.
 _COLUMNS = 3
+# Ends of paths that are nearer, in parts of a panel, have one label.
+_SAME_PLACE = (0.045, 0.055)
 
 
 def information_plane(
@@ -224,6 +229,54 @@ def plane_paths(
         )
 
 
+def number_ends(
+    axes: Axes, i_xt: np.ndarray, i_ty: np.ndarray, colors: Sequence[str]
+) -> None:
+    """Writes the layers' numbers at the ends of their paths.
+
+    Arguments are those of :func:`plane_paths`; the axes have their limits already. A
+    number stands ahead of its path; those of layers that end in one place stand
+    together above it.
+    """
+    size = [high - low for low, high in (axes.get_xlim(), axes.get_ylim())]
+    paths = np.stack([i_xt, i_ty], axis=-1) / size  # In units of the panel.
+    groups: list[list[int]] = []
+    for layer in np.flatnonzero(np.isfinite(paths[-1]).all(axis=-1)):
+        gaps = [np.abs(paths[-1, layer] - paths[-1, group[0]]) for group in groups]
+        near = [n for n, gap in enumerate(gaps) if (gap < _SAME_PLACE).all()]
+        if near:
+            groups[near[0]].append(int(layer))
+        else:
+            groups.append([int(layer)])
+    for group in groups:
+        end = paths[-1, group[0]]
+        # Where the path came from: the last place away from its end.
+        steps = end - paths[:, group[0]]
+        away = np.flatnonzero(np.abs(steps).max(axis=1) > max(_SAME_PLACE))
+        side = 0.0 if len(group) > 1 or not len(away) else np.sign(steps[away[-1], 0])
+        # Not over the end of another layer.
+        ahead, beside = ((paths[-1] - end) * (side, 1.0)).T
+        if ((ahead > 0) & (ahead < 2 * _SAME_PLACE[0]) & (abs(beside) < 0.05)).any():
+            side = 0.0
+        first, last = group[0] + 1, group[-1] + 1
+        joined = len(group) > 2 and last - first == len(group) - 1
+        text = f"{first}–{last}" if joined else ", ".join(str(n + 1) for n in group)
+        color = colors[group[0]] if len(group) == 1 else "0.2"
+        axes.annotate(
+            text,
+            tuple(end * size),
+            (5 * side, 0) if side else (0, 4),
+            textcoords="offset points",
+            ha={-1.0: "right", 0.0: "center", 1.0: "left"}[float(side)],
+            va="center" if side else "bottom",
+            fontsize=note_size(),
+            color=readable_color(color, "white", 4.5),
+            # Legible on other paths.
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            zorder=4,
+        )
+
+
 def epoch_bar(figure: Figure, axes: Axes | Sequence[Axes], norm: Normalize) -> Colorbar:
     """Adds the colour bar of the epochs, which takes its space from ``axes``."""
     bar = figure.colorbar(
@@ -265,7 +318,8 @@ def plane_axes(
 ) -> None:
     """Sets up axes as an information plane in bits, with the dataset's ceilings.
 
-    ``limits`` are those of :func:`plane_limits`.
+    ``limits`` are those of :func:`plane_limits`; where they end below log2 N, a note
+    says so.
     """
     log2_num_samples, i_xy = plane_ceilings(dataset)
     # A little below zero, where points at zero would be cut in half.
@@ -276,19 +330,20 @@ def plane_axes(
         axes.set_ylabel("$I(T;Y)$ (bits)")
     line = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 2)), "zorder": 1}
     text = {"color": "0.35", "fontsize": note_size(), "textcoords": "offset points"}
+    # On the axes' own scale, so that they stay beside the axes whatever the limits.
     if np.isfinite(log2_num_samples):
-        axes.axvline(log2_num_samples, **line)
-        axes.annotate(
-            r"$\log_2 N$",
-            (log2_num_samples, 0.0),
-            (-2, 2),
-            ha="right",
-            va="bottom",
-            **text,
-        )
+        name, place = r"$\log_2 N$", (log2_num_samples, 0.02)
+        if limits[0] < log2_num_samples:
+            # Above the ceiling of I(T;Y), where there are no paths.
+            name, place = r"$\log_2 N \rightarrow$", (limits[0], 0.9)
+        else:
+            axes.axvline(log2_num_samples, **line)
+        over = {"xycoords": axes.get_xaxis_transform(), "ha": "right", "va": "bottom"}
+        axes.annotate(name, place, (-2, 2), **over, **text)
     if np.isfinite(i_xy):
         axes.axhline(i_xy, **line)
-        axes.annotate("$I(X;Y)$", (0.0, i_xy), (2, 2), ha="left", va="bottom", **text)
+        beside = {"xycoords": axes.get_yaxis_transform(), "ha": "left", "va": "bottom"}
+        axes.annotate("$I(X;Y)$", (0.02, i_xy), (2, 2), **beside, **text)
 
 
 def plane_ceilings(dataset: xr.Dataset) -> tuple[float, float]:

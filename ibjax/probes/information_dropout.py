@@ -67,14 +67,16 @@ def dropout_information(
     checks.count("num_rows", num_rows)
     masks = {}
     for name, mask in regions.items():
-        mask = checks.shape(name, mask, ("num_measured", "height", "width"))
+        axes = "num_measured", "height", "width"
+        mask = checks.shape(f"regions[{name!r}]", mask, axes)
         masks[name] = jnp.asarray(mask[:num_rows], bool)
     num_layers = len(model.layers)
 
     def measure(snapshot):
         x = snapshot.measured.x[:num_rows]
         for name, mask in masks.items():
-            checks.shape(name, mask, (len(x), *mask.shape[1:]), why="for those inputs")
+            axes = len(x), *mask.shape[1:]
+            checks.shape(f"regions[{name!r}]", mask, axes, why="for those inputs")
         size = min(_ROWS_AT_ONCE, len(x))
         num_parts = -(-len(x) // size)
         places = jnp.arange(num_parts * size).reshape(num_parts, size)

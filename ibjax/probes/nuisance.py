@@ -65,11 +65,13 @@ def drawn_information(
     checks.instance("classes", classes, Mapping)
     checks.not_empty("classes", classes)
     checks.count("num_steps", num_steps)
+    checks.flag("last_only", last_only)
     labels, num_classes = {}, {}
     for name, own in classes.items():
-        own = np.asarray(checks.integers(name, own))
-        checks.shape(name, own, ("num_measured",))
-        checks.indices(name, own, int(own.max()) + 1)
+        place = f"classes[{name!r}]"
+        own = np.asarray(checks.integers(place, own))
+        checks.shape(place, own, ("num_measured",))
+        checks.indices(place, own, int(own.max()) + 1)
         labels[name], num_classes[name] = jnp.asarray(own), int(own.max()) + 1
 
     def measure(snapshot):
@@ -79,7 +81,8 @@ def drawn_information(
         z = draw(snapshot.params, x, key_draw)
         values = {}
         for number, (name, own) in enumerate(labels.items()):
-            checks.shape(name, own, (len(x),), why="for the measured inputs")
+            place = f"classes[{name!r}]"
+            checks.shape(place, own, (len(x),), why="for the measured inputs")
             classes_of = {"num_classes": num_classes[name]}
             found = nuisance_information(
                 jax.random.fold_in(key_fit, number),

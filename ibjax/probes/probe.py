@@ -46,8 +46,8 @@ class Probe(NamedTuple):
         return self.measure(snapshot)
 
 
-def as_probe(probe: ProbeFn) -> Probe:
-    """A plain function of a snapshot as a probe.
+def as_probe(probe: ProbeFn, name: str = "probes") -> Probe:
+    """A plain function of a snapshot as a probe, from the argument of this name.
 
     Raises:
       TypeError: If it is no function.
@@ -56,6 +56,6 @@ def as_probe(probe: ProbeFn) -> Probe:
         return probe
     if not callable(probe):
         raise TypeError(
-            f"probes must be functions of a snapshot, got {type(probe).__name__}"
+            f"{name} must be functions of a snapshot, got {type(probe).__name__}"
         )
     return Probe(probe, name=getattr(probe, "__name__", type(probe).__name__))

@@ -122,6 +122,7 @@ def code_mixture(
     """
     checks.instance("model", model, Variational)
     checks.count("num_samples", num_samples)
+    checks.flag("last_only", last_only)
 
     def measure(snapshot):
         task = snapshot.measured

@@ -61,6 +61,7 @@ def accuracy_under_attack(
     radii = [checks.not_negative("radii", radius) for radius in radii]
     checks.not_empty("radii", radii)
     checks.count("num_inputs", num_inputs)
+    checks.flag("last_only", last_only)
     name, dim = f"accuracy_{attack.norm}", f"radius_{attack.norm}"
 
     def measure(snapshot):
@@ -130,6 +131,7 @@ def attack_checks(
     attack = as_attack(attack)
     radius = checks.positive("radius", radius)
     checks.count("num_inputs", num_inputs, 2)
+    checks.flag("last_only", last_only)
     name = f"check_{attack.norm}"
 
     def measure(snapshot):

@@ -90,8 +90,9 @@ _FIGURES = {
         lambda dataset, _: gradients(dataset),
         "Gradients",
         "Norms of the mean and of the standard deviation of the minibatch gradient, "
-        "and their ratio (SNR) with a line at one; medians and quartiles over seeds. "
-        "Dotted: the median epoch at which the SNR falls below one for good.",
+        "and their ratio (SNR) with a line at one, of every layer; medians and "
+        "quartiles over seeds. Dots: the median epoch at which the SNR falls below one "
+        "for good.",
         "gradient_snr",
     ),
     "gradients_normalized": _Standard(

@@ -142,7 +142,7 @@ def gaussian_mmd(
       >>> print(f"{gaussian_mmd(jnp.ones(2), 1.0, bandwidth=1.0):.4f}")
       0.1890
     """
-    mean = checks.jax_array("mean", mean)
+    mean = checks.floats("mean", mean)
     checks.shape("mean", mean, ("dim",))
     variance = checks.not_negative("variance", variance)
     bandwidth = checks.positive("bandwidth", bandwidth)
@@ -176,4 +176,7 @@ def _samples(**named: ArrayLike) -> list[jax.Array]:
         for array in arrays
     ):
         arrays = [array - offset[None] for array in arrays]
-    return [to_jax(name, array) for name, array in zip(named, arrays, strict=True)]
+    return [
+        checks.floats(name, to_jax(name, array))
+        for name, array in zip(named, arrays, strict=True)
+    ]

@@ -109,7 +109,7 @@ def gaussian_log_density(z: ArrayLike, mean: ArrayLike, scale: ArrayLike) -> jax
       -1.8379
     """
     mean, scale = _checked(mean, scale)
-    z = checks.shape("z", checks.jax_array("z", z), mean.shape)
+    z = checks.shape("z", checks.floats("z", z), mean.shape)
     return _log_density(z, mean, scale)
 
 
@@ -134,7 +134,7 @@ def _broadcast(name: str, value: ArrayLike, mean: jax.Array) -> jax.Array:
 
 
 def _checked(mean: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    mean, scale = checks.jax_array("mean", mean), checks.jax_array("scale", scale)
+    mean, scale = checks.floats("mean", mean), checks.floats("scale", scale)
     if mean.ndim == 0:
         raise ValueError("mean must be of shape [..., k], got a single number")
     diagonal, full = mean.shape, (*mean.shape, mean.shape[-1])

@@ -138,9 +138,10 @@ def log_normal_kl(
       [0.8181]
     """
     checks.flag("unit_mean", unit_mean)
-    activity = checks.jax_array("activity", activity)
+    activity = checks.floats("activity", activity)
     alpha = checks.jax_array("alpha", alpha)
     checks.same_shape(activity=activity, alpha=alpha)
+    checks.within("alpha", alpha, "(0, inf)")
     mean = jnp.log(jnp.maximum(activity, LEAST_ACTIVITY))
     if unit_mean:
         mean = mean - alpha**2 / 2

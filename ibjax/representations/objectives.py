@@ -113,6 +113,7 @@ def rate_distortion(
     checks.instance("params", params, VariationalParams)
     checks.instance("batch", batch, Batch)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
+    checks.flag("training", training)
     key_encoder, key_code, key_decoder = jax.random.split(key, 3)
     posterior = model.encode(params, batch.x, key=key_encoder, training=training)
     z = posterior.sample(key_code)

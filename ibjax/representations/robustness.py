@@ -171,7 +171,7 @@ def robust_accuracy(
     checks.instance("sources", sources, list, tuple)
     attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
-    radii = checks.shape("radii", checks.jax_array("radii", radii), ("num_radii",))
+    radii = checks.shape("radii", checks.floats("radii", radii), ("num_radii",))
     if not checks.is_traced(radii) and not bool(jnp.all(radii >= 0)):
         raise ValueError(f"radii must not be negative or NaN, got {radii}")
     others = tuple(

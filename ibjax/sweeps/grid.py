@@ -170,6 +170,7 @@ def sweep_grid(
       >>> dict(dataset.train_loss.sizes)
       {'learning_rate': 2, 'seed': 2, 'epoch': 2}
     """
+    checks.flag("resume", resume)
     checks.instance("cells", cells, list, tuple)
     for number, cell in enumerate(cells):
         checks.instance(f"cells[{number}]", cell, Cell)

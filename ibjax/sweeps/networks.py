@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -282,13 +282,13 @@ def _check_network(network: Network, task: Task) -> None:
         )
 
 
-def check_probes(probes: Any) -> tuple[Probe, ...]:
+def check_probes(probes: Any, name: str = "probes") -> tuple[Probe, ...]:
     """Some probes, or plain functions, as probes; TypeError if they are none."""
-    if callable(probes) or not isinstance(probes, Iterable):
-        raise TypeError(f"probes must be some functions, got {probes!r:.80}")
+    if callable(probes) or not isinstance(probes, Sequence):
+        raise TypeError(f"{name} must be some functions, got {probes!r:.80}")
     probes = tuple(probes)
-    checks.not_empty("probes", probes)
-    return tuple(map(as_probe, probes))
+    checks.not_empty(name, probes)
+    return tuple(as_probe(probe, name) for probe in probes)
 
 
 def measure_all(snapshot: Any, probes: Sequence[Probe], is_last: Any) -> dict[str, Any]:

@@ -254,13 +254,14 @@ def _probes(
             chosen += named_estimators([each], find_range=find_range, **numbers)
         else:
             chosen.append(each)
-    for probe in check_probes(chosen):
+    found = check_probes(chosen, "estimators")
+    for probe in found:
         if probe.numbers:
             raise ValueError(
                 "estimators of recorded activities must have all their numbers, got "
                 f"one without {', '.join(probe.numbers)}"
             )
-    return check_probes(chosen)
+    return found
 
 
 def _trainable(

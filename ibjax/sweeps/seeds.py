@@ -215,6 +215,7 @@ def sweep_trainable(
         by one.
     """
     checks.instance("trainable", trainable, Trainable)
+    checks.flag("resume", resume)
     check_outside(directory, devices, on_progress)
     checks.key("key", key)
     chosen = chosen_seeds(num_seeds, first_seed, shard, block)

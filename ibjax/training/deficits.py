@@ -79,7 +79,7 @@ def image_deficit(
     checks.one_of("name", name, DEFICITS)
     image_shape = checks.counts("image_shape", image_shape, fewest=2, most=3)
     checks.count("factor", factor)
-    checks.number("mean", mean)
+    mean = checks.number("mean", mean)
     std = checks.not_negative("std", std)
     if name == "blur":
         checks.in_range("factor", factor, f"[1, {min(image_shape[:2])}]")

@@ -78,7 +78,7 @@ def minibatch_statistics(gradients: ArrayLike) -> GradientStatistics:
       >>> print([f"{value:.3f}" for value in statistics])
       ['4.243', '1.000', '4.243']
     """
-    gradients = checks.jax_array("gradients", gradients)
+    gradients = checks.floats("gradients", gradients)
     if gradients.ndim == 0 or gradients.shape[0] == 0:
         raise ValueError(
             f"gradients must have shape [num_batches, ...], got {gradients.shape}"

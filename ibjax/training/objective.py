@@ -232,6 +232,7 @@ def objective(
     """
     checks.instance("targets", targets, list, tuple, set, frozenset)
     checks.instance("intervals", intervals, Mapping)
+    checks.flag("weighs", weighs)
     known = (*intervals.items(),)
     return Objective(
         (_Term(1.0, loss, name, tuple(targets), output, weighs, known, values),)

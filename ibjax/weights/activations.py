@@ -60,12 +60,10 @@ def activation_precision(
       >>> print(activation_precision([[2.0]], [[1.0, 1.0]], [4.0, 4.0], beta=0.5))
       [[16.]]
     """
-    g = checks.finite(
-        "input_jacobian", checks.jax_array("input_jacobian", input_jacobian)
-    )
-    j = checks.jax_array("weight_jacobian", weight_jacobian)
+    g = checks.finite("input_jacobian", checks.floats("input_jacobian", input_jacobian))
+    j = checks.floats("weight_jacobian", weight_jacobian)
     checks.finite("weight_jacobian", j)
-    fisher = checks.finite("fisher", checks.jax_array("fisher", fisher))
+    fisher = checks.finite("fisher", checks.floats("fisher", fisher))
     checks.shape("input_jacobian", g, ("num_units", "num_inputs"))
     why = "to match input_jacobian"
     checks.shape("weight_jacobian", j, (g.shape[0], "num_weights"), why=why)
@@ -115,7 +113,7 @@ def effective_information(
       3.7673 nats
     """
     checks.finite("input_entropy", checks.shape("input_entropy", input_entropy, ()))
-    precisions = checks.jax_array("precisions", precisions)
+    precisions = checks.floats("precisions", precisions)
     checks.shape("precisions", precisions, ("num_samples", "num_inputs", "num_inputs"))
     num = precisions.shape[2]
     checks.shape("precisions", precisions, ("num_samples", num, num))

@@ -153,7 +153,7 @@ def log_normal_information(alphas: Any) -> jax.Array:
       >>> print(f"{fine - coarse:.4f} nats")  # 10 log 2
       6.9315 nats
     """
-    arrays = [checks.jax_array("alphas", alpha) for alpha in jax.tree.leaves(alphas)]
+    arrays = [checks.floats("alphas", alpha) for alpha in jax.tree.leaves(alphas)]
     total = sum(jnp.sum(jnp.log(alpha)) for alpha in arrays)
     return jnp.asarray(-total / 2)
 
@@ -164,7 +164,7 @@ def _same_leaves(
     """Arrays of two trees of one structure and of the same shapes."""
     checks.same_tree(**{"mean": mean, name: std})
     means, stds = (
-        [checks.jax_array(name, leaf) for leaf in jax.tree.leaves(tree)]
+        [checks.floats(name, leaf) for leaf in jax.tree.leaves(tree)]
         for name, tree in (("mean", mean), (name, std))
     )
     return means, stds
@@ -173,7 +173,7 @@ def _same_leaves(
 def _centres(prior_mean: Any, mean: Any) -> list[jax.Array]:
     """Means of the prior, of the shapes of the weights or one number."""
     found = _broadcast("prior_mean", prior_mean, mean)
-    found = [checks.jax_array("prior_mean", centre) for centre in found]
+    found = [checks.floats("prior_mean", centre) for centre in found]
     for centre, leaf in zip(found, jax.tree.leaves(mean), strict=True):
         checks.shape("prior_mean", centre, (), jnp.shape(leaf), why="to match mean")
     return found

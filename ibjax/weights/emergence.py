@@ -74,8 +74,8 @@ def flat_minimum(
       >>> print(f"{found.information:.3f} nats", found.alphas)
       5.848 nats [0.01       0.00083333]
     """
-    weights = checks.finite("weights", checks.jax_array("weights", weights))
-    curvature = checks.jax_array("hessian_diagonal", hessian_diagonal)
+    weights = checks.finite("weights", checks.floats("weights", weights))
+    curvature = checks.floats("hessian_diagonal", hessian_diagonal)
     checks.finite("hessian_diagonal", curvature)
     checks.shape("weights", weights, ("num_weights",))
     checks.same_shape(weights=weights, hessian_diagonal=curvature)
@@ -121,7 +121,7 @@ def flat_minimum_bound(
       >>> print(f"{bound:.4f} nats")
       138.1551 nats
     """
-    weights = checks.finite("weights", checks.jax_array("weights", weights))
+    weights = checks.finite("weights", checks.floats("weights", weights))
     checks.shape("weights", weights, ("num_weights",))
     hessian_trace = checks.positive("hessian_trace", hessian_trace)
     beta = checks.positive("beta", beta)
@@ -154,7 +154,7 @@ def noise_of_information(information: ArrayLike, num_weights: int) -> jax.Array:
       0.3
     """
     checks.count("num_weights", num_weights)
-    return jnp.exp(-2 * checks.jax_array("information", information) / num_weights)
+    return jnp.exp(-2 * checks.floats("information", information) / num_weights)
 
 
 def unit_information(alpha: ArrayLike) -> jax.Array:
@@ -176,7 +176,7 @@ def unit_information(alpha: ArrayLike) -> jax.Array:
       >>> print(f"{unit_information(0.1):.4f} nats")
       1.1761 nats
     """
-    return -jnp.log(-jnp.expm1(-checks.jax_array("alpha", alpha))) / 2
+    return -jnp.log(-jnp.expm1(-checks.floats("alpha", alpha))) / 2
 
 
 def layer_information_plus_total_correlation(
@@ -220,7 +220,7 @@ def layer_information_plus_total_correlation(
       >>> print(f"{total:.4f} {unit_information(0.1):.4f}")
       1.1761 1.1761
     """
-    weights = checks.finite("weights", checks.jax_array("weights", weights))
+    weights = checks.finite("weights", checks.floats("weights", weights))
     x = checks.finite("x", checks.jax_array("x", x))
     checks.shape("weights", weights, ("num_units", "num_inputs"))
     num_inputs = weights.shape[1]
@@ -268,7 +268,7 @@ def chain_bound(alphas: ArrayLike, widths: ArrayLike) -> jax.Array:
       >>> print(f"{chain_bound([0.1, 0.5], [100, 10]):.2f} nats")
       14.66 nats
     """
-    alphas = checks.shape("alphas", checks.jax_array("alphas", alphas), ("num_layers",))
-    widths = checks.jax_array("widths", widths)
+    alphas = checks.shape("alphas", checks.floats("alphas", alphas), ("num_layers",))
+    widths = checks.floats("widths", widths)
     checks.same_shape(alphas=alphas, widths=widths)
     return jnp.min(widths * (unit_information(alphas) + 1))

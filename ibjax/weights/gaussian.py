@@ -194,7 +194,7 @@ def gaussian_lagrangian(
       >>> print(f"{value:.4f}")
       0.2136
     """
-    checks.shape("loss", checks.jax_array("loss", loss), ())
+    checks.shape("loss", checks.floats("loss", loss), ())
     arguments = _checked(mean, hessian_eigenvalues, prior_variance, beta)
     return _gaussian_lagrangian(*arguments, loss)
 
@@ -235,7 +235,7 @@ def gibbs_posterior(
       >>> print(f"{found.posterior[0]:.4f}, {found.information:.4f} nats")
       0.8808, 0.3278 nats
     """
-    loss = checks.finite("loss", checks.jax_array("loss", loss))
+    loss = checks.finite("loss", checks.floats("loss", loss))
     prior = checks.floating("prior", checks.jax_array("prior", prior))
     checks.same_shape(loss=loss, prior=prior)
     beta = checks.positive("beta", beta)
@@ -257,8 +257,8 @@ def _gibbs_posterior(loss, prior, beta):
 
 def _checked(mean, hessian_eigenvalues, prior_variance, beta):
     """Arguments as arrays, checked."""
-    mean = checks.finite("mean", checks.jax_array("mean", mean))
-    values = checks.jax_array("hessian_eigenvalues", hessian_eigenvalues)
+    mean = checks.finite("mean", checks.floats("mean", mean))
+    values = checks.floats("hessian_eigenvalues", hessian_eigenvalues)
     checks.finite("hessian_eigenvalues", values)
     checks.shape("mean", mean, ("num_weights",))
     checks.shape("hessian_eigenvalues", values, ("num_eigenvalues",))

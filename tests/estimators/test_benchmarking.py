@@ -1,5 +1,7 @@
 """Bias, spread and coverage of estimators whose errors are known."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -82,3 +84,36 @@ def test_methods_by_name_get_the_same_samples_as_functions():
 def test_what_cannot_be_held_against_tasks_is_named(methods, tasks, error, message):
     with pytest.raises(error, match=message):
         benchmark(methods, tasks, num_samples=50, num_seeds=1)
+
+
+def test_what_is_compiled_estimates_all_seeds_in_one_program():
+    traces = []
+
+    def mine(x, y):
+        traces.append(x.shape)
+        r = jnp.corrcoef(x[:, 0], y[:, 0])[0, 1]
+        return InformationEstimate(-0.5 * jnp.log1p(-(r**2)), 0.1 + 0 * r, "mine", ())
+
+    methods = {"one": jax.jit(lambda x, y: mine(x, y).value), "each": mine}
+    found = benchmark(methods, [TASK], num_samples=50, num_seeds=3)
+    # Three calls, and one trace for all seeds.
+    assert traces == [(50, 1)] * 4
+    one, each = (found.sel(estimator=name).squeeze("task") for name in methods)
+    np.testing.assert_allclose(one.estimate, each.estimate, rtol=1e-5)
+    assert len(np.unique(one.estimate)) == 3
+    # The seeds share one call's time and memory.
+    assert len(np.unique(one.seconds)) == 1 and one.coverage.isnull()
+    assert found.memory.attrs["units"] == "B"
+
+
+def test_memory_is_what_a_call_added():
+    def wasteful(x, y):
+        return float(np.ones(2**23).sum()) * 0  # 64 MiB
+
+    methods = {"wasteful": wasteful, "frugal": lambda x, y: 0.0}
+    found = benchmark(methods, [TASK], num_samples=50, num_seeds=2)
+    memory = found.memory.squeeze("task")
+    if memory.isnull().any():
+        pytest.skip("the system does not tell the memory of a process")
+    assert (memory.sel(estimator="wasteful") > 0.9 * 2**26).all()
+    assert (memory.sel(estimator="frugal") < 2**24).all()

@@ -10,6 +10,7 @@ import xarray as xr
 from ibjax.experiments.convolutional.claims import convolutional_claims
 from ibjax.experiments.convolutional.figures import activity_maps, channel_planes
 from ibjax.experiments.mnist.claims import mnist_claims
+from ibjax.experiments.mnist.figures import trained_planes
 from ibjax.results.cells import combine
 from ibjax.results.example import example_dataset
 
@@ -120,6 +121,22 @@ def test_mnist_refuses_other_grids():
         mnist_claims(example_dataset(num_seeds=2))
 
 
+def test_planes_and_curves_begin_with_the_first_epoch():
+    figure = trained_planes(_grid(FALLING, RISING))
+    assert "from epoch 1 on" in figure.get_suptitle()
+    tanh, relu, falls, rises = figure.axes[:4]
+    assert [tanh.get_title(), relu.get_title()] == ["tanh", "relu"]
+    for axes, bits in ((falls, FALLING), (rises, RISING)):
+        x, y = (np.asarray(axes.lines[1].get_data()[n]) for n in (0, 1))
+        np.testing.assert_array_equal(x, EPOCHS[1:])
+        np.testing.assert_allclose(y, bits[1:], atol=0.01)
+        assert axes.get_xlim() == (1, 16)
+    # Untrained layers had one bit; the least of trained ones is two.
+    assert 1 < tanh.get_xlim()[0] < 2
+    assert not any(axes.get_legend() for axes in figure.axes)
+    assert len(figure.legends) == 1
+
+
 def _channels(concat=FULL, mean=(5, 5, 5, 5), dense=(6, 7, 8, 8), **more):
     """Two layers with channels, and one without."""
     label = [math.log2(10)] * 4
@@ -182,6 +199,29 @@ def test_planes_have_a_panel_for_each_way():
     for axes in (concat, mean):
         dots = [line for line in axes.lines if line.get_label() == "3: relu 8"]
         np.testing.assert_allclose(dots[0].get_xdata(), [8.0], atol=0.01)
+
+
+def test_dots_have_one_size_and_a_key():
+    figure = channel_planes(_channels())
+    concat, mean = figure.axes
+    sizes = {
+        line.get_markersize()
+        for axes in (concat, mean)
+        for line in axes.lines
+        if line.get_marker() == "o"
+    }
+    assert len(sizes) == 1
+    legend = figure.legends[0]
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[len(NAMES) :] == ["epoch 0", "epoch 16", "lower to upper bound"]
+    first, last = legend.legend_handles[len(NAMES) :][:2]
+    assert (first.get_markerfacecolor(), last.get_markerfacecolor()) == ("white", "0.3")
+    assert {line.get_markersize() for line in (first, last)} == sizes
+    # Both layers with channels have ten bits side by side, and five in the mean.
+    for axes in (concat, mean):
+        numbers = {text.get_text(): text.xy[0] for text in axes.texts}
+        assert numbers["1, 2"] == pytest.approx(10 if axes is concat else 5, abs=0.01)
+        assert numbers["3"] == pytest.approx(8, abs=0.01)
 
 
 def test_maps_before_and_after():

@@ -328,11 +328,30 @@ def test_figures_show_what_they_say(dataset):
 
 
 def test_the_ratio_is_drawn_as_a_median(dataset):
-    _, ratios, plane = gradient_step({"A": dataset}).axes
+    configuration = json.loads(dataset.attrs["configuration"])
+    rows, batch = configuration["num_samples"], configuration["batch_size"]
+    errors, ratios, plane = gradient_step({"A": dataset}).axes
     median = dataset.gradient_snr.sel(layer=1).median("seed")
     np.testing.assert_allclose(ratios.lines[0].get_ydata(), median, rtol=1e-5)
     bits = dataset.i_xt.sel(estimator="noise_1", layer=1).mean("seed") / np.log(2)
     np.testing.assert_allclose(plane.lines[0].get_ydata(), bits, rtol=1e-5)
+    # In steps, of which an epoch has one for every batch.
+    steps = dataset.epoch.values * rows // batch
+    for axes in (errors, ratios, plane):
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), steps)
+
+
+def test_the_same_course_is_drawn_broad_and_thin(dataset):
+    figure = gradient_step({"A": dataset, "B": dataset})
+    errors, _, plane = figure.axes
+    broad, thin = errors.lines
+    np.testing.assert_array_equal(broad.get_ydata(), thin.get_ydata())
+    assert broad.get_linewidth() > 2 * thin.get_linewidth()
+    assert broad.get_color() != thin.get_color()
+    num_layers = dataset.sizes["layer"]
+    assert len(plane.lines) == 2 * num_layers
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts[:2] == ["A", "B"] and len(texts) == 2 + num_layers
 
 
 def test_figures_need_their_datasets(dataset):

@@ -219,22 +219,41 @@ def test_refusals():
         rise_epochs(EPOCHS, [1.0, 2.0])
 
 
-def test_the_figure_has_a_column_for_each_noise():
+def _curves(axes):
+    """Lines of all snapshots, without the caps of bars."""
+    return [line for line in axes.lines if len(line.get_xdata()) == len(EPOCHS)]
+
+
+def test_the_figure_has_the_plane_and_both_noises_in_every_panel():
     grid = _grid(_cell("additive", PHASES), _cell("multiplicative", ONCE))
     figure = stochastic_information(grid)
     figure.draw_without_rendering()
-    assert len(figure.axes) == 8 and tuple(figure.get_size_inches()) == (7.0, 6.2)
-    information = figure.axes[0]
-    lines = [
-        line
-        for line in information.lines
-        if line.get_label() in [f"{n}: {name}" for n, name in enumerate(NAMES, start=1)]
-    ]
-    np.testing.assert_allclose(lines[2].get_ydata(), PHASES, atol=1e-6)
-    assert len(information.collections) > 3  # Bands, and bars.
+    plane, i_xt, i_ty, kept, losses, _ = figure.axes
+    assert plane.get_xlabel() == i_xt.get_ylabel() == "$I(X;L)$ (bits)"
+    assert plane.get_ylabel() == i_ty.get_ylabel() == "$I(L;Y)$ (bits)"
+    # Lines of three layers by noise, the broad ones first; the last is the output's.
+    information = _curves(i_xt)
+    assert [len(_curves(axes)) for axes in (i_xt, kept, losses)] == [6, 6, 4]
+    for last, line in ((PHASES, information[2]), (ONCE, information[5])):
+        np.testing.assert_allclose(line.get_ydata(), last, atol=1e-6)
+    assert information[2].get_linewidth() > 2 * information[5].get_linewidth()
+    for last in (PHASES, ONCE):
+        paths = [line.get_xdata() for line in _curves(plane)]
+        assert any(np.allclose(x, last, atol=1e-6) for x in paths)
+    assert {"1", "2", "3"} <= {text.get_text() for text in plane.texts}
+    assert len(i_xt.collections) == 2 * 3 + 3  # Bands, and bars of the first noise.
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts[-2:] == ["additive noise, 0.001", "multiplicative noise, 0.001"]
+
+
+def test_one_noise_has_a_figure_of_its_own():
     alone = stochastic_information(_cell("additive", PHASES).isel(seed=[0]))
-    assert alone.get_size_inches()[0] == 3.5
     assert alone.get_suptitle().startswith("One seed")
+    assert [len(_curves(axes)) for axes in alone.axes[:5]] == [3, 3, 3, 3, 2]
+    cell = _cell("additive", PHASES).isel(seed=[0])
+    four = combine([{"noise": noise} for noise in "abcd"], [cell] * 4)
+    with pytest.raises(ValueError, match="at most 3 kinds of noise, got 4"):
+        stochastic_information(four)
 
 
 def test_finished_sweeps(tmp_path):

@@ -326,3 +326,16 @@ def test_trees_of_one_structure_and_of_the_same_shapes():
         checks.same_tree(params=tree, vector=tree | {"b": np.ones(2)})
     with pytest.raises(TypeError, match="vector must"):
         checks.same_tree(params=tree, vector={"w": "a", "b": "c"})
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16, np.float64])
+def test_floats_keep_floating_numbers_and_convert_others(dtype):
+    found = checks.floats("x", np.array([1, 100], dtype))
+    assert found.dtype == (np.float16 if dtype is np.float16 else np.float32)
+    np.testing.assert_array_equal(found, [1, 100])
+    # Converted once: on the way through int32 the second would be another number.
+    np.testing.assert_array_equal(
+        checks.floats("x", np.array([0, 2**40])), [0, 2.0**40]
+    )
+    with pytest.raises(TypeError, match="x must hold real numbers, got bool"):
+        checks.floats("x", [True])

@@ -21,7 +21,7 @@ COUNTS = {
     plots.snapshots: 3,
     plots.information_curves: 2,
     plots.estimator_comparison: 2,
-    plots.gradients: 4,
+    plots.gradients: 3,
     plots.training_curves: 2,
     plots.grid_planes: 2,
     plots.grid_curves: 2,

@@ -79,14 +79,36 @@ def test_estimator_comparison_draws_kde_as_a_band(dataset):
 
 
 @pytest.mark.parametrize("normalized", [False, True])
-def test_gradients_are_logarithmic_and_mark_the_turn(dataset, normalized):
+def test_gradients_have_a_panel_for_each_quantity_and_mark_the_turn(
+    dataset, normalized
+):
     figure = _drawn(plots.gradients(dataset, normalized=normalized))
-    norm, _, ratio, _ = figure.axes
-    assert (norm.get_ylabel(), ratio.get_ylabel()) == ("gradient norm", "SNR")
-    assert norm.get_yscale() == ratio.get_yscale() == "log"
-    assert ratio.get_xlabel() == "epoch"
-    assert [text.get_text().isdigit() for text in ratio.texts] == [True]
-    assert ("norm of the weights" in figure.get_suptitle()) == normalized
+    assert len(figure.axes) == 3
+    assert all(axes.get_yscale() == "log" for axes in figure.axes)
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[2] == "SNR, mean over deviation"
+    assert ["of the weights" in title for title in titles] == [normalized] * 2 + [False]
+    # The dots at one are where the seeds' SNR falls below it, and the legend says so.
+    dots = [line for line in figure.axes[2].lines if line.get_marker() == "o"]
+    turns = [float(line.get_xdata()[0]) for line in dots]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    names = ("1: tanh 10", "6: softmax 2")
+    assert texts == [f"{n} ({t:.0f})" for n, t in zip(names, turns, strict=True)]
+    snr = dataset["gradient_snr"].transpose("layer", "seed", "epoch").values
+    epochs = dataset["epoch"].values
+    for layer, turn in zip(snr, turns, strict=True):
+        after = np.median(layer, axis=0)[epochs > 1.5 * turn]
+        before = np.median(layer, axis=0)[epochs < turn / 1.5]
+        assert after.size and before.size
+        assert after.max() < 1 < before[-1]
+
+
+def test_a_layer_whose_gradients_never_turn_has_no_dot(dataset):
+    figure = plots.gradients(dataset.assign(gradient_snr=dataset["gradient_snr"] + 1))
+    assert all(line.get_marker() != "o" for line in figure.axes[2].lines)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["1: tanh 10", "6: softmax 2"]
 
 
 def test_training_curves_without_a_test_set(dataset):

@@ -78,6 +78,13 @@ def test_refusals(x, y, bandwidth, message):
         mmd(x, y, bandwidth=bandwidth)
 
 
+def test_whole_numbers_are_samples_like_others():
+    x, y = RNG.integers(0, 90_000, size=(2, 20, 3))
+    found = mmd(x, y, bandwidth=9e4)
+    np.testing.assert_array_equal(found, mmd(x * 1.0, y * 1.0, bandwidth=9e4))
+    np.testing.assert_array_equal(median_bandwidth(x), median_bandwidth(x * 1.0))
+
+
 def _samples_apart(num=60):
     rng = np.random.default_rng(21)
     return rng.normal(size=(num, 3)), rng.normal(size=(num, 3)) + 0.5

@@ -397,6 +397,10 @@ def test_probes_of_one_name_are_refused(task, network, config):
         run(task, network, config, probes=[probes.losses, probes.losses])
     with pytest.raises(ValueError, match="probes must hold at least one"):
         run(task, network, config, probes=[])
+    with pytest.raises(TypeError, match="probes must be some functions, got Array"):
+        run(task, network, config, probes=jax.random.key(0))
+    with pytest.raises(TypeError, match="resume must be True or False, got array"):
+        run(task, network, config, resume=np.array([True, False]))
 
 
 def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_path):

@@ -36,7 +36,7 @@ def bounding_box_ratio(heatmap: ArrayLike, mask: ArrayLike) -> jax.Array:
       >>> print(bounding_box_ratio(heat, mask))  # The first, and half of a tie.
       0.75
     """
-    heatmap = checks.jax_array("heatmap", heatmap)
+    heatmap = checks.floats("heatmap", heatmap)
     mask = jnp.asarray(checks.numeric("mask", mask))
     checks.same_shape(heatmap=heatmap, mask=mask)
     if heatmap.ndim < 2:

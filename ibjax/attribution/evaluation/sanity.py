@@ -87,6 +87,7 @@ def randomization(
     checks.function("attribute", attribute)
     checks.instance("similarities", similarities, Mapping)
     checks.key("key", key)
+    checks.flag("independent", independent)
     x = checks.shape("x", x, ("num", "*axes"))
     shapes_of("network", network.activations, params=params, x=x[:1])
     leaves, structure = jax.tree.flatten(params)
@@ -146,7 +147,7 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> jax.Array:
       >>> print(f"{rank_correlation(a, b)[0]:.3f}")
       0.500
     """
-    a, b = checks.jax_array("a", a), checks.jax_array("b", b)
+    a, b = checks.floats("a", a), checks.floats("b", b)
     checks.same_shape(a=a, b=b)
     return _rank_correlation(*(t.reshape(len(t), -1) for t in (a, b)))
 

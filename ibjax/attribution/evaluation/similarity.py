@@ -145,7 +145,7 @@ def _of_norm_one(blocks):
 def _two_maps(a, b) -> tuple[jax.Array, jax.Array]:
     """Both arguments, found to be maps of one shape."""
     a, b = (
-        checks.jax_array(name, checks.shape(name, value, ("num", "height", "width")))
+        checks.floats(name, checks.shape(name, value, ("num", "height", "width")))
         for name, value in (("a", a), ("b", b))
     )
     checks.same_shape(a=a, b=b)

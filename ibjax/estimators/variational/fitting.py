@@ -182,7 +182,7 @@ def fit(
             f"{num_steps} and {num_checkpoints}"
         )
     checks.in_range("averaging", averaging, "[0, 1)")
-    checks.number("clip", clip)
+    clip = checks.number("clip", clip)
     checks.in_range("mine_rate", mine_rate, "(0, 1]")
     learning_rate = checks.positive("learning_rate", learning_rate)
     weight_decay = checks.not_negative("weight_decay", weight_decay)

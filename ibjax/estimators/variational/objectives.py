@@ -117,7 +117,7 @@ def mine(
       1.0000 0.0000
     """
     checks.in_range("rate", rate, "(0, 1]")
-    checks.number("log_average", log_average)
+    log_average = checks.number("log_average", log_average)
     joint, marginal = _joint_and_marginal(scores, marginal)
     log_mean = _log_mean_exp(marginal)
     now = jax.lax.stop_gradient(log_mean)
@@ -223,7 +223,8 @@ def smile(
       4.0000 3.0000
     """
     # Infinity is allowed: no clipping.
-    if not checks.number("clip", clip) > 0:
+    clip = checks.number("clip", clip)
+    if not clip > 0:
         raise ValueError(f"clip must be positive, got {clip}")
     joint, marginal = _joint_and_marginal(scores, marginal)
     return jnp.mean(joint) - _log_mean_exp(jnp.clip(marginal, -clip, clip))

@@ -41,8 +41,9 @@ def _figures(datasets: dict[str, xr.Dataset]) -> dict[str, Figure]:
     sweeps, neighbours = datasets["activations"], datasets["activations-knn"]
     return {
         "activations_planes": plots.grid_planes(sweeps),
+        # A hundred bins over an unlimited range are coarse: paths are short there.
         "activations_planes_data_range": plots.grid_planes(
-            sweeps, estimator="data_range"
+            sweeps, estimator="data_range", limits="own"
         ),
         "activations_compression": plots.grid_compression(sweeps),
         "activations_compression_knn": plots.grid_compression(neighbours),

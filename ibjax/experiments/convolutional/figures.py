@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ibjax.numerics import checks
-from ibjax.plots.plane import plane_axes, plane_limits
+from ibjax.plots.panels import headline
+from ibjax.plots.plane import number_ends, plane_axes, plane_limits
 from ibjax.plots.style import (
     information_bits,
     layer_colors,
@@ -21,6 +22,7 @@ from ibjax.results.statistics import mean_interval
 
 __all__ = ["activity_maps", "channel_planes"]
 
+_DOT = 4.5  # Diameter of a dot, in points.
 _WAYS = {"concat": "all channels side by side", "mean": "mean over channels"}
 
 
@@ -97,7 +99,8 @@ def channel_planes(dataset: xr.Dataset) -> Figure:
     """Information planes by both ways to measure channels, in bits, mean over seeds.
 
     A dot lies halfway between the lower and the upper bound, and its bars reach from
-    one to the other. Hollow dots are the first snapshot, full ones the last.
+    one to the other. Hollow dots are the first snapshot, full ones the last, which have
+    the numbers of their layers beside them.
 
     Args:
       dataset: Dataset of a sweep with the estimators ``concat_upper``,
@@ -134,27 +137,26 @@ def channel_planes(dataset: xr.Dataset) -> Figure:
             axes.set_title(text)
             for layer, (name, color) in enumerate(zip(names, colors, strict=True)):
                 x, y = (bounds[way, n][:, :, layer] for n in ("i_xt", "i_ty"))
-                # Layers that coincide show as rings around each other.
-                size = 4.0 + 1.5 * (len(names) - 1 - layer)
-                _path(axes, x, y, color, name, size)
-        handles = [
-            Line2D([], [], color=color, marker="o", markersize=5.0, linestyle="")
-            for color in colors
+                _path(axes, x, y, color, name)
+            x, y = (bounds[way, n].mean(axis=0) for n in ("i_xt", "i_ty"))
+            number_ends(axes, x, y, colors)
+        dot = {"marker": "o", "markersize": _DOT, "linestyle": ""}
+        epochs = dataset["epoch"].values
+        handles = [Line2D([], [], color=color, **dot) for color in colors]
+        handles += [
+            Line2D([], [], color="0.3", markerfacecolor="white", **dot),
+            Line2D([], [], color="0.3", **dot),
+            Line2D([], [], color="0.3", alpha=0.5, linewidth=0.7),
         ]
-        figure.legend(handles, names, loc="outside right center", title="layer")
+        key = [f"epoch {epochs[0]:g}", f"epoch {epochs[-1]:g}", "lower to upper bound"]
+        figure.legend(handles, [*names, *key], loc="outside right center")
         num_seeds = dataset.sizes["seed"]
         seeds = f"; mean of {num_seeds} seeds" if num_seeds > 1 else ""
-        epochs = dataset["epoch"].values
-        figure.suptitle(
-            "Kernel density, bars from the lower to the upper bound; hollow: epoch "
-            f"{epochs[0]:g}, full: epoch {epochs[-1]:g}{seeds}",
-            x=0.01,
-            ha="left",
-        )
+        headline(figure, f"Kernel density{seeds}", is_new=True)
     return figure
 
 
-def _path(axes, x, y, color, name, size) -> None:
+def _path(axes, x, y, color, name) -> None:
     """One layer's path; ``x`` and ``y`` are bounds, ``[2, num_epochs]``."""
     middle, reach = (np.stack([x, y]).mean(axis=1), np.stack([x, y]).std(axis=1))
     axes.plot(*middle, color=color, alpha=0.5, linewidth=0.8)
@@ -171,7 +173,7 @@ def _path(axes, x, y, color, name, size) -> None:
         axes.plot(
             *middle[:, place],
             "o",
-            markersize=size,
+            markersize=_DOT,
             color=color,
             markerfacecolor=fill,
             label=name if place else "_first",

@@ -9,11 +9,21 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ibjax.numerics import checks
-from ibjax.plots.style import epoch_axis, layer_colors, layer_names, paper_style, pick
-from ibjax.results.statistics import NATS_PER_BIT, mean_interval
+from ibjax.plots.panels import headline
+from ibjax.plots.style import (
+    epoch_axis,
+    from_zero,
+    layer_colors,
+    layer_names,
+    mean_band,
+    paper_style,
+    pick,
+)
+from ibjax.results.statistics import NATS_PER_BIT
 
 __all__ = ["deep_linear_figures", "gradient_step", "relevance", "students"]
 
@@ -35,8 +45,8 @@ def deep_linear_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]
         "Low SNR": datasets["low_snr"],
     }
     steps = {
-        "One unit a layer": datasets["gradient_snr"],
-        "Larger batches": datasets["gradient_snr_20"],
+        "batches of 5": datasets["gradient_snr"],
+        "batches of 20": datasets["gradient_snr_20"],
     }
     return {
         "deep_linear_students": students(shown),
@@ -160,9 +170,8 @@ def relevance(
                 (irrelevant, ("i_irrelevant",)),
             ):
                 for name in shown:
-                    color, text, dash = _INPUTS[name]
                     values = _bits(dataset, name, chosen)[:, :, -1]
-                    _line(axes, epochs, values, color, text, dash=dash)
+                    mean_band(axes, epochs, values, **_INPUTS[name])
                 axes.set_ylabel("information (bits)")
                 axes.set_ylim(bottom=0.0)
                 axes.legend(loc="upper left")
@@ -175,19 +184,21 @@ def relevance(
 def gradient_step(
     datasets: Mapping[str, xr.Dataset], *, estimator: str | None = None
 ) -> Figure:
-    """Errors, the gradient's signal-to-noise ratio and I(X;T), one row per experiment.
+    """Errors, the gradient's signal-to-noise ratio and I(X;T), below each other.
 
-    Ratios are medians over seeds, with bands from the lower to the upper quartile and
-    a line at one; the others are means with the 95 % interval. In a network of one unit
-    a layer all layers have the same ratio.
+    All are against the number of gradient steps, which is what training in smaller
+    and in larger batches has in common: what coincides is drawn broad and thin. Ratios
+    are medians over seeds, with bands from the lower to the upper quartile and a line
+    at one; the others are means with the 95 % interval. In a network of one unit a
+    layer all layers have the same ratio.
 
     Args:
-      datasets: Datasets of students that were trained in minibatches, by the title of
-        their row.
+      datasets: Datasets of students that were trained in minibatches, by what sets
+        them apart.
       estimator: Which noise variance to show; the first by default.
 
     Returns:
-      Figure, 7 inches wide and 1.8 high for every row.
+      Figure, 3.4 x 4.7 inches, a column of a paper.
 
     Raises:
       ValueError: If there is no dataset, or one has no minibatches.
@@ -206,42 +217,75 @@ def gradient_step(
       ...     snapshots=[0, 10, 100]
       ... )
       >>> [axes.get_ylabel() for axes in gradient_step({"Step": dataset}).axes]
-      ['squared error', 'gradient SNR (median)', '$I(X;T)$ (bits)']
+      ['training error', 'gradient SNR', '$I(X;T)$ (bits)']
     """
+    checks.not_empty("datasets", datasets, "dataset")
     for title, dataset in datasets.items():
         why = "of students trained in minibatches"
         checks.holds(f"datasets[{title!r}]", dataset, "gradient_snr", why=why)
+    first = next(iter(datasets.values()))
+    colors = layer_colors(len(datasets))
     with paper_style():
-        figure, panels = _grid(datasets, 3)
-        for row, (title, dataset) in zip(panels, datasets.items(), strict=True):
-            epochs = dataset["epoch"].values
-            errors, ratios, plane = row
-            _errors(errors, dataset)
-            errors.set_title(f"{title} ({_summary(dataset)})", loc="left")
-            values = pick(dataset, "gradient_snr", "seed", "epoch", "layer")
-            names = layer_names(dataset)
-            for layer, color in enumerate(layer_colors(len(names))):
-                curve = np.where(values[..., layer] > 0, values[..., layer], np.nan)
+        figure = Figure(figsize=(3.4, 4.7), layout="constrained")
+        errors, ratios, plane = figure.subplots(3, 1, sharex=True)
+        for number, (dataset, color) in enumerate(
+            zip(datasets.values(), colors, strict=True)
+        ):
+            steps = dataset["epoch"].values * _steps_per_epoch(dataset)
+            # A thin line on a broad one of the same course.
+            style = {"linewidth": 1.2 if number else 2.8, "color": color}
+            losses = pick(dataset, "train_loss", "seed", "epoch")
+            mean_band(errors, steps, losses, **style)
+            snr = pick(dataset, "gradient_snr", "seed", "epoch", "layer")
+            bits = _bits(dataset, "i_xt", _chosen(dataset, estimator))
+            for layer in range(bits.shape[2]):
+                style["linestyle"] = _layer_style(layer, bits.shape[2])
+                curve = np.where(snr[..., layer] > 0, snr[..., layer], np.nan)
                 low, middle, high = np.nanquantile(curve, (0.25, 0.5, 0.75), axis=0)
-                style = _DASH if layer == len(names) - 1 else "-"
-                ratios.plot(epochs, middle, color=color, linestyle=style)
-                ratios.fill_between(epochs, low, high, color=color, alpha=0.2, lw=0)
-            ratios.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
-            ratios.set_yscale("log")
-            ratios.set_ylabel("gradient SNR (median)")
-            _layers(plane, dataset, "i_xt", _chosen(dataset, estimator))
-            plane.set_ylabel("$I(X;T)$ (bits)")
-            plane.legend(loc="upper left")
-            for axes in row:
-                epoch_axis(axes, epochs, label=row is panels[-1])
-        _note(figure, datasets, estimator)
+                ratios.plot(steps, middle, **style)
+                ratios.fill_between(steps, low, high, color=color, alpha=0.2, lw=0)
+                mean_band(plane, steps, bits[:, :, layer], **style)
+        ratios.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
+        ratios.set_yscale("log")
+        from_zero([plane])
+        for axes, text in (
+            (errors, "training error"),
+            (ratios, "gradient SNR"),
+            (plane, "$I(X;T)$ (bits)"),
+        ):
+            axes.set_ylabel(text)
+        epoch_axis(plane, steps)
+        plane.set_xlabel("gradient steps")
+        names = layer_names(first)
+        handles = [Line2D([], [], color=color, linewidth=2.0) for color in colors]
+        handles += [
+            Line2D([], [], color="0.3", linestyle=_layer_style(layer, len(names)))
+            for layer in range(len(names))
+        ]
+        figure.legend(handles, [*datasets, *names], loc="outside lower center", ncols=2)
+        chosen = _chosen(first, estimator).replace("noise_", "noise variance ")
+        text = (
+            f"{first.sizes['seed']} networks: means and 95 % intervals, SNR median and "
+            f"quartiles; information exact, {chosen}"
+        )
+        headline(figure, text, is_new=True)
     return figure
 
 
+def _steps_per_epoch(dataset: xr.Dataset) -> int:
+    configuration = json.loads(dataset.attrs["configuration"])
+    rows = configuration["num_samples"]
+    return -(-rows // (configuration["batch_size"] or rows))
+
+
+def _layer_style(layer: int, num_layers: int) -> str | tuple:
+    return _DASH if layer == num_layers - 1 else "-"
+
+
 _INPUTS = {
-    "i_xt": ("black", "all inputs", False),
-    "i_relevant": (_GREEN, "relevant", False),
-    "i_irrelevant": (_VERMILLION, "irrelevant", True),
+    "i_xt": {"color": "black", "label": "all inputs"},
+    "i_relevant": {"color": _GREEN, "label": "relevant"},
+    "i_irrelevant": {"color": _VERMILLION, "label": "irrelevant", "linestyle": _DASH},
 }
 
 
@@ -263,12 +307,12 @@ def _bits(dataset: xr.Dataset, name: str, estimator: str) -> np.ndarray:
 
 def _errors(axes: Axes, dataset: xr.Dataset) -> None:
     epochs = dataset["epoch"].values
-    for name, color, text in (
-        ("train_loss", _BLUE, "training"),
-        ("test_loss", _VERMILLION, "test"),
+    for name, color, text, line in (
+        ("train_loss", _BLUE, "training", "-"),
+        ("test_loss", _VERMILLION, "test", _DASH),
     ):
         values = pick(dataset, name, "seed", "epoch")
-        _line(axes, epochs, values, color, text, dash=text == "test")
+        mean_band(axes, epochs, values, color=color, label=text, linestyle=line)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -281,29 +325,10 @@ def _layers(axes: Axes, dataset: xr.Dataset, name: str, estimator: str) -> None:
     values = _bits(dataset, name, estimator)
     names = layer_names(dataset)
     for layer, color in enumerate(layer_colors(len(names))):
-        last = layer == len(names) - 1
-        curve = values[:, :, layer]
-        epochs = dataset["epoch"].values
-        _line(axes, epochs, curve, color, names[layer], dash=last)
+        style = {"color": color, "linestyle": _layer_style(layer, len(names))}
+        curve, epochs = values[:, :, layer], dataset["epoch"].values
+        mean_band(axes, epochs, curve, label=names[layer], **style)
     axes.set_ylim(bottom=0.0)
-
-
-def _line(
-    axes: Axes,
-    epochs: np.ndarray,
-    values: np.ndarray,
-    color: str,
-    label: str,
-    *,
-    dash: bool,
-) -> None:
-    """Mean and 95 % interval of ``values``, ``[num_seeds, num_epochs]``."""
-    interval = mean_interval(values)
-    style = _DASH if dash else "-"
-    axes.plot(epochs, interval.mean, color=color, linestyle=style, label=label)
-    axes.fill_between(
-        epochs, interval.low, interval.high, color=color, alpha=0.2, linewidth=0
-    )
 
 
 def _summary(dataset: xr.Dataset) -> str:

@@ -87,6 +87,10 @@ def test_attributions_must_be_of_each_input():
     params = jax.jit(network.init)(KEY)
     with pytest.raises(ValueError, match=r"an array \[num, ...\] for inputs"):
         randomization(KEY, network, params, lambda p, x: x[0], np.ones((2, 4)))
+    with pytest.raises(TypeError, match="independent must be True or False, got 'no'"):
+        randomization(
+            KEY, network, params, _recorded, np.ones((2, 4)), independent="no"
+        )
 
 
 def test_further_similarities_are_recorded():
