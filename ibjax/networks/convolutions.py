@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ibjax.compilation import full_precision, on_cpu
+from ibjax.numerics import checks
 
 __all__ = ["conv_general_dilated"]
 
@@ -54,6 +55,9 @@ def conv_general_dilated(
     Returns:
       The convolution.
 
+    Raises:
+      TypeError: If images or kernel are no arrays of numbers.
+
     Example:
       >>> from flax import linen
       >>> layer = linen.Conv(4, (3, 3), conv_general_dilated=conv_general_dilated)
@@ -61,6 +65,7 @@ def conv_general_dilated(
       >>> layer.apply(layer.init(jax.random.key(0), x), x).shape
       (1, 8, 8, 4)
     """
+    lhs, rhs = checks.numeric("lhs", lhs), checks.numeric("rhs", rhs)
 
     def convolution(lhs, rhs):
         return lax.conv_general_dilated(

@@ -88,3 +88,8 @@ def test_its_gradient_has_no_convolution_of_another_order():
     text = str(program)
     assert text.count("conv_general_dilated[") == 3
     assert text.count("lhs_spec=(0, 3, 1, 2)") == 3
+
+
+def test_what_is_no_array_is_refused():
+    with pytest.raises(TypeError, match="rhs must be an array of numbers"):
+        conv_general_dilated(np.zeros((1, 5, 5, 1)), "kernel", (1, 1), "SAME")

@@ -63,21 +63,22 @@ def test_parts_of_the_inputs_give_what_all_of_them_give():
         np.testing.assert_allclose(t, right, rtol=1e-5, atol=1e-5)
 
 
-def _swept(network):
+def _swept(network, snapshots):
     return ibjax.sweep(
         KEY,
         datasets.make_task(IMAGES.reshape(50, -1), LABELS),
         network,
         ibjax.TrainConfig(learning_rate=0.03, batch_size=20),
         num_seeds=1,
-        snapshots=[0, 3],
+        snapshots=snapshots,
         probes=[probes.bin_width(2.0), lambda s: {"weights": s.params[0][0]}],
     )
 
 
 def test_in_a_sweep_the_layer_that_stays_wide_alone_is_at_the_ceiling():
     wide = networks.mlp([64, 200, 190, 2])
-    found = _swept(reduced(wide, {"tanh 190": lambda t: t[:, :1]}, rows_at_once=32))
+    network = reduced(wide, {"tanh 190": lambda t: t[:, :1]}, rows_at_once=32)
+    found = _swept(network, [0])
     assert found.layer_name.values.tolist() == ["tanh 200", "tanh 190 (1)", "softmax 2"]
     assert found.attrs["at_ceiling"].endswith("bin_width in layer 1")
 
@@ -85,8 +86,9 @@ def test_in_a_sweep_the_layer_that_stays_wide_alone_is_at_the_ceiling():
 @pytest.mark.slow
 def test_sweeps_train_alike_to_the_last_bit():
     wide = networks.mlp([64, 200, 2])
-    whole = _swept(wide)
-    found = _swept(reduced(wide, {"tanh 200": lambda t: t[:, :1]}, rows_at_once=32))
+    whole = _swept(wide, [0, 3])
+    network = reduced(wide, {"tanh 200": lambda t: t[:, :1]}, rows_at_once=32)
+    found = _swept(network, [0, 3])
     np.testing.assert_array_equal(found.weights, whole.weights)
     assert np.all(whole.weights.diff("epoch").any("weights_1"))  # They have learned.
 
