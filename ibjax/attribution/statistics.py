@@ -98,7 +98,7 @@ def feature_statistics(
     checks.count("batch_size", batch_size)
     moments = None
     parts: Any = [x] if hasattr(x, "shape") else x
-    for part in parts:
+    for part in checks.instance("x", parts, Iterable):
         part = checks.shape("x", part, ("num", "*axes"))
         if moments is None:
             moments = jax.tree.map(

@@ -102,6 +102,8 @@ def from_flax(
         checks.function("module", module)
     checks.one_of("output", output, OUTPUTS)
     state = (state,) if isinstance(state, str | type) else tuple(state)
+    for number, entry in enumerate(state):
+        checks.instance(f"state[{number}]", entry, str, type)
     if isinstance(module, linen.Module):
         calls = linen_calls(module, example_input, state, named=layers is not None)
     else:

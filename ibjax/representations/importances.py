@@ -137,7 +137,8 @@ def _samples(
     name: str, codes: ArrayLike, factors_name: str, factors: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     codes = np.asarray(checks.finite(name, codes), np.float64)
-    factors = np.asarray(checks.integers(factors_name, np.asarray(factors)))
+    factors = np.asarray(checks.numeric(factors_name, factors, np.asarray))
+    checks.integers(factors_name, factors)
     checks.shape(name, codes, ("num_samples", "k"))
     axes = (len(codes), "num_factors")
     checks.shape(factors_name, factors, axes, why=f"to match {name}")

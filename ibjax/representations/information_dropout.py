@@ -328,7 +328,8 @@ def information_map(
     """
     checks.instance("model", model, InformationDropout)
     checks.instance("params", params, InformationDropoutParams)
-    x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
+    x = checks.finite("x", checks.jax_array("x", x))
+    checks.shape("x", x, ("num_samples", "*shape"))
     if key is not None:
         checks.key("key", key)
     noisy = model.run(params, x, key=key)

@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 
 __all__ = [
     "LogProbabilities",
@@ -96,9 +97,10 @@ def averaged_log_probabilities(
     """
     checks.key("key", key)
     checks.count("num_draws", num_draws)
-    return _averaged_jit(
-        key, as_tree(log_probabilities), checks.jax_array("x", x), num_draws
-    )
+    x = checks.shape("x", checks.jax_array("x", x), ("num_inputs", "*shape"))
+    f = as_tree(log_probabilities)
+    shapes_of("log_probabilities", f, key=key, x=x)
+    return _averaged_jit(key, f, x, num_draws)
 
 
 def as_tree(log_probabilities: LogProbabilities) -> Any:

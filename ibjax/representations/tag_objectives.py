@@ -90,7 +90,7 @@ def tag_terms(
     checks.instance("model", model, Tagger)
     checks.instance("params", params, TaggerParams)
     checks.instance("batch", batch, Batch)
-    _check_temperature(model, temperature)
+    temperature = _check_temperature(model, temperature)
     shapes_of("model", model.encode, params=params, batch=batch.x)
     return _tag_terms(key, params, batch, model=model, temperature=temperature)
 
@@ -162,7 +162,7 @@ def tag_bottleneck(
     checks.instance("model", model, Tagger)
     beta = checks.not_negative("beta", beta)
     gamma = checks.not_negative("gamma", gamma)
-    _check_temperature(model, temperature)
+    temperature = _check_temperature(model, temperature)
     softness = checks.not_negative("softness", softness)
     checks.count("soft_epochs", soft_epochs)
     if softness and not model.discrete:
@@ -229,12 +229,13 @@ def _mean(values: jax.Array, weights: jax.Array) -> jax.Array:
     return jnp.sum(values * weights) / jnp.sum(weights)
 
 
-def _check_temperature(model: Tagger, temperature: float | None) -> None:
+def _check_temperature(model: Tagger, temperature: float | None) -> float | None:
     if temperature is None:
-        return
+        return None
     temperature = checks.positive("temperature", temperature)
     if not model.discrete:
         raise ValueError(
             "temperature must be None for continuous tags, which have no relaxed form, "
             f"got {temperature}"
         )
+    return temperature

@@ -221,7 +221,7 @@ def layer_information_plus_total_correlation(
       1.1761 1.1761
     """
     weights = checks.finite("weights", checks.floats("weights", weights))
-    x = checks.finite("x", checks.jax_array("x", x))
+    x = checks.finite("x", checks.floats("x", x))
     checks.shape("weights", weights, ("num_units", "num_inputs"))
     num_inputs = weights.shape[1]
     checks.shape("x", x, ("num_samples", num_inputs), why="to match weights")

@@ -143,8 +143,7 @@ def hessian_trace(
     checks.function("product", product)
     checks.key("key", key)
     checks.count("num_probes", num_probes)
-    flat, as_tree = _raveled("like", like)
-    shapes_of("product", product, like=like)
+    flat, as_tree = _checked(product, like)
 
     def probe(key):
         signs = as_tree(jax.random.rademacher(key, flat.shape, flat.dtype))
@@ -195,7 +194,7 @@ def top_eigenvalues(
     """
     checks.function("product", product)
     checks.key("key", key)
-    flat, as_tree = _steps_checked(like, num_steps)
+    flat, as_tree = _steps_checked(product, like, num_steps)
     checks.count("num_values", num_values)
     if num_values > num_steps:
         raise ValueError(
@@ -256,7 +255,7 @@ def spectral_sum(
     checks.function("function", function)
     checks.key("key", key)
     checks.count("num_probes", num_probes)
-    flat, as_tree = _steps_checked(like, num_steps)
+    flat, as_tree = _steps_checked(product, like, num_steps)
 
     def probe(key):
         key_signs, key_fresh = jax.random.split(key)
@@ -322,9 +321,11 @@ def log_determinant(
     )
 
 
-def _steps_checked(like: Any, num_steps: int) -> tuple[jax.Array, Callable]:
+def _steps_checked(
+    product: Product, like: Any, num_steps: int
+) -> tuple[jax.Array, Callable]:
     """The tree as a vector, and back, once the number of steps is known to fit."""
-    flat, as_tree = _raveled("like", like)
+    flat, as_tree = _checked(product, like)
     checks.count("num_steps", num_steps)
     if num_steps > flat.size:
         raise ValueError(
@@ -332,6 +333,13 @@ def _steps_checked(like: Any, num_steps: int) -> tuple[jax.Array, Callable]:
             f"{num_steps}"
         )
     return flat, as_tree
+
+
+def _checked(product: Product, like: Any) -> tuple[jax.Array, Callable]:
+    """The tree as a vector, and back, once its product is known to be one like it."""
+    raveled = _raveled("like", like)
+    checks.same_tree(like=like, product=shapes_of("product", product, like=like))
+    return raveled
 
 
 def _raveled(name: str, tree: Any) -> tuple[jax.Array, Callable]:

@@ -205,7 +205,8 @@ def kramers_time(
     saddle_curvature = checks.positive("saddle_curvature", saddle_curvature)
     temperature = checks.positive("temperature", temperature)
     root = math.sqrt(well_curvature * saddle_curvature)
-    return 2 * math.pi / root * math.exp(barrier / temperature)
+    with np.errstate(over="ignore"):
+        return float(2 * math.pi / root * np.exp(barrier / temperature))
 
 
 @full_precision

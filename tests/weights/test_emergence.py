@@ -160,6 +160,11 @@ def test_effective_information_is_entropy_less_that_of_the_noise():
     np.testing.assert_allclose(found, 1.5 - noise, rtol=1e-12)
     lost = weights.activation_precision(eye[:2], eye[:2], f * np.ones(dim), beta=beta)
     assert weights.effective_information(lost[None], input_entropy=1.5) == -np.inf
+    total = weights.layer_information_plus_total_correlation
+    rows = np.array([[1, 1], [1, -1], [3, 1]])
+    np.testing.assert_array_equal(
+        total([[2, 3]], rows, alpha=0.1), total([[2.0, 3.0]], rows / 1, alpha=0.1)
+    )
     whole = weights.effective_information(np.array([[[3]]]), input_entropy=1.5)
     assert whole == weights.effective_information([[[3.0]]], input_entropy=1.5)
 

@@ -69,6 +69,8 @@ def transform(
         return map_x(x), map_y(y)
 
     x, y = jax.eval_shape(lambda key: sample(key, 1), jax.random.key(0))
+    checks.shape("map_x's result", x, ("num_samples", "dim"))
+    checks.shape("map_y's result", y, ("num_samples", "dim"))
     return KnownInformation(
         f"{name}-{task.name}", x.shape[1], y.shape[1], task.mutual_information, sample
     )

@@ -80,8 +80,8 @@ def certificate(
       0.1528 with confidence 0.965
     """
     checks.function("bound", bound)
-    delta = float64("delta", delta, "[0, 1]")
-    draws = float64("delta_draws", delta_draws, "[0, 1]")
+    delta = float64("delta", delta, "(0, 1)")
+    draws = float64("delta_draws", delta_draws, "(0, 1)")
     checks.within("delta + delta_draws", delta + draws, "(0, 1)")
     corrected = monte_carlo_error(error, num_draws, delta=draws)
     risk = bound(corrected, kl, num_samples, delta=delta)

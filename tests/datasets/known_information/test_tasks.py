@@ -277,6 +277,8 @@ def test_swissroll_is_a_curve_that_does_not_meet_itself(tasks):
 
 
 def test_bad_input():
+    with pytest.raises(ValueError, match=r"map_y's result must have shape \[num_samp"):
+        known.transform(known.multinormal_dense(1, 1), "length", abs, len)
     with pytest.raises(ValueError, match="dim_x must lie in"):
         known.multinormal(np.eye(2), dim_x=2)
     with pytest.raises(ValueError, match="covariance must be a square matrix"):

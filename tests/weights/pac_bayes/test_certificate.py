@@ -82,7 +82,7 @@ def test_choosing_among_several_is_a_smaller_delta():
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match=r"delta \+ delta_draws must lie in \(0, 1\)"):
         pac_bayes.certificate(*CASE, num_draws=10, delta=0.6, delta_draws=0.4)
-    with pytest.raises(ValueError, match="delta must lie in"):
+    with pytest.raises(ValueError, match="delta_draws must lie in"):
         pac_bayes.certificate(*CASE, num_draws=10, delta=0.5, delta_draws=0.0)
     with pytest.raises(ValueError, match="num_draws must lie in"):
         pac_bayes.certificate(*CASE, num_draws=0)
