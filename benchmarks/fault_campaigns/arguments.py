@@ -45,6 +45,7 @@ _MODULES = (
 # These read or write files, or are called with what only a sweep has.
 _LEFT_OUT = {
     # Called of arrays of JAX, inside of programs.
+    "networks.conv_general_dilated",
     "networks.convolutional.convolve",
     "networks.convolutional.max_pool",
     "probes.take_snapshot",
@@ -212,7 +213,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
         },
     )
     statistics = training.gradients.minibatch_statistics(np.ones((3, 2)))
-
+    mean = networks.reductions.position_mean
     tokens = {
         **{"types": np.arange(_NUM) % 5, "sentences": np.arange(_NUM) // 6},
         "num_types": 5,
@@ -234,6 +235,10 @@ def _own_values() -> dict[str, dict[str, Any]]:
         },
         "datasets.deficits.permuted_targets": {"targets": np.eye(_CLASSES)[labels]},
         "networks.all_convolutional": {"channels": (2,), "strides": (1,)},
+        "networks.reduced": {"reductions": {"tanh 3": mean}},
+        "networks.reductions.as_reduction": {"name": "given", "given": jnp.abs},
+        "networks.reductions.in_turn": {"reductions": [mean, mean]},
+        "networks.reductions.principal_components": {"sample": x, "dim": 2},
         "training.deficits.image_deficit": {"name": "blur"},
         "training.deficits.with_deficit": {
             "objective": cross_entropy,
