@@ -4,6 +4,7 @@ __all__ = ["PRESETS"]
 
 _DENSE = "--hidden 3 --estimators binning --epochs 200 --snapshots 20"
 _FEW = "--epochs 6 --snapshots 4"
+_DOZEN = "--epochs 12 --snapshots 4"
 _LINEAR = "--epochs 40 --snapshots 5"
 _IMAGES = "--images 64 --test-images 32 --batch-size 32"
 _CODE = f"--hidden 8 --beta 0.1 {_FEW} {_IMAGES}"
@@ -39,11 +40,11 @@ _OPTIONS = {
     "corruption": f"{_WEIGHTS} --label-noise 0.5",
     "structure": f"{_WEIGHTS} --label-noise 0.5",
     "sharpness": f"--side 7 --hidden 4 --batch 16 {_FEW} --images 64 --test-images 32",
-    "nuisance": _WEIGHTS,
+    "nuisance": f"{_WEIGHTS} --square 2",
     "tags": _TAGS,
     "tags-ewt": _TAGS,
     "deterministic": f"{_CODE} --dim 4",
-    "critical-periods": f"--network dense --removal 2 {_FEW} {_IMAGES}",
+    "critical-periods": f"--network 4/2-4 --removal 0.5 {_DOZEN} {_IMAGES}",
 }
 PRESETS = {
     name: ["sweep", name, "--seeds", "2", *options.split()]

@@ -44,13 +44,14 @@ def case_kills(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
         with contextlib.suppress(KeyboardInterrupt):
-            for name in itertools.cycle(PRESETS):
+            for name, command in itertools.cycle(PRESETS.items()):
                 if kills >= args.kills:
                     break
-                command = PRESETS[name]
                 if name not in whole:
-                    whole[name] = _timed_run(command, place / name)
+                    whole[name] = _timed_run(tally, command, place / name)
                 expected, seconds = whole[name]
+                if not expected:
+                    continue
                 ended = None
                 while ended is None or ended.killed:
                     limit = rng.uniform(0.05, 1.05) * seconds
@@ -197,14 +198,15 @@ def _run(
 
 
 def _timed_run(
-    command: list[str], directory: pathlib.Path
+    tally: Tally, command: list[str], directory: pathlib.Path
 ) -> tuple[dict[str, np.ndarray], float]:
     """Numbers of a run that nothing stops, and its seconds once programs are kept."""
     for again in (False, True):
         start = time.monotonic()
         ended = _run(command, directory / str(again))
         if ended.code:
-            raise SystemExit(f"{' '.join(command)}: {ended.err}")
+            tally.add("lost", f"{' '.join(command)}: {_last_line(ended.err)}")
+            return {}, 0.0
     return _content(directory / "True"), time.monotonic() - start
 
 

@@ -330,7 +330,7 @@ def _check_labels(
     labels: ArrayLike, num_classes: int | None, num_samples: int
 ) -> tuple[np.ndarray, int, tuple[str, ...] | None]:
     """Class numbers, how many classes there are, and their names."""
-    labels = np.asarray(labels)
+    labels = checks.host_array("labels", labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.dtype.kind in "biuf":

@@ -23,8 +23,10 @@ __all__ = [
     "finite",
     "flag",
     "floating",
+    "floats",
     "function",
     "holds",
+    "host_array",
     "in_range",
     "indices",
     "instance",
@@ -71,6 +73,19 @@ def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) ->
         raise TypeError(
             f"{name} must be an array of numbers, got {value!r:.80}"
         ) from error
+
+
+def host_array(name: str, value: Any) -> np.ndarray:
+    """Check that a value is an array, of anything but keys, and make one of NumPy.
+
+    Example:
+      >>> host_array("labels", ["no", "yes"]).shape
+      (2,)
+    """
+    found = array(name, value, np.asarray)
+    if not isinstance(found.dtype, np.dtype):  # A key's is JAX's own.
+        raise TypeError(f"{name} must be an array, got one of {found.dtype}")
+    return np.asarray(found)
 
 
 def numeric(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:

@@ -175,6 +175,7 @@ def checked(
     checks.key("key", key)
     f = as_tree(log_probabilities)
     x = checks.floating("x", checks.jax_array("x", x))
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     checks.shape("x", x, ("num_inputs", "*sizes"))
     checks.finite("x", x)
     if not checks.is_traced(x):

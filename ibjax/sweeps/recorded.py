@@ -206,7 +206,7 @@ def _task(given: dict[str, Any], name: str, where: str) -> Task:
         raise ValueError(f"labels or targets must be given, got none{holds}")
     for key, values in given.items():
         values = values.detach().cpu() if hasattr(values, "detach") else values
-        values = np.asarray(values)
+        values = checks.host_array(key, values)
         if values.dtype.kind in "SO":  # As HDF5 keeps text.
             texts = [v.decode() if isinstance(v, bytes) else v for v in values.ravel()]
             values = np.array(texts)

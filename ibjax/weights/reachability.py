@@ -82,7 +82,7 @@ def reachability(
       The density and its parts.
 
     Raises:
-      ValueError: If a number is not positive or the potential not finite.
+      ValueError: If a number is not positive, or the potential not finite or too steep.
 
     Example:
       >>> w = np.linspace(-3, 3, 121)
@@ -94,12 +94,18 @@ def reachability(
     u = _potential(potential, spacing, temperature)
     time = checks.positive("time", time)
     drops = np.diff(u) / (2 * temperature)
-    rates = np.diag(np.exp(-drops), 1) + np.diag(np.exp(drops), -1)
+    with np.errstate(over="ignore"):
+        rates = np.diag(np.exp(-drops), 1) + np.diag(np.exp(drops), -1)
     rates *= temperature / spacing**2
     leaves = rates.sum(axis=1)
     # Sums and products of positive numbers alone: improbable places are as exact, in
     # proportion, as others.
     fastest = leaves.max()
+    if not np.isfinite(fastest):
+        raise ValueError(
+            "potential must change by less than some 1,400 temperatures from one place "
+            f"to the next, got {2 * np.abs(drops).max():.4g}"
+        )
     jumps = (rates + np.diag(fastest - leaves)) / fastest
     halvings = max(0, math.ceil(math.log2(2 * fastest * time)))
     mean = fastest * time / 2**halvings

@@ -256,6 +256,7 @@ def test_a_task_passes_through_jit():
             ValueError,
             r"p_y_given_x must have shape \(3, 2\), got \(3, 3\)",
         ),
+        ({"labels": jax.random.key(0)}, TypeError, "labels must be an array, got one"),
         ({"p_y_given_x": 2**40}, ValueError, r"must have shape \[num_samples, num_cl"),
         ({"p_y_given_x": [[0.5, 0.4]] * 3}, ValueError, "rows that sum to one"),
         ({"p_y_given_x": [[1.5, -0.5]] * 3}, ValueError, "must be non-negative"),

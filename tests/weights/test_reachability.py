@@ -87,6 +87,8 @@ def test_times_of_passage_follow_their_integral_and_kramers():
         )
         # The next term is of the order of the heat over the barrier, 0.15 and 0.35.
         np.testing.assert_allclose(found(a, b) / kramers, 1, atol=2 * heat / 0.15)
+    with pytest.raises(ValueError, match="must change by less than .* got 5e"):
+        weights.reachability([0.0, 5e5], spacing=1.0, temperature=0.1, time=1.0)
     curvatures = {"well_curvature": 1.0, "saddle_curvature": 1.0}
     assert weights.kramers_time(barrier=2**40, temperature=1.0, **curvatures) == np.inf
 

@@ -85,7 +85,8 @@ def randomization(
     """
     checks.instance("network", network, Network)
     checks.function("attribute", attribute)
-    checks.instance("similarities", similarities, Mapping)
+    for name in checks.instance("similarities", similarities, Mapping):
+        checks.function(f"similarities[{name!r}]", similarities[name])
     checks.key("key", key)
     checks.flag("independent", independent)
     x = checks.shape("x", x, ("num", "*axes"))

@@ -87,6 +87,8 @@ def test_attributions_must_be_of_each_input():
     params = jax.jit(network.init)(KEY)
     with pytest.raises(ValueError, match=r"an array \[num, ...\] for inputs"):
         randomization(KEY, network, params, lambda p, x: x[0], np.ones((2, 4)))
+    with pytest.raises(TypeError, match=r"similarities\['one'\] must be a function"):
+        randomization(KEY, network, params, _recorded, None, similarities={"one": 1})
     with pytest.raises(TypeError, match="independent must be True or False, got 'no'"):
         randomization(
             KEY, network, params, _recorded, np.ones((2, 4)), independent="no"
