@@ -28,9 +28,18 @@ _PACKAGE = os.path.dirname(ibjax.__file__)
 # Steps that someone may mean, and wait for.
 _ENDLESS = ("num_steps", "max_steps", "num_restarts", "num_partitions")
 # What somebody's own function says is theirs, also where none is given by default.
-_FUNCTIONS = ("config", "estimators", "network", "objective", "on_progress", "probes")
+_FUNCTIONS = (
+    "bound",
+    "config",
+    "estimators",
+    "network",
+    "objective",
+    "on_progress",
+    "probes",
+)
 # Calls after which all programs are forgotten, which many thousand have no room for.
 _CLEARED = 1000
+_REFUSALS = (ValueError, TypeError, FileNotFoundError, results.ResultsError)
 _WORD = r"(?<!\w){}(?!\w)"
 
 
@@ -90,9 +99,11 @@ def _outcome(function: Callable, arguments: dict[str, Any]) -> tuple[str, str]:
         *_, last = traceback.extract_tb(error.__traceback__)
         text = str(error)
         own = f"{_PACKAGE}{os.sep}" in last.filename
-        kind = isinstance(error, ValueError | TypeError | results.ResultsError)
+        kind = isinstance(error, _REFUSALS)
         # Any argument: of two whose shapes differ either may be wrong.
         named = any(re.search(_WORD.format(name), text) for name in arguments)
+        # Of a text that is taken for a path the error names that.
+        named |= isinstance(error, FileNotFoundError)
         if own and kind and named:
             return "refused", ""
         return "raw error", f"{type(error).__name__}: {text}".split("\n")[0][:120]

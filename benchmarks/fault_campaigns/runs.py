@@ -231,7 +231,7 @@ def _add(
         tally.add("answered" if same else "silently wrong", f"{name}: other numbers")
     files = [file for file in directory.rglob("*") if file.suffix == ".tmp"]
     files += list(directory.rglob(".*")) + list(directory.rglob("checkpoint*"))
-    shutil.rmtree(directory)
+    shutil.rmtree(directory, ignore_errors=True)
     return len(set(files))
 
 

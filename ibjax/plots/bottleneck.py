@@ -76,7 +76,8 @@ def information_curve(
     if i_xy is not None:
         checks.number("i_xy", i_xy)
     if points is not None:
-        checks.instance("points", points, Mapping)
+        for name, pair in checks.instance("points", points, Mapping).items():
+            checks.instance(f"points[{name!r}]", pair, list, tuple, np.ndarray)
     found = transitions(curve)
     i_xt, i_ty = sorted_bits(curve)
     intervals = {

@@ -19,6 +19,7 @@ from ibjax.networks.convolutional import convolve, in_parts
 from ibjax.networks.dropout import chosen_layers, kernel_shapes
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.representations.log_normal import log_normal_kl, log_uniform_kl, noise_of
 from ibjax.training.objectives import Objective, mean_loss, objective
 
@@ -332,6 +333,7 @@ def information_map(
     checks.shape("x", x, ("num_samples", "*shape"))
     if key is not None:
         checks.key("key", key)
+    shapes_of("model", lambda params, x: model.run(params, x), params=params, x=x)
     noisy = model.run(params, x, key=key)
     return tuple(
         nats.reshape(-1, *shape)

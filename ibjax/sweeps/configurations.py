@@ -157,7 +157,7 @@ def check_outside(directory: Any, devices: Any, on_progress: Any) -> None:
     if directory is not None:
         checks.instance("directory", directory, str, os.PathLike)
     if devices is not None:
-        checks.instance("devices", devices, list, tuple)
+        checks.not_empty("devices", checks.instance("devices", devices, list, tuple))
         for number, device in enumerate(devices):
             checks.instance(f"devices[{number}]", device, jax.Device)
     if on_progress is not None:
