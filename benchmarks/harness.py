@@ -9,6 +9,7 @@ case has the whole device.
 
 import argparse
 import datetime
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ibjax.numerics.memory import peak_memory
+from ibjax.numerics import memory
 
 __all__ = [
     "Timing",
@@ -195,6 +196,15 @@ def highest_memory(*, forget: bool = False) -> int:
     if forget:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     return highest
+
+
+def peak_memory(fn: Callable[[], Any]) -> tuple[Any, int | None]:
+    """Calls a function that is compiled, and measures what the call adds to the memory.
+
+    See :func:`ibjax.numerics.memory.peak_memory`; garbage is collected before.
+    """
+    gc.collect()
+    return memory.peak_memory(fn)
 
 
 def device() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def layer_optimality(
       >>> print(f"beta {found.beta:.1f}, {found.divergence:.4f} nats")
       beta 2.0, 0.0000 nats
     """
-    p_t_given_x = checks.floats("p_t_given_x", p_t_given_x)
+    p_t_given_x = checks.jax_array("p_t_given_x", p_t_given_x)
     others = _check(p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas)
     return _layer_optimality(p_t_given_x, *others)
 

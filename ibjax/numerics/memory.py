@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +94,6 @@ def peak_memory(function: Callable[[], Any]) -> tuple[Any, int | None]:
       >>> num_bytes is None or num_bytes > 2**24
       True
     """
-    gc.collect()
     try:
         # glibc: hand back what earlier calls freed, so that it is counted again.
         ctypes.CDLL(None).malloc_trim(0)

@@ -131,7 +131,7 @@ def test_bins_say_what_they_cannot_hold():
         binning.clusters(t[:1], bin_width=1e-46)
     with pytest.raises(ValueError, match="num_bins must be a whole number.*got 2.5"):
         partitions.data_range_edges(t[:1], 2.5)
-    with pytest.raises(ValueError, match="upper_edge must be one of"):
+    with pytest.raises(TypeError, match="upper_edge must be True or False"):
         partitions.data_range_edges(t[:1], 2, upper_edge="both")
 
 
