@@ -77,7 +77,9 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> None:
     # In memory first: HDF5 crashes some time after it could not write to a full disk.
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:
-        dataset.dump_to_store(H5NetCDFStore(file))
+        # Of a file that it was read from xarray keeps the type and the length of texts,
+        # to which what was joined to it since would be cut.
+        dataset.drop_encoding().dump_to_store(H5NetCDFStore(file))
     with _temporary_beside(path) as temporary:
         temporary.write_bytes(seal(buffer.getvalue()))
 
