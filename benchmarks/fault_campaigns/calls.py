@@ -6,9 +6,11 @@ not name the argument.
 """
 
 import argparse
+import contextlib
 import inspect
 import os
 import re
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -61,21 +63,23 @@ def case_calls(args: argparse.Namespace) -> dict[str, Any]:
         )
     }
     names = [name for name in functions if arguments[name]]
-    for number in range(args.calls):
-        if number % _CLEARED == 0:
-            jax.clear_caches()
-        name = names[rng.integers(len(names))]
-        spoiled = rng.choice(arguments[name])
-        mistakes = list(bad_values(rng, good[name].get(spoiled)))
-        mistake, value = mistakes[rng.integers(len(mistakes))]
-        if mistake == "2**40" and spoiled in _ENDLESS:
-            continue
-        is_function = callable(good[name].get(spoiled)) or spoiled in _FUNCTIONS
-        if mistake == "a function" and is_function:
-            continue  # Whatever it says is said by what the caller gave.
-        with tally.timed():
-            outcome, what = _outcome(functions[name], good[name] | {spoiled: value})
-            tally.add(outcome, f"{name}({spoiled} = {mistake}): {what}")
+    # A text may be taken for the name of a directory.
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        for number in range(args.calls):
+            if number % _CLEARED == 0:
+                jax.clear_caches()
+            name = names[rng.integers(len(names))]
+            spoiled = rng.choice(arguments[name])
+            mistakes = list(bad_values(rng, good[name].get(spoiled)))
+            mistake, value = mistakes[rng.integers(len(mistakes))]
+            if mistake == "2**40" and spoiled in _ENDLESS:
+                continue
+            is_function = callable(good[name].get(spoiled)) or spoiled in _FUNCTIONS
+            if mistake == "a function" and is_function:
+                continue  # Whatever it says is said by what the caller gave.
+            with tally.timed():
+                outcome, what = _outcome(functions[name], good[name] | {spoiled: value})
+                tally.add(outcome, f"{name}({spoiled} = {mistake}): {what}")
     return tally.row(f"calls of {len(names)} functions")
 
 

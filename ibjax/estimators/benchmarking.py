@@ -25,7 +25,10 @@ _VARIABLES = {
     "estimate": ("nats", "estimate of I(X;Y)"),
     "standard_error": ("nats", "the estimator's own standard error"),
     "seconds": ("s", "time of one estimate, in the first one that of compilation too"),
-    "memory": ("B", "resident memory that an estimate added at its peak"),
+    "memory": (
+        "B",
+        "resident memory that an estimate added, compilation too",
+    ),
     "truth": ("nats", "I(X;Y)"),
     "bias": ("nats", "mean of the estimates less the truth"),
     "bias_error": ("nats", "standard error of the bias over seeds"),
@@ -93,6 +96,13 @@ def benchmark(
     checks.count("num_samples", num_samples, 2)
     checks.count("num_seeds", num_seeds)
     key = jax.random.key(0) if key is None else checks.key("key", key)
+    # Compiled as a whole, so that no call has an effect but its result; made once, so
+    # that tasks of one shape share a program.
+    programs = {
+        name: jax.jit(jax.vmap(function))
+        for name, function in functions.items()
+        if isinstance(function, jax.stages.Wrapped)
+    }
     shape = len(tasks), len(functions), num_seeds
     found = {name: np.full(shape, np.nan) for name in _Estimate._fields}
     for row, task in enumerate(tasks):
@@ -102,7 +112,11 @@ def benchmark(
         ]
         pairs = [tuple(map(np.asarray, pair)) for pair in drawn]
         for column, (name, function) in enumerate(functions.items()):
-            for seed, estimate in enumerate(_estimates(name, function, pairs)):
+            if name in programs:
+                estimates = _in_one_program(name, programs[name], pairs)
+            else:
+                estimates = _one_by_one(name, function, pairs)
+            for seed, estimate in enumerate(estimates):
                 for variable, value in estimate._asdict().items():
                     found[variable][row, column, seed] = value
     dims = ("task", "estimator", "seed")
@@ -160,42 +174,47 @@ def _by_name(method: str) -> Callable[[Any, Any], Any]:
 
 
 class _Estimate(NamedTuple):
-    estimate: float = math.nan
-    standard_error: float = math.nan
-    seconds: float = math.nan
-    memory: float = math.nan
+    estimate: float
+    standard_error: float
+    seconds: float
+    memory: float
 
 
-def _estimates(
+def _one_by_one(
     name: str,
     function: Callable[[Any, Any], Any],
     pairs: list[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[_Estimate]:
     """Estimates of every pair, NaN where the estimator refuses."""
-    if not isinstance(function, jax.stages.Wrapped):
-        for x, y in pairs:
-            result, seconds, memory = _measured(partial(function, x, y))
-            yield _Estimate(*_numbers(name, result), seconds, memory)
-        return
-    # Compiled as a whole, so that no call has an effect but its result.
-    program = jax.jit(jax.vmap(function))
+    for x, y in pairs:
+        result, seconds, memory = _measured(partial(function, x, y), math.nan)
+        yield _Estimate(*_numbers(name, result), seconds, memory)
+
+
+def _in_one_program(
+    name: str,
+    program: Callable[[Any, Any], Any],
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+) -> Iterator[_Estimate]:
+    """The same of a program for all pairs, which share what it took."""
     stacked = [np.stack(parts) for parts in zip(*pairs, strict=True)]
-    results, seconds, memory = _measured(partial(program, *stacked))
+    refused = np.full(len(pairs), np.nan)
+    results, *taken = _measured(partial(program, *stacked), refused)
+    share = [value / len(pairs) for value in taken]
     for seed in range(len(pairs)):
         own = jax.tree.map(lambda part, seed=seed: part[seed], results)
-        share = seconds / len(pairs), memory / len(pairs)
         yield _Estimate(*_numbers(name, own), *share)
 
 
-def _measured(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Result of a call, NaN if it refuses, its seconds, and bytes it took."""
+def _measured(call: Callable[[], Any], refused: Any) -> tuple[Any, float, float]:
+    """Result of a call, or what stands for a refusal, seconds and bytes it took."""
 
     def timed():
         started = time.perf_counter()
         try:
             result = jax.block_until_ready(call())
         except ValueError:
-            result = math.nan
+            result = refused
         return result, time.perf_counter() - started
 
     with warnings.catch_warnings():

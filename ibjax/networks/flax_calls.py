@@ -16,7 +16,7 @@ from flax import linen, nnx
 from flax.traverse_util import flatten_dict
 
 from ibjax.networks.network import NetworkState
-from ibjax.numerics.calls import is_said
+from ibjax.numerics.calls import in_a_line, is_said
 
 __all__ = ["Calls", "linen_calls", "nnx_calls"]
 
@@ -221,8 +221,7 @@ def _model_shapes(make: Callable[[nnx.Rngs], Any]) -> nnx.Module:
     except Exception as error:
         if is_said(error):
             raise
-        said = " ".join(str(error).split())
-        raise ValueError(f"{must}, got {type(error).__name__}: {said:.160}") from error
+        raise ValueError(f"{must}, got {in_a_line(error)}") from error
 
 
 def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:

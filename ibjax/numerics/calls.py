@@ -8,7 +8,7 @@ import jax
 
 from ibjax.numerics import checks
 
-__all__ = ["is_said", "shapes_of"]
+__all__ = ["in_a_line", "is_said", "shapes_of"]
 
 
 def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
@@ -38,10 +38,18 @@ def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
         if isinstance(error, TypeError | ValueError) and is_said(error):
             raise
         names = " and ".join(arguments)
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"{name} must fit {names}, got {type(error).__name__}: {said:.160}"
-        ) from error
+        raise ValueError(f"{name} must fit {names}, got {in_a_line(error)}") from error
+
+
+def in_a_line(error: Exception) -> str:
+    r"""Kind of an error and what it says, as one short line.
+
+    Example:
+      >>> in_a_line(ValueError("two\nlines"))
+      'ValueError: two lines'
+    """
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said:.160}"
 
 
 def is_said(error: Exception) -> bool:

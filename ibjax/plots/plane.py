@@ -50,6 +50,8 @@ __all__ = [
 _COLUMNS = 3
 # Ends of paths that are nearer, in parts of a panel, have one label.
 _SAME_PLACE = (0.045, 0.055)
+# To the left of and above this, in parts of a panel, is the name of I(X;Y).
+_CORNER = (0.2, 0.75)
 
 
 def information_plane(
@@ -236,7 +238,7 @@ def number_ends(
 
     Arguments are those of :func:`plane_paths`; the axes have their limits already. A
     number stands ahead of its path; those of layers that end in one place stand
-    together above it.
+    together above it, or below it in the corner where the ceiling has its name.
     """
     size = [high - low for low, high in (axes.get_xlim(), axes.get_ylim())]
     paths = np.stack([i_xt, i_ty], axis=-1) / size  # In units of the panel.
@@ -258,6 +260,7 @@ def number_ends(
         ahead, beside = ((paths[-1] - end) * (side, 1.0)).T
         if ((ahead > 0) & (ahead < 2 * _SAME_PLACE[0]) & (abs(beside) < 0.05)).any():
             side = 0.0
+        over = -1 if end[0] < _CORNER[0] and end[1] > _CORNER[1] else 1
         first, last = group[0] + 1, group[-1] + 1
         joined = len(group) > 2 and last - first == len(group) - 1
         text = f"{first}–{last}" if joined else ", ".join(str(n + 1) for n in group)
@@ -265,10 +268,10 @@ def number_ends(
         axes.annotate(
             text,
             tuple(end * size),
-            (5 * side, 0) if side else (0, 4),
+            (5 * side, 0) if side else (0, 4 * over),
             textcoords="offset points",
             ha={-1.0: "right", 0.0: "center", 1.0: "left"}[float(side)],
-            va="center" if side else "bottom",
+            va="center" if side else {1: "bottom", -1: "top"}[over],
             fontsize=note_size(),
             color=readable_color(color, "white", 4.5),
             # Legible on other paths.

@@ -94,11 +94,19 @@ def test_what_is_compiled_estimates_all_seeds_in_one_program():
         r = jnp.corrcoef(x[:, 0], y[:, 0])[0, 1]
         return InformationEstimate(-0.5 * jnp.log1p(-(r**2)), 0.1 + 0 * r, "mine", ())
 
+    @jax.jit
+    def refuses(x, y):
+        raise ValueError("not for me")
+
     methods = {"one": jax.jit(lambda x, y: mine(x, y).value), "each": mine}
-    found = benchmark(methods, [TASK], num_samples=50, num_seeds=3)
-    # Three calls, and one trace for all seeds.
-    assert traces == [(50, 1)] * 4
-    one, each = (found.sel(estimator=name).squeeze("task") for name in methods)
+    tasks = [TASK, multinormal_sparse(1, 1, [0.7])]
+    found = benchmark(
+        methods | {"refuses": refuses}, tasks, num_samples=50, num_seeds=3
+    )
+    # Three calls a task, and one trace for all seeds of both.
+    assert traces == [(50, 1)] * 7
+    assert found.sel(estimator="refuses").estimate.isnull().all()
+    one, each = (found.sel(estimator=name).isel(task=0) for name in methods)
     np.testing.assert_allclose(one.estimate, each.estimate, rtol=1e-5)
     assert len(np.unique(one.estimate)) == 3
     # The seeds share one call's time and memory.
