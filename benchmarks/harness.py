@@ -187,12 +187,7 @@ def highest_memory(*, forget: bool = False) -> int:
     Args:
       forget: Whether the next call tells the largest from now on.
     """
-    status = pathlib.Path("/proc/self/status").read_text()
-    (highest,) = (
-        1024 * int(line.split()[1])
-        for line in status.splitlines()
-        if line.startswith("VmHWM:")
-    )
+    highest = memory.resident_memory("VmHWM")
     if forget:
         pathlib.Path("/proc/self/clear_refs").write_text("5")
     return highest

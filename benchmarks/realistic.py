@@ -2,12 +2,12 @@
 
 ResNet-18 on CIFAR-10 (from JPEG), measured after its stem and its four stages, and a
 Transformer of three blocks on the sentences of SST-2, three networks each. The layers
-are reduced inside the snapshot, some inputs at a time, in one of these ways: the mean
-over positions, or over a sentence's words, and the first principal components of that;
-a random projection of all units; or not at all, which is measured for one network
-before training. ``--cases memory`` compiles the activities of ResNet-18 alone and
-prints what they would hold beside their results; ``convolution`` times the gradient of
-a convolution within a loop, JAX's and ``networks.conv_general_dilated``'s.
+are reduced inside the snapshot, some inputs at a time, to the mean over positions, or
+over a sentence's words, and the first principal components of that; or not at all,
+which is measured for one network before training. ``--cases memory`` compiles the
+activities of ResNet-18 alone and prints what they would hold beside their results;
+``convolution`` times the gradient of a convolution within a loop, JAX's and
+``networks.conv_general_dilated``'s.
 
 The data are needed, see ``ibjax.datasets.cifar10`` and ``ibjax.datasets.sst2``. Linux
 tells the memory.
@@ -70,9 +70,6 @@ def _swept(args, parts, how, *, seeds, epochs, batch_size, learning_rate):
         one = reductions.in_turn(
             mean, reductions.principal_components(sample, args.dim)
         )
-    elif how == "projection":
-        one = reductions.random_projection(jax.random.key(0), args.dim)
-    if how != "whole":
         network = networks.reduced(
             network, dict.fromkeys(names, one), rows_at_once=args.rows_at_once
         )
@@ -242,10 +239,7 @@ def case_convolution(args: argparse.Namespace) -> dict[str, Any]:
 
 CASES = {
     "resnet-components": _case("resnet-components", "components", 64),
-    "resnet-narrow-components": _case("resnet-narrow-components", "components", 16),
-    "resnet-narrow-projection": _case("resnet-narrow-projection", "projection", 16),
     "transformer-components": _case("transformer-components", "components"),
-    "transformer-projection": _case("transformer-projection", "projection"),
     "resnet-whole": _case("resnet-whole", "whole", 64),
     "transformer-whole": _case("transformer-whole", "whole"),
     "memory": case_memory,

@@ -11,7 +11,14 @@ import jax
 
 from ibjax.numerics import checks
 
-__all__ = ["check_fits", "gibibytes", "host_memory", "peak_memory", "total_memory"]
+__all__ = [
+    "check_fits",
+    "gibibytes",
+    "host_memory",
+    "peak_memory",
+    "resident_memory",
+    "total_memory",
+]
 
 _LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
@@ -102,14 +109,19 @@ def peak_memory(function: Callable[[], Any]) -> tuple[Any, int | None]:
     try:
         # Linux: forget the highest resident size so far.
         Path("/proc/self/clear_refs").write_text("5")
-        before = _resident("VmRSS")
+        before = resident_memory()
     except OSError:
         return jax.block_until_ready(function()), None
     result = jax.block_until_ready(function())
-    return result, max(_resident("VmHWM") - before, 0)
+    return result, max(resident_memory("VmHWM") - before, 0)
 
 
-def _resident(field: str) -> int:
+def resident_memory(field: str = "VmRSS") -> int:
+    """Bytes of memory that this process has now, or had at most (``VmHWM``); on Linux.
+
+    Raises:
+      OSError: If the system does not tell.
+    """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return 1024 * int(line.split()[1])
