@@ -248,8 +248,10 @@ def test_an_exact_claim_has_no_interval_on_its_page():
 @pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 def test_processes_draw_the_same_files(tmp_path):
     """In a script without a guard for the main module, which no process runs again."""
+    # Which fonts matplotlib finds is the machine's affair, and is not looked at.
     script = """
-import sys
+import logging, sys
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 from ibjax.plots.processes import forked_drawing
 from ibjax.report import report, writing
 from ibjax.report.text import format_summary
