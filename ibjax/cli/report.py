@@ -15,9 +15,10 @@ from rich.console import Console
 from ibjax import results
 from ibjax.cli import process
 from ibjax.cli.options import automatic
-from ibjax.experiments.catalogue import EXPERIMENTS
-from ibjax.experiments.deep_linear.figures import relevance
+from ibjax.cli.progress import wrapped
+from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 from ibjax.experiments.experiment import Experiment
+from ibjax.numerics.calls import in_a_line
 from ibjax.plots.files import FORMATS
 from ibjax.plots.processes import Drawing, forked_drawing
 from ibjax.report.paper import paper_figures
@@ -122,29 +123,33 @@ def write_report(
     # What comes next takes a while, and a pipe would hold the above back until the end.
     console.print("\ndrawing the figures and the report")
     console.file.flush()
-    extra = {}
-    if "i_irrelevant" in dataset and not is_grid:
-        extra["relevance"] = ReportFigure(
-            relevance({"Students": dataset}),
-            "Relevant and irrelevant inputs",
-            "Information of the output on the inputs that the teacher looks at, on the "
-            "others, and on all. Bands are 95 % intervals of the mean over seeds.",
-        )
-    experiment = _experiment(dataset)
-    if not informed and experiment is not None and experiment.figures is not None:
-        # Those of all sweeps are of information.
-        for name, figure in experiment.figures(dataset).items():
-            title = name.replace("_", " ").capitalize()
-            extra[name] = ReportFigure(figure, title, experiment.summary)
+    extra = _own_figures(dataset, console)
     page = report(dataset, directory, extra=extra, summary=summary, drawing=drawing)
     console.print(f"results: {directory / results.DATASET_FILE}\nreport:  {page}")
 
 
-def _experiment(dataset: xr.Dataset) -> Experiment | None:
-    """The experiment of one grid whose sweep a dataset is, if it is of one."""
+def _own_figures(dataset: xr.Dataset, console: Console) -> dict[str, ReportFigure]:
+    """Figures of this preset alone, if they can be drawn of this sweep."""
     configuration = json.loads(dataset.attrs.get("configuration", "{}"))
-    command = configuration.get("command", "")
-    return EXPERIMENTS.get(command.removeprefix("ibjax sweep "))
+    preset = configuration.get("command", "").removeprefix("ibjax sweep ")
+    part = SWEEPS.get(preset)
+    if part is None or part.figures is None:
+        return {}
+    try:
+        figures = part.figures(dataset)
+    # Options may have left out what they show, in more ways than can be foreseen, and
+    # nothing else of the report needs them.
+    except Exception as error:
+        why = f"without the figures of {preset} alone: {in_a_line(error)}"
+        console.print(wrapped(why))
+        return {}
+    stem = preset.replace("-", "_") + "_"
+    return {
+        name: ReportFigure(
+            figure, name.removeprefix(stem).replace("_", " ").capitalize(), part.summary
+        )
+        for name, figure in figures.items()
+    }
 
 
 def experiment_that_ran(directory: Path) -> Experiment | None:

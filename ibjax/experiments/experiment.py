@@ -55,6 +55,8 @@ class Part(NamedTuple):
       block: Networks trained together on a CPU, which large ones fill by themselves;
         None for as many as is best, as on any other processor.
       quick_setup: A set-up to try it with, where it is another one.
+      figures: From its dataset to figures, by name, that show what is its own beside
+        those of every report.
     """
 
     setup: Setup
@@ -63,6 +65,7 @@ class Part(NamedTuple):
     summary: str = ""
     block: int | None = None
     quick_setup: Setup | None = None
+    figures: Callable[[xr.Dataset], dict[str, Figure]] | None = None
 
     def block_on(self, platform: str) -> int | None:
         """Networks trained together on a platform, as in ``device.platform``.
@@ -139,6 +142,7 @@ class Experiment:
       claims: From the dataset, or all datasets by name if there are ``parts``, to what
         is claimed of it.
       figures: From the same to figures, by name.
+      plain: Whether those are figures that every report has.
       derived: From the datasets to further ones, for claims and figures.
       files: From the same as claims to texts of further files, by name.
       run: For an experiment that is no sweep: runs ``setup``, writes into a directory
@@ -159,6 +163,7 @@ class Experiment:
     sweeps: Mapping[str, Part] | None = None
     claims: Callable[[Any], list[Claim]] | None = None
     figures: Callable[[Any], dict[str, Figure]] | None = None
+    plain: bool = False
     derived: Callable[[Datasets], Datasets] | None = None
     files: Callable[[Any], dict[str, str]] | None = None
     run: Callable[..., str] | None = None
@@ -175,6 +180,7 @@ class Experiment:
             self.summary,
             self.block,
             self.quick_setup,
+            None if self.plain else self.figures,
         )
         return {self.name: own}
 

@@ -19,6 +19,7 @@ __all__ = [
     "cells_over",
     "combine",
     "combined_configuration",
+    "configured_cells",
     "place_text",
 ]
 
@@ -181,6 +182,30 @@ def cells_of(dataset: xr.Dataset) -> list[tuple[dict[str, float | str], xr.Datas
         cell.attrs.pop("at_ceiling", None)  # Of all cells.
         found.append((place, cell.drop_vars(list(place))))
     return found
+
+
+def configured_cells(
+    dataset: xr.Dataset,
+) -> list[tuple[dict[str, Any], xr.Dataset]]:
+    """Cells of a grid's dataset, with all that each was configured with.
+
+    Args:
+      dataset: Dataset of a grid of sweeps, or of one sweep.
+
+    Returns:
+      Pairs of a cell's configuration, its coordinates among it, and its dataset. A
+      number is found there by its name, whether the grid has it as an axis or not.
+
+    Example:
+      >>> from ibjax.results.example import example_grid
+      >>> own, _ = configured_cells(example_grid(num_seeds=2))[1]
+      >>> own["activation"], own["epochs"]
+      ('relu', 1000)
+    """
+    return [
+        (json.loads(cell.attrs["configuration"]) | place, cell)
+        for place, cell in cells_of(dataset)
+    ]
 
 
 def cell_configurations(

@@ -13,6 +13,7 @@ import pytest
 from ibjax import __version__ as version
 from ibjax import cli, results
 from ibjax.cli.report import drawing_beside
+from ibjax.experiments.catalogue import SWEEPS
 
 TINY = ["--seeds", "2", "--epochs", "3", "--snapshots", "3", "--estimators", "binning"]
 
@@ -91,6 +92,9 @@ def test_digits_are_images_that_need_no_files(capsys, tmp_path, undrawn):
     cli.main(["report", str(cell)])
     figures = {path.stem for path in (cell / "figures").glob("*.png")}
     assert "gradients" in figures and "optimality" not in figures
+    # Its own beside them, of one cell as of the grid.
+    assert {"mnist_planes", "mnist_information_tanh"} <= figures
+    assert (directory / "figures" / "mnist_planes.png").exists()
 
 
 def test_students_are_reported_with_their_squared_error(capsys, tmp_path, undrawn):
@@ -112,7 +116,21 @@ def test_students_are_reported_with_their_squared_error(capsys, tmp_path, undraw
     error = float(dataset.test_loss.sel(num_samples=20, epoch=3).mean())
     assert f"{error:.4f}" in (cell / "report.html").read_text()
     figures = {path.stem for path in (cell / "figures").glob("*.png")}
-    assert {"relevance", "gradients", "training_curves"} <= figures
+    assert {"deep_linear_relevance", "gradients", "training_curves"} <= figures
+
+
+def test_a_report_does_without_figures_that_fail(run, capsys, monkeypatch, tmp_path):
+    def fails(dataset):
+        raise KeyError("of another size")
+
+    part = SWEEPS["szt"]._replace(figures=fails)
+    monkeypatch.setitem(SWEEPS, "szt", part)
+    directory, _ = run
+    (tmp_path / "results.nc").write_bytes((directory / "results.nc").read_bytes())
+    cli.main(["report", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "without the figures of szt alone: KeyError: 'of another size'" in printed
+    assert (tmp_path / "report.html").exists()
 
 
 def test_report_rebuilds_from_the_results_alone(run, tmp_path, undrawn):

@@ -20,6 +20,7 @@ from ibjax.experiments.information_dropout.setup import (
 )
 from ibjax.experiments.setup import Context
 from ibjax.probes.information_dropout import region_of_layer
+from ibjax.results.cells import cells_of
 from ibjax.sweeps import sweep_grid
 
 SMALL = {"canvas": 10, "digit": 4, "channels": "2", "hidden": "3"}
@@ -122,6 +123,10 @@ def test_figures_are_of_all_layers_with_places(dataset):
     np.testing.assert_allclose(y, [1.1, 1.5, 1.7], rtol=1e-5)
     shown = errors.axes[1].lines[0].get_ydata()
     np.testing.assert_allclose(shown, [9, 5, 8], rtol=1e-5)
+    # One sweep alone has none with binary dropout, and one price no others.
+    (_, one), *_ = cells_of(datasets["information-dropout"])
+    *_, errors = information_dropout_figures({"information-dropout": one}).values()
+    assert len(errors.axes[1].get_legend().get_texts()) == 2
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def dataset():
 
 def _of_one_lam(dataset):
     configuration = json.loads(dataset.attrs["configuration"])
-    configuration["grid"] = {"alpha": [0.0, 1.0]}
+    configuration["lam"] = configuration["grid"].pop("lam")[0]
     configuration["cells"] = configuration["cells"][::2]
     changed = dataset.isel(lam=0, drop=True)
     return changed.assign_attrs(configuration=json.dumps(configuration))

@@ -1,6 +1,7 @@
 """Autoencoders of sprites: objectives, set-ups, claims and figures."""
 
 import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from ibjax.experiments.setup import Context
 from ibjax.experiments.vae.claims import settings_of, vae_claims
 from ibjax.experiments.vae.figures import vae_figures
 from ibjax.experiments.vae.setup import CapacitySetup, VaeSetup, annealed, priced
-from ibjax.results.cells import combine
+from ibjax.results.cells import cells_of, combine
 from ibjax.results.example import example_dataset
 from ibjax.sweeps import sweep_grid
 
@@ -132,6 +133,14 @@ def test_ways_of_training_are_cells():
     assert len({cell.network.description for cell in cells}) == 1
     (cell,) = CAPACITY.cells(Context(snapshots=[0, 10]))
     assert cell.vary == {"capacity": (2.0, 5.0)}
+
+
+def test_one_price_of_one_way_is_drawn(datasets):
+    (place, one), *_ = cells_of(datasets["vae"])
+    # As a sweep of one price of one way says it.
+    configuration = json.loads(one.attrs["configuration"]) | place
+    one.attrs["configuration"] = json.dumps(configuration)
+    assert list(vae_figures({"vae": one})) == list(vae_figures(datasets))
 
 
 def test_figures_show_all_ways(datasets):

@@ -13,6 +13,7 @@ from ibjax.experiments.setup import Context
 from ibjax.experiments.vib.claims import points_of, vib_claims
 from ibjax.experiments.vib.figures import vib_figures
 from ibjax.experiments.vib.setup import VibSetup, code_of
+from ibjax.results.cells import cells_of
 from ibjax.results.statistics import NATS_PER_BIT
 from ibjax.sweeps import sweep_grid
 
@@ -42,6 +43,9 @@ def test_figures_show_the_codes(dataset):
     x, y = figures["vib_plane"].axes[0].lines[0].get_data()
     h_y = dataset.attrs["h_y"] / NATS_PER_BIT
     np.testing.assert_allclose(y, np.minimum(x, h_y))
+    (_, one), *_ = cells_of(dataset)
+    (axes,) = vib_figures(one)["vib_errors"].axes
+    assert axes.lines[0].get_xdata() == [1e-3]
 
 
 def _changed(dataset, rates, errors, one_draw, train, told):

@@ -20,6 +20,7 @@ from ibjax.experiments.weights.claims import (
 )
 from ibjax.experiments.weights.figures import weights_figures
 from ibjax.experiments.weights.setup import WeightsSetup, paid_information
+from ibjax.results.cells import cells_of
 from ibjax.sweeps import sweep_grid
 from ibjax.weights import NoisyState, pac_bayes
 
@@ -43,7 +44,10 @@ def test_networks_are_read_by_width(dataset):
     most = 4 * (2 * np.log(1200) + np.log(np.pi**2 / 6))
     assert np.all(cost > 0) and np.all(cost < most)
     assert len(weights_claims(dataset)) == 2 + len(BOUNDS) + 3
-    assert list(weights_figures(dataset)) == ["weights_errors", "weights_certificates"]
+    (_, one), *_ = cells_of(dataset)
+    for shown in (dataset, one):
+        figures = weights_figures(shown)
+        assert list(figures) == ["weights_errors", "weights_certificates"]
 
 
 def test_what_is_paid_is_the_information_and_the_choice_of_priors():

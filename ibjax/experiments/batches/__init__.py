@@ -50,6 +50,10 @@ def _claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
     ]
 
 
+def _transitions(dataset: xr.Dataset) -> dict[str, Figure]:
+    return {"batches_transitions": transitions(dataset)}
+
+
 def _figures(datasets: dict[str, xr.Dataset]) -> dict[str, Figure]:
     sgd, adam = datasets["batches"], datasets["batches-adam"]
     return {
@@ -72,12 +76,14 @@ EXPERIMENT = Experiment(
             _FULL,
             _QUICK,
             "Stochastic against full-batch gradient descent (Saxe et al., Fig. 5).",
+            figures=_transitions,
         ),
         "batches-adam": Part(
             SztSetup(**_GRID),
             _FULL,
             _QUICK,
             "The same with Adam, as Shwartz-Ziv and Tishby's program.",
+            figures=_transitions,
         ),
     },
     derived=lambda datasets: {"copies": copy_sweep(datasets["batches"])},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import rank_correlation
 
 __all__ = ["Windowed", "critical_claims", "networks_of", "removals", "sliding"]
@@ -65,9 +64,8 @@ def networks_of(dataset: xr.Dataset) -> dict[str, list[Windowed]]:
             f"{list(dataset.data_vars)}"
         )
     cells: dict[str, list[tuple[xr.Dataset, Any]]] = {}
-    for place, cell in cells_of(dataset):
-        own = json.loads(cell.attrs["configuration"])
-        name = str(place.get("deficit", own.get("deficit")))
+    for own, cell in configured_cells(dataset):
+        name = str(own["deficit"])
         cells.setdefault(name, []).append((cell, own["clean_epochs"]))
     found: dict[str, Any] = {}
     for name, windows in cells.items():

@@ -17,7 +17,7 @@ directory of its own.
 """
 
 from ibjax.experiments.deep_linear.claims import deep_linear_claims
-from ibjax.experiments.deep_linear.figures import deep_linear_figures
+from ibjax.experiments.deep_linear.figures import deep_linear_figures, student_figures
 from ibjax.experiments.deep_linear.setup import LinearSetup
 from ibjax.experiments.experiment import Experiment, Part, Scale
 
@@ -73,6 +73,7 @@ EXPERIMENT = Experiment(
             Scale(8, 2_000, 15),
             "Deep linear students of a noisy linear teacher, with fewer and more "
             "samples than inputs, all informations exact (Saxe et al., Fig. 3).",
+            figures=student_figures,
         ),
         "relevance": Part(
             LinearSetup(
@@ -87,6 +88,7 @@ EXPERIMENT = Experiment(
             Scale(8, 300, 15),
             "The same with 30 inputs that matter and 70 that do not (Saxe et al., Fig. "
             "6).",
+            figures=student_figures,
         ),
     },
     claims=deep_linear_claims,

@@ -23,9 +23,16 @@ from ibjax.plots.style import (
     paper_style,
     pick,
 )
+from ibjax.results.cells import cells_of, place_text
 from ibjax.results.statistics import NATS_PER_BIT
 
-__all__ = ["deep_linear_figures", "gradient_step", "relevance", "students"]
+__all__ = [
+    "deep_linear_figures",
+    "gradient_step",
+    "relevance",
+    "student_figures",
+    "students",
+]
 
 _BLUE, _VERMILLION, _GREEN = layer_colors(3)
 _DASH = (0, (4, 1.5))
@@ -54,6 +61,15 @@ def deep_linear_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]
         "deep_linear_relevance_fine": relevance(parts, estimator=_LESS_NOISE),
         "deep_linear_gradients": gradient_step(steps),
     }
+
+
+def student_figures(dataset: xr.Dataset) -> dict[str, Figure]:
+    """Students of one grid, and of which inputs they know, if some are irrelevant."""
+    cells = {place_text(place) or "Students": cell for place, cell in cells_of(dataset)}
+    figures = {"deep_linear_students": students(cells)}
+    if "i_irrelevant" in dataset:
+        figures["deep_linear_relevance"] = relevance(cells)
+    return figures
 
 
 def students(

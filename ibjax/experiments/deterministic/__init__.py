@@ -44,6 +44,7 @@ EXPERIMENT = Experiment(
             "(Kolchinsky et al.).",
             block=1,
             quick_setup=DeterministicSetup(beta=(0.2, 0.3, 0.5, 0.9, 2.0), hidden="64"),
+            figures=deterministic_figures,
         )
     },
     claims=lambda datasets: deterministic_claims(datasets["deterministic"]),

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean, exact_claim
 from ibjax.experiments.deterministic.setup import METHODS, solve_table
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 
 __all__ = ["Point", "deterministic_claims", "points_of"]
 
@@ -57,14 +57,14 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
             f"{list(dataset.data_vars)}"
         )
     found: dict[str, list[Point]] = {}
-    for place, cell in cells_of(dataset):
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
         names = [str(name) for name in last.layer_name.values]
         layer = next(n for n, name in enumerate(names) if name.startswith("code "))
         code = last.isel(layer=layer).sel(estimator="mixture")
-        found.setdefault(str(place["method"]), []).append(
+        found.setdefault(str(own["method"]), []).append(
             Point(
-                float(place["beta"]),
+                float(own["beta"]),
                 code.i_xt.values.astype(np.float64),
                 code.i_ty.values.astype(np.float64),
                 last.test_error.values.astype(np.float64),

@@ -51,6 +51,9 @@ EXPERIMENT = Experiment(
             "(Achille and Soatto).",
             block=1,
             quick_setup=InformationDropoutSetup(beta=_QUICK_BETAS),
+            figures=lambda dataset: information_dropout_figures(
+                {"information-dropout": dataset}
+            ),
         ),
         "binary-dropout": Part(
             BinaryDropoutSetup(),

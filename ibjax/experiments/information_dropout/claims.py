@@ -10,7 +10,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.experiments.choices import still_useful
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import mean_estimate
 
 __all__ = ["Point", "errors_of", "information_dropout_claims", "points_of"]
@@ -72,7 +72,7 @@ def points_of(dataset: xr.Dataset) -> list[Point]:
             f"region_information, got {list(dataset.data_vars)}"
         )
     points = []
-    for place, cell in cells_of(dataset):
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
 
         def values(name, last=last):
@@ -80,7 +80,7 @@ def points_of(dataset: xr.Dataset) -> list[Point]:
 
         points.append(
             Point(
-                float(place.get("beta", np.nan)),
+                float(own["beta"]),
                 values("layer_information"),
                 values("region_information"),
                 values("total_correlation"),
@@ -95,9 +95,9 @@ def points_of(dataset: xr.Dataset) -> list[Point]:
 def errors_of(dataset: xr.Dataset) -> dict[float, np.ndarray]:
     """Test errors of networks with binary dropout in percent, by rate."""
     return {
-        float(place.get("rate", np.nan)): 100
+        float(own["rate"]): 100
         * (1 - cell.test_accuracy.isel(epoch=-1).values.astype(np.float64))
-        for place, cell in cells_of(dataset)
+        for own, cell in configured_cells(dataset)
     }
 
 

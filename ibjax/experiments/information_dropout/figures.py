@@ -19,7 +19,7 @@ from ibjax.plots.style import (
     paper_style,
     price_axis,
 )
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.statistics import mean_interval
 
 __all__ = ["information_dropout_figures"]
@@ -35,12 +35,13 @@ def information_dropout_figures(
 ) -> dict[str, Figure]:
     """Maps, information of digit and clutter, and errors, by name."""
     dataset = datasets["information-dropout"]
+    binary = datasets.get("binary-dropout")
     points = points_of(dataset)
     return {
         "information_dropout_maps": _maps(dataset, points[0]),
         "information_dropout_regions": _regions(points),
         "information_dropout_errors": _errors(
-            points, errors_of(datasets["binary-dropout"])
+            points, {} if binary is None else errors_of(binary)
         ),
     }
 
@@ -48,7 +49,7 @@ def information_dropout_figures(
 def _maps(dataset: xr.Dataset, point: Point) -> Figure:
     """Nats per place of every layer with places, for some images and betas."""
     cells = sorted(
-        ((float(place.get("beta", np.nan)), cell) for place, cell in cells_of(dataset)),
+        ((float(own["beta"]), cell) for own, cell in configured_cells(dataset)),
         key=lambda pair: pair[0],
     )
     chosen = np.unique(np.linspace(0, len(cells) - 1, _NUM_BETAS).round().astype(int))
@@ -156,7 +157,7 @@ def _regions(points: Sequence[Point]) -> Figure:
 
 
 def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
-    """Nats of every layer, and errors beside those of binary dropout."""
+    """Nats of every layer, and errors beside those of binary dropout, if there are."""
     with paper_style():
         figure = Figure(figsize=(7.0, 2.5), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -171,8 +172,10 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
         train = [point.train_error for point in points]
         _line(right, points, test, _BLUE, "information dropout, test")
         _line(right, points, train, _GREEN, "information dropout, training", "--")
-        rate = min(binary, key=lambda rate: np.nanmean(binary[rate]))
-        compared = {rate: (f"binary dropout {rate:g}, test", _VERMILLION)}
+        compared = {}
+        if binary:
+            rate = min(binary, key=lambda rate: np.nanmean(binary[rate]))
+            compared[rate] = (f"binary dropout {rate:g}, test", _VERMILLION)
         if 0.0 in binary:
             compared[0.0] = ("no dropout, test", "0.5")
         for rate, (label, color) in compared.items():

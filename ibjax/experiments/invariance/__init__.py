@@ -56,6 +56,7 @@ EXPERIMENT = Experiment(
             "information.",
             block=1,
             quick_setup=dataclasses.replace(_CODE, beta=(0.0, 1e-2, 0.1, 0.3)),
+            figures=lambda dataset: invariance_figures({"": dataset}),
         ),
         "invariance-dropout": Part(
             _DROPOUT,
@@ -64,6 +65,7 @@ EXPERIMENT = Experiment(
             "Networks with information dropout on digits below clutter, likewise.",
             block=1,
             quick_setup=dataclasses.replace(_DROPOUT, beta=(0.0, 1e-3, 1e-2, 3e-2)),
+            figures=lambda dataset: invariance_figures({"": dataset}),
         ),
     },
     claims=invariance_claims,

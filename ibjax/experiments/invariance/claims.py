@@ -11,7 +11,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.choices import still_useful
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 
 __all__ = ["KINDS", "Point", "entropies_of", "invariance_claims", "points_of"]
 
@@ -63,7 +63,7 @@ def points_of(dataset: xr.Dataset) -> list[Point]:
         )
     h_y = float(dataset.attrs["h_y"])
     points = []
-    for place, cell in cells_of(dataset):
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
 
         def values(name, last=last):
@@ -77,7 +77,7 @@ def points_of(dataset: xr.Dataset) -> list[Point]:
         if "test_rate" in last:
             excess = values("test_rate") - (h_y - values("test_distortion"))
         error = 100 * (1 - values("test_accuracy"))
-        beta = float(place.get("beta", np.nan))
+        beta = float(own["beta"])
         points.append(Point(beta, of["nuisance"], of["label"], error, excess))
     return sorted(points, key=lambda point: point.beta)
 

@@ -20,6 +20,7 @@ from ibjax.experiments.experiment import Experiment, Part, Scale
 from ibjax.experiments.loss_dynamics.claims import loss_dynamics_claims
 from ibjax.experiments.loss_dynamics.figures import loss_dynamics
 from ibjax.experiments.loss_dynamics.setup import LossSetup
+from ibjax.results.cells import cell_name, cells_of
 
 __all__ = ["EXPERIMENT"]
 
@@ -34,7 +35,7 @@ def _claims(datasets: dict[str, xr.Dataset]) -> list[Claim]:
 
 def _figures(datasets: dict[str, xr.Dataset]) -> dict[str, Figure]:
     return {
-        f"loss_dynamics_{name}": loss_dynamics(dataset)
+        f"loss_dynamics_{name}".rstrip("_"): loss_dynamics(dataset)
         for name, dataset in datasets.items()
     }
 
@@ -60,6 +61,9 @@ EXPERIMENT = Experiment(
             Scale(4, 100, 30),
             "What a step of gradient descent does to the loss, measured against what "
             "the gradient says.",
+            figures=lambda dataset: _figures(
+                {cell_name(place): cell for place, cell in cells_of(dataset)}
+            ),
         ),
     },
     claims=_claims,

@@ -8,7 +8,7 @@ from ibjax.plots.curves import mark_ceiling
 from ibjax.plots.panels import headline
 from ibjax.plots.plane import plane_ceilings
 from ibjax.plots.style import choose_estimator, paper_style
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import cells_of, configured_cells
 
 __all__ = ["mnist_figures", "trained_planes"]
 
@@ -19,11 +19,11 @@ def mnist_figures(dataset: xr.Dataset) -> dict[str, Figure]:
         "mnist_planes": trained_planes(dataset),
         "mnist_compression": plots.grid_compression(dataset),
     }
-    cells = cells_of(dataset)
-    first = cells[0][0].get("hidden")
-    for place, cell in cells:
-        if place.get("hidden") == first:
-            activation = place["activation"]
+    cells = configured_cells(dataset)
+    first = cells[0][0]["hidden"]
+    for own, cell in cells:
+        if own["hidden"] == first:
+            activation = own["activation"]
             figures[f"mnist_gradients_{activation}"] = plots.gradients(cell)
             # ReLU layers end at the ceiling: they differ in how near they are to it.
             is_full = activation == "relu"

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide, exact_claim
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import mean_estimate
 
 __all__ = ["NORM_NAMES", "Robustness", "curves_of", "robustness_claims"]
@@ -59,7 +59,7 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
             f"accuracy_l2, got {list(dataset.data_vars)}"
         )
     found: dict[str, list[Robustness]] = {norm: [] for norm in norms}
-    for place, cell in cells_of(dataset):
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
         for norm in norms:
             curve = last[f"accuracy_{norm}"].transpose("seed", f"radius_{norm}")
@@ -68,7 +68,7 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
             names = map(str, last["attack_check"].values)
             found[norm].append(
                 Robustness(
-                    float(place.get("beta", np.nan)),
+                    float(own["beta"]),
                     last[f"radius_{norm}"].values,
                     100 * curve.values.astype(np.float64),
                     100 * last[f"accuracy_{norm}_clean"].values.astype(np.float64),

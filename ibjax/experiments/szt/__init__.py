@@ -34,4 +34,5 @@ EXPERIMENT = Experiment(
     also=FIGURE_EPOCHS,
     claims=szt_claims,
     figures=szt_figures,
+    plain=True,
 )

@@ -55,6 +55,7 @@ EXPERIMENT = Experiment(
             Scale(2, 12, 3),
             "Tags of a drawn corpus whose entropies are known (Li and Eisner).",
             quick_setup=dataclasses.replace(_DRAWN, **_QUICK_PRICES),
+            figures=lambda dataset: tags_figures({"tags": dataset}),
         ),
         "tags-ewt": Part(
             _EWT,
@@ -63,6 +64,7 @@ EXPERIMENT = Experiment(
             "Tags of the English Web Treebank, for prices of information (Li and "
             "Eisner).",
             quick_setup=dataclasses.replace(_EWT, **_QUICK_PRICES),
+            figures=lambda dataset: tags_figures({"tags-ewt": dataset}),
         ),
     },
     claims=tags_claims,

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 
 __all__ = ["Point", "known_of", "points_of", "tags_claims"]
 
@@ -53,9 +53,7 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
             f"{list(dataset.data_vars)}"
         )
     found: dict[str, list[Point]] = {}
-    for place, cell in cells_of(dataset):
-        configuration = json.loads(cell.attrs["configuration"])
-        own = configuration | place
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
         values = {
             str(name): last[name].values.astype(np.float64)

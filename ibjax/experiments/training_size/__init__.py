@@ -27,4 +27,5 @@ EXPERIMENT = Experiment(
     quick=Scale(5, 1_000, 12),
     claims=training_size_claims,
     figures=lambda dataset: {"training_size": plots.grid_planes(dataset)},
+    plain=True,
 )

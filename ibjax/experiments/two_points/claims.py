@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 
 __all__ = ["INFO_LAM", "NUMBERS", "nearest", "settings_of", "two_points_claims"]
 
@@ -43,8 +43,8 @@ def settings_of(dataset: xr.Dataset) -> dict[float, dict[float, xr.Dataset]]:
             f"{list(dataset.data_vars)}"
         )
     found: dict[float, dict[float, xr.Dataset]] = {}
-    for place, cell in cells_of(dataset):
-        alpha, lam = (float(place.get(name, np.nan)) for name in ("alpha", "lam"))
+    for own, cell in configured_cells(dataset):
+        alpha, lam = (float(own[name]) for name in ("alpha", "lam"))
         found.setdefault(alpha, {})[lam] = cell.isel(epoch=-1)
     return {a: dict(sorted(found[a].items())) for a in sorted(found)}
 

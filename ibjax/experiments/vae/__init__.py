@@ -33,12 +33,14 @@ _PARTS = {
         _QUICK,
         "Autoencoders of sprites with known factors, for several prices of the rate "
         "(Higgins et al.; Zhao et al.).",
+        figures=lambda dataset: vae_figures({"vae": dataset}),
     ),
     "vae-capacity": Part(
         CapacitySetup(),
         _FULL,
         _QUICK,
         "Autoencoders of sprites whose rate is led up to a capacity (Burgess et al.).",
+        figures=lambda dataset: vae_figures({"vae-capacity": dataset}),
     ),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 
 __all__ = ["METHODS", "Setting", "settings_of", "vae_claims"]
 
@@ -60,9 +60,9 @@ def settings_of(datasets: Mapping[str, xr.Dataset]) -> dict[str, list[Setting]]:
                 f"{name} must be of autoencoders of sprites, with total_correlation, "
                 f"got {list(dataset.data_vars)}"
             )
-        for place, cell in cells_of(dataset):
-            method = "capacity" if "capacity" in place else place.get("method", "beta")
-            number = place.get("capacity", place.get("beta", np.nan))
+        for own, cell in configured_cells(dataset):
+            method = "capacity" if "capacity" in own else own.get("method", "beta")
+            number = own["capacity" if method == "capacity" else "beta"]
             setting = Setting(float(number), cell.isel(epoch=-1))
             found.setdefault(str(method), []).append(setting)
     return {

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import Estimate, mean_estimate
 from ibjax.results.statistics import NATS_PER_BIT
 
@@ -50,8 +50,7 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
             f"{list(dataset.data_vars)}"
         )
     found: dict[str, list[Point]] = {}
-    for place, cell in cells_of(dataset):
-        own = place.get("code", "code")
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
         names = [str(name) for name in last.layer_name.values]
         layer = next(n for n, name in enumerate(names) if name.startswith("code "))
@@ -65,8 +64,8 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
             for name, short in (("i_xt", "i_xz"), ("i_ty", "i_zy")):
                 chosen = code[name].sel(estimator=estimator)
                 values[prefix + short] = chosen.values / NATS_PER_BIT
-        beta = place.get("beta", np.nan)
-        found.setdefault(own, []).append(Point(float(beta), values))
+        kind = str(own.get("code", "code"))
+        found.setdefault(kind, []).append(Point(float(own["beta"]), values))
     return {
         code: sorted(points, key=lambda p: p.beta) for code, points in found.items()
     }

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from ibjax.experiments.vib.claims import Point, points_of
 from ibjax.plots.style import EPOCH_COLORMAP, layer_colors, paper_style
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = ["vib_figures"]
@@ -190,8 +190,8 @@ def _ellipse(mean: np.ndarray, factor: np.ndarray, color) -> Ellipse:
 
 def _drawn_cells(dataset: xr.Dataset) -> list[tuple[float, xr.Dataset]]:
     found = [
-        (float(place.get("beta", np.nan)), cell)
-        for place, cell in cells_of(dataset)
+        (float(own["beta"]), cell)
+        for own, cell in configured_cells(dataset)
         if "code_mean" in cell and cell.code_mean.notnull().all()
     ]
     return sorted(found, key=lambda pair: pair[0])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.results.cells import cells_of
+from ibjax.results.cells import configured_cells
 from ibjax.weights import pac_bayes
 
 __all__ = ["BOUNDS", "Width", "certificates", "weights_claims", "widths_of"]
@@ -87,14 +86,13 @@ def widths_of(dataset: xr.Dataset) -> list[Width]:
             f"got {list(dataset.data_vars)}"
         )
     grouped: dict[tuple, list] = {}
-    for place, cell in cells_of(dataset):
-        own = json.loads(cell.attrs["configuration"])
+    for own, cell in configured_cells(dataset):
         last = cell.isel(epoch=-1)
         values = {n: np.atleast_1d(last[n].values.astype(np.float64)) for n in _NAMES}
         hidden = "-".join(map(str, own["hidden"]))
         train = own["num_train"]
         width = hidden, own["num_weights"], train, own["draws"] * train
-        beta = float(place.get("beta", own.get("beta", np.nan)))
+        beta = float(own["beta"])
         grouped.setdefault(width, []).append((beta, values))
     found = []
     for (hidden, num_weights, train, draws), points in grouped.items():
