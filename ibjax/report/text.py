@@ -277,6 +277,9 @@ def _training_lines(training: dict[str, Any]) -> list[str]:
 
     if training["train_squared_error"]["mean"] is not None:
         return [line("squared error", "squared_error", 3)]
+    # Recorded activities come without, and so do some objectives.
+    if all(interval["mean"] is None for interval in training.values()):
+        return []
     return [line("loss", "loss_bits", 3, " bits"), line("accuracy", "accuracy", 4)]
 
 

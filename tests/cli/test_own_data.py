@@ -71,6 +71,7 @@ def test_recorded_activities_leave_what_a_sweep_leaves(
 def test_recorded_activities_have_a_report(recorded, tmp_path, capsys):
     cli.main(["plane", recorded, "--output", str(tmp_path / "out")])
     printed = capsys.readouterr().out
+    assert "Final" not in printed  # Nothing is known of the training.
     assert "conv" in printed and "report.html" in printed
     assert (tmp_path / "out" / "figures" / "information_plane.png").exists()
     cli.main(["report", str(tmp_path / "out")])

@@ -222,6 +222,15 @@ def test_diverged_and_unfinished_seeds_are_named_and_left_out():
     assert "Seeds without final values: 2\n" in text
 
 
+def test_a_loss_that_nobody_recorded_has_no_line():
+    dataset = _dataset([[2.0, 3.0, 3.0]] * 3).drop_vars(
+        ["train_loss", "test_loss", "train_accuracy", "test_accuracy"], errors="ignore"
+    )
+    assert "Final" not in format_summary(summarize(dataset))
+    dataset["test_loss"] = (("seed", "epoch"), np.ones((3, 3)), {"units": "nat"})
+    assert "Final loss: train -, test 1.443" in format_summary(summarize(dataset))
+
+
 def test_collapsed_codes_are_named():
     dataset = _dataset([[2.0, 3.0, 3.0]] * 3)
     rates = [[5.0, 4.0, 4.0], [5.0, 1.0, 1e-3], [5.0, 4.0, np.nan]]
