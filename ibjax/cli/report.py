@@ -21,6 +21,7 @@ from ibjax.experiments.experiment import Experiment
 from ibjax.numerics.calls import in_a_line
 from ibjax.plots.files import FORMATS
 from ibjax.plots.processes import Drawing, forked_drawing
+from ibjax.plots.style import choose_estimator
 from ibjax.report.paper import paper_figures
 from ibjax.report.text import format_grid, format_summary
 from ibjax.report.writing import ReportFigure, report
@@ -113,8 +114,8 @@ def write_report(
     else:
         summary, shown = summarize(dataset), None
         if informed:
-            names = dataset["estimator"].values.tolist()
-            shown, *others = sorted(names, key=lambda name: name != "binning")
+            shown, _ = choose_estimator(dataset, None)
+            others = [n for n in dataset["estimator"].values.tolist() if n != shown]
         text = format_summary(summary, estimator=shown)
     console.print(text)
     if others:

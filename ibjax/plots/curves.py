@@ -68,7 +68,7 @@ def information_curves(
 
     Args:
       dataset: Dataset of a sweep.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       ax: Two axes to draw in, e.g. those of another run's curves; a new figure by
         default.
       **line: Of the lines, as their ``linestyle``, which tells two runs apart. A

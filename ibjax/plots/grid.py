@@ -61,7 +61,7 @@ def grid_planes(
 
     Args:
       dataset: Dataset of a grid of sweeps.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       limits: What panels show: the ``whole`` plane, from zero to the ceilings; the
         ``paths`` alone, of which a plane from its first snapshots on may be full; or
         the ``own`` part of each panel, where its paths stay far below log2 N. The
@@ -165,7 +165,7 @@ def grid_curves(
 
     Args:
       dataset: Dataset of a grid of sweeps.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       ax: Axes to draw in, one for each cell; those of a new figure by default.
 
     Returns:

@@ -64,6 +64,9 @@ def optimality(
     Raises:
       ValueError: If the dataset lacks the curve or the estimator.
     """
+    if estimator is None and "binning" in np.atleast_1d(dataset.get("estimator", [])):
+        # Whose clusters the encoders are compared of, fit or not.
+        estimator = "binning"
     estimator, label = choose_estimator(dataset, estimator)
     if not has_curve(dataset):
         raise ValueError(

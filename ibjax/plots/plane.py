@@ -66,7 +66,7 @@ def information_plane(
 
     Args:
       dataset: Dataset of a sweep.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       ax: Axes to draw in, with the legend inside and the colour bar beside; those of a
         new figure by default.
 
@@ -128,7 +128,7 @@ def snapshots(
       dataset: Dataset of a sweep.
       epochs: Epochs to show, one panel each. The nearest recorded epoch is used and
         named above its panel; two requests for the same one share a panel.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       ax: Axes to draw in, one for each panel; those of a new figure by default.
 
     Returns:

@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
 from ibjax.numerics import checks
+from ibjax.results.edges import leaves_edges
 from ibjax.results.statistics import NATS_PER_BIT, mean_interval
 
 __all__ = [
@@ -180,7 +181,8 @@ def coordinate(dataset: xr.Dataset, name: str) -> np.ndarray:
 def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, str]:
     """Name and label of the estimator to draw.
 
-    By default ``binning``, or the first estimator of a dataset that lacks it.
+    By default ``binning``, or the first estimator of a dataset that lacks it, or of
+    whose layers one left the edges of the bins.
 
     Raises:
       ValueError: If the dataset does not hold ``estimator``.
@@ -193,7 +195,9 @@ def choose_estimator(dataset: xr.Dataset, estimator: str | None) -> tuple[str, s
         )
     known = coordinate(dataset, "estimator").tolist()
     if estimator is None:
-        estimator = "binning" if "binning" in known else known[0]
+        ordered = sorted(known, key=lambda name: name != "binning")
+        fitting = (name for name in ordered if not leaves_edges(dataset, name))
+        estimator = next(fitting, ordered[0])
     checks.one_of("estimator", estimator, known)
     if "estimator_label" not in dataset.coords:
         return estimator, estimator

@@ -40,7 +40,7 @@ def animation_html(dataset: xr.Dataset, *, estimator: str | None = None) -> str:
 
     Args:
       dataset: Dataset of a sweep.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
 
     Returns:
       HTML document.
@@ -70,7 +70,7 @@ def animation_gif(
     Args:
       dataset: Dataset of a sweep.
       path: File to write or replace.
-      estimator: Name of an estimator; ``binning``, or the first, by default.
+      estimator: Name of an estimator; ``binning``, or the first that fits, by default.
       max_frames: Largest number of frames, evenly spaced among the snapshots. Ten
         frames take a second, the last one stays for two, and the whole repeats.
 

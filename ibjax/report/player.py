@@ -49,7 +49,8 @@ def player_data(
 
     Args:
       dataset: Dataset of a sweep, or of a grid of sweeps, whose cells are side by side.
-      estimator: Estimator to begin with; ``binning``, or the first, by default.
+      estimator: Estimator to begin with; ``binning``, or the first that fits, by
+        default.
       directory: Where the page will be; cells of a grid that have a directory there are
         linked to.
 

@@ -161,8 +161,9 @@ def report(
         compression of all cells are drawn, without animations. Of a grid without any
         information it is the training of all cells, where ``extra`` has no figures.
       directory: Where to write; made if missing.
-      estimator: Estimator of the figures that show one; ``binning``, or the first,
-        by default. A dataset without information is reported without those figures.
+      estimator: Estimator of the figures that show one; ``binning``, or the first
+        that fits, by default. A dataset without information is reported without those
+        figures.
       extra: More figures by the name of their files, e.g. those of an experiment; they
         stand after the others.
       pdf: Whether to write the figures as PDF too, for a paper.

@@ -12,7 +12,12 @@ import xarray as xr
 
 from ibjax.numerics import checks
 
-__all__ = ["EDGES_WORDS", "beyond_edges_list", "layers_beyond_edges"]
+__all__ = [
+    "EDGES_WORDS",
+    "beyond_edges_list",
+    "layers_beyond_edges",
+    "leaves_edges",
+]
 
 EDGES_WORDS = (
     "Activities beyond the outer edges share a bin, so that a layer whose activities "
@@ -22,6 +27,25 @@ EDGES_WORDS = (
 
 # Of a layer's activities more have to be there for it to be told.
 _SHARE = 0.01
+
+
+def leaves_edges(dataset: xr.Dataset, estimator: str) -> bool:
+    """Check if of any layer more than one activity in a hundred left the edges.
+
+    Args:
+      dataset: Dataset of sweeps, or any selection of one.
+      estimator: Name of the estimator; one without fixed edges has none to leave.
+
+    Example:
+      >>> shares = xr.DataArray([[[0.0, 0.3]]], dims=("seed", "epoch", "layer"))
+      >>> leaves_edges(xr.Dataset({"binning_beyond_edges": shares}), "binning")
+      True
+    """
+    name = f"{estimator}_beyond_edges"
+    if name not in dataset:
+        return False
+    shares = dataset[name]
+    return bool(shares.mean({"seed"} & set(shares.dims)).max() > _SHARE)
 
 
 def layers_beyond_edges(dataset: xr.Dataset) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import ibjax
 from ibjax import networks, probes, report, results, training
 from ibjax.datasets import make_task
 from ibjax.estimators import binning
+from ibjax.plots.style import choose_estimator
 from ibjax.report.text import format_grid, format_summary
 from ibjax.results.edges import layers_beyond_edges
 from ibjax.results.example import example_dataset
@@ -78,3 +79,14 @@ def test_text_pages_and_grids_tell_it(tmp_path):
 def test_what_is_no_dataset_is_refused():
     with pytest.raises(TypeError, match="dataset must be"):
         layers_beyond_edges({})
+
+
+def test_figures_prefer_an_estimator_whose_edges_hold():
+    kept, left = _with_shares(0.009), _with_shares([0.0] * 5 + [0.02])
+    others = [name for name in left["estimator"].values if name != "binning"]
+    assert choose_estimator(kept, None)[0] == "binning"
+    assert choose_estimator(left, None)[0] == others[0]
+    assert choose_estimator(left.mean("seed").isel(epoch=-1), None)[0] == others[0]
+    assert choose_estimator(left, "binning")[0] == "binning"
+    only = left.sel(estimator=["binning"])
+    assert choose_estimator(only, None)[0] == "binning"

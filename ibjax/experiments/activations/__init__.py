@@ -40,7 +40,7 @@ _NEIGHBOURS = Part(
 def _figures(datasets: dict[str, xr.Dataset]) -> dict[str, Figure]:
     sweeps, neighbours = datasets["activations"], datasets["activations-knn"]
     return {
-        "activations_planes": plots.grid_planes(sweeps),
+        "activations_planes": plots.grid_planes(sweeps, estimator="binning"),
         # A hundred bins over an unlimited range are coarse: paths are short there.
         "activations_planes_data_range": plots.grid_planes(
             sweeps, estimator="data_range", limits="own"
