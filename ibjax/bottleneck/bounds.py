@@ -168,10 +168,16 @@ def finite_sample_bounds(
         "num_classes": (num_classes, 1),
     }
     for name, (value, limit) in least.items():
-        _all_within(name, value, f"at least {limit}", lambda v, low=limit: v >= low)
+        _all_within(
+            name,
+            value,
+            f"at least {limit}, and finite",
+            lambda v, low=limit: (v >= low) & (v < np.inf),
+        )
     _all_within("delta", delta, "between 0 and 1", lambda v: (v > 0) & (v < 1))
-    sizes = (jnp.asarray(v, float) for v in (num_samples, num_t, num_classes, delta))
-    return _sample_bounds(*sizes, form=form)
+    sizes = {name: value for name, (value, _) in least.items()} | {"delta": delta}
+    checks.broadcastable(**sizes)
+    return _sample_bounds(*(jnp.asarray(v, float) for v in sizes.values()), form=form)
 
 
 def _all_within(name, value, expected, is_fine) -> None:
@@ -245,6 +251,10 @@ def worst_case_curve(
     Returns:
       A :class:`WorstCaseCurve`; the optimum is one of the points given.
 
+    Raises:
+      ValueError: If shapes do not match, a point is not finite, or an error is negative
+        or NaN.
+
     Example:
       >>> i_xt = jnp.linspace(0.0, 6.0, 61)
       >>> i_ty = 0.69 * (1 - jnp.exp(-2 * i_xt))
@@ -256,7 +266,7 @@ def worst_case_curve(
       n = 10000: best I(X;T) 3.2 nats
     """
     curve_i_xt, curve_i_ty = _curve(curve_i_xt, curve_i_ty)
-    error = checks.floats("i_ty_error", i_ty_error)
+    error = _not_negative("i_ty_error", i_ty_error)
     checks.shape("i_ty_error", error, (), curve_i_ty.shape)
     worst = curve_i_ty - error
     best = jnp.argmax(worst)
@@ -361,7 +371,8 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
       A :class:`ChainCheck`; NaN is no violation.
 
     Raises:
-      ValueError: If ``information`` has rank 0 or ``error`` another shape.
+      ValueError: If ``information`` has rank 0, or ``error`` has another shape or is
+        negative or NaN.
 
     References:
       Cover and Thomas, `Elements of Information Theory`, 2nd ed., 2006, sec. 2.8.
@@ -372,13 +383,20 @@ def information_chain(information: ArrayLike, error: ArrayLike = 0.0) -> ChainCh
       [False False False  True]
     """
     information = checks.floats("information", information)
-    error = checks.floats("error", error)
+    error = _not_negative("error", error)
     if information.ndim == 0:
         raise ValueError("information must have shape [..., num_layers], got ()")
     checks.shape("error", error, (), information.shape)
     error = jnp.broadcast_to(error, information.shape)
     drop = information[..., :-1] - information[..., 1:]
     return ChainCheck(drop, -drop > error[..., :-1] + error[..., 1:])
+
+
+def _not_negative(name: str, value: ArrayLike) -> jax.Array:
+    """An error, which has no sign, and may be infinite."""
+    value = checks.floats(name, value)
+    _all_within(name, value, "at least 0", lambda v: v >= 0)
+    return value
 
 
 def _curve(curve_i_xt: ArrayLike, curve_i_ty: ArrayLike) -> tuple[jax.Array, jax.Array]:

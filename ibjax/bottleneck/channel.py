@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from ibjax.bottleneck.tables import check_sums
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
@@ -320,13 +321,7 @@ def _check_probabilities(name: str, p: ArrayLike, *, ndim: int) -> jax.Array:
         raise ValueError(
             f"{name} must not be negative or NaN, got {values[~(values >= 0)][0]:g}"
         )
-    # Rounding of the cells, and of their sum in the worst order.
-    tolerance = float(jnp.finfo(p.dtype).eps) * (8 + values.shape[-1])
-    sums = np.sum(values, axis=-1).reshape(-1)
-    worst = np.argmax(np.abs(sums - 1))
-    if not abs(sums[worst] - 1) <= tolerance:
-        row = f"row {worst} sums" if ndim == 2 else "it sums"
-        raise ValueError(f"{name} must sum to one, but {row} to {sums[worst]:.9g}")
+    check_sums(name, p)
     return p
 
 

@@ -19,6 +19,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
+from ibjax.bottleneck.tables import check_sums
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 
@@ -64,7 +65,8 @@ def layer_optimality(
       The closest beta and its divergence; NaN for values that are not finite.
 
     Raises:
-      ValueError: If shapes do not match.
+      ValueError: If shapes do not match or, outside of ``jit``, probabilities do not
+        sum to one.
 
     References:
       Shwartz-Ziv and Tishby, `Opening the black box of deep neural networks via
@@ -80,6 +82,7 @@ def layer_optimality(
     """
     p_t_given_x = checks.jax_array("p_t_given_x", p_t_given_x)
     others = _check(p_t_given_x, "p_t_given_x", p_y_given_x, p_x, betas)
+    check_sums("p_t_given_x", p_t_given_x)
     return _layer_optimality(p_t_given_x, *others)
 
 
@@ -130,7 +133,7 @@ def map_optimality(
 
     Raises:
       ValueError: If shapes do not match or, outside of ``jit``, a cluster or an input
-        is out of range.
+        is out of range or rows of ``p_y_given_x`` do not sum to one.
       TypeError: If clusters or inputs are no integers.
 
     References:
@@ -160,6 +163,7 @@ def map_optimality(
     checks.integers("clusters", clusters)
     checks.integers("inputs", inputs)
     checks.shape("p_y_given_x", checks.floating("p_y_given_x", p_y_given_x), _TABLE)
+    check_sums("p_y_given_x", p_y_given_x)
     betas = checks.jax_array("betas", betas, p_y_given_x.dtype)
     checks.count("num_t", num_t)
     checks.indices("clusters", clusters, num_t)
@@ -222,6 +226,8 @@ def _check(encoder, name, p_y_given_x, p_x, betas):
     checks.shape("p_y_given_x", p_y_given_x, [len(encoder), "num_y"])
     checks.shape("p_x", p_x, [len(encoder)])
     checks.shape("betas", betas, ["num_betas"])
+    check_sums("p_y_given_x", p_y_given_x)
+    check_sums("p_x", p_x)
     return p_y_given_x, p_x, betas
 
 

@@ -14,6 +14,7 @@ from ibjax.results.intervals import Estimate, mean_estimate, median_interval
 from ibjax.results.statistics import (
     NATS_PER_BIT,
     TURNING_SNAPSHOTS,
+    check_nats,
     turning_epochs,
 )
 
@@ -48,6 +49,7 @@ class Curves:
         for name in ("i_xt", "i_ty"):
             if name not in dataset:
                 raise ValueError(f"dataset must hold {name}, got {sorted(dataset)}")
+        check_nats(dataset)
         for dim in ("seed", "epoch"):
             if dataset.sizes[dim] == 0:
                 raise ValueError(f"dataset must have at least one {dim}, got none")

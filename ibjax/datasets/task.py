@@ -16,6 +16,8 @@ from jax.typing import ArrayLike
 from ibjax import measures
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.calls import warn
+from ibjax.numerics.digits import digits_to_lose
 
 __all__ = ["TARGETS", "Batch", "Task", "make_task"]
 
@@ -236,11 +238,14 @@ def make_task(
       >>> make_task([[0.0], [1.0]], targets=[0.5, -0.5]).kind
       'vectors'
     """
-    x = np.asarray(_numbers("x", x), np.float32)
+    given = _numbers("x", x)
+    x = np.asarray(given, np.float32)
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"x must have shape [num_samples, ...], got {x.shape}")
     if not np.all(np.isfinite(x)):
         raise ValueError(f"x must be finite, got {np.sum(~np.isfinite(x))} bad values")
+    if loss := digits_to_lose("x", given):
+        warn(loss)
     if targets is not None and (labels is not None or p_y_given_x is not None):
         raise ValueError("targets must be given alone, got labels or p_y_given_x too")
     if num_measured is not None and measured_rows is not None:
@@ -345,6 +350,7 @@ def _check_labels(
     if labels.shape != (num_samples,):
         raise ValueError(f"labels must have shape {(num_samples,)}, got {labels.shape}")
     if labels.dtype.kind == "f":
+        checks.finite("labels", labels)
         if not np.all(labels == np.rint(labels)):
             raise TypeError(
                 "labels must be classes, got fractions; real targets are given as "

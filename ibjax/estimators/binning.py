@@ -28,7 +28,7 @@ from ibjax.estimators.layers import (
     check_layer,
     label_weights,
 )
-from ibjax.estimators.samples import as_array, to_jax
+from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
 
 __all__ = ["SZT_EDGES", "clusters", "layer_information"]
@@ -92,6 +92,7 @@ def layer_information(
       >>> print(f"{information.i_xt:.4f} {information.i_ty:.4f} nats")
       1.0397 0.6931 nats
     """
+    t, edges = near_zero(t, edges, bin_width)
     t, labels = check_layer(t, labels, num_classes)
     rows = row_numbers(t, edges, bin_width)
     return _finite_or_nan(t, _count(rows, labels, num_classes))
@@ -122,8 +123,33 @@ def clusters(
       >>> bool(numbers[0] == numbers[1]), bool(numbers[1] == numbers[2])
       (True, False)
     """
+    t, edges = near_zero(t, edges, bin_width)
     t = checks.finite("t", check_activities(t))
     return row_numbers(t, edges, bin_width)
+
+
+def near_zero(
+    t: ArrayLike, edges: ArrayLike | None, bin_width: ArrayLike | None
+) -> tuple[ArrayLike, ArrayLike | None]:
+    """Activities and edges that rounding leaves their digits, in the same bins.
+
+    Float64 of NumPy that is far from zero for its range is moved by a whole number of
+    bins, or with its edges, before it is rounded to float32.
+    """
+    t = as_array("t", t)
+    if not isinstance(t, np.ndarray) or t.ndim != 2 or t.dtype.kind != "f":
+        return t, edges
+    if edges is None:
+        offset = offsets(t) if t.size else None
+        if offset is None or np.ndim(bin_width) or checks.is_traced(bin_width):
+            return t, edges
+        width = float(checks.positive("bin_width", bin_width))
+        return t - width * np.round(offset / width)[None], edges
+    edges = as_array("edges", edges)
+    if not isinstance(edges, np.ndarray) or edges.ndim != 1 or edges.dtype.kind != "f":
+        return t, edges
+    offset = offsets(edges[:, None]) if edges.size else None
+    return (t, edges) if offset is None else (t - offset, edges - offset)
 
 
 def row_numbers(
@@ -144,8 +170,9 @@ def _bins(t, edges, bin_width):
         return _by_edges(t, _check_edges(edges))
     bin_width = checks.positive("bin_width", bin_width)
     if not checks.is_traced(bin_width):
-        least = jnp.finfo(t.dtype).tiny
-        checks.at_least("bin_width", bin_width, least)
+        limits = jnp.finfo(t.dtype)
+        interval = f"[{limits.tiny}, {limits.max}]"
+        checks.in_range("bin_width", bin_width, interval)
     return _by_width(t, bin_width)
 
 
@@ -174,7 +201,8 @@ def _by_edges(t, edges):
 @exact_jit
 def _by_width(t, bin_width):
     bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype)).astype(jnp.float32)
-    bins = jnp.where(bins == 0, 0.0, bins)  # As a word, -0 is another number.
+    # As a word, -0 is another number, which a quotient below the smallest one is too.
+    bins = jnp.where(bins == 0, jnp.where(t.T < 0, -1.0, 0.0), bins)
     return lax.bitcast_convert_type(bins, jnp.uint32)
 
 

@@ -16,6 +16,8 @@ from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_activities
 from ibjax.estimators.samples import as_array, at_least_float32, to_jax
 from ibjax.numerics import checks
+from ibjax.numerics.calls import warn
+from ibjax.numerics.digits import digits_to_lose
 
 __all__ = [
     "data_range_edges",
@@ -119,7 +121,8 @@ def equal_count_bins(t: ArrayLike, num_bins: int) -> jax.Array:
       [[0. 0. 1. 1.]
        [1. 0. 0. 1.]]
     """
-    return _equal_count_bins(_check_values(check_activities(t), num_bins), num_bins)
+    t = check_activities(t, movable=True)
+    return _equal_count_bins(_check_values(t, num_bins), num_bins)
 
 
 def _check_values(t, num_bins):
@@ -127,6 +130,8 @@ def _check_values(t, num_bins):
     t = checks.floating("t", as_array("t", t))
     if t.size == 0:
         raise ValueError(f"t must have activities, got shape {t.shape}")
+    if isinstance(t, np.ndarray) and (loss := digits_to_lose("t", t.reshape(-1, 1))):
+        warn(loss)  # Edges are float32, and have a place among the activities.
     return at_least_float32(to_jax("t", checks.finite("t", t)))
 
 

@@ -5,16 +5,14 @@ looked at before it becomes an array of JAX: integers that do not fit are refuse
 an offset that float32 would spend its digits on is taken off in the caller's precision.
 """
 
-import inspect
-import math
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.numerics import checks
+from ibjax.numerics.calls import warn
+from ibjax.numerics.digits import ends_lose_digits
 
 __all__ = [
     "as_array",
@@ -25,12 +23,10 @@ __all__ = [
     "check_pair",
     "check_sample_shape",
     "check_samples",
-    "lost_digits",
     "offsets",
     "rounded_mean",
     "single_labels",
     "to_jax",
-    "warn",
     "warn_of_pairs",
     "without_offsets",
 ]
@@ -40,8 +36,6 @@ _LARGE_OFFSET = 16.0
 # Differences that a core takes in an hour, at a thousand million a second.
 _PAIRS_OF_AN_HOUR = 3.6e12
 _FEW_DIMENSIONS = 5
-# A column whose range is so few steps of its own precision is no longer continuous.
-_FEW_STEPS = 2**13
 
 
 def as_array(name: str, values: ArrayLike) -> np.ndarray | jax.Array:
@@ -170,15 +164,6 @@ def single_labels(labels: np.ndarray) -> tuple[np.ndarray, str]:
     )
 
 
-def warn(message: str) -> None:
-    """Warn of something in the line, outside of this package, that led here."""
-    package = __name__.partition(".")[0]
-    frame, level = inspect.currentframe(), 0
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level + 1)
-
-
 def warn_of_pairs(num_samples: int, dim: int, *, all_meet: bool = False) -> None:
     """Warn of samples so many that to compare them all takes hours.
 
@@ -204,7 +189,7 @@ def without_offsets(name: str, array: np.ndarray | jax.Array) -> np.ndarray | ja
         return array
     values = np.asarray(array)
     low, high = values.min(axis=0), values.max(axis=0)
-    lost = _lost_digits(name, low, high)
+    lost = ends_lose_digits(name, low, high)
     if lost:
         warn(lost)
     offset = _offsets(array, low, high)
@@ -250,36 +235,8 @@ def centred(
       remainder: What is left of the mean, likewise, or zero.
     """
     array = checks.shape(name, as_array(name, x), ("num_samples", *mean.shape))
+    checks.floating(name, array)
     if not checks.is_traced(mean, remainder) and offsets(array) is not None:
-        checks.floating(name, array)
         exact = np.asarray(mean, array.dtype) + np.asarray(remainder)
         return to_jax(name, array - exact[None])
     return check_sample_shape(name, array, mean.shape) - mean[None] - remainder
-
-
-def lost_digits(name: str, array: np.ndarray | jax.Array) -> str:
-    """A sentence on columns that rounding left few values of; empty if there are none.
-
-    Whoever rounded them, nothing here can bring their digits back.
-    """
-    values = np.asarray(array)
-    return _lost_digits(name, values.min(axis=0), values.max(axis=0))
-
-
-def _lost_digits(name: str, low: np.ndarray, high: np.ndarray) -> str:
-    """The sentence, from the columns' ends."""
-    dtype = low.dtype
-    if dtype.itemsize < 4:
-        return ""
-    low, high = low.astype(np.float64), high.astype(np.float64)
-    step = np.finfo(dtype).eps * np.maximum(np.abs(low), np.abs(high))
-    few = (high > low) & (high / 2 - low / 2 < _FEW_STEPS / 2 * step)
-    if not np.any(few):
-        return ""
-    column = int(np.argmax(few.reshape(-1)))
-    worst = float((high - low).reshape(-1)[column] / step.reshape(-1)[column])
-    return (
-        f"{name} came rounded to {dtype}, which left no more than "
-        f"{math.ceil(worst)} steps over the range of column {column}: subtract its "
-        "mean before it is rounded"
-    )

@@ -7,6 +7,7 @@ Linen has modules that are plain descriptions, nnx has objects: of either,
 import contextlib
 import inspect
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -184,7 +185,17 @@ def nnx_calls(make, state) -> Calls:
         return returned, _calls_by_name(found)
 
     def outputs(params, x, key, training):
-        return call(built(params, key, training), x, training)
+        model = built(params, key, training)
+        before = jax.tree.leaves(nnx.state(model, *filters[1:])) if state else []
+        found = call(model, x, training)
+        after = jax.tree.leaves(nnx.state(model, *filters[1:])) if state else []
+        if not training and any(map(operator.is_not, before, after)):
+            raise ValueError(
+                "module must leave its statistics in evaluation, where no input may "
+                "depend on those beside it: call batch norms without "
+                "use_running_average=False"
+            )
+        return found
 
     def replaced(params, x, name, value):
         model = built(params, None, False)

@@ -1,6 +1,8 @@
 """Functions of the caller's, and parameters that are to fit them."""
 
 import dis
+import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import jax
 
 from ibjax.numerics import checks
 
-__all__ = ["in_a_line", "is_said", "shapes_of"]
+__all__ = ["in_a_line", "is_said", "shapes_of", "warn"]
 
 
 def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
@@ -67,3 +69,12 @@ def is_said(error: Exception) -> bool:
     own = last.tb_frame.f_globals.get("__name__", "").partition(".")[0]
     raises = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
     return raises and own == __name__.partition(".")[0]
+
+
+def warn(message: str) -> None:
+    """Warn of something in the line, outside of this package, that led here."""
+    package = __name__.partition(".")[0]
+    frame, level = inspect.currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level + 1)

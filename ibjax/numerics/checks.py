@@ -52,6 +52,7 @@ __all__ = [
 Value = TypeVar("Value")
 Axes = Sequence[str | int]
 
+_ARRAYS: Any = (np.ndarray, np.generic, jax.Array, jax.ShapeDtypeStruct)
 # Sizes are 32-bit numbers in a program, and more of anything has no room.
 _LARGEST_COUNT = 2**31 - 1
 
@@ -65,8 +66,11 @@ def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) ->
     """Check that a value is an array without a mask, or ``convert`` it to one."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be an array without a mask, got a masked one")
+    if isinstance(value, _ARRAYS):
+        # Of more digits than JAX can read.
+        return value.astype(float) if value.dtype == np.longdouble else value
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return value
+        convert = np.asarray  # Of pandas, say, or xarray, with dtypes of their own.
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError) as error:
@@ -91,8 +95,9 @@ def host_array(name: str, value: Any) -> np.ndarray:
 def numeric(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) -> Any:
     """Check that a value is an array of numbers, not of texts, objects or keys."""
     found = array(name, value, convert)
-    # A key has a dtype of JAX's own.
-    if not isinstance(found.dtype, np.dtype) or found.dtype.kind in "OSUMm":
+    # A key has a dtype of JAX's own; of NumPy's kind V are half precisions too.
+    is_plain = isinstance(found.dtype, np.dtype) and found.dtype.type is not np.void
+    if not is_plain or found.dtype.kind in "OSUMm":
         raise TypeError(f"{name} must hold numbers, got {found.dtype}")
     return found
 
@@ -423,7 +428,7 @@ def _number(
         # An array may be of any size, and its numbers are not what is wrong.
         raise ValueError(f"{name} must {expected}, got shape {found}")
     dtype = getattr(value, "dtype", None)
-    is_number = isinstance(value, numbers.Number)
+    is_number = isinstance(value, int | float)
     if dtype is not None:
         is_number |= any(jnp.issubdtype(dtype, kind) for kind in (jnp.number, bool))
     if not is_number or isinstance(value, complex):

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ibjax.numerics import checks
 from ibjax.results.edges import leaves_edges
-from ibjax.results.statistics import NATS_PER_BIT, mean_interval
+from ibjax.results.statistics import NATS_PER_BIT, check_nats, mean_interval
 
 __all__ = [
     "EPOCH_COLORMAP",
@@ -169,6 +169,7 @@ def layer_names(dataset: xr.Dataset) -> list[str]:
 def check_dataset(dataset: xr.Dataset) -> None:
     """Check that a figure is asked for of a dataset."""
     checks.instance("dataset", dataset, xr.Dataset)
+    check_nats(dataset)
 
 
 def coordinate(dataset: xr.Dataset, name: str) -> np.ndarray:

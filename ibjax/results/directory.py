@@ -155,8 +155,8 @@ def check_same_run(
     if [place for place, _ in own] != [place for place, _ in there]:
         over, instead = (c.get("grid") or "no grid" for c in (found, expected))
         raise ResultsError(
-            f"{directory} holds another run, over {over} and not {instead}; choose "
-            "another directory"
+            f"{directory} holds another run, over {over}; this one is over {instead}; "
+            "choose another directory"
         )
     differing = {
         name: None

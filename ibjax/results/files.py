@@ -296,9 +296,24 @@ def _check_sweep(dataset: xr.Dataset, where: Any) -> None:
 def _check_attributes(name: str, attributes: Mapping[str, Any]) -> None:
     """Check that netCDF has a type for every attribute."""
     for key, value in attributes.items():
-        found = checks.array(f"{name}.attrs[{key!r}]", value, np.asarray)
-        if found.dtype.kind not in "UiufS":
+        where = f"{name}.attrs[{key!r}]"
+        found = checks.array(where, value, np.asarray)
+        if found.dtype.kind not in "UiufS" or found.ndim > 1:
             raise TypeError(
-                f"{name}.attrs[{key!r}] must be a text, a number or a row of them, got "
-                f"{value!r:.80}"
+                f"{where} must be a text, a number or a row of them, got {value!r:.80}"
             )
+        # As they came: NumPy drops zeros at the end of a text.
+        for text in np.asarray(value, object).reshape(-1):
+            if isinstance(text, str) and not _is_storable(text):
+                raise ValueError(
+                    f"{where} must hold no zero character and no half of a pair of "
+                    f"surrogates, got {text!r:.80}"
+                )
+
+
+def _is_storable(text: str) -> bool:
+    """True of texts that HDF5 takes, which ends them at a zero."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import special
 
@@ -16,6 +17,7 @@ __all__ = [
     "TURNING_SNAPSHOTS",
     "MeanInterval",
     "cautious_interval",
+    "check_nats",
     "loss_kinks",
     "majority_quantiles",
     "mean_interval",
@@ -29,6 +31,28 @@ TURNING_SNAPSHOTS = 3
 """Number of consecutive snapshots below one that :func:`turning_epochs` requires."""
 
 _TURNING_FRACTION = 0.9
+
+
+# Everything reads them in nats, and tells bits.
+_IN_NATS = ("i_xt", "i_ty", "train_loss", "test_loss")
+
+
+def check_nats(dataset: xr.Dataset) -> None:
+    """Check that informations and losses say no other unit than nats.
+
+    Example:
+      >>> bits = xr.Dataset({"i_xt": ("seed", [3.0], {"units": "bits"})})
+      >>> check_nats(bits)
+      Traceback (most recent call last):
+          ...
+      ValueError: i_xt of dataset must be in nats, got bits: multiply it by log 2
+    """
+    for name in _IN_NATS:
+        units = str(dataset[name].attrs.get("units", "")) if name in dataset else ""
+        if units.lower() in ("bit", "bits", "shannon", "sh"):
+            raise ValueError(
+                f"{name} of dataset must be in nats, got {units}: multiply it by log 2"
+            )
 
 
 class MeanInterval(NamedTuple):

@@ -28,6 +28,7 @@ from ibjax.results.statistics import (
     NATS_PER_BIT,
     TURNING_SNAPSHOTS,
     MeanInterval,
+    check_nats,
     majority_quantiles,
     mean_interval,
     turning_epochs,
@@ -85,6 +86,7 @@ def summarize(dataset: xr.Dataset) -> dict[str, Any]:
       ('softmax 2', 'compresses')
     """
     checks.instance("dataset", dataset, xr.Dataset)
+    check_nats(dataset)
     informed = has_information(dataset)
     checks.holds("dataset", dataset.dims, "seed", "epoch", why="to be one of a sweep")
     if "diverged" in dataset and dataset["diverged"].dims != ("seed",):

@@ -13,6 +13,8 @@ import numpy as np
 
 from ibjax.networks.network import Layer
 from ibjax.numerics import checks
+from ibjax.numerics.calls import warn
+from ibjax.numerics.digits import digits_to_lose
 
 __all__ = ["Recording", "host_array", "open_recording", "read_recording"]
 
@@ -255,6 +257,10 @@ def _rows(
             f"{num_samples} samples of the labels, got {found.shape}"
         )
     seeds, shape = found.shape[:axis] or (1,), found.shape[axis + 1 :] or (1,)
+    # Told once for a layer and not at every epoch.
+    layer = name.partition(" of ")[0]
+    if loss := digits_to_lose(layer, found.reshape(-1, *shape)):
+        warn(loss)
     with np.errstate(over="ignore"):  # What float32 does not hold is not finite.
         rows = found.reshape(*seeds, num_samples, -1).astype(np.float32)
     return rows, shape

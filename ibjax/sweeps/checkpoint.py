@@ -270,7 +270,9 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
             arrays = dict(file)
         if body is None and "format" in arrays:
             raise ValueError("its bytes are not those that were written")
-        arrays.pop("format", None)
+        number = arrays.pop("format", _FORMAT)
+        if np.ndim(number) or number not in range(1, _FORMAT + 1):
+            raise ValueError(f"it is of format {number}, not of 1 to {_FORMAT}")
         wall_seconds = float(arrays.pop("wall_seconds"))
         leaves = [
             arrays.pop(f"state_{n}")

@@ -306,13 +306,19 @@ def measure_all(snapshot: Any, probes: Sequence[Probe], is_last: Any) -> dict[st
 
 
 def _run_probe(probe: Probe, snapshot, is_last) -> dict[str, Any]:
+    where = f"probe {probe.name or 'of this sweep'}"
+
     def run():
         found = probe(snapshot)
         if not isinstance(found, dict):
             raise TypeError(
-                f"probe {probe.name or 'of this sweep'} must return a dict of arrays "
-                f"by name, got {type(found).__name__}"
+                f"{where} must return a dict of arrays by name, got "
+                f"{type(found).__name__}"
             )
+        for name, value in found.items():
+            checks.instance(f"each name that {where} returns", name, str)
+            for leaf in jax.tree.leaves(value):
+                checks.numeric(f"{name} of {where}", leaf)
         return jax.tree.map(jnp.asarray, found)
 
     if not probe.last_only:

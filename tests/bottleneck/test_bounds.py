@@ -401,14 +401,37 @@ def test_chain_rejects_shapes():
         information_chain([1.0, 0.5], [0.1])
 
 
+@pytest.mark.parametrize("error", [-0.2, np.nan, [0.1, -1.0]])
+def test_errors_have_no_sign(error):
+    with pytest.raises(ValueError, match=r"\berror must be at least 0, got"):
+        information_chain([0.5, 0.4], error)
+    with pytest.raises(ValueError, match="i_ty_error must be at least 0, got"):
+        worst_case_curve([0.5, 0.6], [0.4, 0.5], error)
+
+
+def test_an_infinite_error_leaves_no_information():
+    assert worst_case_curve([0.5], [0.4], np.inf).best_i_ty == -np.inf
+    assert not information_chain([0.5, 0.7], np.inf).violated
+
+
 @pytest.mark.parametrize(
     ("sizes", "options", "message"),
     [
-        ((-5, 3, 2), {}, "num_samples must be at least 1, got -5"),
-        ((2, 3, 2), {"form": "shamir"}, "num_samples must be at least 3, got 2"),
-        (([100, np.nan], 3, 2), {}, "num_samples must be at least 1, got nan"),
-        ((100, 0.5, 2), {}, "num_t must be at least 1, got 0.5"),
-        ((100, 3, 0), {}, "num_classes must be at least 1, got 0"),
+        ((-5, 3, 2), {}, "num_samples must be at least 1, and finite, got -5"),
+        (
+            (2, 3, 2),
+            {"form": "shamir"},
+            "num_samples must be at least 3, .* got 2",
+        ),
+        (([100, np.nan], 3, 2), {}, "num_samples must be .* and finite, got nan"),
+        ((100, 0.5, 2), {}, "num_t must be at least 1, and finite, got 0.5"),
+        ((100, 3, 0), {}, "num_classes must be at least 1, .* got 0"),
+        ((np.inf, 3, 2), {}, "num_samples must be .* and finite, got inf"),
+        (
+            ([10, 20], [1, 2, 3], 2),
+            {},
+            "num_t, num_classes and delta must broad",
+        ),
         ((100, 3, 2), {"delta": 2.0}, "delta must be between 0 and 1, got 2"),
         ((100, 3, 2), {"delta": 0.0}, "delta must be between 0 and 1, got 0"),
     ],

@@ -111,6 +111,9 @@ def test_vmap_is_a_loop(layer):
         (1, np.ones((5, 3)), "p_y_given_x must have shape"),
         (2, np.ones(5), "p_x must have shape"),
         (3, 1.0, "betas must have shape"),
+        (0, np.full((6, 2), 0.6), "p_t_given_x must sum to one, but row 0 sums to 1.2"),
+        (1, np.full((6, 3), 0.5), "p_y_given_x must sum to one, but row 0 sums to 1.5"),
+        (2, np.full(6, 0.2), "p_x must sum to one, but it sums to 1.2"),
     ],
 )
 def test_wrong_shapes_are_named(layer, index, value, message):

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from ibjax import TrainConfig, datasets, networks, probes, training
@@ -10,6 +11,7 @@ from ibjax import TrainConfig, datasets, networks, probes, training
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 2)).astype(np.float32)
 NUMBERS = [1, 0, 2, 1, 0, 0]
+_ANIMALS = ("ant", "cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -18,12 +20,28 @@ NUMBERS = [1, 0, 2, 1, 0, 0]
         (NUMBERS, None),
         (np.array(NUMBERS, np.uint8), None),
         (np.float64(NUMBERS), None),
-        ([["ant", "cat", "dog"][n] for n in NUMBERS], ("ant", "cat", "dog")),
+        ([_ANIMALS[n] for n in NUMBERS], _ANIMALS),
         (np.array([[30], [-4], [700], [30], [-4], [-4]]), ("-4", "30", "700")),
+        (pd.Categorical.from_codes(NUMBERS, _ANIMALS), _ANIMALS),
+        (pd.Series([_ANIMALS[n] for n in NUMBERS], dtype="string"), _ANIMALS),
+        (pd.Series([_ANIMALS[n] for n in NUMBERS]).to_numpy(object), _ANIMALS),
+        (pd.array(NUMBERS, dtype="Int64"), None),
         (np.eye(3)[NUMBERS], None),
         (np.eye(3, dtype=bool)[NUMBERS], None),
     ],
-    ids=["integers", "bytes", "floats", "texts", "column", "one-hot", "one-hot bool"],
+    ids=[
+        "integers",
+        "bytes",
+        "floats",
+        "texts",
+        "column",
+        "categories",
+        "pandas' texts",
+        "objects",
+        "pandas' integers",
+        "one-hot",
+        "one-hot bool",
+    ],
 )
 def test_labels_of_any_type_are_classes_in_order(labels, names):
     task = datasets.make_task(X, labels)
@@ -33,6 +51,13 @@ def test_labels_of_any_type_are_classes_in_order(labels, names):
     p = np.array([3, 2, 1]) / 6
     np.testing.assert_allclose(task.h_y, -p @ np.log(p), rtol=1e-6)
     assert task.measured.class_names == names
+
+
+def test_digits_that_rounding_will_take_are_told_of():
+    days = 1e8 + np.random.default_rng(0).normal(size=(50, 2))
+    with pytest.warns(UserWarning, match="x is rounded to float32, which leaves"):
+        datasets.make_task(days, np.arange(50) % 2)
+    datasets.make_task(days - 1e8, np.arange(50) % 2)
 
 
 def test_booleans_are_two_classes_with_names():
@@ -59,6 +84,8 @@ def test_distributions_name_their_labels():
         ({"labels": [0.5, 1, 2, 1, 0, 0]}, TypeError, "must be classes, got fractions"),
         ({"labels": [None, "a", 1, 1, 1, 1]}, TypeError, "labels must be of one type"),
         ({"labels": np.full((6, 2), 0.5)}, ValueError, "one-hot rows; distributions"),
+        ({"labels": [0, 1, np.nan] * 2}, ValueError, "labels must be finite, got 2"),
+        ({"labels": pd.array([0, None] * 3)}, ValueError, "labels must be finite"),
         ({"labels": np.ones((6, 2))}, ValueError, "two axes must be one-hot rows"),
         ({"targets": X, "labels": NUMBERS}, ValueError, "targets must be given alone"),
         ({"targets": X[:5]}, ValueError, r"shape \[6\] or \[6, dim\], got \(5, 2\)"),

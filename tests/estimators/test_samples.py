@@ -1,5 +1,7 @@
 """What is refused as samples: message by message."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,12 +125,38 @@ def test_kernel_densities_far_from_the_origin():
     np.testing.assert_allclose(far, near, rtol=1e-5)
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e8, -(2.0**27)])
+def test_bins_far_from_the_origin(offset):
+    """An offset of whole bins changes no bin, and edges may go with the activities."""
+    t = np.random.default_rng(0).normal(size=(300, 2))
+    t = np.round(t, 6)  # The same numbers beside the offset, to rounding of float64.
+    labels = (t[:, 0] > 0).astype(int)
+    edges = np.linspace(-3, 3, 13)
+    for estimate in (binning.layer_information, discrete.layer_information):
+        estimate = partial(estimate, labels=labels, num_classes=2)
+        near = estimate(t, bin_width=0.5)
+        assert estimate(t + offset, bin_width=0.5) == near
+        near = estimate(t, edges=edges)
+        assert estimate(t + offset, edges=edges + offset) == near
+    far = partitions.equal_count_bins(t + offset, 8)
+    np.testing.assert_array_equal(far, partitions.equal_count_bins(t, 8))
+    with pytest.warns(UserWarning, match="t is rounded to float32"):
+        partitions.data_range_edges(t + 1e6, 8)
+
+
+def test_the_widest_bins_are_two():
+    t = np.array([[-1e-3], [1e-3], [-1.0], [1.0]])
+    for width in (1e30, 1e38):
+        assert len(set(binning.clusters(t, bin_width=width).tolist())) == 2
+
+
 def test_bins_say_what_they_cannot_hold():
     t = np.array([[0.1], [np.nan]])
     with pytest.raises(ValueError, match="t must be finite, got 1 NaN"):
         binning.clusters(t, bin_width=0.1)
-    with pytest.raises(ValueError, match="bin_width must be at least 1.17"):
-        binning.clusters(t[:1], bin_width=1e-46)
+    for width in (1e-46, 1e39):
+        with pytest.raises(ValueError, match=r"bin_width must lie in \[1.17.*, 3.40"):
+            binning.clusters(t[:1], bin_width=width)
     with pytest.raises(ValueError, match="num_bins must be a whole number.*got 2.5"):
         partitions.data_range_edges(t[:1], 2.5)
     with pytest.raises(TypeError, match="upper_edge must be True or False"):

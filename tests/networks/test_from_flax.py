@@ -366,3 +366,13 @@ def test_layers_returned_as_a_tuple_need_no_names(key):
         from_flax(Both, X[:1], layers=["first"])
     with pytest.raises(ValueError, match="output must be one of softmax, linear, got"):
         from_flax(Both, X[:1], output="logits")
+
+
+class _Unsettled(_Nnx):
+    def __call__(self, x):
+        return self.head(self.norm(self.linear(x), use_running_average=False))
+
+
+def test_statistics_of_the_batch_at_hand_are_refused():
+    with pytest.raises(ValueError, match="module must leave its statistics in eval"):
+        from_flax(_Unsettled, X[:1], layers=["norm"], state=nnx.BatchStat)

@@ -1,9 +1,15 @@
 import re
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
+import xarray as xr
 
 from ibjax.numerics import checks
 
@@ -339,3 +345,34 @@ def test_floats_keep_floating_numbers_and_convert_others(dtype):
     )
     with pytest.raises(TypeError, match="x must hold real numbers, got bool"):
         checks.floats("x", [True])
+
+
+def test_arrays_of_other_libraries_become_numpys():
+    found = checks.numeric("x", pd.array([1, 2], dtype="Int64"))
+    assert isinstance(found, np.ndarray) and found.tolist() == [1, 2]
+    found = checks.numeric("x", xr.DataArray([1.5, 2.0]))
+    assert isinstance(found, np.ndarray) and found.tolist() == [1.5, 2.0]
+    assert checks.floats("x", np.ones(3, np.longdouble) / 3).dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        scipy.sparse.csr_matrix(np.eye(2)),
+        np.zeros(2, [("a", float)]),
+        pd.Series(["a", "b"]),
+        pd.Categorical(["a", "b"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_arrays_of_other_libraries_without_numbers_are_named(value):
+    with pytest.raises(TypeError, match="x must hold numbers, got"):
+        checks.numeric("x", value)
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), Fraction(1, 3)])
+def test_numbers_that_jax_cannot_read_are_named(value):
+    inside = partial(checks.in_range, interval="[0, 1]")
+    for check in (checks.positive, checks.number, inside):
+        with pytest.raises(TypeError, match="rate must .*, got"):
+            check("rate", value)

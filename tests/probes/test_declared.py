@@ -232,6 +232,16 @@ def _declaring(value, dims=("layer",), name="odd"):
             TypeError,
             "probe bare must return a dict of arrays by name, got",
         ),
+        (
+            probes.Probe(lambda snapshot: {1: jnp.ones(2)}, name="numbered"),
+            TypeError,
+            "each name that probe numbered returns must be a str, got 1",
+        ),
+        (
+            probes.Probe(lambda snapshot: {"said": "x"}, name="saying"),
+            TypeError,
+            "said of probe saying must be an array of numbers, got 'x'",
+        ),
         ("losses", TypeError, "probes must be functions of a snapshot, got str"),
         (
             probes.losses,

@@ -136,8 +136,8 @@ GRID = {"a": 1, "grid": {"b": [2, 3]}, "cells": [{"c": 1}, {"c": 2}]}
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"a": 1}, r"another run, over no grid and not \{'b': \[2, 3\]\}"),
-        (GRID | {"grid": {"b": [2, 4]}}, r"another run, over \{'b': \[2, 4\]\} and"),
+        ({"a": 1}, r"another run, over no grid; this one is over \{'b': \[2, 3\]\}"),
+        (GRID | {"grid": {"b": [2, 4]}}, r"another run, over \{'b': \[2, 4\]\}; this"),
         (GRID | {"a": 2}, "another run, which differs in a;"),
         (GRID | {"cells": [{"c": 1}, {"c": 3}]}, "which differs in c;"),
         (GRID | {"cells": [{"c": 1}]}, "without a readable configuration"),

@@ -181,7 +181,7 @@ def test_files_of_something_else(missing, tmp_path):
         results.open_dataset(path)
 
 
-@pytest.mark.parametrize("value", [None, True, {"a": 1}, [[1], [1, 2]]])
+@pytest.mark.parametrize("value", [None, True, {"a": 1}, [[1], [1, 2]], [["a", "b"]]])
 def test_attributes_that_netcdf_has_no_type_for(value, tmp_path):
     dataset = dataset_of()
     dataset.train_loss.attrs["note"] = value
@@ -189,6 +189,15 @@ def test_attributes_that_netcdf_has_no_type_for(value, tmp_path):
     with pytest.raises(
         TypeError, match=r"dataset\['train_loss'\]\.attrs\['note'\] must"
     ):
+        results.save_dataset(dataset, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", ["fine", "\0"]])
+def test_texts_that_netcdf_would_cut_or_refuse(value, tmp_path):
+    dataset = dataset_of().assign_attrs(mine=value)
+    path = tmp_path / results.DATASET_FILE
+    with pytest.raises(ValueError, match=r"dataset\.attrs\['mine'\] must hold no zero"):
         results.save_dataset(dataset, path)
     assert not path.exists()
 

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from ibjax import plots
 from ibjax.claims import decide
 from ibjax.claims.curves import Curves
 from ibjax.report.text import format_grid, format_summary
@@ -229,6 +230,16 @@ def test_a_loss_that_nobody_recorded_has_no_line():
     assert "Final" not in format_summary(summarize(dataset))
     dataset["test_loss"] = (("seed", "epoch"), np.ones((3, 3)), {"units": "nat"})
     assert "Final loss: train -, test 1.443" in format_summary(summarize(dataset))
+
+
+@pytest.mark.parametrize("name", ["i_xt", "i_ty", "test_loss"])
+def test_a_dataset_in_bits_is_not_taken_for_nats(name):
+    dataset = _dataset([[2.0, 3.0, 3.0]] * 3)
+    dataset["test_loss"] = (("seed", "epoch"), np.ones((3, 3)))
+    dataset[name].attrs["units"] = "bits"
+    for read in (summarize, plots.information_plane, Curves):
+        with pytest.raises(ValueError, match=f"{name} of dataset must be in nats"):
+            read(dataset)
 
 
 def test_collapsed_codes_are_named():

@@ -101,6 +101,13 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(has_digest, begun_earlier, w
     assert os.listdir(begun_earlier) == [DATASET_FILE]
 
 
+@pytest.mark.parametrize("number", [4, -5, 2.5, "3", [3, 3]])
+def test_a_checkpoint_of_a_format_unknown_is_refused(number, begun):
+    _forge(begun / CHECKPOINT_FILE, lambda arrays: arrays.update(format=number), True)
+    with pytest.raises(ResultsError, match="is damaged .*not of 1 to 3"):
+        run(begun, resume=True)
+
+
 def test_a_checkpoint_of_an_earlier_version_is_written_anew(tmp_path):
     """Interrupted again, and resumed again; only then is it finished."""
     longer = range(6)

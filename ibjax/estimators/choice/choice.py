@@ -20,6 +20,7 @@ Which one is taken by default, and why:
 """
 
 import math
+import re
 import warnings as python_warnings
 from functools import partial
 from typing import Any, NamedTuple
@@ -179,6 +180,8 @@ def mutual_information(
                 f"labels must leave at least {_FEWEST} samples that share theirs, got "
                 f"{len(x)}"
             )
+    # A class is called what the caller calls it.
+    names = None if num_classes is not None or len(labels) != 1 else np.unique(y)
     x = prepare(x, num_classes, scaling, warnings)
     y = prepare(y, num_classes, scaling, warnings)
     is_auto = method == "auto"
@@ -197,7 +200,12 @@ def mutual_information(
     run = partial(chosen.run, num_classes=num_classes, options=options)
     if chosen.trained:
         run = partial(run, key)
-    result = run(x, y)
+    try:
+        result = run(x, y)
+    except ValueError as error:
+        if names is None:
+            raise
+        raise ValueError(_with_names(str(error), names)) from error
     value, own_error = _parts(result)
     if is_auto and chosen.trained and value < -_OVERFITTED:
         warnings.append(
@@ -222,6 +230,13 @@ def mutual_information(
         key = jax.random.fold_in(key, 1)
         standard_error = _resampled_error(source, key, run, x, y, options, warnings)
     return InformationEstimate(value, standard_error, method, tuple(warnings))
+
+
+def _with_names(refusal: str, names: np.ndarray) -> str:
+    """What an estimator says of a class by its number, by its label."""
+    return re.sub(
+        r"class (\d+)", lambda found: f"class {names[int(found[1])]}", refusal
+    )
 
 
 def _kinds(discrete):

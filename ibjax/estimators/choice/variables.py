@@ -8,8 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy import special, stats
 
-from ibjax.estimators.samples import as_array, lost_digits, without_offsets
+from ibjax.estimators.samples import as_array, without_offsets
 from ibjax.numerics import checks
+from ibjax.numerics.digits import lost_digits
 
 __all__ = ["SCALINGS", "is_label", "prepare", "variable"]
 
@@ -58,7 +59,7 @@ def variable(
         if lost:
             warnings.append(lost)
     if discrete is False or (discrete == "auto" and is_floating):
-        return columns if is_floating else columns.astype(np.float64)
+        return columns if is_floating else _from_least(columns)
     if num_classes is not None and columns.shape[1] == 1 and not is_floating:
         return columns[:, 0]
     seen, labels = np.unique(columns, axis=0, return_inverse=True)
@@ -69,13 +70,26 @@ def variable(
             "many for labels: they were taken as numbers; discrete=True takes them as "
             "labels"
         )
-        return columns.astype(np.float64)
+        return _from_least(columns)
     if many:
         warnings.append(
             f"{name} has {len(seen)} labels in {len(columns)} samples: so few of each "
             "say little, and estimates are mostly too large"
         )
     return labels.reshape(-1) if columns.shape[1] > 1 or is_floating else columns[:, 0]
+
+
+def _from_least(columns: np.ndarray) -> np.ndarray:
+    """Integers as floating numbers, counted from the least of their column.
+
+    Information knows no offset, and above 2^53 not every integer is a floating number.
+    """
+    if columns.dtype == bool:
+        return columns.astype(np.float64)
+    # Modulo 2^64 a difference is right however large both are.
+    words = columns.astype(np.uint64)
+    least = np.take_along_axis(words, np.argmin(columns, axis=0)[None], axis=0)
+    return (words - least).astype(np.float64)
 
 
 def is_label(array: np.ndarray) -> bool:

@@ -211,6 +211,7 @@ def layer_information(
             'num_cells is needed for "nsb": give the number of rows of bins that are '
             "possible, e.g. len(edges) ** dim"
         )
+    t, edges = binning.near_zero(t, edges, bin_width)
     t, labels = check_layer(t, labels, num_classes)
     if labels.ndim != 1:
         raise TypeError(f"labels must be integers, got p(y|x) of {labels.dtype}")

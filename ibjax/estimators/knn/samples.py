@@ -15,11 +15,11 @@ from ibjax.estimators.samples import (
     check_classes,
     single_labels,
     to_jax,
-    warn,
     warn_of_pairs,
     without_offsets,
 )
 from ibjax.numerics import checks
+from ibjax.numerics.calls import warn
 
 __all__ = [
     "check_labels",

@@ -292,6 +292,23 @@ def test_the_key_decides_the_error_alone():
     assert one == mutual_information(X, Y)
 
 
+@pytest.mark.parametrize("method", ["kl", "wkl", "kde-ml", "kde-ls"])
+def test_a_rare_class_is_called_by_its_label(method):
+    labels = np.where(LABELS == 1, 900, 500)
+    labels[:2] = 700
+    with pytest.raises(ValueError, match="class 700"):
+        mutual_information(np.stack([X, Y], axis=1), labels, method=method, error=None)
+
+
+@pytest.mark.parametrize("least", [-(2**62), 10**18, 2**63])
+def test_integers_are_numbers_however_far_from_zero(least):
+    x = least + np.arange(NUM_SAMPLES, dtype=np.uint64 if least == 2**63 else np.int64)
+    labels = (np.arange(NUM_SAMPLES) >= NUM_SAMPLES // 2).astype(int)
+    near = mutual_information(np.arange(NUM_SAMPLES), labels, error=None)
+    assert mutual_information(x, labels, error=None) == near
+    assert mutual_information(x.tolist(), labels, error=None) == near
+
+
 @pytest.mark.parametrize(
     ("x", "y", "options", "error", "message"),
     [
