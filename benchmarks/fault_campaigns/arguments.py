@@ -1,5 +1,6 @@
 """Public functions, a good value for each of their arguments, and bad ones."""
 
+import decimal
 import importlib
 import inspect
 import types
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from .rooms import own_values, room_values
 
@@ -359,6 +361,11 @@ def bad_values(rng: np.random.Generator, good: Any) -> Iterator[tuple[str, Any]]
         "True": True,
         "2**40": 2**40,
         "a function": len,
+        "a decimal": decimal.Decimal("0.5"),
+        "a sparse matrix": sparse.csr_matrix(np.eye(3)),
+        "categories of pandas": pd.Categorical(["a", "b", "a"]),
+        "integers of pandas, one missing": pd.array([1, None, 0], dtype="Int64"),
+        "records": np.zeros(3, [("a", float)]),
     }.items()
     if not isinstance(good, np.ndarray):
         return
@@ -368,7 +375,16 @@ def bad_values(rng: np.random.Generator, good: Any) -> Iterator[tuple[str, Any]]
         spoiled[place] = value
         yield f"an array with {name}", spoiled
     yield "a masked array", np.ma.masked_array(good, np.zeros(good.shape, bool))
-    for dtype in (bool, np.uint8, np.int64, np.float16, np.float64, np.complex64):
+    kinds = (
+        bool,
+        np.uint8,
+        np.int64,
+        np.float16,
+        np.float64,
+        np.longdouble,
+        np.complex64,
+    )
+    for dtype in kinds:
         yield f"an array of {np.dtype(dtype)}", good.astype(dtype)
     for scale in (1e30, 1e-30, -1.0):
         yield f"an array times {scale:g}", good * scale

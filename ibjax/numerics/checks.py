@@ -379,7 +379,7 @@ def holds(name: str, value: Iterable[Any], *needed: str, why: str = "") -> None:
 
 def key(name: str, value: Any) -> Any:
     """Check that a value is one typed key of JAX."""
-    dtype = getattr(value, "dtype", None)
+    dtype = value.dtype if isinstance(value, _ARRAYS) else None
     if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
         found = repr(value) if dtype is None else f"an array of {dtype}"
         raise TypeError(f"{name} must be a key such as jax.random.key(0), got {found}")
