@@ -375,16 +375,8 @@ def bad_values(rng: np.random.Generator, good: Any) -> Iterator[tuple[str, Any]]
         spoiled[place] = value
         yield f"an array with {name}", spoiled
     yield "a masked array", np.ma.masked_array(good, np.zeros(good.shape, bool))
-    kinds = (
-        bool,
-        np.uint8,
-        np.int64,
-        np.float16,
-        np.float64,
-        np.longdouble,
-        np.complex64,
-    )
-    for dtype in kinds:
+    small = bool, np.uint8, np.float16
+    for dtype in (*small, np.int64, np.float64, np.longdouble, np.complex64):
         yield f"an array of {np.dtype(dtype)}", good.astype(dtype)
     for scale in (1e30, 1e-30, -1.0):
         yield f"an array times {scale:g}", good * scale

@@ -370,6 +370,11 @@ def test_arrays_of_other_libraries_without_numbers_are_named(value):
         checks.numeric("x", value)
 
 
+def test_a_key_of_pandas_is_none():
+    with pytest.raises(TypeError, match="key must be a key such as .*, got"):
+        checks.key("key", pd.array([1, None], dtype="Int64"))
+
+
 @pytest.mark.parametrize("value", [Decimal("0.5"), Fraction(1, 3)])
 def test_numbers_that_jax_cannot_read_are_named(value):
     inside = partial(checks.in_range, interval="[0, 1]")
