@@ -141,7 +141,8 @@ def near_zero(
         return t, edges
     if edges is None:
         offset = offsets(t) if t.size else None
-        if offset is None or np.ndim(bin_width) or checks.is_traced(bin_width):
+        fixed = bin_width is not None and not checks.is_traced(bin_width)
+        if offset is None or not fixed or np.ndim(bin_width):
             return t, edges
         width = float(checks.positive("bin_width", bin_width))
         return t - width * np.round(offset / width)[None], edges
