@@ -199,8 +199,8 @@ def configured_cells(
     Example:
       >>> from ibjax.results.example import example_grid
       >>> own, _ = configured_cells(example_grid(num_seeds=2))[1]
-      >>> own["activation"], own["epochs"]
-      ('relu', 1000)
+      >>> own["activation"], own["hidden"]
+      ('relu', [10, 7, 5, 4, 3])
     """
     return [
         (json.loads(cell.attrs["configuration"]) | place, cell)
