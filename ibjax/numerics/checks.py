@@ -41,6 +41,7 @@ __all__ = [
     "one_of",
     "positive",
     "real",
+    "real_tree",
     "same_length",
     "same_shape",
     "same_tree",
@@ -53,6 +54,7 @@ Value = TypeVar("Value")
 Axes = Sequence[str | int]
 
 _ARRAYS: Any = (np.ndarray, np.generic, jax.Array, jax.ShapeDtypeStruct)
+_TOO_LONG = {np.dtype(np.longdouble)} - {np.dtype(float)}
 # Sizes are 32-bit numbers in a program, and more of anything has no room.
 _LARGEST_COUNT = 2**31 - 1
 
@@ -68,7 +70,7 @@ def array(name: str, value: Any, convert: Callable[[Any], Any] = jnp.asarray) ->
         raise TypeError(f"{name} must be an array without a mask, got a masked one")
     if isinstance(value, _ARRAYS):
         # Of more digits than JAX can read.
-        return value.astype(float) if value.dtype == np.longdouble else value
+        return value.astype(float) if value.dtype in _TOO_LONG else value
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         convert = np.asarray  # Of pandas, say, or xarray, with dtypes of their own.
     try:
@@ -168,6 +170,11 @@ def same_tree(**trees: Any) -> None:
     for leaves in zip(*map(jax.tree.leaves, trees.values()), strict=True):
         found = [real(name, leaf) for name, leaf in zip(trees, leaves, strict=True)]
         same_shape(**dict(zip(trees, found, strict=True)))
+
+
+def real_tree(name: str, tree: Any) -> Any:
+    """Check that a pytree holds real numbers; its arrays as of :func:`real`."""
+    return jax.tree.map(lambda leaf: real(name, leaf), tree)
 
 
 def broadcastable(**arrays: Any) -> None:

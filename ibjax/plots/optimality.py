@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ibjax.plots.panels import figure_width, in_a_row, panels
 from ibjax.plots.style import (
+    check_dataset,
     choose_estimator,
     information_bits,
     layer_colors,
@@ -64,6 +65,7 @@ def optimality(
     Raises:
       ValueError: If the dataset lacks the curve or the estimator.
     """
+    check_dataset(dataset)
     if estimator is None and "binning" in np.atleast_1d(dataset.get("estimator", [])):
         # Whose clusters the encoders are compared of, fit or not.
         estimator = "binning"

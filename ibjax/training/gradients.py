@@ -241,8 +241,7 @@ def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
       [5. 2.]
     """
     _check_layers("kernels", kernels)
-    for leaf in jax.tree.leaves(kernels):
-        checks.real("kernels", leaf)
+    kernels = checks.real_tree("kernels", kernels)
     return jnp.stack([jnp.sqrt(_total(_squares(layer))) for layer in kernels])
 
 

@@ -224,6 +224,7 @@ def fisher_vector_product(
     checks.count("batch_size", batch_size)
     trainable, kept = network.split(params)
     checks.same_tree(params=trainable, vector=vector)
+    vector = checks.real_tree("vector", vector)
     return _vector_product(trainable, kept, x, labels, vector, likelihood, batch_size)
 
 

@@ -99,6 +99,8 @@ def hvp(loss: Callable[[Any], jax.Array], params: Any, vector: Any) -> Any:
     _raveled("params", params)
     _raveled("vector", vector)
     checks.same_tree(params=params, vector=vector)
+    params = checks.real_tree("params", params)
+    vector = checks.real_tree("vector", vector)
     checks.function("loss", loss)
 
     def slope(params):

@@ -381,3 +381,11 @@ def test_numbers_that_jax_cannot_read_are_named(value):
     for check in (checks.positive, checks.number, inside):
         with pytest.raises(TypeError, match="rate must .*, got"):
             check("rate", value)
+
+
+def test_trees_of_other_libraries_become_numpys():
+    tree = {"w": np.ones(2, np.longdouble), "b": pd.array([1, 2], dtype="Int64")}
+    found = checks.real_tree("params", tree)
+    assert [found["w"].dtype, found["b"].tolist()] == [np.float64, [1, 2]]
+    with pytest.raises(TypeError, match="params must hold numbers, got object"):
+        checks.real_tree("params", {"w": pd.Categorical(["a"])})

@@ -67,3 +67,9 @@ def test_layers_without_a_spread_have_limits(i_ty):
     plane = plots.optimality(_dataset([2.0, 8.0, 11.0], [i_ty] * 3)).axes[0]
     low, high = plane.get_ylim()
     assert low == pytest.approx(0.9) and high > 1.0
+
+
+@pytest.mark.parametrize("dataset", [True, np.zeros(3), None])
+def test_what_is_no_dataset_is_named(dataset):
+    with pytest.raises(TypeError, match="dataset must be a Dataset, got"):
+        plots.optimality(dataset)
