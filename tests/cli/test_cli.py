@@ -119,7 +119,9 @@ def test_students_are_reported_with_their_squared_error(capsys, tmp_path, undraw
     assert {"deep_linear_relevance", "gradients", "training_curves"} <= figures
 
 
-def test_a_report_does_without_figures_that_fail(run, capsys, monkeypatch, tmp_path):
+def test_a_report_does_without_figures_that_fail(
+    run, capsys, monkeypatch, tmp_path, undrawn
+):
     def fails(dataset):
         raise KeyError("of another size")
 
