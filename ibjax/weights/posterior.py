@@ -52,8 +52,7 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       [1. 1.] [1. 1.]
     """
     std = checks.positive("std", std)
-    for leaf in jax.tree.leaves(params):
-        checks.real("params", leaf)
+    params = checks.real_tree("params", params)
     log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)
     return Posterior(params, log_std)
 
