@@ -184,12 +184,14 @@ def nnx_calls(make, state) -> Calls:
         found.pop("", None)  # The output itself.
         return returned, _calls_by_name(found)
 
+    def statistics(model):
+        return jax.tree.leaves(nnx.state(model, nnx.Any(*state))) if state else []
+
     def outputs(params, x, key, training):
         model = built(params, key, training)
-        before = jax.tree.leaves(nnx.state(model, *filters[1:])) if state else []
+        before = statistics(model)
         found = call(model, x, training)
-        after = jax.tree.leaves(nnx.state(model, *filters[1:])) if state else []
-        if not training and any(map(operator.is_not, before, after)):
+        if not training and any(map(operator.is_not, before, statistics(model))):
             raise ValueError(
                 "module must leave its statistics in evaluation, where no input may "
                 "depend on those beside it: call batch norms without "

@@ -226,7 +226,8 @@ class _Items(NamedTuple):
             given, own = _arrays(item, names, f"{where} at epoch {epoch}")
             read = [
                 _rows(
-                    f"layer {name!r} of {where} at epoch {epoch}",
+                    f"layer {name!r}",
+                    f"{where} at epoch {epoch}",
                     a,
                     num_samples,
                     self.axis,
@@ -244,9 +245,10 @@ class _Items(NamedTuple):
 
 
 def _rows(
-    name: str, value: Any, num_samples: int, axis: int | None
+    layer: str, where: str, value: Any, num_samples: int, axis: int | None
 ) -> tuple[np.ndarray, tuple[int, ...]]:
     """One layer as ``[num_seeds, num_samples, units]``, and the shape of its units."""
+    name = f"{layer} of {where}"
     found = host_array(name, value)
     if axis is None:
         with_seeds = found.ndim > 2 and found.shape[1] == num_samples
@@ -257,8 +259,7 @@ def _rows(
             f"{num_samples} samples of the labels, got {found.shape}"
         )
     seeds, shape = found.shape[:axis] or (1,), found.shape[axis + 1 :] or (1,)
-    # Told once for a layer and not at every epoch.
-    layer = name.partition(" of ")[0]
+    # Named without the epoch, so that Python tells it once for a layer.
     if loss := digits_to_lose(layer, found.reshape(-1, *shape)):
         warn(loss)
     with np.errstate(over="ignore"):  # What float32 does not hold is not finite.

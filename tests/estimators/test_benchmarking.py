@@ -7,6 +7,7 @@ import pytest
 
 from ibjax.datasets.known_information import multinormal_sparse
 from ibjax.estimators import InformationEstimate, benchmark
+from ibjax.numerics.memory import peak_memory
 
 TASK = multinormal_sparse(1, 1, [0.6])
 TRUTH = -0.5 * np.log(1 - 0.36)
@@ -121,7 +122,7 @@ def test_memory_is_what_a_call_added():
     methods = {"wasteful": wasteful, "frugal": lambda x, y: 0.0}
     found = benchmark(methods, [TASK], num_samples=50, num_seeds=2)
     memory = found.memory.squeeze("task")
-    if memory.isnull().any():
+    if peak_memory(lambda: None)[1] is None:
         pytest.skip("the system does not tell the memory of a process")
     assert (memory.sel(estimator="wasteful") > 0.9 * 2**26).all()
     assert (memory.sel(estimator="frugal") < 2**24).all()

@@ -1,4 +1,4 @@
-"""Runs that are killed, damaged or forged: nothing lost, and nothing of others."""
+"""Runs that are killed, damaged or forged: nothing is lost."""
 
 import io
 import json
@@ -11,54 +11,15 @@ import jax
 import numpy as np
 import pytest
 
-from ibjax.networks.network import Layer
 from ibjax.results.directory import RunDirectory
-from ibjax.results.files import DATASET_FILE, ResultsError, open_dataset, seal, unseal
+from ibjax.results.files import DATASET_FILE, ResultsError, seal, unseal
 from ibjax.sweeps import checkpoint
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE, RECORDS_FILE, find_earlier
-from ibjax.sweeps.grid import Cell, sweep_grid
-from ibjax.sweeps.seeds import sweep_trainable
-from ibjax.training.trainable import Trainable
+from tests.sweeps.counting import KEY, Interrupted, run, stop_after
 
-KEY = jax.random.key(0)
-SNAPSHOTS = (0, 1, 2, 3)
 FILES = {CHECKPOINT_FILE, RECORDS_FILE}
 # Of `run` after three snapshots, written by the version before the records had a file.
 EARLIER = Path(__file__).parent / "data" / "checkpoint_of_one_file.npz"
-
-
-def _counter(**configuration):
-    """A number that grows by a half in every epoch, from one drawn for each seed."""
-    return Trainable(
-        init=lambda key, data, numbers: (jax.random.uniform(key), key),
-        run_epoch=lambda state, own, data, drawn, epoch: state + 0.5,
-        measure=lambda state, own, data, drawn, epoch, is_last: {"value": state},
-        layers=(Layer("count", (1,)),),
-        configuration=configuration,
-    )
-
-
-def run(directory, *, trainable=None, num_seeds=2, snapshots=SNAPSHOTS, **options):
-    return sweep_trainable(
-        KEY,
-        trainable or _counter(kind="plain"),
-        num_seeds=num_seeds,
-        snapshots=snapshots,
-        directory=directory,
-        **options,
-    )
-
-
-class Interrupted(Exception):
-    pass
-
-
-def _stop_after(num_done):
-    def stop(progress):
-        if progress.seconds is not None and progress.num_snapshots_done >= num_done:
-            raise Interrupted
-
-    return stop
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +30,7 @@ def whole():
 @pytest.fixture
 def begun(tmp_path):
     with pytest.raises(Interrupted):
-        run(tmp_path, on_progress=_stop_after(3))
+        run(tmp_path, on_progress=stop_after(3))
     assert set(os.listdir(tmp_path)) == FILES
     return tmp_path
 
@@ -112,7 +73,7 @@ def test_a_checkpoint_of_an_earlier_version_is_written_anew(tmp_path):
     """Interrupted again, and resumed again; only then is it finished."""
     longer = range(6)
     with pytest.raises(Interrupted):
-        run(tmp_path, snapshots=longer, on_progress=_stop_after(2))
+        run(tmp_path, snapshots=longer, on_progress=stop_after(2))
     directory = RunDirectory(tmp_path)
     done = find_earlier(directory, _configuration(tmp_path), True)
     directory.release()
@@ -123,7 +84,7 @@ def test_a_checkpoint_of_an_earlier_version_is_written_anew(tmp_path):
     _write(tmp_path / CHECKPOINT_FILE, arrays | {"wall_seconds": 1.0, "format": 2})
     (tmp_path / RECORDS_FILE).unlink()
     with pytest.raises(Interrupted):
-        run(tmp_path, snapshots=longer, resume=True, on_progress=_stop_after(4))
+        run(tmp_path, snapshots=longer, resume=True, on_progress=stop_after(4))
     assert set(os.listdir(tmp_path)) == FILES
     found = run(tmp_path, snapshots=longer, resume=True)
     np.testing.assert_array_equal(found.value, run(None, snapshots=longer).value)
@@ -134,7 +95,7 @@ def test_what_follows_the_last_snapshot_is_not_read(begun, whole):
     path = begun / RECORDS_FILE
     path.write_bytes(path.read_bytes() + b"half a snapsho")
     with pytest.raises(Interrupted):
-        run(begun, resume=True, on_progress=_stop_after(4))
+        run(begun, resume=True, on_progress=stop_after(4))
     assert b"half" not in path.read_bytes()
     np.testing.assert_array_equal(run(begun, resume=True).value, whole.value)
 
@@ -183,7 +144,7 @@ def test_records_that_were_removed_are_written_again(tmp_path, whole):
     def remove(progress):
         if progress.num_snapshots_done == 2 and progress.seconds is not None:
             (tmp_path / RECORDS_FILE).unlink()
-        _stop_after(3)(progress)
+        stop_after(3)(progress)
 
     with pytest.raises(Interrupted):
         run(tmp_path, on_progress=remove)
@@ -354,117 +315,10 @@ def test_every_changed_byte_of_a_checkpoint_is_noticed(begun):
             run(begun, resume=True)
 
 
-def test_a_run_does_not_save_over_another_that_came_between(tmp_path, whole):
-    """As on a disk without locks, or where someone removed the directory."""
-
-    def other_saves(progress):
-        if progress.num_snapshots_done == 2:
-            (tmp_path / CHECKPOINT_FILE).write_text("of another run")
-
-    with pytest.raises(ResultsError, match="was written by another run"):
-        run(tmp_path, on_progress=other_saves)
-    assert (tmp_path / CHECKPOINT_FILE).read_text() == "of another run"
-
-
-def _grid(directory, axis="kind", values=("a", "b"), num_seeds=2, **options):
-    cells = [
-        Cell({axis: value}, snapshots=SNAPSHOTS, trainable=_counter(**{axis: value}))
-        for value in values
-    ]
-    return sweep_grid(KEY, cells, num_seeds=num_seeds, directory=directory, **options)
-
-
-def _plain_run(directory):
-    run(directory)
-
-
-def _plain_begun(directory):
-    with pytest.raises(Interrupted):
-        run(directory, on_progress=_stop_after(1))
-
-
-def _grid_over_another_axis(directory):
-    _grid(directory, "other")
-
-
-def _grid_of_other_seeds(directory):
-    """Its cells were moved away: their own files cannot tell."""
-    _grid(directory, num_seeds=3)
-    for cell in directory.glob("*=*"):
-        (cell / DATASET_FILE).unlink()
-
-
-def _damaged_grid(directory):
-    _grid_of_other_seeds(directory)
-    path = directory / DATASET_FILE
-    path.write_bytes(path.read_bytes()[:-2000])
-
-
-def _grid_begun(directory):
-    def stop(number, progress):
-        if number == 1:
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        _grid(directory, values=("c", "d"), on_progress=stop)
-
-
-def _files(directory):
-    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
-
-
-@pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize(
-    ("earlier", "message"),
-    [
-        (_plain_run, "holds another run, over no grid"),
-        (_plain_begun, "holds another run, over no grid"),
-        (_grid_over_another_axis, "holds another run, over {'other'"),
-        (_grid_of_other_seeds, "holds another run, which differs in num_seeds"),
-        (_damaged_grid, "results.nc is damaged"),
-        (_grid_begun, "holds another run, with the cell kind=c"),
-    ],
-)
-def test_a_grid_spares_another_run(earlier, message, resume, tmp_path):
-    earlier(tmp_path)
-    before = _files(tmp_path)
-    with pytest.raises(ResultsError, match=message):
-        _grid(tmp_path, resume=resume)
-    assert _files(tmp_path) == before
-
-
-def test_a_plain_run_spares_a_grid_that_has_begun(tmp_path):
-    _grid_begun(tmp_path)
-    before = _files(tmp_path)
-    for resume in (False, True):
-        with pytest.raises(ResultsError, match="another run, with the cell kind=c"):
-            run(tmp_path, resume=resume)
-    with pytest.raises(ResultsError, match="already holds an unfinished run"):
-        _grid(tmp_path, values=("c", "d"))
-    assert _files(tmp_path) == before
-    _grid(tmp_path, values=("c", "d"), resume=True)
-
-
-def test_a_finished_grid_is_read_and_not_run_again(tmp_path):
-    first = _grid(tmp_path)
-    again = _grid(tmp_path, resume=True, on_progress=lambda *_: pytest.fail("ran"))
-    assert again.identical(open_dataset(tmp_path))
-    np.testing.assert_array_equal(first.value, again.value)
-    configuration = json.loads(again.attrs["configuration"])
-    assert configuration["grid"] == {"kind": ["a", "b"]}
-
-
-def test_coordinates_are_no_paths(tmp_path):
-    _grid(tmp_path / "in", "data", ("../../out", "/abs"))
-    assert os.listdir(tmp_path) == ["in"]
-    names = {path.name for path in (tmp_path / "in").iterdir()}
-    assert names == {"data=..%2F..%2Fout", "data=%2Fabs", DATASET_FILE}
-
-
 _ENDLESS = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
-from test_checkpoint import run
+from counting import run
 def slowly(progress):
     print(progress.num_snapshots_done, flush=True)
     time.sleep(0.05)
@@ -484,7 +338,7 @@ def test_a_run_is_alone_and_survives_being_killed(tmp_path, start_python):
     process.wait()
     (place / ".checkpoint.npz.12345678.tmp").touch()
     with pytest.raises(Interrupted):
-        run(place, snapshots=range(10_000), resume=True, on_progress=_stop_after(20))
+        run(place, snapshots=range(10_000), resume=True, on_progress=stop_after(20))
     assert set(os.listdir(place)) == FILES
     directory = RunDirectory(place)
     done = find_earlier(directory, _configuration(place), True)
