@@ -46,6 +46,8 @@ def test_figures_show_the_codes(dataset):
     (_, one), *_ = cells_of(dataset)
     (axes,) = vib_figures(one)["vib_errors"].axes
     assert axes.lines[0].get_xdata() == [1e-3]
+    # A bar of one color would say nothing.
+    assert [len(vib_figures(d)["vib_plane"].axes) for d in (dataset, one)] == [2, 1]
 
 
 def _changed(dataset, rates, errors, one_draw, train, told):

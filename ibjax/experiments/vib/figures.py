@@ -71,7 +71,8 @@ def _plane(points: dict[str, list[Point]], h_y: float) -> Figure:
             panels[0].plot([], [], color="0.15", label="limit: min(I(X;Z), H(Y))")[0],
         ]
         panels[-1].legend(handles=marks, loc="lower right")
-        _beta_bar(figure, panels, norm)
+        if len({p.beta for found in points.values() for p in found}) > 1:
+            _beta_bar(figure, panels, norm)
     return figure
 
 
