@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Sequence
 
 import jax
-import numpy as np
 
 from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
@@ -126,7 +125,9 @@ class _Layers:
         return tuple(front(params, x) for front in self.fronts)
 
 
-def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
+def layers_of(
+    network: Network, layers: Sequence[str | int], *, name: str = "layers"
+) -> _Layers:
     """Several layers, ``read(params, x) -> (r_1, r_2, ...)``, in their own shapes.
 
     Example:
@@ -138,9 +139,10 @@ def layers_of(network: Network, layers: Sequence[str | int]) -> _Layers:
       [(8, 4), (8, 3)]
     """
     checks.instance("network", network, Network)
-    checks.instance("layers", layers, list, tuple)
+    checks.instance(name, layers, list, tuple)
     for number, layer in enumerate(layers):
-        checks.instance(f"layers[{number}]", layer, str, int, np.integer)
+        if not isinstance(layer, str):
+            checks.whole(f"{name}[{number}]", layer)
     return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 
 
@@ -162,9 +164,7 @@ def layer_number(network: Network, layer: str | int) -> int:
     """Number of a layer from 0, from its name or number."""
     num_layers = len(network.layers)
     if not isinstance(layer, str):
-        return checks.in_range(
-            "layer", checks.whole("layer", layer), f"[0,{num_layers})"
-        )
+        return checks.whole("layer", layer, f"[0,{num_layers})")
     names = network.layer_names
     found = [n for n, name in enumerate(names) if name == layer]
     if not found:

@@ -163,10 +163,9 @@ def make_readout(
       >>> read_out(readout, fit.params, params, x[:2]).capacity.shape
       (2, 4)
     """
-    checks.instance("read_layers", read_layers, list, tuple)
     front, back = split(network, layer)
+    read = layers_of(network, read_layers, name="read_layers")
     checks.not_empty("read_layers", read_layers, "layer")
-    read = layers_of(network, read_layers)
     found: Any = feature_statistics(
         layers_of(network, [layer, *read_layers]), params, x, batch_size=batch_size
     )
@@ -229,9 +228,7 @@ def train_readout(
         checks.instance("optimizer", optimizer, optax.GradientTransformation)
     beta = checks.not_negative("beta", beta)
     checks.count("num_steps", num_steps)
-    checks.in_range(
-        "batch_size", checks.whole("batch_size", batch_size), f"[1,{len(x)}]"
-    )
+    checks.whole("batch_size", batch_size, f"[1,{len(x)}]")
     smoothing = checks.not_negative("smoothing", smoothing)
     optimizer = _ADAM if optimizer is None else optimizer
     # Functions apart from arrays: what is compiled depends on the former alone.

@@ -271,11 +271,19 @@ def flag(name: str, value: Value) -> Value:
     return value
 
 
-def whole(name: str, value: Value) -> Value:
-    """Check that a value is one integer, of Python or of NumPy."""
+def whole(name: str, value: Value, interval: str = "") -> Value:
+    """Check that a value is one integer, of Python or of NumPy.
+
+    ``interval`` says where it must lie, if not anywhere, as in ``"[0, 10)"``.
+
+    Example:
+      >>> whole("layer", True, "[0, 4)")
+      Traceback (most recent call last):
+      TypeError: layer must be an integer, got True
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    return value
+        raise TypeError(f"{name} must be an integer, got {value!r:.80}")
+    return in_range(name, value, interval) if interval else value
 
 
 def at_least(name: str, value: Value, least: float) -> Value:

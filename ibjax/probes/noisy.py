@@ -282,7 +282,7 @@ def layer_samples(layers: Sequence[int], *, num_inputs: int = 1024) -> Probe:
 
     def measure(snapshot):
         for layer in chosen:
-            checks.in_range("layers", layer, f"[1, {len(snapshot.layers)}]")
+            checks.whole("layers", layer, f"[1, {len(snapshot.layers)}]")
         task = snapshot.measured
         rows = sample_rows(task.num_samples, num_inputs)
         samples = _noisy_layers(snapshot, task.x[rows], _SAMPLES)

@@ -82,7 +82,7 @@ def start(
         if not re.fullmatch(r".+:\d{1,5}", address):
             raise ValueError(f"address must be HOST:PORT, got {address!r}")
         checks.count("num_processes", num_processes)
-        checks.in_range("process", process, f"[0, {num_processes - 1}]")
+        checks.whole("process", process, f"[0, {num_processes - 1}]")
     # Whoever asks this process to stop asks it, and not JAX.
     jax.config.update("jax_enable_preemption_service", False)
     try:

@@ -134,8 +134,7 @@ def replay(
         raise ValueError(
             f"seed must be one of the run's, {seeds[0]} to {seeds[-1]}, got {seed}"
         )
-    checks.whole("epoch", epoch)
-    checks.in_range("epoch", epoch, f"[0, {configuration['snapshots'][-1]}]")
+    checks.whole("epoch", epoch, f"[0, {configuration['snapshots'][-1]}]")
     task = _task(configuration) if task is None else task
     network = _network(configuration) if network is None else network
     config = _config(configuration) if config is None else config

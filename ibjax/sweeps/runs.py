@@ -169,8 +169,7 @@ def snapshot_epochs(num_epochs: int, num_snapshots: int = 100) -> tuple[int, ...
       (0, 1, 3, 6, 16, 40, 100)
     """
     # The program counts epochs in 32 bits.
-    checks.in_range("num_epochs", num_epochs, f"[1, {_MOST_EPOCHS}]")
-    checks.whole("num_epochs", num_epochs)
+    checks.whole("num_epochs", num_epochs, f"[1, {_MOST_EPOCHS}]")
     checks.count("num_snapshots", num_snapshots, 2)
     if num_snapshots > num_epochs:
         return tuple(range(num_epochs + 1))

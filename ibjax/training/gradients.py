@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -247,8 +248,7 @@ def weight_norms(kernels: Sequence[jax.Array]) -> jax.Array:
 
 def _check_layers(name: str, layers: Any) -> None:
     """Check that something is made of one entry or more, for as many layers."""
-    is_array = hasattr(layers, "shape") and layers.shape
-    if not is_array:
+    if not (isinstance(layers, np.ndarray | jax.Array) and layers.ndim):
         checks.instance(name, layers, list, tuple)
     checks.not_empty(name, layers, "layer")
 

@@ -96,11 +96,9 @@ def hvp(loss: Callable[[Any], jax.Array], params: Any, vector: Any) -> Any:
       >>> print(hvp(lambda w: w[0] ** 2 * w[1], jnp.array([1.0, 3.0]), jnp.ones(2)))
       [8. 2.]
     """
-    _raveled("params", params)
-    _raveled("vector", vector)
+    params = _floating("params", params)
+    vector = _floating("vector", vector)
     checks.same_tree(params=params, vector=vector)
-    params = checks.real_tree("params", params)
-    vector = checks.real_tree("vector", vector)
     checks.function("loss", loss)
 
     def slope(params):
@@ -339,16 +337,15 @@ def _steps_checked(
 
 def _checked(product: Product, like: Any) -> tuple[jax.Array, Callable]:
     """The tree as a vector, and back, once its product is known to be one like it."""
-    raveled = _raveled("like", like)
+    like = _floating("like", like)
     checks.same_tree(like=like, product=shapes_of("product", product, like=like))
-    return raveled
+    return ravel_pytree(like)
 
 
-def _raveled(name: str, tree: Any) -> tuple[jax.Array, Callable]:
-    """A tree of floating arrays as one vector, and back."""
-    for leaf in jax.tree.leaves(tree):
-        checks.floating(name, checks.numeric(name, leaf))
-    return ravel_pytree(tree)
+def _floating(name: str, tree: Any) -> Any:
+    """A tree of floating arrays, those of other libraries converted."""
+    tree = checks.real_tree(name, tree)
+    return jax.tree.map(lambda leaf: checks.floating(name, leaf), tree)
 
 
 def _on_vectors(product: Product, as_tree: Callable) -> Callable:

@@ -63,7 +63,7 @@ def annealed(
     start = checks.positive("start", start)
     beta = checks.positive("beta", beta)
     checks.count("num_epochs", num_epochs)
-    checks.in_range("hold", checks.whole("hold", hold), f"[0, {num_epochs})")
+    checks.whole("hold", hold, f"[0, {num_epochs})")
     takes_network = "network" in bottleneck.keywords
     last = beta
 

@@ -160,7 +160,7 @@ def passage_time(
     """
     u = _potential(potential, spacing, temperature)
     for name, place in (("start", start), ("target", target)):
-        checks.in_range(name, checks.whole(name, place), f"[0, {len(u) - 1}]")
+        checks.whole(name, place, f"[0, {len(u) - 1}]")
     if target < start:
         u, start, target = u[::-1], len(u) - 1 - start, len(u) - 1 - target
     # What lies behind the target does not matter, and might overflow.

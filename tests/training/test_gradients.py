@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 from ibjax.training.gradients import (
     gradient_curves,
@@ -155,5 +156,9 @@ def test_what_is_no_gradient_is_named():
         weight_norms([])
     with pytest.raises(TypeError, match="each of statistics must be a GradientStat"):
         gradient_curves([3], [np.ones(2)])
+    with pytest.raises(TypeError, match="statistics must be a list or a tuple"):
+        gradient_curves(scipy.sparse.csr_matrix(np.eye(3)), [np.ones(2)])
+    with pytest.raises(TypeError, match="kernels must be a list or a tuple"):
+        weight_norms(scipy.sparse.csr_matrix(np.eye(3)))
     with pytest.raises(ValueError, match="statistics and kernels must have as many"):
         gradient_curves([statistics], [np.ones(2), np.ones(2)])

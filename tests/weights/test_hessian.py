@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from jax.flatten_util import ravel_pytree
 
@@ -206,6 +207,17 @@ def test_bad_arguments_are_refused(key):
         weights.top_eigenvalues(key, lambda v: v[:2], like, num_values=1, num_steps=1)
     with pytest.raises(ValueError, match="product must fit like"):
         weights.log_determinant(key, lambda v: 2.0 * v, {}, scale=1.0)
+
+
+@pytest.mark.parametrize(
+    "vector", [pd.Series([1.0, 2.0]), np.array([1.0, 2.0], np.longdouble)]
+)
+def test_vectors_of_other_libraries_are_taken(vector):
+    def product(v):
+        return weights.hvp(lambda w: jnp.sum(w**3), vector, v)
+
+    np.testing.assert_array_equal(product(vector), [6.0, 24.0])
+    assert weights.hessian_trace(jax.random.key(0), product, vector).value == 18.0
 
 
 @pytest.mark.parametrize(

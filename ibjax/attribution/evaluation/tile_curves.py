@@ -111,7 +111,7 @@ def degradation(
     num_tiles = int(numbers.max()) + 1
     if num_points is None:
         num_points = min(num_tiles + 1, 101)
-    checks.in_range("num_points", num_points, f"[2, {num_tiles + 1}]")
+    checks.whole("num_points", num_points, f"[2, {num_tiles + 1}]")
     counts = np.round(np.linspace(0, num_tiles, num_points)).astype(np.int32)
     ranks = _ranks(key, heatmaps, numbers, num_tiles)
 

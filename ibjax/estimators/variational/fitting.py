@@ -173,7 +173,7 @@ def fit(
         hint="lower batch_size",
     )
     if num_negatives is not None:
-        checks.in_range("num_negatives", num_negatives, f"[1, {batch_size})")
+        checks.whole("num_negatives", num_negatives, f"[1, {batch_size})")
     checks.whole("num_steps", num_steps)
     checks.whole("num_checkpoints", num_checkpoints)
     if num_checkpoints < 1 or num_steps < 1 or num_steps % num_checkpoints:

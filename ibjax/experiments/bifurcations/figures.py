@@ -89,7 +89,7 @@ def bifurcations(
     """
     num_x = curve.p_t_given_x.shape[1]
     p_xy = checks.shape("p_xy", np.asarray(p_xy, float), (num_x, "num_y"))
-    checks.in_range("label", label, f"[0, {p_xy.shape[1]})")
+    checks.whole("label", label, f"[0, {p_xy.shape[1]})")
     branches = dict(sorted((branches or {}).items()))
     for num_t, branch in branches.items():
         if not np.array_equal(branch.beta, curve.beta):

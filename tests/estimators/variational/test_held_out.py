@@ -281,6 +281,7 @@ class _Linear(linen.Module):
         ),
         ({"held_out_fraction": 0.0}, ValueError, "held_out_fraction must lie in"),
         ({"held_out_fraction": 1.0}, ValueError, "held_out_fraction must lie in"),
+        ({"num_negatives": True}, TypeError, "num_negatives must be an integer"),
         ({"num_negatives": 10}, ValueError, r"num_negatives must lie in \[1, 10\)"),
         ({"num_steps": 0}, ValueError, "num_steps must be a positive multiple"),
         ({"num_steps": 5, "num_checkpoints": 2}, ValueError, "got 5 and 2"),
