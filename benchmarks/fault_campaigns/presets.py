@@ -8,6 +8,7 @@ _DOZEN = "--epochs 12 --snapshots 4"
 _LINEAR = "--epochs 40 --snapshots 5"
 _IMAGES = "--images 64 --test-images 32 --batch-size 32"
 _CODE = f"--hidden 8 --beta 0.1 {_FEW} {_IMAGES}"
+_ATTACKS = f"{_CODE} --dim 4 --attacked 0.5 --steps 2 --tries 1"
 _CLUTTER = f"--canvas 12 --digit 8 --fragments 1 --channels 4 --hidden 8 {_FEW}"
 _SPRITES = f"--hidden 8 --orientations 2 --positions 2 --batch-size 16 {_FEW}"
 _WEIGHTS = f"--side 7 --hidden 8 --beta 0.01 {_FEW} {_IMAGES}"
@@ -31,7 +32,8 @@ _OPTIONS = {
     "two-points": "--hidden 4 --alpha 0 --lam 1 --epochs 60 --snapshots 4",
     "vae": _SPRITES,
     "vae-capacity": _SPRITES,
-    "robustness": f"{_CODE} --dim 4 --attacked 0.5 --steps 2 --tries 1",
+    "robustness": _ATTACKS,
+    "robustness-dropout": _ATTACKS,
     "information-dropout": f"{_CLUTTER} {_IMAGES} --beta 0.1",
     "binary-dropout": f"{_CLUTTER} {_IMAGES}",
     "invariance": f"{_CODE} --dim 4 --steps 5",

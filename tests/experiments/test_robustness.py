@@ -33,7 +33,7 @@ def _cells(**options):
     return dataclasses.replace(SETUP, **options).cells(context)
 
 
-def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1)):
+def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1), kind="vib"):
     """Two seeds of every price, with these errors and accuracies in percent."""
     jitter = 0.01 * np.array([-1, 1])
     everywhere = ("beta", "seed", "epoch")
@@ -55,7 +55,7 @@ def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1)):
             f"accuracy_{norm}_clean": (everywhere, 1 - column(errors)),
             f"check_{norm}_passed": ((*everywhere, "attack_check"), checks),
         }
-    configuration = {"grid": {"beta": betas}, "cells": [{} for _ in betas]}
+    configuration = {"grid": {"beta": betas}, "cells": [{"kind": kind} for _ in betas]}
     return xr.Dataset(
         variables,
         coords={
@@ -71,8 +71,9 @@ def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1)):
 
 
 @pytest.mark.slow
-def test_networks_are_attacked_side_by_side():
-    dataset = sweep_grid(jax.random.key(0), _cells(), num_seeds=2)
+@pytest.mark.parametrize("kind", ["vib", "information-dropout"])
+def test_networks_are_attacked_side_by_side(kind):
+    dataset = sweep_grid(jax.random.key(0), _cells(kind=kind), num_seeds=2)
     found = curves_of(dataset)
     assert list(found) == ["linf", "l2"]
     for norm, curves in found.items():
@@ -93,12 +94,14 @@ def test_networks_are_attacked_side_by_side():
 
 
 def _verdicts(dataset):
-    return [(c.claim.split(".")[0], c.verdict) for c in robustness_claims(dataset)]
+    return [
+        (c.claim.split(".")[0], c.verdict) for c in robustness_claims({"": dataset})
+    ]
 
 
 def test_claims_follow_the_numbers():
     better = _dataset(errors=[3.0, 3.1, 9.0], accuracy=[20.0, 40.0, 60.0])
-    claims = robustness_claims(better)
+    claims = robustness_claims({"robustness": better})
     # Of the network that errs more, nothing is said at equal accuracy.
     assert [c.claim[:1] for c in claims] == [*"11", *"22", *"3333", *"444444"]
     assert {c.verdict for c in claims} == {"holds", "does not hold"}
@@ -112,18 +115,35 @@ def test_claims_follow_the_numbers():
     assert _verdicts(same).count(("2", "undecided")) == 4
 
 
+def test_kinds_are_held_apart():
+    # Dropout is compared with its own network of price 0.
+    both = {
+        "robustness": _dataset(errors=[3.0] * 3, accuracy=[20.0, 40.0, 60.0]),
+        "robustness-dropout": _dataset(
+            errors=[3.0] * 3, accuracy=[70.0, 40.0, 60.0], kind="information-dropout"
+        ),
+    }
+    found = {c.claim: c.verdict for c in robustness_claims(both) if c.claim[0] == "2"}
+    for kind, verdict in (("code", "holds"), ("information dropout", "does not hold")):
+        own = [v for claim, v in found.items() if claim.startswith(f"2. {kind}, ")]
+        assert own == [verdict] * 4
+    figure = robustness_figures(both)["robustness_curves"]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Code", "", "Information dropout", ""]
+
+
 def test_a_failed_check_is_named_and_drawn():
     failed = _dataset(errors=[3.0] * 3, accuracy=[20.0] * 3, passed=np.arange(6) != 1)
-    last = robustness_claims(failed)[-1]
+    last = robustness_claims({"robustness": failed})[-1]
     assert last.verdict == "does not hold" and last.value == 2
     assert "(not: iterative in 2 of 2 seeds)" in last.claim
-    (axes, *_) = robustness_figures(failed)["robustness_curves"].axes
+    (axes, *_) = robustness_figures({"robustness": failed})["robustness_curves"].axes
     assert {line.get_linestyle() for line in axes.lines} == {":"}
 
 
 def test_figure_begins_without_an_attack():
     dataset = _dataset(errors=[3.0, 4.0, 5.0], accuracy=[20.0, 40.0, 60.0])
-    figure = robustness_figures(dataset)["robustness_curves"]
+    figure = robustness_figures({"robustness": dataset})["robustness_curves"]
     assert len(figure.axes) == 2
     x, y = figure.axes[0].lines[0].get_data()
     np.testing.assert_allclose(x, [0, 0.1, 0.3])
@@ -131,8 +151,9 @@ def test_figure_begins_without_an_attack():
     assert figure.axes[0].lines[0].get_linestyle() == "-"
 
 
-def test_the_cell_measures_both_norms():
-    (cell,) = _cells()
+@pytest.mark.parametrize("kind", ["vib", "information-dropout"])
+def test_the_cell_measures_both_norms(kind):
+    (cell,) = _cells(kind=kind)
     declared = {name for probe in cell.probes[2:] for name in probe.variables}
     assert {"accuracy_linf", "accuracy_l2", "check_linf_passed"} < declared
     assert cell.vary == {"beta": (0.0, 1e-2)} and cell.description["attacked"] == 10

@@ -47,10 +47,9 @@ def test_the_sweeps_of_the_command_keep_their_names():
     assert " ".join(SWEEPS) == (
         "szt training-size depth width activations batches batches-adam loss-dynamics "
         "deep-linear relevance mnist cnn noisy stochastic vib two-points vae "
-        "vae-capacity robustness information-dropout binary-dropout invariance "
-        "invariance-dropout weights corruption structure sharpness nuisance tags "
-        "tags-ewt deterministic "
-        "critical-periods table"
+        "vae-capacity robustness robustness-dropout information-dropout "
+        "binary-dropout invariance invariance-dropout weights corruption structure "
+        "sharpness nuisance tags tags-ewt deterministic critical-periods table"
     )
 
 

@@ -11,12 +11,10 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.choices import still_useful
+from ibjax.experiments.priced import kind_of
 from ibjax.results.cells import configured_cells
 
-__all__ = ["KINDS", "Point", "entropies_of", "invariance_claims", "points_of"]
-
-KINDS = {"vib": "code", "information-dropout": "information dropout"}
-"""Kinds of networks, and what they are called."""
+__all__ = ["Point", "entropies_of", "invariance_claims", "points_of"]
 
 ESTIMATORS = {"neighbours": "neighbours", "discriminator": "a discriminator"}
 """Estimators of I(Z;N) and I(Z;Y), and what they are called."""
@@ -180,10 +178,3 @@ def _claims_of(dataset: xr.Dataset) -> list[Claim]:
         )
     )
     return claims
-
-
-def kind_of(dataset: xr.Dataset) -> str:
-    """Name of the kind of networks."""
-    configuration = json.loads(dataset.attrs["configuration"])
-    cell = (configuration.get("cells") or [configuration])[0]
-    return KINDS[str((configuration | cell)["kind"])]

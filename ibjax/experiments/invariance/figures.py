@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ibjax.experiments.invariance.claims import entropies_of, kind_of, points_of
+from ibjax.experiments.invariance.claims import entropies_of, points_of
+from ibjax.experiments.priced import kind_of
 from ibjax.plots.style import layer_colors, mean_band, paper_style, price_axis
 
 __all__ = ["invariance_figures"]

@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import jax
 
-from ibjax import datasets, networks, probes
-from ibjax import representations as rep
+from ibjax import datasets, probes
 from ibjax.experiments.choices import Optimizer, hidden_widths
 from ibjax.experiments.mnist.setup import image_config
+from ibjax.experiments.priced import Kind, priced_network
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
@@ -40,7 +39,7 @@ class InvarianceSetup(Setup):
     number_fields = ("beta",)
     needs_images = True
 
-    kind: Literal["vib", "information-dropout"] = "vib"
+    kind: Kind = "vib"
     beta: tuple[float, ...] = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
     hidden: str = "128-128"
     dim: int = 8
@@ -85,17 +84,22 @@ class InvarianceSetup(Setup):
             num_distractors=(0, self.fragments),
             fragment_size=self.fragment,
         )
-        network, draw, objective_of, own_probes = self._parts(task)
+        priced = priced_network(
+            self.kind,
+            (task.num_inputs, *hidden_widths(self.hidden)),
+            dim=self.dim,
+            num_classes=task.num_classes,
+        )
         measured = (
             probes.drawn_information(
-                draw,
+                priced.draw,
                 {
                     "nuisance": found.num_fragments[-task.num_measured :],
                     "label": task.measured.labels,
                 },
                 num_steps=self.steps,
             ),
-            *own_probes,
+            priced.probe,
             probes.losses,
         )
         own = {
@@ -114,38 +118,11 @@ class InvarianceSetup(Setup):
                 context,
                 place,
                 task,
-                network,
+                priced.network,
                 config,
                 measured,
                 {**self.fixed(chosen), **own},
-                objective=objective_of(chosen["beta"]),
+                objective=priced.objective(chosen["beta"]),
             )
             for chosen, place in self.combinations()
         ]
-
-    def _parts(self, task):
-        """Network, ``draw(params, x, key)``, objective of a price, probes."""
-        widths = (task.num_inputs, *hidden_widths(self.hidden))
-        if self.kind == "vib":
-            code = rep.variational(
-                networks.mlp(
-                    (*widths, rep.encoder_width(self.dim)), "relu", output="linear"
-                ),
-                networks.mlp([self.dim, task.num_classes]),
-                dim=self.dim,
-            )
-            return (
-                code.network,
-                lambda params, x, key: code.encode(params, x).sample(key),
-                lambda beta: rep.vib(code, beta=beta),
-                (probes.code_bounds(code),),
-            )
-        noisy = rep.with_information_dropout(
-            networks.mlp((*widths, self.dim, task.num_classes), "relu"), unit_mean=True
-        )
-        return (
-            noisy.network,
-            lambda params, x, key: noisy.run(params, x, key=key).layers[-2],
-            lambda beta: rep.information_dropout(noisy, beta=beta),
-            (probes.dropout_information(noisy),),
-        )

@@ -1,13 +1,15 @@
-"""Claims about the robustness of classifiers through a code."""
+"""Claims about the robustness of classifiers that pay for information."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide, exact_claim
+from ibjax.experiments.priced import kind_of
 from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import mean_estimate
 
@@ -81,32 +83,33 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
     }
 
 
-def robustness_claims(dataset: xr.Dataset) -> list[Claim]:
+def robustness_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
     """Claims about the accuracy under these attacks; differences are seed by seed.
 
-    For every price but 0, in order:
+    For every kind of network and every price but 0, in order:
 
-    1. It is as accurate as the deterministic network, of price 0: the test errors
-       differ by less than a point.
+    1. It is as accurate as the network of price 0, whose noise costs nothing and helps
+       nothing: the test errors differ by less than a point.
     2. Where that is so in the mean, it is more robust: its accuracy under attack, the
        mean over the radii, is higher. It says nothing of better attacks. Of networks
        that are not as accurate there is no such claim.
     3. Something is left of it at the largest radius, more than a point, as Alemi et al.
        report of networks through a code and not of deterministic ones.
 
-    For every price:
+    For every kind and price:
 
     4. The attack passes all its checks in all seeds; the claim names those it does not.
        Where it does not hold, the curve is no evidence of robustness.
 
     Args:
-      dataset: Dataset of :class:`ibjax.experiments.robustness.setup.RobustnessSetup`.
+      datasets: Datasets of :class:`ibjax.experiments.robustness.setup.RobustnessSetup`,
+        by the names of their sweeps.
 
     Returns:
       The claims; of a dataset without the price 0 the last ones alone.
 
     Raises:
-      ValueError: If it is no such dataset.
+      ValueError: If they are no such datasets.
 
     References:
       Alemi et al., `Deep variational information bottleneck`, ICLR 2017, sec. 4.2.
@@ -114,27 +117,30 @@ def robustness_claims(dataset: xr.Dataset) -> list[Claim]:
       security`, ICML 2018.
     """
     found = []
-    for norm, curves in curves_of(dataset).items():
-        base = next((curve for curve in curves if curve.beta == 0), None)
-        for curve in curves:
-            if base is not None and curve is not base:
-                # The test error knows no norm: once is enough.
-                found += _against(base, curve, norm, with_error=norm == "linf")
-            found.append(_checked(curve, norm))
+    for dataset in datasets.values():
+        kind = kind_of(dataset)
+        for norm, curves in curves_of(dataset).items():
+            base = next((curve for curve in curves if curve.beta == 0), None)
+            for curve in curves:
+                if base is not None and curve is not base:
+                    # The test error knows no norm: once is enough.
+                    with_error = norm == "linf"
+                    found += _against(base, curve, kind, norm, with_error=with_error)
+                found.append(_checked(curve, kind, norm))
     return sorted(found, key=lambda claim: claim.claim.split(".")[0])
 
 
 def _against(
-    base: Robustness, curve: Robustness, norm: str, *, with_error: bool
+    base: Robustness, curve: Robustness, kind: str, norm: str, *, with_error: bool
 ) -> list[Claim]:
     num_seeds = len(curve.clean)
-    where = f"{NORM_NAMES[norm]}, beta {curve.beta:g}"
+    where = f"{kind}, {NORM_NAMES[norm]}, beta {curve.beta:g}"
     errors = curve.test_error - base.test_error
     claims = []
     if with_error:
         claims.append(
             decide(
-                f"1. beta {curve.beta:g} is as accurate as the deterministic network",
+                f"1. {kind}: beta {curve.beta:g} is as accurate as beta 0",
                 "difference of the test errors, percentage points",
                 mean_estimate(errors),
                 num_seeds=num_seeds,
@@ -146,7 +152,7 @@ def _against(
         gains = np.mean(curve.accuracy - base.accuracy, axis=1)
         claims.append(
             decide(
-                f"2. {where}: more robust than the deterministic network",
+                f"2. {where}: more robust than beta 0",
                 "difference of the accuracy under attack, mean over radii, percentage "
                 "points",
                 mean_estimate(gains),
@@ -166,11 +172,12 @@ def _against(
     return claims
 
 
-def _checked(curve: Robustness, norm: str) -> Claim:
+def _checked(curve: Robustness, kind: str, norm: str) -> Claim:
     failed = {name: number for name, number in curve.failed.items() if number}
     words = ", ".join(f"{name} in {number}" for name, number in failed.items())
+    where = f"{kind}, {NORM_NAMES[norm]}, beta {curve.beta:g}"
     return exact_claim(
-        f"4. {NORM_NAMES[norm]}, beta {curve.beta:g}: the attack passes its checks"
+        f"4. {where}: the attack passes its checks"
         + (f" (not: {words} of {len(curve.clean)} seeds)" if failed else ""),
         "checks not passed, over seeds",
         "0",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ibjax.experiments.priced import kind_of
 from ibjax.experiments.robustness.claims import Robustness, curves_of
 from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results.statistics import mean_interval
@@ -20,48 +24,48 @@ _LABELS = {
 }
 
 
-def robustness_figures(dataset: xr.Dataset) -> dict[str, Figure]:
-    """Accuracy under attack against the radius, a panel for each norm, by name."""
-    return {"robustness_curves": _curves(curves_of(dataset))}
-
-
-def _curves(found: dict[str, list[Robustness]]) -> Figure:
-    num_curves = max(map(len, found.values()))
-    # Black is the deterministic network's.
-    colors = ["#000000", *layer_colors(max(num_curves - 1, 1))]
+def robustness_figures(datasets: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+    """Accuracy under attack by radius, a row a kind and a column a norm, by name."""
+    found = {kind_of(dataset): curves_of(dataset) for dataset in datasets.values()}
+    num_norms = max(map(len, found.values()))
     with paper_style():
-        figure = Figure(figsize=(7.0, 2.9), layout="constrained")
-        panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
-        for axes, (norm, curves) in zip(panels, found.items(), strict=True):
-            shift = 0 if curves[0].beta == 0 else 1
-            for number, curve in enumerate(curves):
-                place = (number + shift) % len(colors)
-                marker = _MARKERS[number % len(_MARKERS)]
-                _curve(axes, curve, colors[place], marker)
-            axes.set_xlim(0, None)
-            axes.set_ylim(0, 100)
+        figure = Figure(figsize=(7.0, 0.4 + 2.5 * len(found)), layout="constrained")
+        rows = figure.subplots(
+            len(found), num_norms, sharex="col", sharey=True, squeeze=False
+        )
+        for row, (kind, norms) in zip(rows, found.items(), strict=True):
+            _row(row, norms)
+            row[0].set_ylabel("accuracy under attack (%)")
+            row[0].set_title(kind.capitalize(), loc="left")
+        for axes, norm in zip(rows[-1], norms, strict=False):
             axes.set_xlabel(_LABELS[norm])
-        panels[0].set_ylabel("accuracy under attack (%)")
-        handles, _ = panels[0].get_legend_handles_labels()
-        if any(any(c.failed.values()) for curves in found.values() for c in curves):
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color="0.4",
-                    linestyle=":",
-                    label="attack failed a check",
-                )
-            )
-        panels[-1].legend(handles=handles, loc="upper right")
-    return figure
+            axes.set_xlim(0, None)
+    return {"robustness_curves": figure}
+
+
+def _row(panels: Sequence[Axes], norms: dict[str, list[Robustness]]) -> None:
+    num_curves = max(map(len, norms.values()))
+    # Black is that of the networks that pay nothing.
+    colors = ["#000000", *layer_colors(max(num_curves - 1, 1))]
+    for axes, curves in zip(panels, norms.values(), strict=False):
+        shift = 0 if curves[0].beta == 0 else 1
+        for number, curve in enumerate(curves):
+            place = (number + shift) % len(colors)
+            marker = _MARKERS[number % len(_MARKERS)]
+            _curve(axes, curve, colors[place], marker)
+        axes.set_ylim(0, 100)
+    handles, _ = panels[0].get_legend_handles_labels()
+    if any(any(c.failed.values()) for curves in norms.values() for c in curves):
+        dotted = Line2D([], [], color="0.4", linestyle=":")
+        dotted.set_label("attack failed a check")
+        handles.append(dotted)
+    panels[-1].legend(handles=handles, loc="upper right")
 
 
 def _curve(axes, curve: Robustness, color: str, marker: str) -> None:
     radii = np.concatenate([[0.0], curve.radii])
     values = np.column_stack([curve.clean, curve.accuracy])
     intervals = [mean_interval(column) for column in values.T]
-    label = "β = 0, deterministic" if curve.beta == 0 else f"β = {curve.beta:g}"
     axes.plot(
         radii,
         [interval.mean for interval in intervals],
@@ -70,7 +74,7 @@ def _curve(axes, curve: Robustness, color: str, marker: str) -> None:
         marker=marker,
         markersize=3,
         color=color,
-        label=label,
+        label=f"β = {curve.beta:g}",
     )
     axes.fill_between(
         radii,

@@ -1,11 +1,12 @@
-"""Set-up of attacks on classifiers through a Gaussian code."""
+"""Set-up of attacks on classifiers that pay for information."""
 
 from dataclasses import dataclass
 
-from ibjax import networks, probes
+from ibjax import probes
 from ibjax import representations as rep
 from ibjax.experiments.choices import hidden_widths
 from ibjax.experiments.mnist.setup import image_config
+from ibjax.experiments.priced import Kind, priced_network
 from ibjax.experiments.setup import Context, Setup
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
@@ -15,13 +16,15 @@ __all__ = ["RobustnessSetup"]
 
 @dataclass(frozen=True)
 class RobustnessSetup(Setup):
-    """Classifiers through a Gaussian code under attack.
+    """Classifiers that pay for information, under attack.
 
     Attributes:
-      beta: Nats of distortion that a nat of rate is worth; several are swept, in one
-        program. All are compared with beta 0.
-      hidden: Units of the encoder's hidden layers, as 128-128.
-      dim: Dimensions of the code, which are independent.
+      kind: Through a Gaussian code (vib), or with information-dropout.
+      beta: Nats of cross-entropy that a nat of information is worth; several are swept,
+        in one program. All are compared with beta 0.
+      hidden: Units of the hidden layers before the representation, as 128-128.
+      dim: Dimensions of the code, which are independent, or units of the last noisy
+        layer.
       initial_std: Deviation of the code where training starts, in units of the code.
       learning_rate: Step size of the optimizer.
       batch_size: Rows of a batch.
@@ -38,6 +41,7 @@ class RobustnessSetup(Setup):
     positive_fields = ("initial_std",)
     needs_images = True
 
+    kind: Kind = "vib"
     beta: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2, 0.1)
     hidden: str = "128-128"
     dim: int = 32
@@ -65,8 +69,8 @@ class RobustnessSetup(Setup):
     def cells(self, context: Context) -> list[Cell]:
         """Cells of the grid; see the base class.
 
-        Each is measured by the bounds of the code and losses, and at the end under
-        attack.
+        Each is measured by what its code or its layers let through and by losses, and
+        at the end under attack.
 
         Example:
           >>> from ibjax.datasets.images import image_task
@@ -77,16 +81,15 @@ class RobustnessSetup(Setup):
         """
         self.check()
         task = context.images()
-        width = rep.encoder_width(self.dim)
-        widths = (task.num_inputs, *hidden_widths(self.hidden), width)
-        model = rep.variational(
-            networks.mlp(widths, "relu", output="linear"),
-            networks.mlp([self.dim, task.num_classes]),
+        priced = priced_network(
+            self.kind,
+            (task.num_inputs, *hidden_widths(self.hidden)),
             dim=self.dim,
+            num_classes=task.num_classes,
             initial_std=self.initial_std,
         )
         num_inputs = max(2, round(self.attacked * task.measured.num_samples))
-        measured = [probes.code_bounds(model), probes.losses]
+        measured = [priced.probe, probes.losses]
         for norm in rep.NORMS:
             radii = sorted(getattr(self, norm))
             attack = rep.Attack(
@@ -103,6 +106,7 @@ class RobustnessSetup(Setup):
                 probes.attack_checks(middle, **options),
             ]
         own = {
+            "kind": self.kind,
             "hidden": list(hidden_widths(self.hidden)),
             "dim": self.dim,
             "initial_std": self.initial_std,
@@ -117,11 +121,11 @@ class RobustnessSetup(Setup):
                 context,
                 place,
                 task,
-                model.network,
+                priced.network,
                 config,
                 tuple(measured),
                 {**self.fixed(chosen), **own},
-                objective=rep.vib(model, beta=chosen["beta"]),
+                objective=priced.objective(chosen["beta"]),
             )
             for chosen, place in self.combinations()
         ]
