@@ -45,7 +45,7 @@ def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1), kind="vib
         )
 
     names = list(AttackChecks._fields)
-    variables = {"test_error": (everywhere, column(errors))}
+    variables = {"test_accuracy": (everywhere, 1 - column(errors))}
     for norm, radii in (("linf", [0.1, 0.3]), ("l2", [0.2, 0.6])):
         curve = column(accuracy, 2)
         checks = np.broadcast_to(passed, (len(betas), 2, 1, len(names)))
@@ -179,4 +179,4 @@ def test_options_out_of_range(options, message):
 def test_other_datasets_are_refused():
     dataset = _dataset(errors=[3.0] * 3, accuracy=[20.0] * 3)
     with pytest.raises(ValueError, match="dataset must be of networks under attack"):
-        curves_of(dataset[["test_error"]])
+        curves_of(dataset[["test_accuracy"]])

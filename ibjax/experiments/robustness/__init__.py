@@ -36,7 +36,7 @@ from ibjax.experiments.robustness.setup import RobustnessSetup
 __all__ = ["EXPERIMENT"]
 
 _FULL = Scale(5, 15, 2, images=20_000, test_images=2_000)
-_QUICK = Scale(3, 8, 2, images=5_000, test_images=500)
+_QUICK = Scale(2, 8, 2, images=5_000, test_images=300)
 
 EXPERIMENT = Experiment(
     name="robustness",

@@ -30,7 +30,7 @@ class Robustness(NamedTuple):
       radii: Shape ``[num_radii]``.
       accuracy: Percent, ``[num_seeds, num_radii]``.
       clean: Percent of the same inputs without an attack, ``[num_seeds]``.
-      test_error: Percent of all test inputs, ``[num_seeds]``.
+      test_error: Percent of all test inputs, without noise, ``[num_seeds]``.
       failed: For every check of the attack, in how many seeds it was not passed.
     """
 
@@ -74,7 +74,7 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
                     last[f"radius_{norm}"].values,
                     100 * curve.values.astype(np.float64),
                     100 * last[f"accuracy_{norm}_clean"].values.astype(np.float64),
-                    100 * last["test_error"].values.astype(np.float64),
+                    100 * (1 - last["test_accuracy"].values.astype(np.float64)),
                     dict(zip(names, map(int, failed), strict=True)),
                 )
             )
