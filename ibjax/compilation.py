@@ -13,18 +13,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 
 __all__ = [
     "CPU_OPTIONS",
     "by_platform",
     "compiling_for",
+    "dividing_over",
     "exact_jit",
     "forget_program",
     "full_precision",
     "in_pieces",
     "jit",
     "keep_programs",
+    "map_blocks",
+    "map_samples",
     "on_cpu",
+    "sum_of_parts",
     "use_all_cores",
 ]
 
@@ -167,15 +172,19 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
     """
 
     def decorate(function: Callable) -> Callable:
-        inside = exact_jit(function, static_argnames=static_argnames)
-        outermost = exact_jit(
-            function, static_argnames=static_argnames, compiler_options=CPU_OPTIONS
-        )
+        compiled = partial(exact_jit, static_argnames=static_argnames)
+        inside = compiled(function)
+        on_its_own = {
+            "cpu": compiled(_divided(function), compiler_options=CPU_OPTIONS),
+            "other": compiled(_divided(function)),
+        }
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            chosen = outermost if _is_outermost((args, kwargs)) else inside
-            return chosen(*args, **kwargs)
+            if not _is_outermost((args, kwargs)):
+                return inside(*args, **kwargs)
+            platform = "cpu" if jax.default_backend() == "cpu" else "other"
+            return on_its_own[platform](*args, **kwargs)
 
         return call
 
@@ -183,12 +192,139 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
 
 
 def _is_outermost(arguments: Any) -> bool:
-    """True if a call with these arguments is compiled by itself, for a CPU."""
-    if jax.default_backend() != "cpu":
-        return False
+    """True if a call with these arguments is compiled by itself."""
     # While a program is traced the arguments can be constants, but a result cannot be.
     traced = [*jax.tree.leaves(arguments), lax.neg(0.0)]
     return not any(isinstance(value, jax.core.Tracer) for value in traced)
+
+
+_AXIS = "parts"
+# The devices that a program of its own is divided over, and, while such a program is
+# traced, their number.
+_mesh = jax.make_user_context(None)
+_num_parts = jax.make_user_context(1)
+
+
+@contextmanager
+def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
+    """Context in which functions decorated by :func:`jit` run on several devices.
+
+    Every device runs the whole function on all arguments, but for what is divided by
+    :func:`map_blocks`, :func:`map_samples` and :func:`sum_of_parts`. Inside another
+    ``jit``, under ``vmap`` or a derivative nothing is.
+
+    Example:
+      >>> @jit()
+      ... def doubled(x):
+      ...     return map_blocks(lambda number: 2 * number, x)
+      >>> with dividing_over(jax.devices()):
+      ...     print(doubled(jnp.arange(3)))
+      [0 2 4]
+    """
+    with _mesh(Mesh(list(devices), (_AXIS,))):
+        yield
+
+
+def _divided(function: Callable) -> Callable:
+    """The function, run on every device of the context it is traced in."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _mesh.value is None:
+            return function(*args, **kwargs)
+        values, structure = jax.tree.flatten((args, kwargs))
+        # Arguments of a name that is static are values, all others tracers.
+        traced = [n for n, v in enumerate(values) if isinstance(v, jax.core.Tracer)]
+
+        def own(*arrays: Any) -> Any:
+            found = values.copy()
+            for place, array in zip(traced, arrays, strict=True):
+                found[place] = array
+            args, kwargs = jax.tree.unflatten(structure, found)
+            with _num_parts(_mesh.value.size):
+                return function(*args, **kwargs)
+
+        everywhere = PartitionSpec()
+        run = jax.shard_map(
+            own,
+            mesh=_mesh.value,
+            in_specs=everywhere,
+            out_specs=everywhere,
+            check_vma=False,
+        )
+        return run(*(values[place] for place in traced))
+
+    return call
+
+
+def map_blocks(function: Callable[[Any], Any], blocks: Any) -> Any:
+    """``lax.map`` over blocks, of which each device takes as many.
+
+    Args:
+      function: From a block to arrays.
+      blocks: Arrays ``[num_blocks, ...]``.
+
+    Returns:
+      Arrays ``[num_blocks, ...]``, on every device.
+
+    Example:
+      >>> print(map_blocks(lambda number: 2 * number, jnp.arange(3)))
+      [0 2 4]
+    """
+    parts = _num_parts.value
+    if parts == 1:
+        return lax.map(function, blocks)
+    num_blocks = len(jax.tree.leaves(blocks)[0])
+    each = -(-num_blocks // parts)
+    # The last block is done again where there is none.
+    own = jnp.minimum(lax.axis_index(_AXIS) * each + jnp.arange(each), num_blocks - 1)
+    found = lax.map(function, jax.tree.map(lambda block: block[own], blocks))
+    every = lax.all_gather(found, _AXIS, tiled=True)
+    return jax.tree.map(lambda values: values[:num_blocks], every)
+
+
+def map_samples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """A function of samples one by one, of which each device takes as many.
+
+    Args:
+      function: From arrays ``[..., num_samples]`` of any number of samples to one array
+        of as many.
+      *arrays: Those of all samples.
+
+    Returns:
+      The array of all samples, on every device.
+
+    Example:
+      >>> print(map_samples(lambda x, y: x + y, jnp.arange(3), jnp.ones(3, int)))
+      [1 2 3]
+    """
+    parts = _num_parts.value
+    if parts == 1:
+        return function(*arrays)
+    num_samples = arrays[0].shape[-1]
+    each = -(-num_samples // parts)
+
+    def own(x: jax.Array) -> jax.Array:
+        padding = [(0, 0)] * (x.ndim - 1) + [(0, parts * each - num_samples)]
+        x = jnp.pad(x, padding, mode="edge")
+        return lax.dynamic_slice_in_dim(x, lax.axis_index(_AXIS) * each, each, axis=-1)
+
+    found = function(*map(own, arrays))
+    every = lax.all_gather(found, _AXIS, axis=found.ndim - 1, tiled=True)
+    return every[..., :num_samples]
+
+
+def sum_of_parts(function: Callable[[jax.Array | int, int], Any]) -> Any:
+    """Sum over the devices of what each makes of its part, ``function(part, parts)``.
+
+    Example:
+      >>> print(sum_of_parts(lambda part, parts: jnp.arange(part, 5, parts).sum()))
+      10
+    """
+    parts = _num_parts.value
+    if parts == 1:
+        return function(0, 1)
+    return lax.psum(function(lax.axis_index(_AXIS), parts), _AXIS)
 
 
 def use_all_cores() -> None:

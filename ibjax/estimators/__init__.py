@@ -18,6 +18,7 @@ from ibjax.estimators import (
 )
 from ibjax.estimators.benchmarking import benchmark
 from ibjax.estimators.choice.choice import InformationEstimate, mutual_information
+from ibjax.estimators.devices import over_devices
 from ibjax.estimators.knn import whitened as whitened_neighbours
 from ibjax.estimators.layers import LayerInformation, LayerInformationBounds
 
@@ -36,6 +37,7 @@ __all__ = [
     "knn",
     "linear_gaussian",
     "mutual_information",
+    "over_devices",
     "partitions",
     "propagation",
     "resampling",

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import in_pieces
+from ibjax.compilation import in_pieces, map_blocks
 
 __all__ = ["sums_of_all_pairs"]
 
@@ -52,7 +52,7 @@ def sums_of_all_pairs(
         one_block = _fused(points, weights, at_once)
     else:
         one_block = _held(points, weights, rows, few)
-    sums = lax.map(one_block, rows)
+    sums = map_blocks(one_block, rows)
     far = unit != 1
     if not few:
         far |= jnp.max(jnp.sum(points**2, axis=0)) > _FAR_SQUARE

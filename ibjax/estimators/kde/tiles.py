@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ibjax.compilation import sum_of_parts
 from ibjax.estimators.kde.units import exp2
 
 __all__ = ["NEGLIGIBLE", "sums_over_pairs"]
@@ -101,13 +102,16 @@ def sums_over_pairs(
     far = far[:, None] | far[None]
     nearer = chosen & (4 * gap < reach) & ~far  # The narrow kernel reaches half as far.
 
-    def over_tiles(step, chosen, start):
+    def over_tiles(step, chosen, start, part=0, parts=1):
         rows, columns = jnp.nonzero(chosen, size=num_tiles * (num_tiles + 1) // 2)
-        return lax.fori_loop(
-            0, jnp.sum(chosen), lambda n, x: step(rows[n], columns[n], x), start
-        )
 
-    def add_pairs(sums, chosen, num_kernels, exponents=from_products):
+        def nth(n, state):
+            place = n * parts + part
+            return step(rows[place], columns[place], state)
+
+        return lax.fori_loop(0, -((part - jnp.sum(chosen)) // parts), nth, start)
+
+    def add_pairs(sums, chosen, num_kernels, own, exponents=from_products):
         def add_pair(i, j, sums):
             kernel = exp2(exponents(i, j))
             by_row, by_column = sums
@@ -122,7 +126,7 @@ def sums_over_pairs(
                 by_column = by_column.at[number, j].add(jnp.where(i == j, 0.0, column))
             return by_row, by_column
 
-        return over_tiles(add_pair, chosen, sums)
+        return over_tiles(add_pair, chosen, sums, *own)
 
     def look(i, j, doubtful):
         error = 4 * coarse * (square[i][:, None] + square[j][None])
@@ -134,12 +138,17 @@ def sums_over_pairs(
     alone = jnp.diagonal(chosen & far & ~doubtful)
     by_row = jnp.where(alone[None, :, None, None], tile_weights[None], 0.0)
     by_row = jnp.broadcast_to(by_row, (2, *tile_weights.shape))
-    sums = by_row, jnp.zeros_like(jnp.swapaxes(by_row, 2, 3))
-    # Several loops, because a choice inside of one would copy every tile.
-    sums = add_pairs(sums, nearer, num_kernels=2)
-    sums = add_pairs(sums, chosen & ~nearer & ~far, num_kernels=1)
-    sums = add_pairs(sums, doubtful, num_kernels=2, exponents=from_differences)
-    by_row, by_column = sums
+
+    def summed(*own):
+        part, _ = own
+        start = jnp.where(part == 0, by_row, 0.0)
+        sums = start, jnp.zeros_like(jnp.swapaxes(by_row, 2, 3))
+        # Several loops, because a choice inside of one would copy every tile.
+        sums = add_pairs(sums, nearer, 2, own)
+        sums = add_pairs(sums, chosen & ~nearer & ~far, 1, own)
+        return add_pairs(sums, doubtful, 2, own, exponents=from_differences)
+
+    by_row, by_column = sum_of_parts(summed)
     sums = by_row + jnp.swapaxes(by_column, 2, 3)
     sums = sums.reshape(2, num_tiles * tile, width)[:, :num_samples]
     return jnp.zeros_like(sums).at[:, order[:num_samples]].set(sums)

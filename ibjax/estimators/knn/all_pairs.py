@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import in_pieces
+from ibjax.compilation import in_pieces, map_blocks
 from ibjax.estimators.knn.separations import (
     larger,
     largest,
@@ -124,7 +124,7 @@ def _over_rows(one_block, points, *, hold=False):
     block = min(num_samples, max(1, at_once // num_samples))
     num_blocks = -(-num_samples // block)
     places = jnp.minimum(jnp.arange(num_blocks * block), num_samples - 1)
-    return lax.map(one_block, places.reshape(num_blocks, block))
+    return map_blocks(one_block, places.reshape(num_blocks, block))
 
 
 def _to_all(points, rows, dims, metric):

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import by_platform
+from ibjax.compilation import by_platform, map_blocks, map_samples
 from ibjax.estimators.knn.all_pairs import all_counts, all_nearest, all_rectangles
 from ibjax.estimators.knn.arrangement import Arrangement, arrange, block_sizes
 from ibjax.estimators.knn.separations import (
@@ -55,6 +55,9 @@ __all__ = [
 
 # Up to this number of samples comparing those nearby is faster than binary searches.
 _FEW_ON_LINE = 10_000
+# From this number of blocks on a block looks at the boxes of blocks first, and then at
+# those of the chunks in the ones that are near.
+_MANY_BLOCKS = 256
 # Above this number of neighbours a sort of the chunk is cheaper than comparisons.
 _FEW_NEIGHBOURS = 8
 # Separations that one compiled loop compares with the smallest ones, where those are
@@ -110,6 +113,48 @@ def _over_chunks(visit, state, chosen):
         jnp.arange(num_chunks, dtype=jnp.int32), mode="drop"
     )
     return lax.fori_loop(0, place[-1], lambda n, state: visit(chunks[n], state), state)
+
+
+def _over_near_chunks(visit, choose, state, arrangement, rows, dims, metric):
+    """Fold ``visit(chunk, state)`` over the chunks that a block of samples is near.
+
+    Args:
+      visit: Takes a chunk's number.
+      choose: ``choose(numbers, gap, reach, state) -> (chosen, state)``, which boxes to
+        go into, from the numbers of their chunks ``[num_boxes, per_box]`` and their
+        least and greatest separations ``[num_boxes]``.
+      state: Where the fold starts.
+      arrangement: The arrangement.
+      rows: Samples of the block, ``[dim, block]``.
+      dims: Coordinates of each space.
+      metric: Norm inside each space.
+    """
+    num_chunks = arrangement.low.shape[1]
+    num_blocks = arrangement.points.shape[1] // rows.shape[1]
+    per_block = num_chunks // num_blocks
+
+    def near(arrangement, numbers, state):
+        boxes = _box_separations(arrangement, rows, dims, metric)
+        return choose(numbers, *boxes, state)
+
+    numbers = jnp.arange(num_chunks)
+    if num_blocks < _MANY_BLOCKS or per_block == 1:
+        chosen, state = near(arrangement, numbers[:, None], state)
+        return _over_chunks(visit, state, chosen)
+
+    def visit_block(b, state):
+        first = b * per_block
+        low, high = (
+            lax.dynamic_slice_in_dim(corner, first, per_block, axis=1)
+            for corner in (arrangement.low, arrangement.high)
+        )
+        inner = arrangement._replace(low=low, high=high)
+        chosen, state = near(inner, first + jnp.arange(per_block)[:, None], state)
+        return _over_chunks(lambda c, state: visit(first + c, state), state, chosen)
+
+    coarse = _merge_chunks(arrangement, per_block)
+    chosen, state = near(coarse, numbers.reshape(num_blocks, per_block), state)
+    return _over_chunks(visit_block, state, chosen)
 
 
 def nearest_separations(
@@ -208,15 +253,21 @@ def _nearest_by_blocks(arrangement, *, dims, metric, k):
 
         is_sample = block_points[0] < jnp.inf
         bound = jnp.max(jnp.where(is_sample, smallest[-1], 0.0))
-        gap, _ = _box_separations(arrangement, block_points, dims, metric)
-        others = jnp.arange(num_padded // chunk) // (block // chunk) != b
-        return _over_chunks(
+
+        def others(chunks, gap, reach, smallest):
+            return (chunks[:, 0] // (block // chunk) != b) & (gap <= bound), smallest
+
+        return _over_near_chunks(
             lambda c, smallest: visit(rows, None, c * chunk, smallest),
+            others,
             smallest,
-            others & (gap <= bound),
+            arrangement,
+            block_points,
+            dims,
+            metric,
         )
 
-    smallest = lax.map(one_block, jnp.arange(num_blocks))
+    smallest = map_blocks(one_block, jnp.arange(num_blocks))
     smallest = jnp.moveaxis(smallest, 0, 1).reshape(k, num_padded)
     return _restore(arrangement, smallest, num_samples)
 
@@ -292,12 +343,20 @@ def _rectangle_by_blocks(arrangement, radius, *, dims, metric):
         if num_blocks == 1:
             sides = lax.fori_loop(0, block // chunk, visit, sides)
         else:
-            gap, _ = _box_separations(arrangement, block_points, dims, metric)
-            sides = _over_chunks(visit, sides, gap <= jnp.max(radius))
+            farthest = jnp.max(radius)
+            sides = _over_near_chunks(
+                visit,
+                lambda chunks, gap, reach, sides: (gap <= farthest, sides),
+                sides,
+                arrangement,
+                block_points,
+                dims,
+                metric,
+            )
         return jnp.stack(sides)
 
     by_block = _by_block(arrangement, radius, num_blocks)
-    sides = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    sides = map_blocks(one_block, (jnp.arange(num_blocks), by_block))
     sides = jnp.moveaxis(sides, 0, 1).reshape(len(dims), num_padded)
     return _restore(arrangement, sides, num_samples)
 
@@ -340,8 +399,14 @@ def count_within(
 def _count_on_line(spaces, radius, *, metric, inclusive):
     """Count along one coordinate, where the differences from a sample are sorted."""
     ((x,),) = spaces
-    num_samples = len(x)
     ordered = jnp.sort(x)
+    count = partial(_count_ordered, ordered, metric=metric, inclusive=inclusive)
+    return map_samples(count, x, radius)
+
+
+def _count_ordered(ordered, x, radius, *, metric, inclusive):
+    """Count those of some sorted samples that are closer to each x than its radius."""
+    num_samples = len(ordered)
     num_steps = num_samples.bit_length()
 
     def is_close(difference):
@@ -360,7 +425,7 @@ def _count_on_line(spaces, radius, *, metric, inclusive):
             met = met | (middle >= num_samples)
             return jnp.where(met, low, middle + 1), jnp.where(met, middle, high)
 
-        start = jnp.zeros((num_samples,), jnp.int32)
+        start = jnp.zeros(x.shape, jnp.int32)
         return lax.fori_loop(0, num_steps, step, (start, start + num_samples))[0]
 
     before = first(lambda value: is_close(x - value))
@@ -393,12 +458,20 @@ def _count_pairs(spaces, radius, *, metric, inclusive):
         if num_blocks == 1:
             counts = jnp.zeros((block,), jnp.int32)
             return lax.fori_loop(0, block // chunk, visit, counts)
-        gap, reach = _box_separations(arrangement, block_points, dims, metric)
-        all_met = reach < jnp.min(jnp.where(is_sample, radius, jnp.inf))
-        visited = (gap <= jnp.max(radius)) & ~all_met
-        counts = jnp.sum(jnp.where(all_met, num_in_chunk, 0)).astype(jnp.int32)
-        return _over_chunks(visit, jnp.full((block,), counts), visited)
+        nearest = jnp.min(jnp.where(is_sample, radius, jnp.inf))
+        farthest = jnp.max(radius)
+
+        def choose(chunks, gap, reach, counts):
+            all_met = reach < nearest
+            num_met = jnp.where(all_met[:, None], num_in_chunk[chunks], 0)
+            counts = counts + jnp.sum(num_met).astype(jnp.int32)
+            return (gap <= farthest) & ~all_met, counts
+
+        counts = jnp.zeros((block,), jnp.int32)
+        return _over_near_chunks(
+            visit, choose, counts, arrangement, block_points, dims, metric
+        )
 
     by_block = _by_block(arrangement, radius, num_blocks)
-    counts = lax.map(one_block, (jnp.arange(num_blocks), by_block))
+    counts = map_blocks(one_block, (jnp.arange(num_blocks), by_block))
     return _restore(arrangement, counts.reshape(-1), num_samples)

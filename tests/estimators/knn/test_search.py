@@ -124,3 +124,29 @@ def test_few_pairs_are_near_when_ordered():
     low, high = low[:, whole], high[:, whole]
     gap = np.max(low[:, :, None] - high[:, None, :], axis=0)
     assert np.mean(np.maximum(gap, gap.T) > 0.3) > 0.5
+
+
+@pytest.mark.parametrize("grid", [None, 0.5])
+def test_boxes_in_boxes_change_nothing(grid, monkeypatch):
+    # Few near pairs, copies, and counts of whole blocks: x below its large radius.
+    x, y = samples(grid)
+    radius = np.where(np.arange(NUM_SAMPLES) % 2, 0.3, 9.0).astype(np.float32)
+
+    def all_of_it():
+        @jax.jit
+        def found(x, y):
+            arrangement = neighbours.arrange((x, y))
+            joint = partial(neighbours.rectangle, arrangement, dims=DIMS)
+            return (
+                neighbours.nearest_separations(
+                    arrangement, NUM_SAMPLES, dims=DIMS, metric="chebyshev", k=3
+                ),
+                joint(radius, metric="chebyshev"),
+                neighbours.count_within((x,), radius, metric="euclidean"),
+            )
+
+        return found(x, y)
+
+    at_once = all_of_it()
+    monkeypatch.setattr(neighbours, "_MANY_BLOCKS", 2)
+    jax.tree.map(np.testing.assert_array_equal, all_of_it(), at_once)

@@ -1,0 +1,106 @@
+"""Estimates divided among devices: those of one device, to the last bit or rounding."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ibjax import compilation, estimators
+from ibjax.estimators import kde, knn, over_devices
+
+# More than are counted pair by pair along a line, and no multiple of anything.
+NUM_SAMPLES = 10_007
+
+
+def _pairs(dim, num_samples=NUM_SAMPLES):
+    rng = np.random.default_rng(dim)
+    x = rng.normal(size=(num_samples, dim)).astype(np.float32)
+    return x, (x + rng.normal(size=x.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("dim", "num_samples"), [(1, NUM_SAMPLES), (2, 1301)])
+def test_neighbours_are_those_of_one_device(dim, num_samples):
+    x, y = _pairs(dim, num_samples)
+    assert len(jax.devices()) == 2
+    assert over_devices(knn.ksg)(x, y) == knn.ksg(x, y)
+
+
+def test_copies_are_counted_as_on_one_device():
+    x, y = _pairs(1, 1301)
+    x = np.maximum(x, 0)
+    assert over_devices(knn.ksg)(x, y) == knn.ksg(x, y)
+
+
+@pytest.mark.parametrize(("dim", "scale"), [(1, 1.0), (3, 1.0), (3, 1e6)])
+def test_kernels_are_those_of_one_device(dim, scale):
+    t = scale * np.tanh(_pairs(dim, 3001)[0])
+    labels = (t[:, 0] > 0).astype(int)
+    options = {"num_classes": 2, "noise_variance": 0.1}
+    one = kde.layer_information(t, labels, **options)
+    divided = over_devices(kde.layer_information)(t, labels, **options)
+    # Sums of 3,001 positive numbers, in another order, whose logarithms are averaged.
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=3001 * 2.0**-24),
+        one,
+        divided,
+    )
+
+
+def test_one_device_and_few_samples():
+    x, y = _pairs(1, 9)
+    alone = over_devices(knn.ksg, jax.devices()[:1])(x, y)
+    assert alone == over_devices(knn.ksg)(x, y) == knn.ksg(x, y)
+    assert alone.devices() == set(jax.devices()[:1])
+
+
+def test_what_is_traced_runs_as_without():
+    x, y = map(jnp.asarray, _pairs(1, 300))
+    both = jax.vmap(knn.ksg)
+    np.testing.assert_array_equal(
+        over_devices(both)(x[None], y[None]), both(x[None], y[None])
+    )
+
+
+def test_the_door_divides():
+    x, y = _pairs(1, 400)
+    one, divided = (
+        call(x, y)
+        for call in (
+            estimators.mutual_information,
+            over_devices(estimators.mutual_information),
+        )
+    )
+    assert one == divided
+
+
+def test_parts_of_sizes_that_do_not_divide():
+    @compilation.jit()
+    def all_of_it(x):
+        doubled = compilation.map_blocks(lambda each: 2 * each, x)
+        added = compilation.map_samples(lambda a, b: a[0] + b, x[None], x)
+        parts = compilation.sum_of_parts(lambda part, parts: jnp.array([1, part]))
+        return doubled, added, parts
+
+    for size in (1, 2, 7):
+        x = jnp.arange(size)
+        with compilation.dividing_over(jax.devices()):
+            doubled, added, parts = all_of_it(x)
+        np.testing.assert_array_equal(doubled, 2 * x)
+        np.testing.assert_array_equal(added, 2 * x)
+        np.testing.assert_array_equal(parts, [2, 1])
+    np.testing.assert_array_equal(all_of_it(jnp.arange(3))[2], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("devices", "error", "message"),
+    [
+        ([], ValueError, "devices must hold at least one device, got none"),
+        (3, TypeError, "devices must be a list or a tuple, got 3"),
+        (["cpu"], TypeError, r"devices\[0\] must be a Device, got 'cpu'"),
+    ],
+)
+def test_what_is_no_device_is_named(devices, error, message):
+    with pytest.raises(error, match=message):
+        over_devices(knn.ksg, devices)
+    with pytest.raises(TypeError, match="function must be a function"):
+        over_devices(3)
