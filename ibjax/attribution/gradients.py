@@ -116,7 +116,7 @@ def gradient_times_input(
       [[2. 3.]]
     """
     found = gradient(model, params, x, targets, batch_size=batch_size)
-    return found * jnp.asarray(x)
+    return found * checks.floats("x", x)
 
 
 def integrated_gradients(

@@ -25,7 +25,7 @@ def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
       The result's pytree, of ``jax.ShapeDtypeStruct``.
 
     Raises:
-      TypeError: If it is no function.
+      TypeError: If it is no function, or an array is of another library.
       ValueError: If it fails, with its own error as the cause.
 
     Example:
@@ -34,6 +34,8 @@ def shapes_of(name: str, function: Callable, **arguments: Any) -> Any:
       ShapeDtypeStruct(shape=(5, 3), dtype=float32)
     """
     checks.function(name, function)
+    for argument, value in arguments.items():
+        checks.jax_tree(argument, value)
     try:
         return jax.eval_shape(lambda *args: function(*args), *arguments.values())
     except Exception as error:

@@ -33,6 +33,7 @@ __all__ = [
     "integers",
     "is_traced",
     "jax_array",
+    "jax_tree",
     "key",
     "not_empty",
     "not_negative",
@@ -175,6 +176,27 @@ def same_tree(**trees: Any) -> None:
 def real_tree(name: str, tree: Any) -> Any:
     """Check that a pytree holds real numbers; its arrays as of :func:`real`."""
     return jax.tree.map(lambda leaf: real(name, leaf), tree)
+
+
+def jax_tree(name: str, tree: Any) -> Any:
+    """Check that what looks like an array in a pytree is one that JAX takes.
+
+    Example:
+      >>> jax_tree("params", {"w": np.ones(2, np.longdouble)})
+      Traceback (most recent call last):
+      TypeError: params must hold arrays that JAX takes, got one of float128
+    """
+    for leaf in jax.tree.leaves(tree):
+        dtype = getattr(leaf, "dtype", None)
+        if not isinstance(leaf, _ARRAYS) and dtype is not None:
+            raise TypeError(
+                f"{name} must hold arrays that JAX takes, got a {type(leaf).__name__}"
+            )
+        if dtype in _TOO_LONG:
+            raise TypeError(
+                f"{name} must hold arrays that JAX takes, got one of {dtype}"
+            )
+    return tree
 
 
 def broadcastable(**arrays: Any) -> None:

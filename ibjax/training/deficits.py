@@ -221,7 +221,8 @@ def with_deficit(
 def _boundary(name: str, value: Boundary) -> float | str | tuple[float, ...]:
     if isinstance(value, str):
         return value
-    if not isinstance(value, Sequence) and np.ndim(value) == 0:
+    is_array = isinstance(value, np.ndarray | jax.Array) and value.ndim
+    if not (is_array or isinstance(value, Sequence)):
         return float(checks.not_negative(name, value))
     windows: Any = checks.not_empty(name, value, "window")
     return tuple(float(checks.not_negative(f"each of {name}", v)) for v in windows)

@@ -99,6 +99,13 @@ def test_random_attributions_are_of_the_key():
     assert np.all(found != attribution.random_attribution(jax.random.key(1), X))
 
 
+def test_inputs_of_more_digits_than_jax_has_are_taken():
+    found = attribution.gradient_times_input(_linear, WEIGHTS, np.longdouble(X), 0)
+    np.testing.assert_array_equal(
+        found, attribution.gradient_times_input(_linear, WEIGHTS, X, 0)
+    )
+
+
 def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="baselines must be one number or fit"):
         attribution.integrated_gradients(_linear, WEIGHTS, X, 0, baselines=np.ones(3))

@@ -1,7 +1,9 @@
 """Functions of the caller's, and whose errors are whose."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
+import scipy.sparse
 
 from ibjax.numerics import checks
 from ibjax.numerics.calls import is_said, shapes_of
@@ -25,6 +27,20 @@ def test_what_does_not_fit_is_named_with_the_error_that_it_raised():
     assert isinstance(e.value.__cause__, TypeError)
     with pytest.raises(TypeError, match="number must be a whole number"):
         shapes_of("model", lambda x: checks.count("number", "three"), x=X)
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        (scipy.sparse.csr_matrix(np.eye(2)), "a csr_matrix"),
+        ([np.ones(2, np.longdouble)], f"one of {np.dtype(np.longdouble)}"),
+    ],
+)
+def test_arrays_that_jax_does_not_take_are_named(params, found):
+    # Their shapes alone would do to trace a function.
+    message = f"params must hold arrays that JAX takes, got {found}"
+    with pytest.raises(TypeError, match=message):
+        shapes_of("model", lambda w, x: x, params=params, x=X)
 
 
 def test_who_raised_an_error():
