@@ -18,10 +18,9 @@ the prior log-uniform, which has no norm and gives differences alone
 196-100-10. Prices are led up from 0.001, because noise that is paid for from the first
 step on hides what there is to learn.
 
-The full run has 750 networks, and should take about a quarter of an hour on two cores
-and a few minutes on a GPU. MNIST is looked for in ``$IBJAX_DATA`` and
-``~/.cache/ibjax``; ``--download`` puts it into the latter. ``--data digits`` takes
-scikit-learn's digits of 8 by 8 pixels.
+The full run has 750 networks, and takes 18 minutes on one core. MNIST is looked for in
+``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it into the latter.
+``--data digits`` takes scikit-learn's digits of 8 by 8 pixels.
 """
 
 from ibjax.experiments.corruption.claims import corruption_claims

@@ -15,10 +15,9 @@ samples of images, whose distance is the noise of all distances. The same of CIF
 photographs, 16 by 16 pixels, where they are there: each class against all others.
 
 Images are MNIST's, averaged to 14 by 14 pixels, networks 100 units wide. The full run
-has 220 networks on 400 and 800 images, and should take about ten minutes on two cores
-and two on a GPU, without the photographs. MNIST is looked for in ``$IBJAX_DATA`` and
-``~/.cache/ibjax``; without it the networks learn scikit-learn's digits of 8 by 8
-pixels.
+has 220 networks on 400 and 800 images, and takes ten minutes on one core with the
+photographs. MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; without it
+the networks learn scikit-learn's digits of 8 by 8 pixels.
 """
 
 from ibjax.experiments.experiment import Experiment

@@ -87,13 +87,25 @@ def _maps(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
             centre = np.eye(len(d)) - 1 / len(d)
             values, vectors = np.linalg.eigh(-centre @ squares @ centre / 2)
             places = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0))
+            places = places[:, ::-1]
             animals = np.isin(found["tasks"], ANIMALS)
-            axes.scatter(
-                *places.T[::-1], s=12, c=np.where(animals, "#d55e00", "#0072b2")
-            )
-            for name, (y, x) in zip(found["tasks"], places, strict=True):
+            for chosen, color, kind in (
+                (animals, "#d55e00", "animals"),
+                (~animals, "#0072b2", "vehicles"),
+            ):
+                axes.scatter(*places[chosen].T, s=12, color=color, label=kind)
+            if animals.any():
+                axes.legend(loc="upper right")
+            away = _from_nearest(places)
+            for name, place, (x, y) in zip(found["tasks"], places, away, strict=True):
                 axes.annotate(
-                    name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6
+                    name,
+                    place,
+                    xytext=(3 * x, 3 * y),
+                    textcoords="offset points",
+                    ha="left" if x > 0 else "right",
+                    va="bottom" if y > 0 else "top",
+                    fontsize=6,
                 )
             axes.margins(0.15)
             axes.set_aspect("equal", "datalim")
@@ -101,6 +113,14 @@ def _maps(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
             axes.set_xlabel("distance along the first axis")
             axes.set_ylabel("along the second")
     return figure
+
+
+def _from_nearest(places: np.ndarray) -> np.ndarray:
+    """Sides of points ``[num, 2]`` on which the point next to each does not lie."""
+    apart = places[:, None] - places[None]
+    distance = np.linalg.norm(apart, axis=2) + np.diag(np.full(len(places), np.inf))
+    nearest = np.argmin(distance, axis=1)
+    return np.where(places >= places[nearest], 1, -1)
 
 
 def _matrix(axes: Axes, values: np.ndarray, names: list[str], form: str) -> None:

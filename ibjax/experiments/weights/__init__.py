@@ -13,10 +13,9 @@ bounds certify the error of networks with drawn weights, the draws of its estima
 included; beside them is the measured error.
 
 Images are MNIST's, averaged to 14 by 14 pixels; the full run trains on 10,000, with
-five networks for each of 27 cells, and should take a quarter of an hour on two cores
-and a few on a GPU. MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``;
-``--download`` puts it into the latter. ``--data digits`` takes scikit-learn's digits of
-8 by 8 pixels.
+five networks for each of 27 cells, and takes 12 minutes on one core. MNIST is looked
+for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it into the latter.
+``--data digits`` takes scikit-learn's digits of 8 by 8 pixels.
 """
 
 from ibjax.experiments.experiment import Experiment, Scale

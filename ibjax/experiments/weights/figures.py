@@ -12,6 +12,7 @@ from ibjax.plots.style import layer_colors, mean_band, paper_style
 __all__ = ["weights_figures"]
 
 _DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)), (0, (5, 1)), (0, (1, 1)))
+_LEAST_NATS = 1e-4
 
 
 def weights_figures(dataset: xr.Dataset) -> dict[str, Figure]:
@@ -27,6 +28,7 @@ def _errors(widths: list[Width]) -> Figure:
     with paper_style():
         figure = Figure(figsize=(7.0, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2)
+        least = np.inf
         for width, color in zip(widths, layer_colors(len(widths)), strict=True):
             test = 100 * (1 - width.values["test_accuracy"])
             train = 100 * (1 - width.values["train_accuracy"])
@@ -35,14 +37,9 @@ def _errors(widths: list[Width]) -> Figure:
             left.plot(width.betas, np.nanmean(train, axis=1), ":", color=color)
             nats = width.values["weight_information"] / width.num_train
             # An axis of logarithms has to end somewhere.
-            mean_band(
-                right,
-                width.betas,
-                np.maximum(nats.T, 1e-4),
-                color=color,
-                marker=".",
-                label=name,
-            )
+            nats = np.maximum(nats.T, _LEAST_NATS)
+            mean_band(right, width.betas, nats, color=color, marker=".", label=name)
+            least = min(least, np.nanmin(nats))
         left.plot([], [], ":", color="0.3", label="training images")
         for axes in (left, right):
             axes.axvline(1.0, color="0.15", linewidth=0.8, linestyle="--")
@@ -51,10 +48,10 @@ def _errors(widths: list[Width]) -> Figure:
             axes.set_xlabel("price of a nat in the weights, β")
         left.set_ylim(0.05, 110)
         left.set_ylabel("wrong classes, test (%)")
-        right.set_ylim(bottom=1e-4)
+        right.set_ylim(bottom=least / 2)
         right.set_ylabel("information (nats an image)")
         left.legend(loc="lower right")
-        left.set_title(f"{widths[0].num_train} training images", loc="left")
+        left.set_title(f"{widths[0].num_train:,} training images", loc="left")
     return figure
 
 
@@ -90,7 +87,7 @@ def _certificates(width: Width) -> Figure:
         axes.set_xlabel("price of a nat in the weights, β")
         axes.set_ylabel("error of drawn weights (%)")
         axes.set_title(
-            f"{width.hidden} units, {width.num_train} images; bounds hold with "
+            f"{width.hidden} units, {width.num_train:,} images; bounds hold with "
             "probability 0.965",
             loc="left",
         )
