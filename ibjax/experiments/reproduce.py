@@ -89,7 +89,7 @@ def reproduce(
     datasets = {}
     for name, part in experiment.grids.items():
         if sources:
-            datasets[name] = _read(sources, name)
+            datasets[name] = _read(sources, name, alone=len(experiment.grids) == 1)
             continue
         if not experiment.parts:
             part = part.chosen(setup, quick)
@@ -128,10 +128,18 @@ def _check_output(experiment: Experiment, output: Path) -> None:
         )
 
 
-def _read(sources: Sequence[Path], name: str) -> xr.Dataset:
-    """Dataset of finished sweeps: ``name`` in a source, or the first source itself."""
-    inner = [source / name for source in sources if (source / name).is_dir()]
-    return results.open_dataset(inner[0] if inner else sources[0])
+def _read(sources: Sequence[Path], name: str, *, alone: bool) -> xr.Dataset:
+    """Dataset of finished sweeps: ``name`` in a source, or a source of this name.
+
+    Where there is no other sweep it may be the first source, whatever its name.
+    """
+    found = [source / name for source in sources if (source / name).is_dir()]
+    found += [source for source in sources if source.resolve().name == name]
+    if not (found or alone):
+        raise results.ResultsError(
+            f"{', '.join(map(str, sources))} must hold {name}, a folder of a run"
+        )
+    return results.open_dataset([*found, *sources][0])
 
 
 def _write(

@@ -180,6 +180,11 @@ def test_sweeps_are_run_resumed_and_read(tiny, tmp_path, undrawn):
         reproduce(EXPERIMENTS["bifurcations"], tmp_path, resume=True)
     again = reproduce(tiny, tmp_path / "again", sources=[tmp_path / "out"])
     assert again == table and not (tmp_path / "again" / "one").exists()
+    # The sweeps by themselves, in any order, but not one in place of all.
+    two, one = (tmp_path / "out" / name for name in ("two", "one"))
+    assert reproduce(tiny, tmp_path / "again", sources=[two, one]) == table
+    with pytest.raises(results.ResultsError, match="two must hold one, a folder of a"):
+        reproduce(tiny, tmp_path / "again", sources=[two])
 
 
 def test_quick_runs_have_sizes_and_setups_of_their_own(tiny, tmp_path, undrawn):

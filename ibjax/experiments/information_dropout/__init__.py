@@ -7,7 +7,7 @@
 Convolutional networks of MNIST's digits at random places among fragments of others,
 with noise on every layer whose size is learned and paid for: seven prices of a nat,
 from none to 3e-4 nats of cross-entropy, and the same networks with binary dropout of
-four rates, for three seeds each, all of a kind in one program. What each layer lets
+four rates, for five seeds each, all of a kind in one program. What each layer lets
 through is measured in all and by place: on the ink of the digit, which the task needs,
 on that of the fragments, which it does not, and where there is none.
 
@@ -33,7 +33,7 @@ from ibjax.experiments.information_dropout.setup import (
 
 __all__ = ["EXPERIMENT"]
 
-_FULL = Scale(3, 20, 5, images=10_000, test_images=2_000)
+_FULL = Scale(5, 20, 5, images=10_000, test_images=2_000)
 _QUICK = Scale(2, 6, 3, images=3_000, test_images=500)
 _QUICK_BETAS = (0.0, 3e-6, 3e-5, 3e-4)
 

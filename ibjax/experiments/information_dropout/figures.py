@@ -187,7 +187,7 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
                 )
         right.set_ylim(0, 100)
         right.set_ylabel("wrong classes (%)")
-        right.legend(loc="lower right")
+        right.legend(loc="upper left")
         for axes in (left, right):
             price_axis(axes, [point.beta for point in points])
     return figure
