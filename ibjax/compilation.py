@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 __all__ = [
     "CPU_OPTIONS",
@@ -221,7 +221,7 @@ def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
       ...     print(doubled(jnp.arange(3)))
       [0 2 4]
     """
-    with _mesh(Mesh(list(devices), (_AXIS,))):
+    with _mesh(Mesh(list(devices), (_AXIS,), axis_types=(AxisType.Auto,))):
         yield
 
 
