@@ -17,22 +17,22 @@ def over_devices(
 ) -> Callable[..., Any]:
     """A function whose estimates divide their work among several devices.
 
-    Samples are divided where neighbours are searched and counted and where they are
-    binned, pairs of samples where kernels are summed; all else is done by every device,
-    which holds all samples. It pays where an estimate keeps a device busy for seconds.
-    What is called inside a ``jit``, under ``vmap`` or a derivative runs as without it.
+    Samples are divided where neighbours are searched and counted, pairs of samples
+    where kernels are summed; all else, as bins, is done by every device, which holds
+    all samples. It pays where an estimate keeps a device busy for seconds. What is
+    called inside a ``jit``, under ``vmap`` or a derivative runs as without it.
 
     Args:
-      function: A function of arrays that estimates information by neighbours, bins
-        or kernels, of this library or one of yours that calls some.
+      function: A function of arrays that estimates information by neighbours or by
+        kernels, of this library or one of yours that calls some.
       devices: Devices of one platform; None for all that JAX has. The cores of a CPU
         are as many devices as ``jax.config.update("jax_num_cpu_devices", number)``
         says before JAX starts.
 
     Returns:
       The function, with the same arguments; its results are on the first device. By
-      neighbours and bins it returns the
-      same to the last bit as on one device, by kernels to rounding.
+      neighbours it returns the same to the last bit as on one device, by kernels to
+      rounding.
 
     Raises:
       TypeError: If the function is none, or a device is none.
