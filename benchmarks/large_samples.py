@@ -10,6 +10,7 @@ the interpreter, the samples and all that the compiled program holds. Cases with
 
 import argparse
 import math
+import os
 import pathlib
 from collections.abc import Callable
 from functools import partial
@@ -76,6 +77,10 @@ KINDS = {
 def measure(args: argparse.Namespace, kind: Kind, divided: bool) -> dict[str, Any]:
     """Measures a kind at all of its sizes; the largest memory is that of the last."""
     num_devices = harness.host_cores() if divided else 1
+    # Where one device is slowed down by other work, the others wait for it.
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_cpu_collective_call_terminate_timeout_seconds=1200"
+    )
     harness.set_host_devices(num_devices)
     rows = []
     for num_samples in kind.sizes:
@@ -142,7 +147,8 @@ def draw(results: dict[str, Any], path: pathlib.Path) -> None:
                 axes.set_xscale("log")
                 axes.set_xlabel("samples")
                 axes.spines["right"].set_visible(False)
-        seconds.plot([], [], "--", color="0.3", label="divided among two devices")
+        most = max(result["num_devices"] for result in results.values())
+        seconds.plot([], [], "--", color="0.3", label=f"divided among {most} devices")
         seconds.set_yscale("log")
         seconds.set_ylabel("seconds")
         memory.axhline(2.0, color="0.6", linewidth=0.8, zorder=0)
@@ -189,11 +195,12 @@ def main() -> None:
 
 
 def _check(results: dict[str, Any]) -> None:
-    """Refuses to end well if devices disagree, by more than what kernels may round."""
+    """Refuses to end well if devices disagree, but for what sums of kernels round."""
     for name, result in results.items():
         divided = results.get(f"{name}_divided", result)
         for one, many in zip(result["rows"], divided["rows"], strict=True):
-            if abs(one["nats"] - many["nats"]) > 1e-4:
+            allowed = 1e-4 if name.startswith("kde") else 0.0
+            if not abs(one["nats"] - many["nats"]) <= allowed:
                 raise SystemExit(f"{name}: devices disagree: {one}, {many}")
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "keep_programs",
     "map_blocks",
     "map_samples",
+    "num_parts",
     "on_cpu",
     "sum_of_parts",
     "use_all_cores",
@@ -174,17 +175,18 @@ def jit(*, static_argnames: str | Sequence[str] = ()) -> Callable[..., Callable]
     def decorate(function: Callable) -> Callable:
         compiled = partial(exact_jit, static_argnames=static_argnames)
         inside = compiled(function)
-        on_its_own = {
-            "cpu": compiled(_divided(function), compiler_options=CPU_OPTIONS),
-            "other": compiled(_divided(function)),
-        }
+        divided = compiled(_divided(function))
+        on_cpus = compiled(_divided(function), compiler_options=CPU_OPTIONS)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not _is_outermost((args, kwargs)):
+            mesh = _mesh.value
+            platform = jax.default_backend() if mesh is None else _platform_of(mesh)
+            if (platform != "cpu" and mesh is None) or not _is_outermost(
+                (args, kwargs)
+            ):
                 return inside(*args, **kwargs)
-            platform = "cpu" if jax.default_backend() == "cpu" else "other"
-            return on_its_own[platform](*args, **kwargs)
+            return (on_cpus if platform == "cpu" else divided)(*args, **kwargs)
 
         return call
 
@@ -211,7 +213,8 @@ def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
 
     Every device runs the whole function on all arguments, but for what is divided by
     :func:`map_blocks`, :func:`map_samples` and :func:`sum_of_parts`. Inside another
-    ``jit``, under ``vmap`` or a derivative nothing is.
+    ``jit``, under ``vmap`` or a derivative nothing is. A decorated function must take
+    no reverse derivative of what it divides: it would be wrong.
 
     Example:
       >>> @jit()
@@ -223,6 +226,20 @@ def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
     """
     with _mesh(Mesh(list(devices), (_AXIS,), axis_types=(AxisType.Auto,))):
         yield
+
+
+def num_parts() -> int:
+    """Devices that share the work of what is being traced.
+
+    Example:
+      >>> num_parts()
+      1
+    """
+    return _num_parts.value
+
+
+def _platform_of(mesh: Mesh) -> str:
+    return mesh.devices.flat[0].platform
 
 
 def _divided(function: Callable) -> Callable:
@@ -258,7 +275,9 @@ def _divided(function: Callable) -> Callable:
 
 
 def map_blocks(function: Callable[[Any], Any], blocks: Any) -> Any:
-    """``lax.map`` over blocks, of which each device takes as many.
+    """``lax.map`` over blocks, of which each device takes as many, in turn.
+
+    Blocks beside each other may take long together, where values repeat for one.
 
     Args:
       function: From a block to arrays.
@@ -277,10 +296,14 @@ def map_blocks(function: Callable[[Any], Any], blocks: Any) -> Any:
     num_blocks = len(jax.tree.leaves(blocks)[0])
     each = -(-num_blocks // parts)
     # The last block is done again where there is none.
-    own = jnp.minimum(lax.axis_index(_AXIS) * each + jnp.arange(each), num_blocks - 1)
+    own = jnp.minimum(jnp.arange(each) * parts + lax.axis_index(_AXIS), num_blocks - 1)
     found = lax.map(function, jax.tree.map(lambda block: block[own], blocks))
-    every = lax.all_gather(found, _AXIS, tiled=True)
-    return jax.tree.map(lambda values: values[:num_blocks], every)
+    every = lax.all_gather(found, _AXIS, axis=1)
+
+    def in_order(values: jax.Array) -> jax.Array:
+        return values.reshape(each * parts, *values.shape[2:])[:num_blocks]
+
+    return jax.tree.map(in_order, every)
 
 
 def map_samples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:

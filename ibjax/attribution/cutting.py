@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import jax
+import numpy as np
 
 from ibjax.compilation import full_precision
 from ibjax.networks.network import Network, Params
@@ -141,8 +142,10 @@ def layers_of(
     checks.instance("network", network, Network)
     checks.instance(name, layers, list, tuple)
     for number, layer in enumerate(layers):
-        if not isinstance(layer, str):
-            checks.whole(f"{name}[{number}]", layer)
+        if isinstance(layer, bool) or not isinstance(layer, str | int | np.integer):
+            raise TypeError(
+                f"{name}[{number}] must be a layer's name or number, got {layer!r:.80}"
+            )
     return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
 
 

@@ -5,6 +5,9 @@ from functools import wraps
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ibjax.compilation import dividing_over
 from ibjax.numerics import checks
@@ -17,10 +20,16 @@ def over_devices(
 ) -> Callable[..., Any]:
     """A function whose estimates divide their work among several devices.
 
-    Samples are divided where neighbours are searched and counted, pairs of samples
-    where kernels are summed; all else, as bins, is done by every device, which holds
-    all samples. It pays where an estimate keeps a device busy for seconds. What is
-    called inside a ``jit``, under ``vmap`` or a derivative runs as without it.
+    Samples are divided where :mod:`ibjax.estimators.knn` searches and counts
+    neighbours, pairs of samples where :mod:`ibjax.estimators.kde` sums kernels; all
+    else, as bins, is done by every device, which holds all samples. It pays where an
+    estimate keeps a device busy for seconds. What is called inside a ``jit``, under
+    ``vmap`` or a derivative runs as without it.
+
+    On CPUs XLA ends the process where one device waits for another for 40 seconds, as
+    it may in estimates of minutes on a busy machine. The environment variable
+    ``XLA_FLAGS=--xla_cpu_collective_call_terminate_timeout_seconds=600``, before JAX
+    starts, gives them longer.
 
     Args:
       function: A function of arrays that estimates information by neighbours or by
@@ -30,8 +39,8 @@ def over_devices(
         says before JAX starts.
 
     Returns:
-      The function, with the same arguments; its results are on the first device. By
-      neighbours it returns the same to the last bit as on one device, by kernels to
+      The function, with the same arguments; its results are on JAX's default device.
+      By neighbours it returns the same to the last bit as on one device, by kernels to
       rounding.
 
     Raises:
@@ -49,16 +58,27 @@ def over_devices(
     checks.instance("devices", devices, list, tuple)
     for number, device in enumerate(checks.not_empty("devices", devices, "device")):
         checks.instance(f"devices[{number}]", device, jax.Device)
+    everywhere = NamedSharding(Mesh(list(devices), ("device",)), PartitionSpec())
+
+    # Arrays that are bound to devices meet none on others: ours are bound to all of
+    # them, and results to none.
+    def bound(value: Any) -> Any:
+        return jax.device_put(value, everywhere) if _is_there(value) else value
+
+    def free(value: Any) -> Any:
+        is_bound = _is_there(value) and value.committed
+        return jnp.asarray(np.asarray(value.addressable_data(0))) if is_bound else value
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = jax.tree.map(bound, (args, kwargs))
         with dividing_over(devices):
-            return jax.tree.map(_of_one_device, function(*args, **kwargs))
+            return jax.tree.map(free, function(*args, **kwargs))
 
     return call
 
 
-def _of_one_device(value: Any) -> Any:
-    """The copy that one device holds: arrays on other devices could not meet others."""
-    is_copied = isinstance(value, jax.Array) and len(value.sharding.device_set) > 1
-    return value.addressable_data(0) if is_copied else value
+def _is_there(value: Any) -> bool:
+    """True for an array of numbers, no keys, that is computed already."""
+    is_array = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    return is_array and not jnp.issubdtype(value.dtype, jax.dtypes.prng_key)

@@ -10,6 +10,7 @@ import xarray as xr
 from ibjax import networks, probes
 from ibjax import representations as rep
 from ibjax.networks.network import Network, Params
+from ibjax.numerics import checks
 from ibjax.training.objectives import Objective
 
 __all__ = ["KINDS", "Kind", "PricedNetwork", "kind_of", "priced_network"]
@@ -52,10 +53,13 @@ def priced_network(
       widths: Inputs and units of the hidden layers before the representation.
       dim: Dimensions of the code, or units of the last noisy layer.
       num_classes: Number of classes.
-      initial_std: Deviation of the code where training starts, in units of the code.
+      initial_std: Deviation of a code where training starts, in units of the code.
 
     Returns:
       The network with what belongs to it.
+
+    Raises:
+      ValueError: If there is no such kind.
 
     Example:
       >>> found = priced_network("vib", [64, 16], dim=2, num_classes=10)
@@ -63,6 +67,7 @@ def priced_network(
       >>> found.draw(params, jax.numpy.ones((5, 64)), jax.random.key(1)).shape
       (5, 2)
     """
+    checks.one_of("kind", kind, KINDS)
     if kind == "vib":
         code = rep.variational(
             networks.mlp((*widths, rep.encoder_width(dim)), "relu", output="linear"),

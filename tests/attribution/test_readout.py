@@ -142,5 +142,5 @@ def test_bad_calls_are_named(small):
     network, params, x, _ = small
     with pytest.raises(ValueError, match="read_layers must hold at least one layer"):
         attribution.make_readout(network, "second", [], params, x)
-    with pytest.raises(TypeError, match=r"read_layers\[0\] must be an integer"):
+    with pytest.raises(TypeError, match=r"read_layers\[0\] must be a layer"):
         attribution.make_readout(network, "second", [1.5], params, x)

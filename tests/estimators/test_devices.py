@@ -7,6 +7,8 @@ import pytest
 
 from ibjax import compilation, estimators
 from ibjax.estimators import kde, knn, over_devices
+from ibjax.estimators.kde.all_pairs import sums_of_all_pairs
+from ibjax.estimators.knn.all_pairs import all_nearest
 
 # More than are counted pair by pair along a line, and no multiple of anything.
 NUM_SAMPLES = 10_007
@@ -59,6 +61,41 @@ def test_what_is_traced_runs_as_without():
     np.testing.assert_array_equal(
         over_devices(both)(x[None], y[None]), both(x[None], y[None])
     )
+
+
+def test_bound_arrays_and_results_of_before_are_taken():
+    x, y = map(jnp.asarray, _pairs(1, 300))
+    divided = over_devices(knn.ksg)
+    found = divided(jax.device_put(x, jax.devices()[1]), y)
+    assert found == divided(x, found / found * y) == knn.ksg(x, y)
+    assert not found.committed
+
+
+def test_what_is_divided_may_be_traced_itself():
+    x, y = map(jnp.asarray, _pairs(1, 300))
+    divided = over_devices(knn.ksg)
+    assert jax.jit(divided)(x, y) == jax.jit(knn.ksg)(x, y)
+    assert jax.vmap(divided)(x[None], y[None])[0] == jax.vmap(knn.ksg)(x[None], y[None])
+
+
+def test_pairs_as_an_accelerator_takes_them_are_divided():
+    x = jnp.asarray(_pairs(3, 100)[0])
+
+    @compilation.jit()
+    def nearest(x):
+        parts.append(compilation.num_parts())
+        return all_nearest(x.T, dims=(3,), metric="euclidean", k=3)
+
+    @compilation.jit()
+    def sums(x):
+        weights = jnp.ones((len(x), 1))
+        return sums_of_all_pairs(x.T, jnp.ones(()), weights)
+
+    parts: list[int] = []
+    for function in (nearest, sums):
+        one = function(x)
+        np.testing.assert_array_equal(over_devices(function)(x), one)
+    assert parts == [1, 2]
 
 
 def test_the_door_divides():

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import in_pieces, map_blocks
+from ibjax.compilation import in_pieces, map_blocks, num_parts
 
 __all__ = ["sums_of_all_pairs"]
 
@@ -44,7 +44,9 @@ def sums_of_all_pairs(
     fused = few and 2 * num_classes <= _SUMS
     block = max(1, (_PAIRS if fused else _HELD_PAIRS) // num_samples)
     at_once = max(1, min(_MOST_ROWS, _SUMS // (2 * num_classes))) if fused else 1
-    block = min(-(-num_samples // at_once), max(1, block // at_once)) * at_once
+    # Every device has a block at least.
+    most = -(-num_samples // (at_once * num_parts()))
+    block = min(most, max(1, block // at_once)) * at_once
     num_blocks = -(-num_samples // block)
     rows = jnp.minimum(jnp.arange(num_blocks * block), num_samples - 1)
     rows = rows.reshape(num_blocks, block)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import in_pieces, map_blocks
+from ibjax.compilation import in_pieces, map_blocks, num_parts
 from ibjax.estimators.knn.separations import (
     larger,
     largest,
@@ -121,7 +121,9 @@ def _over_rows(one_block, points, *, hold=False):
     """Results of blocks of row numbers, one after another; the last row fills up."""
     dim, num_samples = points.shape
     at_once = _HELD_PAIRS if hold or dim > _FEW_COORDINATES else _PAIRS
-    block = min(num_samples, max(1, at_once // num_samples))
+    # Every device has a block at least.
+    most = -(-num_samples // num_parts())
+    block = min(most, max(1, at_once // num_samples))
     num_blocks = -(-num_samples // block)
     places = jnp.minimum(jnp.arange(num_blocks * block), num_samples - 1)
     return map_blocks(one_block, places.reshape(num_blocks, block))

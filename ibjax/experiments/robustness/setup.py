@@ -25,7 +25,7 @@ class RobustnessSetup(Setup):
       hidden: Units of the hidden layers before the representation, as 128-128.
       dim: Dimensions of the code, which are independent, or units of the last noisy
         layer.
-      initial_std: Deviation of the code where training starts, in units of the code.
+      initial_std: Deviation of a code where training starts, in units of the code.
       learning_rate: Step size of the optimizer.
       batch_size: Rows of a batch.
       optimizer: Optimizer.
@@ -105,11 +105,12 @@ class RobustnessSetup(Setup):
                 probes.accuracy_under_attack(radii, **options),
                 probes.attack_checks(middle, **options),
             ]
+        of_codes = {"initial_std": self.initial_std} if self.kind == "vib" else {}
         own = {
             "kind": self.kind,
+            **of_codes,
             "hidden": list(hidden_widths(self.hidden)),
             "dim": self.dim,
-            "initial_std": self.initial_std,
             "attacked": num_inputs,
             "steps": self.steps,
             "tries": self.tries,
