@@ -88,7 +88,7 @@ def layer_information(
       0.6931 0.6931 nats
     """
     t, labels = check_layer(t, labels, num_classes, movable=True)
-    warn_of_pairs(*t.shape)
+    warn_of_pairs(*t.shape, products=True)
     noise_variance = _in_range(checks.positive("noise_variance", noise_variance), t)
     return _layer_information(t, labels, num_classes, noise_variance)
 

@@ -30,6 +30,8 @@ _TILE = 256
 # Squares of points from which on their products are too coarse for the exponents of a
 # kernel, which they give to 1/16 there.
 _FAR_SQUARE = 2.0**20
+# Gaps of tiles, along every coordinate, that are held at once: 16 MiB of float32.
+_HELD_GAPS = 2**22
 _UNIT = 2.0**-24  # Largest relative error of one operation.
 
 
@@ -59,16 +61,23 @@ def sums_over_pairs(
     padded = jnp.minimum(jnp.arange(num_tiles * tile), num_samples - 1)
     order = order[padded]
     is_sample = (jnp.arange(num_tiles * tile) < num_samples).astype(near.dtype)
-    near = near[:, order].reshape(-1, num_tiles, tile)
-    projection = projection[order].reshape(1, num_tiles, tile)
+    # A sample's numbers beside each other, as they are taken: transposed on the way, a
+    # layer of many units would be held twice more.
+    rows = lax.optimization_barrier(near.T[order].reshape(num_tiles, tile, -1))
+    projection = projection[order].reshape(num_tiles, tile, 1)
     tile_weights = (weights[order] * is_sample[:, None]).reshape(num_tiles, tile, width)
     transposed_weights = lax.optimization_barrier(jnp.swapaxes(tile_weights, 1, 2))
 
-    left = 2 * jnp.moveaxis(near, 0, 2)
-    right = jnp.moveaxis(near, 0, 1)
+    # Begun with a number of the rows, so that room for it is taken once near is gone.
+    columns = lax.fori_loop(
+        0,
+        num_tiles,
+        lambda n, columns: columns.at[n].set(rows[n].T),
+        jnp.full((num_tiles, rows.shape[2], tile), rows[0, 0, 0]),
+    )
 
     def product(i, j):
-        return left[i] @ right[j]
+        return (2 * rows[i]) @ columns[j]
 
     # |a|^2 from the very products it is taken from in |a|^2 + |b|^2 - 2ab: equal points
     # are then at distance zero, to the last bit, however far they are from the mean.
@@ -78,12 +87,12 @@ def sums_over_pairs(
         return product(i, j) - square[i][:, None] - square[j][None, :]
 
     def from_differences(i, j):
-        rows = lax.dynamic_slice_in_dim(order, i * tile, tile)
-        columns = lax.dynamic_slice_in_dim(order, j * tile, tile)
+        x, y = (
+            points.T[lax.dynamic_slice_in_dim(order, n * tile, tile)] for n in (i, j)
+        )
 
         def add(k, total):
-            x = points[k]
-            return total - ((x[rows][:, None] - x[columns][None]) * unit) ** 2
+            return total - ((x[:, k][:, None] - y[:, k][None]) * unit) ** 2
 
         return lax.fori_loop(0, len(points), add, jnp.zeros((tile, tile), points.dtype))
 
@@ -93,9 +102,9 @@ def sums_over_pairs(
     norm = jnp.sqrt(jnp.max(square, axis=1))
     far = norm**2 > _FAR_SQUARE
     coarse = (8 + math.sqrt(len(points))) * _UNIT
-    sizes = jnp.max(jnp.abs(near), axis=2)
+    sizes = jnp.max(jnp.abs(rows), axis=1).T
     gap = jnp.maximum(
-        _box_gap(near, jnp.where(far, 4 * _UNIT * sizes, 0.0)),
+        _box_gap(rows, jnp.where(far, 4 * _UNIT * sizes, 0.0)),
         _box_gap(projection, jnp.where(far, 4 * coarse * norm, 0.0)[None]),
     )
     chosen = jnp.triu(gap < reach)
@@ -174,8 +183,15 @@ def _order_along(projection: jax.Array) -> jax.Array:
 def _box_gap(points: jax.Array, margin: jax.Array) -> jax.Array:
     """Squared distance between tiles' bounding boxes, ``[num_tiles, num_tiles]``.
 
-    Boxes are wider by ``margin [dim, num_tiles]`` than their points say.
+    Of points ``[num_tiles, tile, dim]``; boxes are wider by ``margin [dim, num_tiles]``
+    than they say.
     """
-    low, high = jnp.min(points, axis=2) - margin, jnp.max(points, axis=2) + margin
-    gap = jnp.maximum(low[:, :, None] - high[:, None, :], 0.0)
-    return jnp.sum(jnp.maximum(gap, jnp.swapaxes(gap, 1, 2)) ** 2, axis=0)
+    low, high = jnp.min(points, axis=1).T - margin, jnp.max(points, axis=1).T + margin
+
+    def from_all(corners):
+        own_low, own_high = corners
+        gap = jnp.maximum(own_low[:, None] - high, low - own_high[:, None])
+        return jnp.sum(jnp.maximum(gap, 0.0) ** 2, axis=0)
+
+    at_once = max(1, _HELD_GAPS // low.size)
+    return lax.map(from_all, (low.T, high.T), batch_size=at_once)
