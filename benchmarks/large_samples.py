@@ -152,8 +152,8 @@ def draw(results: dict[str, Any], path: pathlib.Path) -> None:
         seconds.set_yscale("log")
         seconds.set_ylabel("seconds")
         memory.axhline(2.0, color="0.6", linewidth=0.8, zorder=0)
-        memory.set_ylim(0, 2.2)
-        memory.set_ylabel("largest memory of the process (GiB)")
+        memory.set_ylim(0, None)
+        memory.set_ylabel("largest memory (GiB)")
         figure.legend(
             *seconds.get_legend_handles_labels(),
             loc="outside upper center",
