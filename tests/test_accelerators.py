@@ -96,6 +96,7 @@ ON_HOST = {
     "estimators.knn.weight_norm": "decides on shapes, before anything is traced",
     "estimators.knn.weights": "decides on shapes, before anything is traced",
     "estimators.mutual_information": "looks at values to choose another estimator",
+    "estimators.over_devices": "makes a function of one that may look at values",
     "estimators.resampling.jackknife_error": "cuts samples up in NumPy",
     "estimators.resampling.subsampling_error": "cuts samples up in NumPy",
     "bottleneck.decoders": "counts clusters in NumPy",

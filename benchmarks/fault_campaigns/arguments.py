@@ -256,6 +256,10 @@ def _own_values() -> dict[str, dict[str, Any]]:
             "frame": pd.DataFrame(x, columns=["first", "second"]),
             "target": "second",
         },
+        "estimators.over_devices": {
+            "function": estimators.knn.ksg,
+            "devices": jax.devices(),
+        },
         "estimators.benchmark": {
             "methods": ["gaussian"],
             "tasks": [known(2, 2)],
