@@ -82,26 +82,33 @@ def measure(args: argparse.Namespace, kind: Kind, divided: bool) -> dict[str, An
         "XLA_FLAGS", "--xla_cpu_collective_call_terminate_timeout_seconds=1200"
     )
     harness.set_host_devices(num_devices)
-    rows = []
-    for num_samples in kind.sizes:
-        harness.highest_memory(forget=True)
-        rng = np.random.default_rng(0)
-        x = rng.standard_normal((num_samples, kind.dim), dtype=np.float32)
-        function, arguments, options = kind.call(x)
-        if divided:
-            function = over_devices(function)
-        call = partial(function, *arguments, **options)
-        timing = harness.time_calls(call, repeats=args.repeats)
-        rows.append(
-            {
-                "num_samples": num_samples,
-                "first_seconds": timing.warm_up,
-                "seconds": timing.minimum,
-                "resident_bytes": harness.highest_memory(),
-                "nats": _number(call()),
-            }
-        )
+    rows = [_measure_one(args, kind, size, divided) for size in kind.sizes]
     return {"label": kind.label, "num_devices": num_devices, "rows": rows}
+
+
+def _measure_one(
+    args: argparse.Namespace, kind: Kind, num_samples: int, divided: bool
+) -> dict[str, Any]:
+    harness.highest_memory(forget=True)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((num_samples, kind.dim), dtype=np.float32)
+    function, arguments, options = kind.call(x)
+    if divided:
+        function = over_devices(function)
+    found = {}
+
+    def call():
+        found["last"] = function(*arguments, **options)
+        return found["last"]
+
+    timing = harness.time_calls(call, repeats=args.repeats)
+    return {
+        "num_samples": num_samples,
+        "first_seconds": timing.warm_up,
+        "seconds": timing.minimum,
+        "resident_bytes": harness.highest_memory(),
+        "nats": _number(found["last"]),
+    }
 
 
 def _number(found: Any) -> float:

@@ -30,15 +30,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ibjax.compilation import by_platform, map_blocks, map_samples
+from ibjax.compilation import by_platform, map_blocks
 from ibjax.estimators.knn.all_pairs import all_counts, all_nearest, all_rectangles
 from ibjax.estimators.knn.arrangement import Arrangement, arrange, block_sizes
+from ibjax.estimators.knn.line import count_on_line
 from ibjax.estimators.knn.separations import (
     METRICS,
     below,
     larger,
     largest,
-    separation_of,
     separations,
     smaller,
     tied,
@@ -378,7 +378,7 @@ def count_within(
     radius = tied(radius, metric) if inclusive else below(radius, metric)
     on_line = len(spaces) == 1 and len(spaces[0]) == 1
     if on_line and len(radius) > _FEW_ON_LINE:
-        by_cpu = _count_on_line
+        by_cpu = count_on_line
     else:
         by_cpu = _count_pairs
     counts = by_platform(
@@ -394,43 +394,6 @@ def count_within(
         ),
     )
     return jnp.maximum(counts, 1)
-
-
-def _count_on_line(spaces, radius, *, metric, inclusive):
-    """Count along one coordinate, where the differences from a sample are sorted."""
-    ((x,),) = spaces
-    ordered = jnp.sort(x)
-    count = partial(_count_ordered, ordered, metric=metric, inclusive=inclusive)
-    return map_samples(count, x, radius)
-
-
-def _count_ordered(ordered, x, radius, *, metric, inclusive):
-    """Count those of some sorted samples that are closer to each x than its radius."""
-    num_samples = len(ordered)
-    num_steps = num_samples.bit_length()
-
-    def is_close(difference):
-        # Differences on the other side are negative, and close.
-        separation = separation_of([jnp.maximum(difference, 0.0)], metric)
-        beside = separation <= radius if inclusive else separation < radius
-        return beside | (difference < 0)
-
-    def first(condition):
-        """Number of sorted samples before the first one that meets the condition."""
-
-        def step(_, state):
-            low, high = state
-            middle = (low + high) // 2
-            met = condition(ordered[jnp.minimum(middle, num_samples - 1)])
-            met = met | (middle >= num_samples)
-            return jnp.where(met, low, middle + 1), jnp.where(met, middle, high)
-
-        start = jnp.zeros(x.shape, jnp.int32)
-        return lax.fori_loop(0, num_steps, step, (start, start + num_samples))[0]
-
-    before = first(lambda value: is_close(x - value))
-    until = first(lambda value: ~is_close(value - x))
-    return until - before
 
 
 def _count_pairs(spaces, radius, *, metric, inclusive):
