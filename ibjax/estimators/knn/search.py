@@ -57,7 +57,7 @@ __all__ = [
 _FEW_ON_LINE = 10_000
 # From this number of blocks on a block looks at the boxes of blocks first, and then at
 # those of the chunks in the ones that are near.
-_MANY_BLOCKS = 256
+_MANY_BLOCKS = 512
 # Above this number of neighbours a sort of the chunk is cheaper than comparisons.
 _FEW_NEIGHBOURS = 8
 # Separations that one compiled loop compares with the smallest ones, where those are
