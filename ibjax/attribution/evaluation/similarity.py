@@ -108,7 +108,7 @@ def histogram_correlation(a: ArrayLike, b: ArrayLike, *, cell: int = 8) -> jax.A
 
 @exact_jit(static_argnames="cell")
 def _histogram_correlation(a, b, cell):
-    a, b = (_histograms(_unit_range(maps), cell) for maps in (a, b))
+    a, b = (_histograms(maps, cell) for maps in (a, b))
     a, b = (t - jnp.mean(t, axis=1, keepdims=True) for t in (a, b))
     norms = [jnp.sqrt(jnp.sum(t**2, axis=1, keepdims=True)) for t in (a, b)]
     return jnp.sum((a / norms[0]) * (b / norms[1]), axis=1)
@@ -116,8 +116,13 @@ def _histogram_correlation(a, b, cell):
 
 def _histograms(maps: jax.Array, cell: int) -> jax.Array:
     """Normalised histograms of all blocks, ``[num, num_blocks * 4 * 9]``."""
-    down = jnp.pad(maps[:, 2:] - maps[:, :-2], ((0, 0), (1, 1), (0, 0)))
-    across = jnp.pad(maps[:, :, 2:] - maps[:, :, :-2], ((0, 0), (0, 0), (1, 1)))
+    # Equal pixels have no difference. Scaled first they may: of a product and one that
+    # is rounded, in one instruction. The sign of as little decides on the orientation.
+    low, high = _ends(maps)
+    down = (maps[:, 2:] - maps[:, :-2]) / (high - low)
+    across = (maps[:, :, 2:] - maps[:, :, :-2]) / (high - low)
+    down = jnp.pad(down, ((0, 0), (1, 1), (0, 0)))
+    across = jnp.pad(across, ((0, 0), (0, 0), (1, 1)))
     angle = jnp.arctan2(down, across) % jnp.pi
     place = jnp.minimum((angle / jnp.pi * _ORIENTATIONS).astype(int), _ORIENTATIONS - 1)
     counts = jax.nn.one_hot(place, _ORIENTATIONS, dtype=maps.dtype)
@@ -176,9 +181,13 @@ def _similarity(a, b, data_range, window, std):
 
 
 def _unit_range(maps):
-    low, high = (f(maps, axis=(1, 2), keepdims=True) for f in (jnp.min, jnp.max))
+    low, high = _ends(maps)
     # Zero by zero where they are constant.
     return (maps - low) / (high - low)
+
+
+def _ends(maps):
+    return (f(maps, axis=(1, 2), keepdims=True) for f in (jnp.min, jnp.max))
 
 
 def _averages(size: int, window: int, std: float) -> np.ndarray:

@@ -127,9 +127,15 @@ def test_histograms_are_counts_of_pixels():
     np.testing.assert_allclose(found, [expected] * 2, atol=1e-5)
 
 
-def test_gradients_have_an_orientation_and_no_direction():
-    down, across = np.indices((12, 9)).astype(np.float32)
-    found = histogram_correlation([across, across], [-across, down], cell=3)
+# Equal pixels must remain equal where the range is no power of two.
+@pytest.mark.parametrize("scale", [1, 7, 0.3])
+@pytest.mark.parametrize(("shape", "cell"), [((12, 9), 3), ((8, 8), 4), ((28, 28), 7)])
+def test_gradients_have_an_orientation_and_no_direction(scale, shape, cell):
+    down, across = scale * np.indices(shape).astype(np.float32)
+    found = [
+        histogram_correlation(across[None], other[None], cell=cell)[0]
+        for other in (-across, down)
+    ]
     # Ones at another of nine places: the covariance is -1/81, the variance 8/81.
     np.testing.assert_allclose(found, [1, -1 / 8], atol=1e-5)
 
