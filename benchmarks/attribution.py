@@ -3,8 +3,9 @@
 A convolutional network that was not trained, on images of 32 x 32 pixels; the
 bottleneck is at its second convolution, 16 x 16 x 32 features. For every image ten
 steps of Adam, each on ten noisy copies, as the authors do. ibjax takes eight images at
-a time, its default, all at once, or one after another; PyTorch takes one after another,
-as the authors' program does, or all at once, with the same weights and statistics.
+a time, its default, on one device or on each of two, all at once, or one after another;
+PyTorch takes one after another, as the authors' program does, or all at once, with the
+same weights and statistics.
 
 Checked first: the information at the start, which has no noise in it, is the same for
 each image; that at the end, where the noise differs, is the same in the mean.
@@ -45,11 +46,12 @@ def make_images(num: int) -> np.ndarray:
     return np.kron(coarse, np.ones((1, 4, 4, 1))).astype(np.float32)
 
 
-def _ibjax(args: argparse.Namespace, batch_size: int) -> dict:
+def _ibjax(args: argparse.Namespace, batch_size: int, devices: int = 1) -> dict:
+    harness.set_host_devices(devices)
     import jax
     import jax.numpy as jnp
 
-    from ibjax import attribution
+    from ibjax import attribution, estimators
 
     def convolve(x, w, stride):
         return jax.lax.conv_general_dilated(
@@ -70,8 +72,12 @@ def _ibjax(args: argparse.Namespace, batch_size: int) -> dict:
     statistics = attribution.feature_statistics(front, params, x)
     targets = jnp.argmax(jax.jit(lambda x: back(params, front(params, x)))(x), axis=1)
 
+    per_sample = attribution.per_sample
+    if devices > 1:
+        per_sample = estimators.over_devices(per_sample)
+
     def call():
-        return attribution.per_sample(
+        return per_sample(
             jax.random.key(0), front, back, params, x, targets, statistics,
             beta=BETA, num_steps=NUM_STEPS, num_copies=NUM_COPIES,
             batch_size=batch_size,
@@ -195,6 +201,7 @@ _FEW = 8
 
 CASES = {
     "ibjax, eight at a time": lambda args: _ibjax(args, _FEW),
+    "ibjax, eight at a time on each of two devices": lambda args: _ibjax(args, _FEW, 2),
     "ibjax, all at once": lambda args: _ibjax(args, args.images),
     "ibjax, one after another": lambda args: _ibjax(args, 1),
     "PyTorch, one after another": lambda args: _torch(args, 1),

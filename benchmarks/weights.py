@@ -10,7 +10,8 @@ to ``--band`` nats.
 
 Part ``fisher``: the mean squared gradient of every parameter of a convolutional network
 (two convolutions, pooling, 128 units: 1,199,882 parameters) over ``--images`` images,
-one label each; with ibjax, with PyTorch image after image, and with
+one label each; with ibjax on one device and divided among a device for each core,
+with PyTorch image after image, and with
 ``torch.func.vmap`` of ``torch.func.grad``, in batches of ``--batch-sizes``, whichever
 is fastest. Weights, images and labels are the same, and the cases must agree on the
 trace to 1e-3 of it.
@@ -187,16 +188,20 @@ def _classifier(args: argparse.Namespace):
     return network, params, x, labels
 
 
-def case_fisher_ours(args: argparse.Namespace) -> dict[str, Any]:
+def case_fisher_ours(args: argparse.Namespace, num_devices: int = 1) -> dict[str, Any]:
     """The diagonal with ibjax."""
-    from ibjax import weights
+    harness.set_host_devices(num_devices)
+    from ibjax import estimators, weights
 
     network, params, x, labels = _classifier(args)
+    diagonal = weights.fisher_diagonal
+    if num_devices > 1:
+        diagonal = estimators.over_devices(diagonal)
     return _fastest(
-        "ibjax",
+        f"ibjax, devices: {num_devices}",
         args,
         lambda size: partial(
-            weights.fisher_diagonal,
+            diagonal,
             params,
             x,
             network=network,
@@ -325,6 +330,7 @@ CASES = {
     "sweep-ours": case_sweep_ours,
     "sweep-torch": case_sweep_torch,
     "fisher-ours": case_fisher_ours,
+    "fisher-divided": lambda args: case_fisher_ours(args, harness.host_cores()),
     "fisher-ours-model": case_fisher_ours_model,
     "fisher-torch": case_fisher_torch,
     "fisher-vmap": case_fisher_vmap,

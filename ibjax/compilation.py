@@ -13,12 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 __all__ = [
     "CPU_OPTIONS",
     "by_platform",
     "compiling_for",
+    "divided_rows",
     "dividing_over",
     "exact_jit",
     "forget_program",
@@ -28,9 +29,11 @@ __all__ = [
     "keep_programs",
     "map_blocks",
     "map_samples",
+    "num_devices",
     "num_parts",
     "on_cpu",
     "sum_of_parts",
+    "undivided",
     "use_all_cores",
 ]
 
@@ -226,6 +229,49 @@ def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
     """
     with _mesh(Mesh(list(devices), (_AXIS,), axis_types=(AxisType.Auto,))):
         yield
+
+
+def num_devices() -> int:
+    """Devices of the context, for programs that follow where their arguments are.
+
+    Example:
+      >>> num_devices()
+      1
+    """
+    return 1 if _mesh.value is None else _mesh.value.size
+
+
+def divided_rows(arrays: Any) -> Any:
+    """Arrays of which each device of the context holds as many rows.
+
+    What is computed row by row from them stays where the rows are.
+
+    Args:
+      arrays: Arrays ``[num_rows, ...]``, a multiple of the devices.
+
+    Example:
+      >>> with dividing_over(jax.devices()[:1]):
+      ...     print(divided_rows([jnp.arange(2)]))
+      [Array([0, 1], dtype=int32)]
+    """
+    return _placed(arrays, PartitionSpec(_AXIS))
+
+
+def undivided(arrays: Any) -> Any:
+    """Arrays of which every device of the context holds all rows.
+
+    Example:
+      >>> with dividing_over(jax.devices()[:1]):
+      ...     print(undivided(divided_rows([jnp.arange(2)])))
+      [Array([0, 1], dtype=int32)]
+    """
+    return _placed(arrays, PartitionSpec())
+
+
+def _placed(arrays: Any, spec: PartitionSpec) -> Any:
+    if _mesh.value is None:
+        return arrays
+    return jax.device_put(arrays, NamedSharding(_mesh.value, spec))
 
 
 def num_parts() -> int:

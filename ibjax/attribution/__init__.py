@@ -1,7 +1,9 @@
 """Attribution: the parts of an input that a trained network uses, and their bits.
 
 Methods take plain functions of parameters and inputs ``[num, ...]``: see :func:`split`
-and :func:`output`, which make them of a network.
+and :func:`output`, which make them of a network. Where they take a ``batch_size``,
+:func:`ibjax.estimators.over_devices` divides their inputs among devices, such as the
+cores of a CPU: each takes a batch at a time.
 """
 
 from ibjax.attribution.bottleneck import (

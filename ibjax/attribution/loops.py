@@ -4,6 +4,10 @@ A convolution in a compiled loop is far slower on a CPU than one outside of it, 
 loop in Python costs nothing beside a network. So these loops are Python's, of programs
 that are compiled once, unless they are traced themselves. What surrounds them is
 compiled too or left to NumPy: JAX compiles every operation that stands alone.
+
+Small batches stay in a cache and keep one core busy. Devices of a context take a batch
+each, as the rows of one array that lie on several: what is compiled, once, for each
+device's rows follows them, and no device waits for another.
 """
 
 from collections.abc import Callable
@@ -16,7 +20,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit
+from ibjax.compilation import divided_rows, exact_jit, num_devices, undivided
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
 
@@ -43,8 +47,9 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     Args:
       function: Compiled function of arrays ``[batch, ...]``, row by row, that returns a
         pytree of such arrays.
-      batch_size: Rows at a time, or None for all at once. The last batch is filled up
-        by the last row, so that one program serves all.
+      batch_size: Rows at a time on each device of the context, see
+        :func:`ibjax.compilation.dividing_over`, or None for all at once. The last batch
+        is filled up by the last row, so that one program serves all.
       *arrays: Arrays ``[num, ...]``.
 
     Returns:
@@ -53,17 +58,20 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     num = len(arrays[0])
-    if batch_size is None or num <= batch_size:
+    devices = 1 if one_program() else num_devices()
+    batch_size = min(batch_size or num, -(-num // devices)) * devices
+    if batch_size == num and devices == 1:
         return function(*arrays)
     starts = np.arange(0, num, batch_size, dtype=np.int32)
 
     def of_batch(start):
-        return function(*_rows(arrays, start, batch_size))
+        rows = _rows(arrays, start, batch_size)
+        return function(*(divided_rows(rows) if devices > 1 else rows))
 
     if one_program():
         found = lax.map(of_batch, starts)
         return jax.tree.map(lambda t: t.reshape(-1, *t.shape[2:])[:num], found)
-    return _joined([of_batch(start) for start in starts], num)
+    return _joined(undivided([of_batch(start) for start in starts]), num)
 
 
 def repeat(

@@ -21,10 +21,12 @@ def over_devices(
     """A function whose estimates divide their work among several devices.
 
     Samples are divided where :mod:`ibjax.estimators.knn` searches and counts
-    neighbours, pairs of samples where :mod:`ibjax.estimators.kde` sums kernels; all
-    else, as bins, is done by every device, which holds all samples. It pays where an
-    estimate keeps a device busy for seconds. What is called inside a ``jit``, under
-    ``vmap`` or a derivative runs as without it.
+    neighbours and :func:`ibjax.weights.fisher_diagonal` squares gradients, pairs of
+    samples where :mod:`ibjax.estimators.kde` sums kernels, and inputs where
+    :mod:`ibjax.attribution` takes a batch of them at a time; all else, as bins, is done
+    by every device, which holds all samples. It pays where a device would be busy for
+    seconds. What is called inside a ``jit``, under ``vmap`` or a derivative runs as
+    without it.
 
     On CPUs XLA ends the process where one device waits for another for 40 seconds, as
     it may in estimates of minutes on a busy machine. The environment variable
@@ -32,15 +34,14 @@ def over_devices(
     starts, gives them longer.
 
     Args:
-      function: A function of arrays that estimates information by neighbours or by
-        kernels, of this library or one of yours that calls some.
+      function: One of these functions of arrays, or one of yours that calls some.
       devices: Devices of one platform; None for all that JAX has. The cores of a CPU
         are as many devices as ``jax.config.update("jax_num_cpu_devices", number)``
         says before JAX starts.
 
     Returns:
       The function, with the same arguments; its results are on JAX's default device.
-      By neighbours it returns the same to the last bit as on one device, by kernels to
+      By neighbours it returns the same to the last bit as on one device, else to
       rounding.
 
     Raises:

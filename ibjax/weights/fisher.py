@@ -27,7 +27,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
-from ibjax.compilation import exact_jit, on_cpu
+from ibjax.compilation import exact_jit, jit, on_cpu, sum_of_parts
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 from ibjax.weights.likelihood import batches_of, checked_samples
@@ -100,7 +100,7 @@ def fisher_diagonal(
     return _diagonal(*network.split(params), x, labels, likelihood, batch_size)
 
 
-@exact_jit(static_argnames=("likelihood", "batch_size"))
+@jit(static_argnames=("likelihood", "batch_size"))
 def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
     zeros = jax.tree.map(jnp.zeros_like, trainable)
 
@@ -127,8 +127,10 @@ def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
         found = jax.vmap(add_squares, (None, 0))(zeros, batch)
         return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found), None
 
-    total, _ = lax.scan(add_batch, zeros, batches_of(x, labels, batch_size))
-    return jax.tree.map(lambda t: t / len(x), total)
+    def sum_of_part(*part):
+        return lax.scan(add_batch, zeros, batches_of(x, labels, batch_size, *part))[0]
+
+    return jax.tree.map(lambda t: t / len(x), sum_of_parts(sum_of_part))
 
 
 def fisher_trace(

@@ -117,12 +117,22 @@ _DIRECTIONS = {
 }
 
 
-def batches_of(x: jax.Array, labels: jax.Array, batch_size: int) -> Any:
-    """Samples, labels and weights in batches, the last one filled up by weights 0."""
+def batches_of(
+    x: jax.Array,
+    labels: jax.Array,
+    batch_size: int,
+    part: ArrayLike = 0,
+    num_parts: int = 1,
+) -> Any:
+    """Samples, labels and weights in batches, the last one filled up by weights 0.
+
+    Of several parts, each has the samples that follow each other at this distance.
+    """
     num_samples = len(x)
-    batch_size = min(batch_size, num_samples)
-    num_batches = -(-num_samples // batch_size)
-    places = jnp.arange(num_batches * batch_size)
+    each = -(-num_samples // num_parts)
+    batch_size = min(batch_size, each)
+    num_batches = -(-each // batch_size)
+    places = part + num_parts * jnp.arange(num_batches * batch_size)
     rows = jnp.minimum(places, num_samples - 1).reshape(num_batches, batch_size)
     weights = (places < num_samples).astype(x.dtype).reshape(rows.shape)
     return x[rows], labels[rows], weights

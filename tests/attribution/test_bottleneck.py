@@ -9,6 +9,7 @@ from scipy import integrate, stats
 from ibjax import attribution
 from ibjax.attribution import FeatureStatistics, capacity
 from ibjax.attribution.bottleneck import passed
+from ibjax.estimators import over_devices
 
 KEY = jax.random.key(3)
 
@@ -198,6 +199,12 @@ def test_batches_and_programs_change_rounding_alone(explained):
         lambda x: _explained(x=x, batch_size=2, statistics=_standard(4)).capacity
     )
     np.testing.assert_allclose(program(x), single.capacity, rtol=1e-4, atol=1e-6)
+    divided = over_devices(_explained)(x=x, batch_size=1, statistics=_standard(4))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        divided,
+        single,
+    )
 
 
 @pytest.mark.slow

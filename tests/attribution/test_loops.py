@@ -7,6 +7,8 @@ import pytest
 
 from ibjax import attribution, networks
 from ibjax.attribution import loops
+from ibjax.compilation import dividing_over
+from ibjax.estimators import over_devices
 
 ROWS = np.arange(14.0, dtype=np.float32).reshape(7, 2)
 
@@ -32,6 +34,34 @@ def test_any_batch_size_gives_the_same(batch_size):
         )
         jax.tree.map(np.testing.assert_array_equal, found, whole)
     assert set(sizes) == {min(batch_size or 7, 7)}
+
+
+@pytest.mark.parametrize("num", [1, 2, 7])
+@pytest.mark.parametrize("batch_size", [2, None])
+def test_devices_take_a_batch_each(num, batch_size):
+    assert len(jax.devices()) == 2
+    keys = loops.keys_of_inputs(jax.random.key(0), num)
+    whole = jax.jit(_function)(ROWS[:num], keys)
+    sizes = []
+
+    @jax.jit
+    def compiled(x, keys):
+        found = _function(x, keys)
+        jax.debug.inspect_array_sharding(
+            found["sum"], callback=lambda s: sizes.append(s.shard_shape((len(x),)))
+        )
+        return found
+
+    def explain(*args):
+        return loops.in_batches(compiled, batch_size, *args)
+
+    found = over_devices(explain)(ROWS[:num], keys)
+    jax.tree.map(np.testing.assert_array_equal, found, whole)
+    # One program for all batches, half of whose rows lie on each device.
+    assert sizes == [(min(batch_size or num, -(-num // 2)),)]
+    with dividing_over(jax.devices()):
+        traced = jax.jit(explain)(ROWS[:num], keys)
+    jax.tree.map(np.testing.assert_array_equal, traced, whole)
 
 
 def test_steps_are_those_of_a_scan():

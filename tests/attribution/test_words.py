@@ -7,6 +7,7 @@ import pytest
 from scipy import optimize
 
 from ibjax.attribution import feature_statistics, linear_noise, word_noise
+from ibjax.estimators import over_devices
 
 KEY = jax.random.key(0)
 # The example of the authors' program: five words of one dimension, x ~ N(0, 0.01^2).
@@ -77,6 +78,9 @@ def test_sentences_are_fitted_by_themselves():
         lambda x: word_noise(KEY, _linear, WEIGHTS, x, mask=mask, **options)
     )
     np.testing.assert_allclose(program(X).sigma, in_two.sigma, rtol=1e-4)
+    divided = over_devices(word_noise)
+    divided = divided(KEY, _linear, WEIGHTS, X, mask=mask, batch_size=1, **options)
+    np.testing.assert_allclose(divided.sigma, in_two.sigma, rtol=1e-4)
 
 
 @pytest.mark.slow

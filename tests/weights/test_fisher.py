@@ -1,6 +1,7 @@
 """Fisher matrices: closed forms, all gradients by themselves, all labels drawn."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ibjax import networks, weights
+from ibjax.estimators import over_devices
 from ibjax.networks.network import NetworkState
 
 RNG = np.random.default_rng(0)
@@ -127,6 +129,18 @@ def test_traces_of_layers_and_of_all():
     np.testing.assert_allclose(found.total, _flat(diagonal).sum(), rtol=1e-12)
     layers = [np.sum(w) for w, _ in diagonal]
     np.testing.assert_allclose(found.layers, layers, rtol=1e-12)
+
+
+@pytest.mark.parametrize("num", [1, 2, 7])
+@pytest.mark.parametrize("labels", ["model", 1])
+def test_devices_share_the_samples(num, labels):
+    labels = labels if labels == "model" else np.ones(num, int)
+    options = {"network": NETWORK, "labels": labels, "batch_size": 2}
+    one = weights.fisher_diagonal(PARAMS, X[:num], **options)
+    divided = over_devices(weights.fisher_diagonal)(PARAMS, X[:num], **options)
+    # The same 21 squares or fewer, in another order.
+    close = partial(np.testing.assert_allclose, rtol=21 * 2.0**-52)
+    jax.tree.map(close, divided, one)
 
 
 def test_products_and_determinants_are_those_of_the_matrix(jacobian, p):

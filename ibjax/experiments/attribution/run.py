@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 
 from ibjax import results
+from ibjax.compilation import dividing_over
 from ibjax.experiments.attribution.claims import attribution_claims, attribution_table
 from ibjax.experiments.attribution.figures import attribution_figures
 from ibjax.experiments.attribution.measured import measure
@@ -48,7 +49,8 @@ def run(
         trained = train_networks(options)
         seconds = time.perf_counter() - start
         print(f"{options.seeds} networks in {seconds:.0f} s", file=sys.stderr)
-        dataset = measure(options, trained)
+        with dividing_over(jax.devices()):
+            dataset = measure(options, trained)
         seconds = time.perf_counter() - start
         dataset.attrs = run_attributes(asdict(options), jax.devices(), seconds)
         dataset.attrs["command"] = command

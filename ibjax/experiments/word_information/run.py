@@ -9,6 +9,7 @@ import jax
 import xarray as xr
 
 from ibjax import datasets, results
+from ibjax.compilation import dividing_over
 from ibjax.experiments.word_information.claims import word_claims
 from ibjax.experiments.word_information.figures import word_figures
 from ibjax.experiments.word_information.measured import measure_kind
@@ -69,7 +70,9 @@ def _measured(
     found: dict[str, xr.Dataset] = {}
     for kind in options.kinds:
         start = time.perf_counter()
-        dataset = measure_kind(options, sentences, train_kind(options, sentences, kind))
+        model = train_kind(options, sentences, kind)
+        with dividing_over(jax.devices()):
+            dataset = measure_kind(options, sentences, model)
         seconds = time.perf_counter() - start
         dataset.attrs = run_attributes(asdict(options), jax.devices(), seconds)
         dataset.attrs["command"] = command
