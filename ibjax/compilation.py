@@ -13,14 +13,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 __all__ = [
     "CPU_OPTIONS",
     "by_platform",
     "compiling_for",
-    "divided_rows",
+    "devices_in_turn",
     "dividing_over",
+    "each",
     "exact_jit",
     "forget_program",
     "full_precision",
@@ -29,11 +30,9 @@ __all__ = [
     "keep_programs",
     "map_blocks",
     "map_samples",
-    "num_devices",
     "num_parts",
     "on_cpu",
     "sum_of_parts",
-    "undivided",
     "use_all_cores",
 ]
 
@@ -87,6 +86,32 @@ def by_platform(*args: Any, cpu: Callable, default: Callable) -> Any:
     if _platform.value is None:
         return lax.platform_dependent(*args, cpu=cpu, default=default)
     return (cpu if on_cpu() else default)(*args)
+
+
+def each(function: Callable) -> Callable:
+    """As ``jax.vmap``, but one after another on a CPU.
+
+    There decompositions of many matrices, as ``vmap`` makes them, can wait for ever,
+    for threads that wait for them (jaxlib 0.10): two of QR in a program on two cores.
+
+    Args:
+      function: A function of trees of arrays.
+
+    Returns:
+      The function of as many of each, ``[num, ...]``.
+
+    Example:
+      >>> print(each(lambda x, y: x + y)(jnp.arange(3), jnp.ones(3, int)))
+      [1 2 3]
+    """
+
+    @wraps(function)
+    def call(*args: Any) -> Any:
+        if on_cpu():
+            return lax.map(lambda own: function(*own), args)
+        return jax.vmap(function)(*args)
+
+    return call
 
 
 # XLA splits a longer reduction on a GPU, and stores all that goes into it to do so.
@@ -231,47 +256,14 @@ def dividing_over(devices: Sequence[jax.Device]) -> Iterator[None]:
         yield
 
 
-def num_devices() -> int:
-    """Devices of the context, for programs that follow where their arguments are.
+def devices_in_turn() -> tuple[jax.Device | None, ...]:
+    """Devices of the context, for programs of one device each; None for JAX's choice.
 
     Example:
-      >>> num_devices()
-      1
+      >>> devices_in_turn()
+      (None,)
     """
-    return 1 if _mesh.value is None else _mesh.value.size
-
-
-def divided_rows(arrays: Any) -> Any:
-    """Arrays of which each device of the context holds as many rows.
-
-    What is computed row by row from them stays where the rows are.
-
-    Args:
-      arrays: Arrays ``[num_rows, ...]``, a multiple of the devices.
-
-    Example:
-      >>> with dividing_over(jax.devices()[:1]):
-      ...     print(divided_rows([jnp.arange(2)]))
-      [Array([0, 1], dtype=int32)]
-    """
-    return _placed(arrays, PartitionSpec(_AXIS))
-
-
-def undivided(arrays: Any) -> Any:
-    """Arrays of which every device of the context holds all rows.
-
-    Example:
-      >>> with dividing_over(jax.devices()[:1]):
-      ...     print(undivided(divided_rows([jnp.arange(2)])))
-      [Array([0, 1], dtype=int32)]
-    """
-    return _placed(arrays, PartitionSpec())
-
-
-def _placed(arrays: Any, spec: PartitionSpec) -> Any:
-    if _mesh.value is None:
-        return arrays
-    return jax.device_put(arrays, NamedSharding(_mesh.value, spec))
+    return (None,) if _mesh.value is None else tuple(_mesh.value.devices.flat)
 
 
 def num_parts() -> int:

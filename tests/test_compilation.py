@@ -101,3 +101,14 @@ def test_options_reach_programs_of_their_own_only(monkeypatch):
     jit(double)(1.0)
     on_cpu = jax.default_backend() == "cpu"
     assert seen == [compilation.CPU_OPTIONS if on_cpu else None, None]
+
+
+def test_one_after_another_is_side_by_side():
+    x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
+    added = compilation.each(lambda x, y: {"sum": x + y, "first": x[0]})
+    expected = {"sum": x + y[:, None], "first": x[:, 0]}
+    for platform in ("cpu", "gpu"):
+        with compilation.compiling_for(platform):
+            jax.tree.map(np.testing.assert_array_equal, added(x, y), expected)
+            program = jax.make_jaxpr(added)(x, y)
+        assert ("scan" in str(program)) == (platform == "cpu")

@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from ibjax.compilation import CPU_OPTIONS, compiling_for, full_precision
+from ibjax.compilation import CPU_OPTIONS, compiling_for, each, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps import processes
 from ibjax.sweeps.assembly import check_record, flatten_record
@@ -187,14 +187,14 @@ def trace(
 def start_program(trainable: Trainable, layout: Layout) -> Any:
     """The program that starts seeds, as ``jax.jit`` makes it."""
 
-    def one_seed(seed, chosen, key, data):
-        return trainable.init(seed_key(key, seed), data, chosen)
-
     def begin(seeds, numbers, key, data):
-        by_seed = jax.vmap(one_seed, in_axes=(0, 0, None, None))
-        return jax.vmap(by_seed, in_axes=(0, 0, None, None))(seeds, numbers, key, data)
+        def one_seed(seed, chosen):
+            return trainable.init(seed_key(key, seed), data, chosen)
 
-    return jax.jit(full_precision(begin), out_shardings=layout.sharding)
+        return each(each(one_seed))(seeds, numbers)
+
+    by_block, everywhere = PartitionSpec("block"), PartitionSpec()
+    return _sharded(begin, layout, (by_block, by_block, everywhere, everywhere))
 
 
 def train_program(trainable: Trainable, layout: Layout) -> Any:
@@ -213,11 +213,15 @@ def measure_program(trainable: Trainable, layout: Layout) -> Any:
 def _by_block(function: Callable, layout: Layout) -> Callable:
     """A function of states, what seeds keep, data and two numbers, on all devices."""
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
+    return _sharded(function, layout, (by_block, by_block, *3 * (everywhere,)))
+
+
+def _sharded(function: Callable, layout: Layout, specs: tuple) -> Callable:
     sharded = jax.shard_map(
         function,
         mesh=layout.sharding.mesh,
-        in_specs=(by_block, by_block, *3 * (everywhere,)),
-        out_specs=by_block,
+        in_specs=specs,
+        out_specs=PartitionSpec("block"),
         check_vma=False,
     )
     return jax.jit(full_precision(sharded))

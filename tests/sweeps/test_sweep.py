@@ -309,6 +309,36 @@ def test_killed_sweep_is_resumed(light, task, network, config, tmp_path, start_p
         np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
 
 
+ORTHOGONAL = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from flax import linen
+from ibjax import datasets, networks, probes, sweep, training
+
+class Orthogonal(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        layers = []
+        for _ in range(4):
+            x = linen.Dense(128, kernel_init=linen.initializers.orthogonal())(x)
+            layers.append(x)
+        return (*layers, linen.Dense(2)(x))
+
+task = datasets.szt()
+sweep(
+    jax.random.key(0), task, networks.from_flax(Orthogonal(), task.x[:1]),
+    training.TrainConfig(), num_seeds=4, snapshots=(0,), probes=(probes.losses,),
+)
+print("done")
+"""
+
+
+def test_decompositions_of_many_seeds_do_not_wait_for_each_other(start_python):
+    # On jaxlib 0.10 they waited for ever, two seeds and four matrices a device.
+    out, _ = start_python(ORTHOGONAL).communicate(timeout=300)
+    assert out == "done\n"
+
+
 def test_directory_of_another_run_is_refused(task, network, config, tmp_path):
     run(task, network, config, probes=LIGHT, directory=tmp_path)
     before = (tmp_path / "results.nc").read_bytes()
