@@ -254,7 +254,8 @@ def per_sample(
                 back, smoothing, inputs, noise(number), beta, learning_rate, *state
             )
 
-        (alpha, _), history = loops.repeat(step, state, num_steps, axis=1)
+        found = yield from loops.stepwise(step, state, num_steps, axis=1)
+        (alpha, _), history = found
         last = noise(np.int32(num_steps))
         return _end(back, smoothing, inputs, last, alpha, history)
 

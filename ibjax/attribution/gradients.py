@@ -171,7 +171,8 @@ def integrated_gradients(
                 model, params, x, baselines, targets, nodes, total, number
             ), None
 
-        total, _ = loops.repeat(step, np.zeros(x.shape, x.dtype), num_steps)
+        start = np.zeros(x.shape, x.dtype)
+        total, _ = yield from loops.stepwise(step, start, num_steps)
         return _completed(model, params, x, baselines, targets, total)
 
     return loops.in_batches(integrate, batch_size, x, baselines, targets)
@@ -224,7 +225,8 @@ def smooth_grad(
                 model, params, x, targets, keys, noise_level, num_samples, total, number
             ), None
 
-        return loops.repeat(step, np.zeros(x.shape, x.dtype), num_samples)[0]
+        start = np.zeros(x.shape, x.dtype)
+        return (yield from loops.stepwise(step, start, num_samples))[0]
 
     keys = loops.keys_of_inputs(key, len(x))
     return loops.in_batches(average, batch_size, x, targets, keys)

@@ -5,12 +5,13 @@ loop in Python costs nothing beside a network. So these loops are Python's, of p
 that are compiled once, unless they are traced themselves. What surrounds them is
 compiled too or left to NumPy: JAX compiles every operation that stands alone.
 
-Small batches stay in a cache and keep one core busy. Devices of a context take a batch
-each, as the rows of one array that lie on several: what is compiled, once, for each
-device's rows follows them, and no device waits for another.
+Small batches stay in a cache and keep one core busy. Devices of a context have a batch
+each, whose steps they take in turn: a device runs what it is given while the next one
+is given its own, and waits for no other.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.compilation import divided_rows, exact_jit, num_devices, undivided
+from ibjax.compilation import devices_in_turn, exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
 
@@ -34,6 +35,7 @@ __all__ = [
     "outputs_of_targets",
     "repeat",
     "shape_of_one",
+    "stepwise",
     "target_outputs",
 ]
 
@@ -46,7 +48,8 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
 
     Args:
       function: Compiled function of arrays ``[batch, ...]``, row by row, that returns a
-        pytree of such arrays.
+        pytree of such arrays; or a generator function that returns one and yields
+        between its steps, as :func:`stepwise` does.
       batch_size: Rows at a time on each device of the context, see
         :func:`ibjax.compilation.dividing_over`, or None for all at once. The last batch
         is filled up by the last row, so that one program serves all.
@@ -58,20 +61,60 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
     if batch_size is not None:
         checks.count("batch_size", batch_size)
     num = len(arrays[0])
-    devices = 1 if one_program() else num_devices()
-    batch_size = min(batch_size or num, -(-num // devices)) * devices
-    if batch_size == num and devices == 1:
-        return function(*arrays)
+    devices = (None,) if one_program() else devices_in_turn()
+    batch_size = min(batch_size or num, -(-num // len(devices)))
+    if batch_size == num and devices == (None,):
+        return _finished(function(*arrays))
     starts = np.arange(0, num, batch_size, dtype=np.int32)
 
     def of_batch(start):
-        rows = _rows(arrays, start, batch_size)
-        return function(*(divided_rows(rows) if devices > 1 else rows))
+        return function(*_rows(arrays, start, batch_size))
 
     if one_program():
-        found = lax.map(of_batch, starts)
+        found = lax.map(lambda start: _finished(of_batch(start)), starts)
         return jax.tree.map(lambda t: t.reshape(-1, *t.shape[2:])[:num], found)
-    return _joined(undivided([of_batch(start) for start in starts]), num)
+    if devices == (None,):
+        return _joined([_finished(of_batch(start)) for start in starts], num)
+
+    def on_device(number):
+        rows = _rows(arrays, starts[number], batch_size)
+        return function(*jax.device_put(rows, devices[number % len(devices)]))
+
+    found = _in_turn(map(on_device, range(len(starts))), len(devices))
+    # By way of the host: what is joined, and the result, belongs to no device.
+    return _joined(jax.tree.map(np.asarray, found), num)
+
+
+def _finished(found: Any) -> Any:
+    """What a generator returns, or what is none."""
+    if not inspect.isgenerator(found):
+        return found
+    try:
+        while True:
+            next(found)
+    except StopIteration as end:
+        return end.value
+
+
+def _in_turn(batches: Iterator[Any], at_once: int) -> list[Any]:
+    """What all batches return; so many generators at a time go on in turn."""
+    found: dict[int, Any] = {}
+    waiting = enumerate(batches)
+    running: list[tuple[int, Generator]] = []
+    while True:
+        while len(running) < at_once and (batch := next(waiting, None)) is not None:
+            if inspect.isgenerator(batch[1]):
+                running.append(batch)
+            else:
+                found[batch[0]] = batch[1]
+        if not running:
+            return [found[number] for number in sorted(found)]
+        for number, steps in tuple(running):
+            try:
+                next(steps)
+            except StopIteration as end:
+                found[number] = end.value
+                running.remove((number, steps))
 
 
 def repeat(
@@ -81,6 +124,13 @@ def repeat(
 
     The records are stacked along ``axis``: 1 where they are rows of a batch.
     """
+    return _finished(stepwise(step, state, num_steps, axis=axis))
+
+
+def stepwise(
+    step: Callable, state: Any, num_steps: int, *, axis: int = 0
+) -> Generator[None, None, tuple[Any, Any]]:
+    """What :func:`repeat` does, with a pause after every step."""
     if one_program():
         state, records = lax.scan(step, state, jnp.arange(num_steps))
         return state, jax.tree.map(lambda t: jnp.moveaxis(t, 0, axis), records)
@@ -88,6 +138,7 @@ def repeat(
     for number in range(num_steps):
         state, record = step(state, np.int32(number))
         records.append(record)
+        yield
     # NumPy would wait for the steps, while the next batch's can run beside them.
     if len(records) <= _FEW or checks.is_traced(*jax.tree.leaves(records)):
         return state, _stacked(records, axis)

@@ -92,7 +92,8 @@ def occlusion(
                 number,
             ), None
 
-        total, _ = loops.repeat(step, np.zeros(x.shape[:3], x.dtype), len(corners))
+        start = np.zeros(x.shape[:3], x.dtype)
+        total, _ = yield from loops.stepwise(step, start, len(corners))
         return _means(total, counts, x)
 
     return loops.in_batches(explain, batch_size, x, baselines, targets)

@@ -158,7 +158,7 @@ def word_noise(
             noise = noise_of_inputs(key_magnitudes, keys, number, shape, x.dtype)
             return _step(function, num_copies, problem, noise, *carry, part), None
 
-        (_, _, sums), _ = loops.repeat(step, carry, num_steps)
+        (_, _, sums), _ = yield from loops.stepwise(step, carry, num_steps)
         return _end(sums, mask, num_steps - num_steps // 2)
 
     keys = loops.keys_of_inputs(key_inputs, len(x))

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ibjax.compilation import dividing_over
 from ibjax.numerics import checks
@@ -59,24 +58,22 @@ def over_devices(
     checks.instance("devices", devices, list, tuple)
     for number, device in enumerate(checks.not_empty("devices", devices, "device")):
         checks.instance(f"devices[{number}]", device, jax.Device)
-    everywhere = NamedSharding(Mesh(list(devices), ("device",)), PartitionSpec())
-
-    # Arrays that are bound to devices meet none on others: ours are bound to all of
-    # them, and results to none.
-    def bound(value: Any) -> Any:
-        return jax.device_put(value, everywhere) if _is_there(value) else value
-
-    def free(value: Any) -> Any:
-        is_bound = _is_there(value) and value.committed
-        return jnp.asarray(np.asarray(value.addressable_data(0))) if is_bound else value
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = jax.tree.map(bound, (args, kwargs))
+        args, kwargs = jax.tree.map(_free, (args, kwargs))
         with dividing_over(devices):
-            return jax.tree.map(free, function(*args, **kwargs))
+            return jax.tree.map(_free, function(*args, **kwargs))
 
     return call
+
+
+def _free(value: Any) -> Any:
+    """The same array, bound to no device: bound ones meet none on other devices."""
+    if not (_is_there(value) and value.committed):
+        return value
+    own = value.addressable_data(0) if value.is_fully_replicated else value
+    return jnp.asarray(np.asarray(own))
 
 
 def _is_there(value: Any) -> bool:

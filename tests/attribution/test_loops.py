@@ -9,6 +9,7 @@ from ibjax import attribution, networks
 from ibjax.attribution import loops
 from ibjax.compilation import dividing_over
 from ibjax.estimators import over_devices
+from ibjax.numerics import checks
 
 ROWS = np.arange(14.0, dtype=np.float32).reshape(7, 2)
 
@@ -38,30 +39,55 @@ def test_any_batch_size_gives_the_same(batch_size):
 
 @pytest.mark.parametrize("num", [1, 2, 7])
 @pytest.mark.parametrize("batch_size", [2, None])
-def test_devices_take_a_batch_each(num, batch_size):
-    assert len(jax.devices()) == 2
+@pytest.mark.parametrize("in_steps", [False, True])
+def test_devices_take_a_batch_each(num, batch_size, in_steps):
+    devices = jax.devices()
+    assert len(devices) == 2
     keys = loops.keys_of_inputs(jax.random.key(0), num)
     whole = jax.jit(_function)(ROWS[:num], keys)
-    sizes = []
+    calls = []
+    compiled = jax.jit(_function)
 
-    @jax.jit
-    def compiled(x, keys):
-        found = _function(x, keys)
-        jax.debug.inspect_array_sharding(
-            found["sum"], callback=lambda s: sizes.append(s.shard_shape((len(x),)))
-        )
-        return found
+    def explain(x, keys):
+        if not checks.is_traced(x):
+            calls.append((*x.devices(), len(x)))
+        return compiled(x, keys)
 
-    def explain(*args):
-        return loops.in_batches(compiled, batch_size, *args)
+    def in_three_steps(x, keys):
+        yield from loops.stepwise(lambda state, _: (state, None), None, 3)
+        return explain(x, keys)
 
-    found = over_devices(explain)(ROWS[:num], keys)
+    def call(*args):
+        function = in_three_steps if in_steps else explain
+        return loops.in_batches(function, batch_size, *args)
+
+    found = over_devices(call)(ROWS[:num], keys)
     jax.tree.map(np.testing.assert_array_equal, found, whole)
-    # One program for all batches, half of whose rows lie on each device.
-    assert sizes == [(min(batch_size or num, -(-num // 2)),)]
-    with dividing_over(jax.devices()):
-        traced = jax.jit(explain)(ROWS[:num], keys)
+    assert all(leaf.devices() == {devices[0]} for leaf in jax.tree.leaves(found))
+    size = min(batch_size or num, -(-num // 2))
+    numbers = range(-(-num // size))
+    assert calls == [(devices[number % 2], size) for number in numbers]
+    with dividing_over(devices):
+        traced = jax.jit(call)(ROWS[:num], keys)
     jax.tree.map(np.testing.assert_array_equal, traced, whole)
+
+
+def test_batches_take_their_steps_in_turn():
+    order = []
+
+    def explain(x):
+        def step(state, number):
+            order.append((x[0, 0].item(), int(number)))
+            return state, None
+
+        yield from loops.stepwise(step, None, 2)
+        return x
+
+    found = over_devices(lambda x: loops.in_batches(explain, 3, x))(ROWS)
+    np.testing.assert_array_equal(found, ROWS)
+    # Rows 0 and 3 begin the first two batches, row 6 fills the last.
+    first = [(0, 0), (6, 0), (0, 1), (6, 1)]
+    assert order == [*first, (12, 0), (12, 1)]
 
 
 def test_steps_are_those_of_a_scan():

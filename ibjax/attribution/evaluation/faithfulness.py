@@ -110,7 +110,7 @@ def sensitivity_n(
                 model, params, x, baselines, targets, output, subsets, numbers, number
             )
 
-        return loops.repeat(step, None, len(subsets), axis=1)[1]
+        return (yield from loops.stepwise(step, None, len(subsets), axis=1))[1]
 
     loss = loops.in_batches(losses, batch_size, x, baselines, targets)
     return _correlations(loss, heatmaps, subsets, numbers, sizes)
@@ -174,7 +174,8 @@ def infidelity(
                 model, params, x, attributions, targets, keys, noise_std, number
             )
 
-        return jnp.mean(loops.repeat(step, None, num_samples, axis=1)[1], axis=1)
+        found = yield from loops.stepwise(step, None, num_samples, axis=1)
+        return jnp.mean(found[1], axis=1)
 
     keys = loops.keys_of_inputs(key, len(x))
     return loops.in_batches(average, batch_size, x, attributions, targets, keys)

@@ -121,7 +121,7 @@ def degradation(
                 model, params, x, baselines, targets, ranks, counts, number
             )
 
-        return loops.repeat(step, None, num_points, axis=1)[1]
+        return (yield from loops.stepwise(step, None, num_points, axis=1))[1]
 
     most, least, top = loops.in_batches(
         degrade, batch_size, x, baselines, targets, ranks
