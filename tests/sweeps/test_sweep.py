@@ -1,4 +1,4 @@
-"""Sweeps: what a seed's numbers depend on, what survives a crash, what is refused."""
+"""Sweeps: what a seed's numbers depend on, and what is refused."""
 
 import dataclasses
 import json
@@ -11,38 +11,14 @@ import pytest
 
 from ibjax import datasets, networks, probes, results, training
 from ibjax.estimators import binning, kde
-from ibjax.results.files import ResultsError, open_dataset
 from ibjax.sweeps import program
-from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
 from ibjax.sweeps.runs import snapshot_epochs
 from ibjax.sweeps.seeds import sweep, sweep_trainable
 from ibjax.training.trainable import Trainable
-
-SNAPSHOTS = (0, 1, 3)
-LIGHT = (probes.bin_edges(binning.SZT_EDGES), probes.losses)
-
-
-@pytest.fixture(scope="module")
-def task():
-    return datasets.szt()
-
-
-@pytest.fixture(scope="module")
-def network():
-    return networks.mlp((12, 4, 3, 2))
-
-
-@pytest.fixture(scope="module")
-def config():
-    return training.TrainConfig(learning_rate=1e-2)
-
-
-def run(task, network, config, **options):
-    arguments = {"num_seeds": 5, "snapshots": SNAPSHOTS} | options
-    return sweep(jax.random.key(3), task, network, config, **arguments)
+from tests.sweeps.small import LIGHT, SNAPSHOTS, run
 
 
 @pytest.fixture(scope="module")
@@ -228,87 +204,6 @@ def test_soft_labels_reach_training_and_estimators(network, config):
     assert (soft.train_loss > 0.9 * (np.log(2) - soft.attrs["i_xy"])).all()
 
 
-@pytest.fixture(scope="module")
-def light(task, network, config):
-    return run(task, network, config, probes=LIGHT)
-
-
-class Crash(Exception):
-    pass
-
-
-def crash_after(count):
-    def on_progress(progress):
-        if progress.num_snapshots_done == count:
-            raise Crash
-
-    return on_progress
-
-
-@pytest.mark.parametrize("devices", [1, 2])
-def test_resumed_sweep_ends_with_the_same_numbers(
-    light, task, network, config, tmp_path, devices
-):
-    with pytest.raises(Crash):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            on_progress=crash_after(2),
-        )
-    assert (tmp_path / CHECKPOINT_FILE).exists()
-    seen = []
-    resumed = run(
-        task,
-        network,
-        config,
-        directory=tmp_path,
-        probes=LIGHT,
-        resume=True,
-        devices=jax.devices()[:devices],
-        on_progress=seen.append,
-    )
-    assert seen[0].num_snapshots_done == 2
-    assert not (tmp_path / CHECKPOINT_FILE).exists()
-    for name in light.data_vars:
-        np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
-    np.testing.assert_array_equal(open_dataset(tmp_path).i_xt, light.i_xt)
-
-
-SCRIPT = """
-import sys, time
-import jax
-jax.config.update("jax_num_cpu_devices", 2)
-from ibjax import datasets, networks, probes, sweep, training
-from ibjax.estimators import binning
-
-def on_progress(progress):
-    print(progress.num_snapshots_done, flush=True)
-    time.sleep(0.5)
-
-sweep(
-    jax.random.key(3), datasets.szt(), networks.mlp((12, 4, 3, 2)),
-    training.TrainConfig(learning_rate=1e-2), num_seeds=5, snapshots=(0, 1, 3),
-    probes=(probes.bin_edges(binning.SZT_EDGES), probes.losses),
-    directory=sys.argv[1], on_progress=on_progress,
-)
-"""
-
-
-def test_killed_sweep_is_resumed(light, task, network, config, tmp_path, start_python):
-    process = start_python(SCRIPT, tmp_path)
-    while process.stdout.readline() != "1\n":
-        assert process.poll() is None
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "results.nc").exists()
-    resumed = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
-    for name in light.data_vars:
-        np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
-
-
 ORTHOGONAL = """
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
@@ -343,56 +238,6 @@ def test_decompositions_of_many_seeds_do_not_wait_for_each_other(start_python):
     # On jaxlib 0.10 they waited for ever, two seeds and four matrices a device.
     out, _ = start_python(ORTHOGONAL).communicate(timeout=300)
     assert out == "started\n"
-
-
-def test_directory_of_another_run_is_refused(task, network, config, tmp_path):
-    run(task, network, config, probes=LIGHT, directory=tmp_path)
-    before = (tmp_path / "results.nc").read_bytes()
-    with pytest.raises(ResultsError, match="already holds the results"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path)
-    with pytest.raises(ResultsError, match="another run, which differs in num_seeds"):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            num_seeds=2,
-            resume=True,
-        )
-    again = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
-    assert again.sizes["seed"] == 5
-    assert (tmp_path / "results.nc").read_bytes() == before
-
-
-def test_damaged_checkpoint_is_refused(task, network, config, tmp_path):
-    with pytest.raises(Crash):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            on_progress=crash_after(1),
-        )
-    path = tmp_path / CHECKPOINT_FILE
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
-
-
-def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
-    with pytest.raises(Crash):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            on_progress=crash_after(1),
-        )
-    with pytest.raises(ResultsError, match="already holds an unfinished run"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -437,16 +282,6 @@ def test_probes_of_one_name_are_refused(task, network, config):
         run(task, network, config, probes=jax.random.key(0))
     with pytest.raises(TypeError, match="resume must be True or False, got array"):
         run(task, network, config, resume=np.array([True, False]))
-
-
-def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_path):
-    options = {"probes": [probes.losses], "directory": tmp_path, "num_seeds": 1}
-    run(task, networks.mlp((12, 2)), config, **options)
-    other = networks.mlp((12, 2), init="fan-out")
-    with pytest.raises(ResultsError, match="differs in network"):
-        run(task, other, config, **options, resume=True)
-    again = run(task, networks.mlp((12, 2)), config, **options, resume=True)
-    assert again.sizes["seed"] == 1
 
 
 def test_a_batch_larger_than_the_training_set_is_the_whole_of_it(task, network):
