@@ -11,6 +11,7 @@ is given its own, and waits for no other.
 """
 
 import inspect
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
@@ -67,22 +68,22 @@ def in_batches(function: Callable, batch_size: int | None, *arrays: Any) -> Any:
         return _finished(function(*arrays))
     starts = np.arange(0, num, batch_size, dtype=np.int32)
 
-    def of_batch(start):
-        return function(*_rows(arrays, start, batch_size))
+    def of_batch(start, device=None):
+        rows = _rows(arrays, start, batch_size)
+        return function(*jax.device_put(rows, device))
 
     if one_program():
         found = lax.map(lambda start: _finished(of_batch(start)), starts)
         return jax.tree.map(lambda t: t.reshape(-1, *t.shape[2:])[:num], found)
-    if devices == (None,):
-        return _joined([_finished(of_batch(start)) for start in starts], num)
-
-    def on_device(number):
-        rows = _rows(arrays, starts[number], batch_size)
-        return function(*jax.device_put(rows, devices[number % len(devices)]))
-
-    found = _in_turn(map(on_device, range(len(starts))), len(devices))
-    # By way of the host: what is joined, and the result, belongs to no device.
-    return _joined(jax.tree.map(np.asarray, found), num)
+    found = _in_turn(map(of_batch, starts, itertools.cycle(devices)), len(devices))
+    if devices != (None,):
+        if checks.is_traced(*jax.tree.leaves(found)):
+            # By `vmap` or a derivative, neither of which crosses devices.
+            found = _in_turn(map(of_batch, starts), 1)
+        else:
+            # By way of the host, what is joined, and the result, belongs to no device.
+            found = jax.tree.map(np.asarray, found)
+    return _joined(found, num)
 
 
 def _finished(found: Any) -> Any:

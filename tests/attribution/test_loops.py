@@ -72,6 +72,21 @@ def test_devices_take_a_batch_each(num, batch_size, in_steps):
     jax.tree.map(np.testing.assert_array_equal, traced, whole)
 
 
+@pytest.mark.parametrize("wrap", [jax.vmap, jax.grad, jax.jit])
+def test_what_is_traced_is_as_on_one_device(wrap):
+    def total(weights):
+        def explain(x):
+            step = lambda state, _: (state + x @ weights, None)  # noqa: E731
+            return (yield from loops.stepwise(step, jnp.zeros(len(x)), 3))[0]
+
+        return jnp.sum(loops.in_batches(explain, 2, ROWS) ** 2)
+
+    weights = jnp.ones((3, 2)) if wrap is jax.vmap else jnp.ones(2)
+    np.testing.assert_array_equal(
+        wrap(over_devices(total))(weights), wrap(total)(weights)
+    )
+
+
 def test_batches_take_their_steps_in_turn():
     order = []
 
