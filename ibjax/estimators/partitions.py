@@ -139,7 +139,8 @@ def _check_values(t, num_bins):
 def _data_range_edges(t, num_bins, upper_edge):
     low, high = jnp.min(t), jnp.max(t)
     high = jnp.where(high > low, high, low + num_bins)
-    fraction = jnp.arange(num_bins, dtype=t.dtype) / num_bins
+    # By NumPy: compiled, a number may be divided here and multiplied by 1/n there.
+    fraction = (np.arange(num_bins) / num_bins).astype(t.dtype)
     # A mean of both ends, since their difference can be out of range.
     edges = low * (1 - fraction) + high * fraction
     if upper_edge:
