@@ -21,8 +21,8 @@ __all__ = [
     "compiling_for",
     "devices_in_turn",
     "dividing_over",
-    "each",
     "exact_jit",
+    "for_each",
     "forget_program",
     "full_precision",
     "in_pieces",
@@ -88,7 +88,7 @@ def by_platform(*args: Any, cpu: Callable, default: Callable) -> Any:
     return (cpu if on_cpu() else default)(*args)
 
 
-def each(function: Callable) -> Callable:
+def for_each(function: Callable) -> Callable:
     """As ``jax.vmap``, but one after another on a CPU.
 
     There decompositions of many matrices, as ``vmap`` makes them, can wait for ever,
@@ -101,7 +101,7 @@ def each(function: Callable) -> Callable:
       The function of as many of each, ``[num, ...]``.
 
     Example:
-      >>> print(each(lambda x, y: x + y)(jnp.arange(3), jnp.ones(3, int)))
+      >>> print(for_each(lambda x, y: x + y)(jnp.arange(3), jnp.ones(3, int)))
       [1 2 3]
     """
 

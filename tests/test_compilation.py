@@ -105,7 +105,7 @@ def test_options_reach_programs_of_their_own_only(monkeypatch):
 
 def test_one_after_another_is_side_by_side():
     x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
-    added = compilation.each(lambda x, y: {"sum": x + y, "first": x[0]})
+    added = compilation.for_each(lambda x, y: {"sum": x + y, "first": x[0]})
     expected = {"sum": x + y[:, None], "first": x[:, 0]}
     for platform in ("cpu", "gpu"):
         with compilation.compiling_for(platform):

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ibjax.compilation import each
+from ibjax.compilation import for_each
 from ibjax.estimators.choice.choice import mutual_information
 from ibjax.estimators.choice.methods import METHODS
 from ibjax.numerics import checks
@@ -100,7 +100,7 @@ def benchmark(
     # Compiled as a whole, so that no call has an effect but its result; made once, so
     # that tasks of one shape share a program.
     programs = {
-        name: jax.jit(each(function))
+        name: jax.jit(for_each(function))
         for name, function in functions.items()
         if isinstance(function, jax.stages.Wrapped)
     }

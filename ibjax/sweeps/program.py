@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from ibjax.compilation import CPU_OPTIONS, compiling_for, each, full_precision
+from ibjax.compilation import CPU_OPTIONS, compiling_for, for_each, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps import processes
 from ibjax.sweeps.assembly import check_record, flatten_record
@@ -191,7 +191,7 @@ def start_program(trainable: Trainable, layout: Layout) -> Any:
         def one_seed(seed, chosen):
             return trainable.init(seed_key(key, seed), data, chosen)
 
-        return each(each(one_seed))(seeds, numbers)
+        return for_each(for_each(one_seed))(seeds, numbers)
 
     by_block, everywhere = PartitionSpec("block"), PartitionSpec()
     return _sharded(begin, layout, (by_block, by_block, everywhere, everywhere))
