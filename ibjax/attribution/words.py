@@ -110,7 +110,7 @@ def word_noise(
     Raises:
       ValueError: If shapes do not match, an input is not finite or a number is out of
         range.
-      TypeError: If the key, the inputs or the groups are of another type.
+      TypeError: If the key, the inputs, the mask or the groups are of another type.
 
     References:
       Guan et al., 2019, section 3.
@@ -132,6 +132,7 @@ def word_noise(
     if mask is None:
         mask = jnp.ones((len(x), num_words), bool)
     mask = checks.shape("mask", mask, (len(x), num_words), why="for each word")
+    mask = checks.booleans("mask", mask, hint="true where a word is there")
     rate = checks.positive("rate", rate)
     checks.count("num_steps", num_steps, 2)
     checks.count("num_copies", num_copies)
@@ -230,6 +231,10 @@ def _linear_noise(weights, output_std, rate):
 # One program: alone every operation would be another.
 _split = jax.jit(jax.random.split)
 
+# Noise that is far too large at first has gradients of other orders of magnitude: what
+# Adam remembers of their squares must not outlast them, or sigma would fall too slowly.
+_ADAM = optax.scale_by_adam(b1=0.9, b2=0.9)
+
 
 class _Sentences(NamedTuple):
     """Sentences of a batch and all that their noise depends on."""
@@ -249,7 +254,7 @@ def _start(x, mask, max_sigma):
     """First log sigma, Adam's state, and sums over steps."""
     log_sigma = jnp.full(mask.shape, jnp.log(max_sigma / 10), x.dtype)
     sums = (jnp.zeros_like(log_sigma), jnp.zeros(len(x), x.dtype))
-    return log_sigma, optax.scale_by_adam().init(log_sigma), sums
+    return log_sigma, _ADAM.init(log_sigma), sums
 
 
 @jax.jit
@@ -284,7 +289,7 @@ def _step(
         return jnp.sum(distortion - rate * entropy), distortion
 
     gradient, distortion = jax.grad(loss, has_aux=True)(log_sigma)
-    direction, optimizer_state = optax.scale_by_adam().update(gradient, optimizer_state)
+    direction, optimizer_state = _ADAM.update(gradient, optimizer_state)
     # Half a period of a cosine, not optax's schedule: a number of steps that is part of
     # the program would be compiled anew for each.
     rate_now = first_rate * (1 + jnp.cos(jnp.pi * part_done)) / 2

@@ -130,9 +130,7 @@ def input_information(
       0.0477 nats, 0.0477 by hand
     """
     w, cov_x = _check_layer(w, cov_x)
-    inputs = checks.numeric("inputs", inputs)
-    if inputs.dtype != bool:
-        raise TypeError(f"inputs must be booleans, got {inputs.dtype}")
+    inputs = checks.booleans("inputs", inputs)
     checks.shape("inputs", inputs, (len(cov_x),), why="to match cov_x")
     dtype = jnp.result_type(w, cov_x)
     noise_variance = checks.positive("noise_variance", noise_variance)

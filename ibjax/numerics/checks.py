@@ -17,6 +17,7 @@ import numpy as np
 __all__ = [
     "array",
     "at_least",
+    "booleans",
     "broadcastable",
     "count",
     "counts",
@@ -226,6 +227,11 @@ def floating(name: str, value: Any, *, hint: str = "") -> Any:
 def integers(name: str, value: Any, *, hint: str = "") -> Any:
     """Check that an array holds integers; ``hint`` says what to do if not."""
     return _kind(name, value, jnp.integer, "integers", hint)
+
+
+def booleans(name: str, value: Any, *, hint: str = "") -> Any:
+    """Check that an array holds booleans; ``hint`` says what to do if not."""
+    return _kind(name, value, np.bool_, "bool", hint)
 
 
 def finite(name: str, value: Any) -> Any:

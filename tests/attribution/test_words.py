@@ -59,6 +59,21 @@ def test_linear_words_bear_noise_in_inverse_proportion():
     np.testing.assert_allclose(found.distortion, 0.05, rtol=0.01)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.001])
+def test_few_steps_are_enough_for_words_of_any_influence(rate):
+    weights = np.ones((30, 4, 1), np.float32)
+    weights[:3] *= np.array([10.0, 3.0, 0.1]).reshape(3, 1, 1)
+    std = np.sqrt(np.sum(weights**2))
+    x = np.random.default_rng(0).normal(size=(64, 30, 4)).astype(np.float32)
+    options = {"output_std": std, "rate": rate, "num_steps": 500, "num_copies": 8}
+    found = word_noise(KEY, _linear, weights, x, batch_size=64, **options)
+    exact = linear_noise(weights, std, rate=rate)
+    apart = np.mean(np.log(np.asarray(found.sigma)), axis=0) - np.log(exact)
+    # Five standard errors of the mean over sentences.
+    error = np.sqrt(30 / (500 * 8)) / np.sqrt(len(x))
+    np.testing.assert_allclose(apart, 0, atol=5 * error)
+
+
 def test_words_without_influence_end_at_the_largest_noise():
     weights = WEIGHTS.copy()
     weights[3] = 0
@@ -125,6 +140,8 @@ def test_bad_calls_are_named():
         ValueError, match=r"mask must have shape \[3, 5\] for each word"
     ):
         call(mask=np.ones((3, 4), bool))
+    with pytest.raises(TypeError, match="mask must be bool, got float64; true where"):
+        call(mask=np.where(np.ones((3, 5), bool), 0.0, -1e9))
     with pytest.raises(ValueError, match="rate must be one positive number"):
         call(rate=0.0)
     with pytest.raises(

@@ -212,7 +212,7 @@ def test_what_is_refused():
         layer_information(W, COV, TEACHER, **ok | {"noise_variance": 0.0})
     with pytest.raises(ValueError, match="label_noise_variance must be one number"):
         layer_information(W, COV, TEACHER, **ok | {"label_noise_variance": -1.0})
-    with pytest.raises(TypeError, match="inputs must be booleans"):
+    with pytest.raises(TypeError, match="inputs must be bool"):
         input_information(W, COV, MASK.astype(int), noise_variance=1.0)
     with pytest.raises(ValueError, match=r"inputs must have shape \[6\]"):
         input_information(W, COV, MASK[:3], noise_variance=1.0)

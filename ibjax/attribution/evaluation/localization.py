@@ -37,14 +37,12 @@ def bounding_box_ratio(heatmap: ArrayLike, mask: ArrayLike) -> jax.Array:
       0.75
     """
     heatmap = checks.floats("heatmap", heatmap)
-    mask = jnp.asarray(checks.numeric("mask", mask))
+    mask = jnp.asarray(checks.booleans("mask", mask))
     checks.same_shape(heatmap=heatmap, mask=mask)
     if heatmap.ndim < 2:
         raise ValueError(
             f"heatmap must have shape [..., height, width], got {heatmap.shape}"
         )
-    if mask.dtype != bool:
-        raise TypeError(f"mask must be bool, got {mask.dtype}")
     return _ratio(heatmap, mask)
 
 
@@ -61,8 +59,8 @@ def _ratio(heatmap, mask):
 
     above, tied = heat > lowest, heat == lowest
     left = size - count(above)
-    found = count(above & inside) + left * count(tied & inside) / jnp.maximum(
-        count(tied), 1
-    )
+    # A share: the product of two counts of a large map is no 32-bit number.
+    share = count(tied & inside) / jnp.maximum(count(tied), 1)
+    found = count(above & inside) + left * share
     defined = (size > 0) & ~jnp.any(jnp.isnan(heat), axis=-1, keepdims=True)
     return jnp.where(defined, found / jnp.maximum(size, 1), jnp.nan)[..., 0]

@@ -15,6 +15,11 @@ def test_a_box_knows_itself():
     assert bounding_box_ratio(MASK.astype(float), MASK) == 1
     assert bounding_box_ratio(1.0 - MASK, MASK) == 0
     np.testing.assert_allclose(bounding_box_ratio(np.ones((6, 6)), MASK), 9 / 36)
+    # Ties of so many pixels that a product of their counts is no 32-bit number.
+    large = np.zeros((384, 384), bool)
+    large[:, :126] = True
+    found = bounding_box_ratio(np.zeros((384, 384)), large)
+    np.testing.assert_allclose(found, 126 / 384, rtol=1e-6)
     assert np.isnan(bounding_box_ratio(np.ones((6, 6)), np.zeros((6, 6), bool)))
     assert np.isnan(bounding_box_ratio(np.full((6, 6), np.nan), MASK))
 
