@@ -67,8 +67,8 @@ class CriticalSetup(Setup):
     needs_images = True
 
     deficit: tuple[DeficitName, ...] = ("blur", "flip", "labels", "noise")
-    removal: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
-    onset: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
+    removal: tuple[float, ...] = (0.2, 0.6, 1.0)
+    onset: tuple[float, ...] = (0.0, 0.4, 0.8)
     length: float = 0.2
     clean: float = 0.5
     blur: int = 4
