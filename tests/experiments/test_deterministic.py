@@ -23,12 +23,12 @@ from ibjax.experiments.setup import Context
 BETAS, NUM_SEEDS, H_Y = (0.1, 0.3, 0.5, 0.9, 2.0), 3, np.log(10)
 
 
-def _dataset(numbers, methods=METHODS):
+def _dataset(numbers, methods=METHODS, betas=BETAS):
     """A dataset with I(X;Z) and I(Z;Y) by a function of method and beta."""
-    axes = {"method": list(methods), "beta": list(BETAS)}
+    axes = {"method": list(methods), "beta": list(betas)}
     places = list(itertools.product(*axes.values()))
     values = np.array([numbers(*place) for place in places])
-    shape = len(methods), len(BETAS), NUM_SEEDS, 1
+    shape = len(methods), len(betas), NUM_SEEDS, 1
     jitter = 1 + 1e-3 * np.linspace(-1, 1, NUM_SEEDS)
     dims = (*axes, "seed", "epoch")
     spread = [(column[:, None] * jitter).reshape(shape) for column in values.T]
@@ -94,6 +94,9 @@ def test_claims_follow_the_numbers(published, solved_by_hand):
     assert _verdicts(published, "holds") == "1122345"
     assert _verdicts(_dataset(_opposite), "does not hold") == "22345"
     points = points_of(published)
+    # One price alone is no jump, and a price of one any point of the table's curve.
+    assert _verdicts(_dataset(_published, betas=(0.3,)), "holds") == "1145"
+    assert _verdicts(_dataset(_published, betas=(1.0,)), "holds") == "45"
     assert list(points) == list(METHODS)
     assert [p.beta for p in points["vib"]] == list(BETAS)
     with pytest.raises(ValueError, match="dataset must be of networks through a code"):

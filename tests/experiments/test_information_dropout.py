@@ -106,6 +106,16 @@ def test_claims_follow_the_numbers(dataset):
     assert verdicts == dict.fromkeys("1234", "does not hold")
 
 
+def test_a_network_that_diverged_is_left_out(dataset):
+    datasets = _datasets(dataset[0], [9, 5, 1], [1.1, 1.5, 1.7], [9, 5, 8], [9, 7])
+    claims = information_dropout_claims(datasets)
+    best = datasets["information-dropout"]
+    for name in ("layer_information", "region_information", "test_accuracy"):
+        best[name].values[1, 0] = np.nan
+    found = information_dropout_claims(datasets)
+    assert [claim.claim for claim in found] == [claim.claim for claim in claims]
+
+
 def test_figures_are_of_all_layers_with_places(dataset):
     datasets = _datasets(dataset[0], [9, 5, 1], [1.1, 1.5, 1.7], [9, 5, 8], [9, 7])
     figures = information_dropout_figures(datasets)

@@ -115,6 +115,13 @@ def test_claims_follow_the_numbers():
     assert _verdicts(same).count(("2", "undecided")) == 4
 
 
+def test_networks_that_diverged_pass_no_check():
+    diverged = _dataset(
+        errors=[3.0] * 3, accuracy=[20.0] * 3, passed=np.full(6, np.nan)
+    )
+    assert _verdicts(diverged).count(("4", "does not hold")) == 6
+
+
 def test_kinds_are_held_apart():
     # Dropout is compared with its own network of price 0.
     both = {

@@ -217,6 +217,19 @@ def test_claims_follow_the_numbers(datasets):
     assert _letters(opposite, "does not hold") == "11222345667"
 
 
+def test_a_network_that_diverged_or_one_price_alone(datasets):
+    led = {"rate": (2.2, 5.3), "mig": (0.4, 0.4)}
+    ways = {"beta": _HELD, "annealed": _HELD, "info": _INFO, "capacity": led}
+    changed = _changed(datasets, ways)
+    for name in ("rate", "mig"):
+        changed["vae"][name].loc[{"method": "beta", "beta": 4.0, "seed": 0}] = np.nan
+    # The capacity beside is still the one that is near the others' rate.
+    assert any("A capacity of 5 nats" in c.claim for c in vae_claims(changed))
+    cells = [(p, c) for p, c in cells_of(datasets["vae"]) if p["beta"] == 1]
+    one = datasets | {"vae": combine(*zip(*cells, strict=True))}
+    assert "".join(claim.claim[0] for claim in vae_claims(one)) == "45667"
+
+
 def test_other_datasets_are_refused(datasets):
     with pytest.raises(ValueError, match="vae must be of autoencoders of sprites"):
         settings_of({"vae": example_dataset(num_seeds=2, num_epochs=3)})

@@ -50,8 +50,11 @@ def test_figures_show_the_codes(dataset):
     assert [len(vib_figures(d)["vib_plane"].axes) for d in (dataset, one)] == [2, 1]
 
 
-def _changed(dataset, rates, errors, one_draw, train, told):
-    """Four prices with these numbers: rates and I(Z;Y) in bits, errors in percent."""
+def _changed(dataset, rates, errors, one_draw, train, told, held=None):
+    """Four prices with these numbers: rates and I(Z;Y) in bits, errors in percent.
+
+    ``held`` is I(X;Z) without a prior, the rates if None.
+    """
     changed = dataset.isel(beta=[0, 1, 0, 1]).copy(deep=True)
     changed = changed.assign_coords(beta=list(PRICES))
     configuration = json.loads(changed.attrs["configuration"])
@@ -69,6 +72,10 @@ def _changed(dataset, rates, errors, one_draw, train, told):
         scaled = np.multiply.outer(values, jitter) * NATS_PER_BIT
         for estimator in (0, 1):
             changed[name].values[:, :, -1, place, estimator] = scaled
+    if held is not None:
+        estimator = changed.estimator.values.tolist().index("mixture")
+        scaled = np.multiply.outer(held, jitter) * NATS_PER_BIT
+        changed.i_xt.values[:, :, -1, place, estimator] = scaled
     return changed
 
 
@@ -98,6 +105,29 @@ def test_claims_follow_the_numbers(dataset):
         told=[3.1, 13.2, 3.0, 3.0],
     )
     assert _first_letters(opposite, "does not hold") == "12255"
+
+
+def test_what_a_prior_costs_is_told_below_the_ceiling_alone(dataset):
+    numbers = {
+        "rates": [30, 12, 2, 0.1],
+        "errors": [1.6, 1.3, 20, 80],
+        "one_draw": [1.6, 1.4, 30, 85],
+        "train": [0.1, 0.5, 20, 80],
+        "told": [3.1, 3.2, 1.9, 0.05],
+    }
+    below = _changed(dataset, **numbers, held=[6.6, 5.0, 2, 0.1])
+    assert _first_letters(below, "holds") == "1222234556"
+    # Of 100 inputs no more than 6.6 bits can be told.
+    at_ceiling = _changed(dataset, **numbers, held=[6.6, 6.0, 2, 0.1])
+    assert "6" not in _first_letters(at_ceiling, "holds")
+    # A network that diverged is left out, and no claim with it.
+    below.test_rate.values[1, 0] = np.nan
+    for name in ("i_xt", "i_ty"):
+        below[name].values[1, 0] = np.nan
+    (points,) = points_of(below).values()
+    assert np.isnan(points[1].values["i_xz"]).sum() == 1
+    letters = "".join(claim.claim[0] for claim in vib_claims(below))
+    assert letters == "1222234556"
 
 
 @pytest.mark.parametrize(

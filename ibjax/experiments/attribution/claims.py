@@ -178,6 +178,7 @@ def _sanity(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
 
 def _prices(dataset: xr.Dataset, names: Sequence[str]) -> list[Claim]:
     priced = [n for n in names if n.startswith("IBA ") and n.endswith("/k")]
+    priced.sort(key=lambda name: float(name[len("IBA ") : -len("/k")]))
     bits = dataset.information.mean("image")
     return [
         decide_mean(

@@ -50,7 +50,8 @@ class Point(NamedTuple):
     @property
     def with_places(self) -> list[int]:
         """Numbers of the noisy layers that have places."""
-        return list(np.flatnonzero(np.isfinite(self.by_region[..., 0]).all(axis=0)))
+        # A network that diverged has none.
+        return list(np.flatnonzero(np.isfinite(self.by_region[..., 0]).any(axis=0)))
 
 
 def points_of(dataset: xr.Dataset) -> list[Point]:

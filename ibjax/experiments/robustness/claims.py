@@ -66,7 +66,8 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
         for norm in norms:
             curve = last[f"accuracy_{norm}"].transpose("seed", f"radius_{norm}")
             passed = last[f"check_{norm}_passed"].transpose("seed", "attack_check")
-            failed = np.sum(passed.values < 0.5, axis=0)
+            # A network that diverged has no check that passes.
+            failed = np.sum(~(passed.values > 0.5), axis=0)
             names = map(str, last["attack_check"].values)
             found[norm].append(
                 Robustness(

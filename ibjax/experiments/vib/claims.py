@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -26,10 +26,12 @@ class Point(NamedTuple):
       values: Values of every seed by name, ``[num_seeds]`` each: ``i_xz`` and ``i_zy``,
         the bounds, and ``mixture_i_xz`` and ``mixture_i_zy``, in bits; ``test_error``,
         ``train_error``, ``test_error_one_draw`` and so on.
+      ceiling: Most bits that I(X;Z) without a prior can be, of so many inputs.
     """
 
     beta: float
     values: dict[str, np.ndarray]
+    ceiling: float
 
 
 def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
@@ -65,7 +67,8 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
                 chosen = code[name].sel(estimator=estimator)
                 values[prefix + short] = chosen.values / NATS_PER_BIT
         kind = str(own.get("code", "code"))
-        found.setdefault(kind, []).append(Point(float(own["beta"]), values))
+        point = Point(float(own["beta"]), values, np.log2(_num_inputs(own)))
+        found.setdefault(kind, []).append(point)
     return {
         code: sorted(points, key=lambda p: p.beta) for code, points in found.items()
     }
@@ -87,9 +90,9 @@ def vib_claims(dataset: xr.Dataset) -> list[Claim]:
        best price than at the least one.
     5. The code tells at most what it costs: I(Z;Y) is below I(X;Z) by either estimate.
     6. (Ours.) What the fixed prior costs: the rate less I(X;Z) without a prior, at the
-       price 1e-3. The claim is that it is more than a bit. I(X;Z) is log2 2,000 bits at
-       most there, and where it is, this is no statement on the prior: such a claim is
-       left out.
+       price 1e-3. The claim is that it is more than a bit. I(X;Z) is log2 of the number
+       of inputs at most there, of 2,000 as a rule, and where it is within a bit of it,
+       this is no statement on the prior: such a claim is left out.
 
     Args:
       dataset: Dataset of :class:`ibjax.experiments.vib.setup.VibSetup`, over several
@@ -118,7 +121,7 @@ def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
         return decide(text, quantity, _mean(values), num_seeds=num_seeds, **limits)
 
     percent = {p.beta: 100 * p.values["test_error"] for p in points}
-    rate = {p.beta: np.mean(p.values["i_xz"]) for p in points}
+    rate = {p.beta: np.nanmean(p.values["i_xz"]) for p in points}
     least, good = points[0], min(points, key=lambda p: abs(np.log(p.beta / _GOOD_BETA)))
     best = min(points, key=lambda p: np.nanmean(p.values["test_error"]))
     claims = [
@@ -187,7 +190,7 @@ def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
                 above=-0.1,
             )
         )
-    if np.mean(good.values["mixture_i_xz"]) < _CEILING_BITS - 1:
+    if np.nanmean(good.values["mixture_i_xz"]) < good.ceiling - 1:
         claims.append(
             claim(
                 f"6. {code}: the fixed prior costs more than a bit, beta {good.beta:g}",
@@ -199,8 +202,11 @@ def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
     return claims
 
 
-# Of I(X;Z) for 2,000 inputs.
-_CEILING_BITS = np.log2(2000)
+def _num_inputs(configuration: dict[str, Any]) -> int:
+    """Inputs that were measured without a prior."""
+    parameters = [p for p in configuration["probes"] if isinstance(p, dict)]
+    (most,) = (p["code_mixture"] for p in parameters if "code_mixture" in p)
+    return min(most, configuration["num_measured"] or most)
 
 
 def _mean(values: np.ndarray) -> Estimate:
