@@ -22,9 +22,9 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ibjax.bottleneck.tables import check_sums
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.probabilities import check_sums
 
 __all__ = ["Capacity", "RateDistortion", "capacity", "rate_distortion"]
 

@@ -19,9 +19,9 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.bottleneck import iteration
-from ibjax.bottleneck.tables import check_sums
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.probabilities import check_sums
 
 __all__ = ["LayerOptimality", "layer_optimality", "map_optimality"]
 

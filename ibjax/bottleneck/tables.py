@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 
 from ibjax.numerics import checks
 
-__all__ = ["check_joint", "check_sums", "is_joint", "merge_inputs"]
+__all__ = ["check_joint", "is_joint", "merge_inputs"]
 
 
 def check_joint(p_xy: ArrayLike) -> jax.Array:
@@ -35,21 +35,6 @@ def check_joint(p_xy: ArrayLike) -> jax.Array:
         if abs(values.sum() - 1) > _sum_tolerance(p_xy):
             raise ValueError(f"p_xy must sum to one, got {values.sum():.9g}")
     return p_xy
-
-
-def check_sums(name: str, p: jax.Array) -> None:
-    """Check that probabilities, or those of every row, sum to one; NaN are let pass."""
-    if checks.is_traced(p):
-        return
-    values = np.asarray(p, np.float64)
-    # Rounding of the cells, and of their sum in the worst order.
-    tolerance = float(jnp.finfo(p.dtype).eps) * (8 + values.shape[-1])
-    sums = np.sum(values, axis=-1).reshape(-1)
-    off = np.nan_to_num(np.abs(sums - 1))
-    worst = np.argmax(off)
-    if off[worst] > tolerance:
-        row = f"row {worst} sums" if values.ndim == 2 else "it sums"
-        raise ValueError(f"{name} must sum to one, but {row} to {sums[worst]:.9g}")
 
 
 def is_joint(p_xy: jax.Array) -> jax.Array:

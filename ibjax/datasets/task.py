@@ -18,6 +18,7 @@ from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
 from ibjax.numerics.calls import warn
 from ibjax.numerics.digits import digits_to_lose
+from ibjax.numerics.probabilities import check_distributions
 
 __all__ = ["TARGETS", "Batch", "Task", "make_task"]
 
@@ -308,10 +309,7 @@ def _classes(labels, num_classes, p_y_given_x, num_samples: int) -> dict[str, An
             f"p_y_given_x must have shape {(num_samples, num_classes)}, got "
             f"{p_y_given_x.shape}"
         )
-    row_sums = p_y_given_x.sum(axis=1)
-    # Written so that NaN is refused too.
-    if not (p_y_given_x.min() >= 0 and np.allclose(row_sums, 1, rtol=0, atol=1e-5)):
-        raise ValueError("p_y_given_x must be non-negative with rows that sum to one")
+    check_distributions("p_y_given_x", p_y_given_x)
     if labels is None:
         labels = np.argmax(p_y_given_x, axis=1)
     one_hot = np.eye(num_classes, dtype=np.float32)[labels]

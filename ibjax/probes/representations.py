@@ -32,6 +32,9 @@ def code_bounds(
     less the distortion, a lower bound on I(Z;Y), of the test rows, for the layer of the
     code; other layers are NaN. H(Y) is that of the test rows.
 
+    With a prior for every class there is ``residual`` in place of ``rate``, a bound on
+    I(X;Z|Y), and I(X;Z) is at most H(Y) more.
+
     Args:
       model: The network, whose output is logits.
       num_draws: Draws that ``error`` is of; Alemi et al. take 12.
@@ -56,6 +59,9 @@ def code_bounds(
     checks.count("num_draws", num_draws)
     checks.count("most_rows", most_rows)
     checks.one_of("the model's output", model.network.output, ["softmax"])
+    of_classes = model.prior.needs_targets
+    cost = "residual" if of_classes else "rate"
+    bound = "residual and H(Y)," if of_classes else "rate"
 
     def measure(snapshot):
         key = jax.random.fold_in(snapshot.key, _BOUNDS)
@@ -68,10 +74,12 @@ def code_bounds(
             values = _of_rows(
                 jax.random.fold_in(key, number), snapshot, rows, model, num_draws
             )
+            values[cost] = values.pop("rate")
             found |= {f"{split}_{name}": value for name, value in values.items()}
         h_y = _entropy_of_rows(snapshot, num_train, min(num_test, most_rows))
+        i_xt = found[f"test_{cost}"] + (h_y if of_classes else 0.0)
         found["variational"] = layer_of_code(
-            model, found["test_rate"], h_y - found["test_distortion"]
+            model, i_xt, h_y - found["test_distortion"]
         )
         return found
 
@@ -79,7 +87,7 @@ def code_bounds(
         f"{split}_{name}": Variable((), units, f"{words} of {split} rows")
         for split in ("train", "test")
         for name, units, words in (
-            ("rate", "nats", "rate of the code"),
+            (cost, "nats", f"{cost} of the code"),
             ("distortion", "nats", "distortion of the code"),
             ("error_one_draw", "1", "share of wrong classes, one draw of the code,"),
             ("error", "1", f"share of wrong classes, mean of {num_draws} draws,"),
@@ -87,7 +95,7 @@ def code_bounds(
     }
     return Probe(
         measure,
-        {"variational": "rate and H(Y) less the distortion of the code"},
+        {"variational": f"{bound} and H(Y) less the distortion of the code"},
         {"code_bounds": {"draws": num_draws, "rows": most_rows}},
         split_variables,
     )

@@ -14,9 +14,13 @@ from ibjax.compilation import exact_jit
 from ibjax.estimators.samples import as_array, offsets, to_jax
 from ibjax.numerics import checks
 from ibjax.numerics.memory import check_fits
-from ibjax.numerics.scales import power_of_two
+from ibjax.numerics.scales import power_of_two, root_of_squares
 
 __all__ = ["gaussian_mmd", "median_bandwidth", "mmd"]
+
+# Bandwidths from the mean up to which rounding of squares, 1e-7 of the largest, moves
+# an exponent by 1e-4 at most.
+_FAR = 30.0
 
 
 def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
@@ -32,7 +36,9 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
 
     Returns:
       The estimate, shape ``[]``. Its gradient is defined. NaN where a sample is 1e18
-      bandwidths from another or farther.
+      bandwidths from another or farther. Under ``jit``, where samples may not be looked
+      at first, a squared distance is rounded to 1e-7 of the largest squared distance
+      from the mean: those should stay within some tens of bandwidths.
 
     Raises:
       ValueError: If shapes do not fit or a bandwidth is not positive.
@@ -58,18 +64,21 @@ def mmd(x: ArrayLike, y: ArrayLike, *, bandwidth: ArrayLike) -> jax.Array:
     bandwidth = jnp.ravel(checks.jax_array("bandwidth", bandwidth, x.dtype))
     checks.not_empty("bandwidth", bandwidth)
     checks.within("bandwidth", bandwidth, "(0, inf)")
-    return _mmd(x, y, bandwidth)
+    by_differences = not checks.is_traced(x, y, bandwidth) and bool(
+        _farthest(x, y) > _FAR * jnp.min(bandwidth)
+    )
+    return _mmd(x, y, bandwidth, by_differences=by_differences)
 
 
-@exact_jit
-def _mmd(x, y, bandwidths):
+@exact_jit(static_argnames="by_differences")
+def _mmd(x, y, bandwidths, *, by_differences):
     # Squares of very small or large units are out of range.
     unit = lax.stop_gradient(power_of_two(jnp.max(bandwidths)))
-    origin = lax.stop_gradient(x[:1])
-    x, y, bandwidths = (x - origin) / unit, (y - origin) / unit, bandwidths / unit
+    squared_distances = _squared_differences if by_differences else _squared_distances
     within_x, within_y, between = (
-        _squared_distances(a, b) for a, b in ((x, x), (y, y), (x, y))
+        squared_distances(a, b, unit) for a, b in ((x, x), (y, y), (x, y))
     )
+    bandwidths = bandwidths / unit
 
     def with_kernel(bandwidth):
         def kernel(squared):
@@ -86,12 +95,33 @@ def _mmd(x, y, bandwidths):
     return jnp.mean(jax.vmap(with_kernel)(bandwidths))
 
 
-def _squared_distances(a, b):
+def _squared_distances(a, b, unit):
+    origin = lax.stop_gradient(a[:1])
+    a, b = (a - origin) / unit, (b - origin) / unit
     # Centred: what is subtracted is then no larger than the distances are.
     centre = jnp.mean(a, axis=0, keepdims=True)
     a, b = a - centre, b - centre
     squares = jnp.sum(a**2, axis=1)[:, None] + jnp.sum(b**2, axis=1)[None]
     return jnp.maximum(squares - 2 * a @ b.T, 0)
+
+
+@exact_jit
+def _farthest(x, y):
+    """Largest distance of a sample from the mean of all."""
+    samples = jnp.concatenate([x, y])
+    # A mean of halves: a sum of the largest numbers is out of range.
+    centred = samples / 2 - jnp.mean(samples / 2, axis=0, keepdims=True)
+    return 2 * jnp.max(root_of_squares(centred))
+
+
+def _squared_differences(a, b, unit):
+    """As precise as the samples, at several times the cost of a product of matrices."""
+
+    def one_row(row):
+        return jnp.sum(((row[None] - b) / unit) ** 2, axis=1)
+
+    # No difference is kept for the gradient.
+    return lax.map(jax.checkpoint(one_row), a)
 
 
 def median_bandwidth(x: ArrayLike) -> jax.Array:
@@ -115,9 +145,8 @@ def median_bandwidth(x: ArrayLike) -> jax.Array:
         hint="take a random part of the samples",
     )
     rows, columns = jnp.triu_indices(len(x), 1)
-    x = x - x[:1]
-    unit = power_of_two(jnp.max(jnp.abs(x)))
-    squares = _squared_distances(x / unit, x / unit)[rows, columns]
+    unit = power_of_two(jnp.max(jnp.abs(x - x[:1])))
+    squares = _squared_differences(x, x, unit)[rows, columns]
     return unit * jnp.median(jnp.sqrt(squares))
 
 

@@ -26,13 +26,17 @@ _ROWS_AT_ONCE = 8
 
 
 class CodeInformation(NamedTuple):
-    """Information of a code in nats, and the standard errors of the draws.
+    """Information of a code in nats, and standard errors of means over inputs.
+
+    The errors are of inputs that are drawn, too. For given inputs only the draws of
+    codes are random, whose errors are no larger, and far smaller where inputs' codes
+    differ in what they tell.
 
     Attributes:
       i_xz: I(X;Z), shape ``[]``.
       i_zy: I(Z;Y), shape ``[]``.
-      i_xz_error: Standard error of the former.
-      i_zy_error: Standard error of the latter.
+      i_xz_error: Standard error of the former; zero for a single input.
+      i_zy_error: Standard error of the latter, likewise.
     """
 
     i_xz: jax.Array
@@ -100,8 +104,11 @@ def _code_information(key, posterior, labels, num_classes):
 
     values = lax.map(one_input, jnp.arange(num_samples), batch_size=_ROWS_AT_ONCE)
     means = [jnp.mean(value) for value in values]
-    # Inputs are given, and only draws are random; the spread over inputs is no less.
-    errors = [jnp.std(value) / jnp.sqrt(float(num_samples)) for value in values]
+    freedom = max(num_samples - 1, 1)
+    errors = [
+        jnp.sqrt(jnp.mean((value - mean) ** 2) / freedom)
+        for value, mean in zip(values, means, strict=True)
+    ]
     return CodeInformation(*means, *errors)
 
 

@@ -142,11 +142,14 @@ def log_normal_kl(
     alpha = checks.jax_array("alpha", alpha)
     checks.same_shape(activity=activity, alpha=alpha)
     checks.within("alpha", alpha, "(0, inf)")
+    prior_mean = checks.floats("prior_mean", prior_mean)
+    prior_std = checks.floats("prior_std", prior_std)
     mean = jnp.log(jnp.maximum(activity, LEAST_ACTIVITY))
     if unit_mean:
         mean = mean - alpha**2 / 2
+    # Every unit is a Gaussian of one dimension.
     return relative_gaussian_kl(
-        mean[..., None], alpha[..., None], prior_mean, prior_std
+        *(array[..., None] for array in (mean, alpha, prior_mean, prior_std))
     )
 
 

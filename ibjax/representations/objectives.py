@@ -21,6 +21,7 @@ import optax
 from ibjax.datasets.task import Batch
 from ibjax.estimators import kde
 from ibjax.numerics import checks
+from ibjax.numerics.probabilities import check_distributions
 from ibjax.representations.discrepancy import mmd
 from ibjax.representations.gaussians import gaussian_log_density
 from ibjax.representations.variational import (
@@ -52,6 +53,8 @@ of real numbers with variance one, or their means and then the logarithms of the
 deviations. The likelihood of the last one has no bound: where the code tells inputs
 apart, deviations shrink as long as the decoder lets them."""
 
+_OUTPUTS = {"categorical": "softmax"} | dict.fromkeys(LIKELIHOODS[1:], "linear")
+
 
 class RateDistortion(NamedTuple):
     """What a code tells and what it costs, for a batch.
@@ -81,7 +84,8 @@ def rate_distortion(
     r"""Distortion and rate of a batch, with one draw of every code.
 
     With the label's entropy H(Y), I(Z;Y) is at least H(Y) less the distortion, and
-    I(X;Z) at most the rate.
+    I(X;Z) at most the rate. With a prior for every class the rate bounds I(X;Z|Y), and
+    I(X;Z) is at most H(Y) more.
 
     Args:
       key: Draws the codes.
@@ -95,7 +99,8 @@ def rate_distortion(
       Both, and the codes.
 
     Raises:
-      ValueError: If the likelihood is unknown, or the task does not go with it.
+      ValueError: If the likelihood is unknown, or the batch or the network's output
+        does not go with it.
 
     Example:
       >>> from ibjax import datasets, networks
@@ -114,6 +119,14 @@ def rate_distortion(
     checks.instance("batch", batch, Batch)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
     checks.flag("training", training)
+    output = _OUTPUTS[likelihood]
+    checks.one_of(
+        f"the model's output for {likelihood}", model.network.output, [output]
+    )
+    if likelihood == "categorical":
+        if batch.targets is None:
+            raise ValueError("batch must have targets for a categorical decoder")
+        check_distributions("targets of a categorical decoder", batch.targets)
     key_encoder, key_code, key_decoder = jax.random.split(key, 3)
     posterior = model.encode(params, batch.x, key=key_encoder, training=training)
     z = posterior.sample(key_code)
@@ -145,7 +158,8 @@ def vib(
       An objective of ``beta`` with terms ``distortion`` and ``rate``.
 
     Raises:
-      ValueError: If beta is negative or infinite, or the likelihood unknown.
+      ValueError: If beta is negative or infinite, the likelihood unknown, or the prior
+        another one for every class: that rate is no bound on I(X;Z), see :func:`ceb`.
 
     References:
       Alemi et al., `Deep variational information bottleneck`, ICLR 2017. Higgins et
@@ -173,6 +187,7 @@ def vib(
       >>> dataset.rate.dims
       ('beta', 'seed', 'epoch')
     """
+    _check_prior(model)
     beta = checks.not_negative("beta", beta)
     checks.one_of("likelihood", likelihood, LIKELIHOODS)
 
@@ -295,11 +310,13 @@ def capacity_vae(
       An objective of ``capacity`` with terms ``distortion`` and ``rate``.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If an argument is out of range, or the prior another one for every
+        class.
 
     References:
       Burgess et al., `Understanding disentangling in beta-VAE`, 2018.
     """
+    _check_prior(model)
     capacity = checks.not_negative("capacity", capacity)
     checks.count("num_epochs", num_epochs)
     weight = checks.positive("weight", weight)
@@ -345,13 +362,14 @@ def info_vae(
       ``discrepancy``.
 
     Raises:
-      ValueError: If the bandwidth is not positive, a number out of range or the
-        likelihood unknown.
+      ValueError: If the bandwidth is not positive, a number out of range, the
+        likelihood unknown or the prior another one for every class.
 
     References:
       Zhao, Song and Ermon, `InfoVAE: balancing learning and inference in variational
       autoencoders`, AAAI 2019, eq. 6.
     """
+    _check_prior(model)
     bandwidth = checks.positive("bandwidth", bandwidth)
     checks.in_range("alpha", alpha, "(-inf, inf)")
     lam = checks.not_negative("lam", lam)
@@ -379,6 +397,16 @@ def info_vae(
         weighs=False,
         numbers=("lam",),
     )
+
+
+def _check_prior(model: Variational) -> None:
+    """Check that the rate bounds I(X;Z), not what the label leaves of it."""
+    checks.instance("model", model, Variational)
+    if model.prior.needs_targets:
+        raise ValueError(
+            "model must have one prior for all classes (ceb takes one for each), got "
+            f"{model.prior.description}"
+        )
 
 
 def _training(model, likelihood, params, batch, key) -> RateDistortion:
@@ -421,7 +449,7 @@ def _objective(
         loss,
         ", ".join(words if classes else (*words, likelihood)),
         targets=("classes", "distributions") if classes else ("vectors", "nothing"),
-        output="softmax" if classes else "linear",
+        output=_OUTPUTS[likelihood],
         weighs=weighs,
         intervals=dict.fromkeys(numbers, "[0, inf)"),
         values="[0, 1]" if likelihood == "bernoulli" else None,

@@ -54,7 +54,7 @@ class Attack:
         of the ball.
       step_size: Steps in units of the radius: a number, or a function of the step's
         number such as one of optax's schedules. None falls linearly from 10 /
-        ``num_steps`` to zero, so that all steps together cross the ball twice.
+        ``num_steps`` to zero, so that all steps together are five radii long.
       num_draws: Draws that every gradient is averaged over.
       num_predicted: Draws that the predictor averages its probabilities over.
       num_evaluations: Predictions, of fresh draws, by which a point is judged.

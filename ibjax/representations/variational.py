@@ -34,6 +34,9 @@ __all__ = [
 COVARIANCES = ("diagonal", "full", "shared")
 """Kinds of covariance: of independent dimensions, any, or one variance for all."""
 
+# Far below zero a softplus is none in float32, where its logarithm is still ordinary.
+_LEAST_STD = 1e-30
+
 
 class Posterior(NamedTuple):
     """Gaussian of the code for every input.
@@ -123,8 +126,8 @@ def variational(
     r"""A network whose code is Gaussian for every input.
 
     The scale is :math:`\mathrm{softplus}(s + c)` of the encoder's raw outputs s, with c
-    such that it is ``initial_std`` where s is zero; a full covariance has that on the
-    diagonal of its factor and raw outputs below.
+    such that it is ``initial_std`` where s is zero, and 1e-30 at least; a full
+    covariance has that on the diagonal of its factor and raw outputs below.
 
     Args:
       encoder: Takes the inputs; its last activity has ``encoder_width(dim,
@@ -135,7 +138,7 @@ def variational(
         all inputs and dimensions, as in Kolchinsky et al. (2019).
       prior: What objectives hold the code against, the standard Gaussian by default.
       initial_std: Deviation of the code about where training starts, in units of the
-        code. Alemi et al.'s program has softplus(-5) = 0.0067.
+        code, 1e-30 at least. Alemi et al.'s program has softplus(-5) = 0.0067.
 
     Returns:
       The network and its parts.
@@ -161,7 +164,7 @@ def variational(
     if prior is not None:
         checks.instance("prior", prior, Prior)
     width = encoder_width(dim, covariance)
-    initial_std = checks.positive("initial_std", initial_std)
+    initial_std = checks.in_range("initial_std", initial_std, f"[{_LEAST_STD}, inf)")
     for name, network in (("encoder", encoder), ("decoder", decoder)):
         if network.state is not None:
             raise ValueError(
@@ -176,7 +179,8 @@ def variational(
         )
     check_takes("decoder", decoder, dim)
     prior = standard_prior(dim) if prior is None else prior
-    shift = float(np.log(np.expm1(initial_std)))
+    # The logarithm of expm1, which itself is out of range for a large deviation.
+    shift = float(initial_std + np.log(-np.expm1(-initial_std)))
 
     def posterior(params, raw):
         mean, rest = raw[:, :dim], raw[:, dim:]
@@ -185,7 +189,7 @@ def variational(
                 mean, jnp.broadcast_to(jnp.exp(params.log_std), mean.shape)
             )
         if covariance == "diagonal":
-            return Posterior(mean, jax.nn.softplus(rest + shift))
+            return Posterior(mean, _deviations(rest + shift))
         return Posterior(mean, _factors(rest, dim, shift))
 
     def drawn(params, x, key, training):
@@ -298,10 +302,14 @@ def _predict(key, params, x, *, model, num_samples):
     return total / num_samples
 
 
+def _deviations(raw: jax.Array) -> jax.Array:
+    return jnp.maximum(jax.nn.softplus(raw), _LEAST_STD)
+
+
 def _factors(raw: jax.Array, dim: int, shift: float) -> jax.Array:
     """Lower triangular factors ``[num_samples, dim, dim]`` of raw numbers."""
     rows, columns = np.tril_indices(dim)
-    entries = jnp.where((rows == columns)[None], jax.nn.softplus(raw + shift), raw)
+    entries = jnp.where((rows == columns)[None], _deviations(raw + shift), raw)
     return jnp.zeros((len(raw), dim, dim), raw.dtype).at[:, rows, columns].set(entries)
 
 

@@ -258,9 +258,9 @@ def test_a_task_passes_through_jit():
         ),
         ({"labels": jax.random.key(0)}, TypeError, "labels must be an array, got one"),
         ({"p_y_given_x": 2**40}, ValueError, r"must have shape \[num_samples, num_cl"),
-        ({"p_y_given_x": [[0.5, 0.4]] * 3}, ValueError, "rows that sum to one"),
-        ({"p_y_given_x": [[1.5, -0.5]] * 3}, ValueError, "must be non-negative"),
-        ({"p_y_given_x": [[np.nan, 1]] * 3}, ValueError, "must be non-negative"),
+        ({"p_y_given_x": [[0.5, 0.4]] * 3}, ValueError, "sum to one, but row 0"),
+        ({"p_y_given_x": [[1.5, -0.5]] * 3}, ValueError, "must lie in .0, inf"),
+        ({"p_y_given_x": [[np.nan, 1]] * 3}, ValueError, "must lie in .0, inf"),
     ],
 )
 def test_make_task_refuses(arguments, error, match):

@@ -57,6 +57,42 @@ def test_bounds_hold(dataset):
     assert dataset.i_xt.isel(epoch=-1).notnull().sum("layer").max() == 1
 
 
+def test_a_prior_of_every_class_bounds_what_the_label_leaves():
+    # All inputs of a class are one: a code may hold the class and no more.
+    x = np.where(X[:, :1] > 0, [[1.0, 1.0, 1.0]], -1.0)
+    task = datasets.make_task(x, TASK.labels, num_measured=30)
+    encoder = networks.mlp([3, 6, 4], "relu", output="linear")
+    prior = r.class_prior(2, 2, learned_std=True)
+    model = r.variational(encoder, networks.mlp([2, 2]), dim=2, prior=prior)
+    found = sweep(
+        KEY,
+        task,
+        model.network,
+        CONFIG,
+        objective=r.ceb(model, beta=1.0),
+        num_seeds=2,
+        snapshots=[80],
+        probes=[probes.code_bounds(model), probes.code_mixture(model, num_samples=30)],
+    ).isel(epoch=-1)
+    assert "test_rate" not in found
+    code = found.isel(layer=found.layer_name.values.tolist().index("code 2"))
+    share = np.mean(X[60:, 0] > 0)
+    h_y = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    bound = code.i_xt.sel(estimator="variational")
+    np.testing.assert_allclose(bound, found.test_residual + h_y, rtol=1e-6)
+    mixture = code.i_xt.sel(estimator="mixture")
+    # The residual alone is no bound.
+    assert (found.test_residual < mixture - 4 * code.mixture_i_xt_error).all()
+    assert (bound > mixture - 4 * code.mixture_i_xt_error).all()
+    for objective in (
+        r.vib,
+        lambda m: r.info_vae(m, bandwidth=1.0),
+        lambda m: r.capacity_vae(m, capacity=1.0, num_epochs=1),
+    ):
+        with pytest.raises(ValueError, match="one prior for all classes"):
+            objective(model)
+
+
 def test_numbers_are_those_of_the_parts(dataset):
     cell = dataset.sel(beta=1e-3)
     found = replay(

@@ -14,9 +14,8 @@ MEANS = jnp.asarray(RNG.normal(size=(500, 2)) @ [[1.0, 0.8], [0.0, 0.6]], jnp.fl
 STDS = jnp.asarray(np.exp(RNG.normal(size=(500, 2)) / 2 - 1), jnp.float32)
 
 
-def _sum(found):
-    terms = found.information + found.total_correlation
-    return float(terms + jnp.sum(found.dimension_kl))
+def _sum_of(found):
+    return found.information + found.total_correlation + jnp.sum(found.dimension_kl)
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "full"])
@@ -25,15 +24,30 @@ def test_the_terms_add_up_to_the_rate(covariance):
     if covariance == "full":
         scale = STDS[..., None] * jnp.array([[[1.0, 0.0], [0.7, 0.9]]])
     found = r.rate_decomposition(KEY, r.Posterior(MEANS, scale))
-    assert abs(_sum(found) - found.rate) < 4 * found.error
+    assert abs(_sum_of(found) - found.rate) < 4 * found.error
     assert 0 < found.error < 0.1
     # Of its own draws the sum has no error.
     z = r.Posterior(MEANS, scale).sample(KEY)
     own = r.gaussian_log_density(z, MEANS, scale)
     prior = r.gaussian_log_density(z, jnp.zeros_like(z), jnp.ones_like(z))
-    np.testing.assert_allclose(_sum(found), jnp.mean(own - prior), rtol=1e-4)
+    np.testing.assert_allclose(_sum_of(found), jnp.mean(own - prior), rtol=1e-4)
     # Means depend on each other, and no dimension is the prior's.
     assert found.total_correlation > 0.1 and (found.dimension_kl > 0).all()
+
+
+def test_the_error_is_that_of_the_draws():
+    # Inputs whose own rates differ far more than draws do.
+    posterior = r.Posterior(10 * MEANS, STDS)
+    found = jax.lax.map(
+        lambda key: r.rate_decomposition(key, posterior), jax.random.split(KEY, 60)
+    )
+    residual = jax.vmap(_sum_of)(found) - found.rate
+    spread = float(jnp.std(residual, ddof=1))
+    # A standard deviation of 60 numbers has an error of 9 %; five of them.
+    np.testing.assert_allclose(jnp.mean(found.error), spread, rtol=0.46)
+    # The draw of one input says how far it may be off.
+    one = r.rate_decomposition(KEY, r.Posterior(MEANS[:1], STDS[:1]))
+    np.testing.assert_allclose(one.error, abs(_sum_of(one) - one.rate), rtol=1e-5)
 
 
 def test_a_gaussian_code_has_gaussian_terms():

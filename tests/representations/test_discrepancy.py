@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist, pdist
 
 from ibjax.representations import gaussian_mmd, median_bandwidth, mmd
 
@@ -100,6 +101,28 @@ def test_scales_of_samples_and_bandwidth_cancel(scale):
     np.testing.assert_array_equal(
         median_bandwidth(np.float32(scale) * x), scale * median_bandwidth(x)
     )
+
+
+@pytest.mark.parametrize("reach", [1e2, 1e4, 1e6])
+def test_samples_far_apart_are_as_near_to_others_as_they_are(reach):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 200, 2)) + reach * rng.choice([-1, 1], size=(200, 1))
+    # In float32 samples are these; what follows has their rounding alone.
+    x, y = x.astype(np.float32), y.astype(np.float32)
+
+    def kernel_sum(a, b):
+        return np.sum(np.exp(-cdist(a.astype(float), b.astype(float), "sqeuclidean")))
+
+    n = len(x)
+    within = (kernel_sum(x, x) + kernel_sum(y, y) - 2 * n) / (n * (n - 1))
+    expected = within - 2 * kernel_sum(x, y) / n**2
+    found = mmd(x, y, bandwidth=np.sqrt(0.5))
+    # A mean of numbers up to one.
+    np.testing.assert_allclose(found, expected, atol=1e-6, rtol=0)
+    # One sample far away from all others, the first.
+    x[0] = reach
+    near = median_bandwidth(x), np.median(pdist(x.astype(float)))
+    np.testing.assert_allclose(*near, rtol=1e-6)
 
 
 def test_an_offset_of_float64_samples_does_not_matter():

@@ -45,6 +45,20 @@ def test_the_log_normal_divergence_is_that_of_densities(unit_mean):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1), (2, 3)])
+def test_a_prior_of_every_unit_or_row(shape):
+    rng = np.random.default_rng(0)
+    activity, alpha = np.exp(rng.normal(size=(2, 3))), np.full((2, 3), 0.5)
+    mean, std = rng.normal(size=shape), np.exp(rng.normal(size=shape))
+    found = r.log_normal_kl(
+        jnp.asarray(activity), jnp.asarray(alpha), prior_mean=mean, prior_std=std
+    )
+    squares = (alpha**2 + (np.log(activity) - mean) ** 2) / std**2
+    expected = 0.5 * (squares - 1 - 2 * np.log(alpha / std))
+    # A few roundings of terms, which cancel to what is left.
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * squares.max())
+
+
 def test_no_activity_counts_as_the_least_one():
     alpha, options = jnp.full(1, 0.5), {"prior_mean": 0.0, "prior_std": 1.0}
     nothing = r.log_normal_kl(jnp.zeros(1), alpha, **options)

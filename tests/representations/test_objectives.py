@@ -1,5 +1,7 @@
 """Objectives against closed forms: the Gaussian bottleneck, the evidence bound."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -360,6 +362,25 @@ def test_pixels_of_a_bernoulli_decoder_lie_between_0_and_1(objective):
         ):
             with pytest.raises(ValueError, match=rf"task's {words} for .* \[0, 1\]"):
                 training.train(KEY, task, num_epochs=1, objective=objective, **options)
+
+
+def test_a_likelihood_of_other_targets_or_outputs_is_refused():
+    model = r.variational(ENCODER, networks.mlp([2, 3]), dim=2)
+    params = model.network.init(KEY)
+    options = {"model": model, "likelihood": "categorical"}
+    with pytest.raises(ValueError, match="output for bernoulli must be"):
+        r.rate_distortion(KEY, params, LABELLED, model=model, likelihood="bernoulli")
+    linear = model._replace(network=model.network._replace(output="linear"))
+    with pytest.raises(ValueError, match="output for categorical must be"):
+        r.rate_distortion(KEY, params, LABELLED, model=linear)
+    for targets, words in (
+        (LABELLED.targets - 1, r"targets of a categorical .* must lie in \[0, inf\)"),
+        (LABELLED.targets * 2, "must sum to one, but row 0 sums to 2"),
+        (None, "batch must have targets"),
+    ):
+        other = dataclasses.replace(LABELLED, targets=targets)
+        with pytest.raises(ValueError, match=words):
+            r.rate_distortion(KEY, params, other, **options)
 
 
 def test_a_prior_of_other_classes_than_the_task_s():

@@ -52,6 +52,33 @@ def test_scales_begin_about_the_first_deviation():
         np.testing.assert_allclose(scale, 0.01, rtol=1e-5)
 
 
+@pytest.mark.parametrize("initial_std", [1e-20, 1.0, 800.0])
+def test_deviations_are_a_softplus_and_positive_far_below_zero(initial_std):
+    model = _model("diagonal", initial_std=initial_std)
+    params = model.network.init(KEY)
+    # Last biases are the raw outputs of zero weights.
+    zero = jax.tree.map(jnp.zeros_like, params.encoder)
+    *hidden, (weights, _) = zero
+
+    def rate(biases):
+        encoder = (*hidden, (weights, biases))
+        found = model.encode(params._replace(encoder=encoder), X)
+        return found, jnp.mean(r.gaussian_kl(*found))
+
+    raw = np.array([-5637.0, -20.0])
+    found, value = rate(jnp.array([1.0, 2.0, *raw], jnp.float32))
+    shift = initial_std + np.log(-np.expm1(-initial_std))
+    expected = np.maximum(np.logaddexp(raw + shift, 0), 1e-30)
+    # What rounding the raw outputs moves a logarithm by.
+    eps = np.finfo(np.float32).eps
+    tolerance = 4 * eps * np.max(np.abs([raw, raw + shift]))
+    np.testing.assert_allclose(found.scale[0], expected, rtol=tolerance)
+    exact = 0.5 * np.sum(expected**2 - 1 - 2 * np.log(expected)) + 2.5
+    np.testing.assert_allclose(value, exact, rtol=tolerance)
+    gradient = jax.grad(lambda b: rate(b)[1])(jnp.array([1.0, 2.0, *raw], jnp.float32))
+    assert np.all(np.isfinite(gradient))
+
+
 def test_without_a_key_the_code_is_its_mean():
     model = _model("diagonal")
     params = model.network.init(KEY)
@@ -171,7 +198,7 @@ def test_the_best_prior_makes_the_rate_the_information():
         ([3, 4], [3, 4], {}, "decoder must take 2 numbers, got mlp 3-4"),
         ([3, 4], [2, 4], {"dim": 0}, "dim must be a whole number"),
         ([3, 4], [2, 4], {"covariance": "none"}, "covariance must be one of diagonal"),
-        ([3, 4], [2, 4], {"initial_std": 0.0}, "initial_std must be one positive"),
+        ([3, 4], [2, 4], {"initial_std": 0.0}, r"initial_std must lie in \[1e-30"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(encoder, decoder, options, message):
