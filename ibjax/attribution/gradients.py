@@ -163,7 +163,8 @@ def integrated_gradients(
     checks.count("num_steps", num_steps)
     # Of all polynomials of a degree, on [-1, 1].
     points, weights = np.polynomial.legendre.leggauss(num_steps)
-    nodes = np.stack([(points + 1) / 2, weights / 2], axis=1).astype(x.dtype)
+    dtype = loops.sum_dtype(x)
+    nodes = np.stack([(points + 1) / 2, weights / 2], axis=1).astype(dtype)
 
     def integrate(x, baselines, targets):
         def step(total, number):
@@ -171,7 +172,7 @@ def integrated_gradients(
                 model, params, x, baselines, targets, nodes, total, number
             ), None
 
-        start = np.zeros(x.shape, x.dtype)
+        start = np.zeros(x.shape, dtype)
         total, _ = yield from loops.stepwise(step, start, num_steps)
         return _completed(model, params, x, baselines, targets, total)
 
@@ -225,7 +226,7 @@ def smooth_grad(
                 model, params, x, targets, keys, noise_level, num_samples, total, number
             ), None
 
-        start = np.zeros(x.shape, x.dtype)
+        start = np.zeros(x.shape, loops.sum_dtype(x))
         return (yield from loops.stepwise(step, start, num_samples))[0]
 
     keys = loops.keys_of_inputs(key, len(x))
@@ -264,7 +265,7 @@ def target_gradients(model, params, x, targets):
 @exact_jit(static_argnames="model")
 def _add_gradient(model, params, x, baselines, targets, nodes, total, number):
     point, weight = nodes[number]
-    there = baselines + point * (x - baselines)
+    there = (baselines + point * (x - baselines)).astype(x.dtype)
     return total + weight * target_gradients(model, params, there, targets)
 
 
@@ -272,7 +273,8 @@ def _add_gradient(model, params, x, baselines, targets, nodes, total, number):
 def _completed(model, params, x, baselines, targets, integral):
     attributions = (x - baselines) * integral
     end, start = (
-        loops.target_outputs(model(params, there), targets) for there in (x, baselines)
+        loops.target_outputs(model(params, there), targets).astype(integral.dtype)
+        for there in (x, baselines)
     )
     total = jnp.sum(attributions.reshape(len(x), -1), axis=1)
     return IntegratedGradients(attributions, total - (end - start))
@@ -289,5 +291,6 @@ def _add_noisy_gradient(
             jax.random.fold_in(key, number), x.shape[1:], x.dtype
         )
     )(keys)
-    noisy = x + noise_level * span * noise
-    return total + target_gradients(model, params, noisy, targets) / num_samples
+    noisy = (x + noise_level * span * noise).astype(x.dtype)
+    found = target_gradients(model, params, noisy, targets).astype(total.dtype)
+    return total + found / num_samples

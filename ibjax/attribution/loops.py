@@ -186,9 +186,14 @@ def check_targets(targets: ArrayLike, num: int, num_classes: int) -> jax.Array:
     return jnp.asarray(np.broadcast_to(np.asarray(targets), (num,)))
 
 
+def sum_dtype(x: jax.Array) -> Any:
+    """Type in which numbers of this one are summed: float32 at least."""
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
 def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
     """Check baselines, of the shape of the inputs, of one of them, or one number."""
-    baselines = checks.numeric("baselines", baselines, np.asarray)
+    baselines = checks.finite("baselines", checks.real("baselines", baselines))
     if baselines.ndim in (0, x.ndim - 1):
         baselines = baselines.reshape(
             *[1] * (x.ndim - baselines.ndim), *baselines.shape

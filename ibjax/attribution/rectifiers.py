@@ -1,8 +1,10 @@
 r"""Guided backpropagation: ReLUs that pass back only what is positive.
 
 The ReLUs are found in the model's program, not in its source: each maximum with zero,
-as of ``jax.nn.relu`` (which is that of flax) and ``jnp.maximum(x, 0)``. So any model
-will do, as it is, and nothing is patched.
+as of ``jax.nn.relu`` (which is that of flax), ``jax.nn.relu6``, ``jnp.maximum(x, 0)``
+and ``jnp.clip(x, 0)``. So any model will do, as it is, and nothing is patched. The
+maximum with zero of a normalization's variance, a mean of squares less a squared mean,
+is none.
 
 The map is near to a reconstruction of the input, whatever the upper layers are: it
 hardly changes when they are drawn anew (Adebayo et al., 2018), and so does not explain
@@ -11,6 +13,7 @@ the model. It is here to be compared with.
 
 import dataclasses
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -20,12 +23,17 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.attribution.gradients import gradient
+from ibjax.numerics import checks
 
 __all__ = ["guided", "guided_backpropagation", "guided_relu"]
 
 # Programs within a program that run once, as if they were written out.
 _INLINE = {"jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint"}
 _LOOPS = {"scan", "while", "cond"}
+# What leaves an array of zeros one, and what a function does that only clips.
+_COPIES = {"broadcast_in_dim", "convert_element_type", "copy", "reshape"}
+_CLIPS = {"max", "min", "convert_element_type"}
+_SQUARES = {"square", "integer_pow"}
 
 
 @jax.custom_vjp
@@ -112,6 +120,8 @@ def _run(program, consts, values, found: list[int]) -> list:
     """Evaluate a program with guided ReLUs, one entry of ``found`` for each."""
     known = dict(zip(program.constvars, consts, strict=True))
     known |= dict(zip(program.invars, values, strict=True))
+    zeros = {var for var, value in known.items() if _is_zero(value)}
+    makers = {var: equation for equation in program.eqns for var in equation.outvars}
 
     def read(var):
         return var.val if isinstance(var, jax.extend.core.Literal) else known[var]
@@ -119,11 +129,13 @@ def _run(program, consts, values, found: list[int]) -> list:
     for equation in program.eqns:
         values = [read(var) for var in equation.invars]
         name = equation.primitive.name
-        rectified = _rectified(equation)
+        rectified = _rectified(equation, zeros, makers)
+        if name in _COPIES and all(_is_zero_of(v, zeros) for v in equation.invars):
+            zeros.update(equation.outvars)
         if rectified is not None:
             found.append(1)
             results = [guided_relu(values[rectified])]
-        elif name in _INLINE:
+        elif name in _INLINE or _clips(equation):
             results = _run(*_inner(equation), values, found)
         else:
             if name in _LOOPS and _has_relu(equation):
@@ -160,20 +172,57 @@ def _inner(equation) -> tuple[Any, list]:
     return inner, []
 
 
-def _rectified(equation) -> int | None:
+def _is_zero(value) -> bool:
+    # Neither what is traced nor a key has values to look at.
+    if checks.is_traced(value) or not jnp.issubdtype(jnp.result_type(value), np.number):
+        return False
+    return not np.any(np.asarray(value))
+
+
+def _is_zero_of(var, zeros) -> bool:
+    if isinstance(var, jax.extend.core.Literal):
+        return _is_zero(var.val)
+    return var in zeros
+
+
+def _clips(equation) -> bool:
+    """Check for a function with a derivative of its own that only clips, as relu6."""
+    if equation.primitive.name != "custom_jvp_call":
+        return False
+    inner = _written_out(_inner(equation)[0])
+    return all(e.primitive.name in _CLIPS for e in inner.eqns) and _has_relu(equation)
+
+
+def _written_out(program):
+    """The program within a program that does nothing else."""
+    while len(program.eqns) == 1 and program.eqns[0].primitive.name in _INLINE:
+        program = _inner(program.eqns[0])[0]
+    return program
+
+
+def _is_variance(var, makers) -> bool:
+    """Check for a difference from a square, of equations by what they make."""
+    made = makers.get(var)
+    if made is None or made.primitive.name != "sub":
+        return False
+    mean = made.invars[1]
+    if isinstance(mean, jax.extend.core.Literal):
+        return False
+    return mean in makers and makers[mean].primitive.name in _SQUARES
+
+
+def _rectified(equation, zeros=frozenset(), makers=MappingProxyType({})) -> int | None:
     """Place of the operand that an equation takes the maximum with zero of, or None."""
     if equation.primitive.name == "max":
-        zero = [
-            isinstance(var, jax.extend.core.Literal) and not np.any(var.val)
-            for var in equation.invars
-        ]
-        return zero.index(False) if zero.count(True) == 1 else None
+        zero = [_is_zero_of(var, zeros) for var in equation.invars]
+        if zero.count(True) != 1:
+            return None
+        place = zero.index(False)
+        return None if _is_variance(equation.invars[place], makers) else place
     # The rule for the derivative of jax.nn.relu wraps it. A softplus has a maximum with
     # zero as well, but not alone.
     if equation.primitive.name == "custom_jvp_call":
-        inner = _inner(equation)[0]
-        while len(inner.eqns) == 1 and inner.eqns[0].primitive.name in _INLINE:
-            inner = _inner(inner.eqns[0])[0]
+        inner = _written_out(_inner(equation)[0])
         if len(inner.eqns) == 1 and inner.eqns[0].primitive.name == "max":
             return 0 if _rectified(inner.eqns[0]) is not None else None
     return None

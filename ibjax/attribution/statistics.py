@@ -103,7 +103,8 @@ def feature_statistics(
         if moments is None:
             moments = jax.tree.map(
                 lambda r: _Moments(
-                    np.zeros((), r.dtype), *np.zeros((3, *r.shape[1:]), r.dtype)
+                    np.zeros((), loops.sum_dtype(r)),
+                    *np.zeros((3, *r.shape[1:]), loops.sum_dtype(r)),
                 ),
                 shapes_of("front", front, params=params, x=part[:1]),
             )
@@ -163,6 +164,7 @@ def _statistics(moments, min_std, min_active):
 def _updated(front, params, x, is_input, moments):
     def of_layer(moments, r):
         num, mean, squares, nonzero = moments
+        r = r.astype(mean.dtype)
         weights = is_input.astype(r.dtype).reshape(-1, *[1] * mean.ndim)
         more = jnp.sum(weights)
         mean_here = jnp.sum(weights * r, axis=0) / more

@@ -92,7 +92,7 @@ def occlusion(
                 number,
             ), None
 
-        start = np.zeros(x.shape[:3], x.dtype)
+        start = np.zeros(x.shape[:3], loops.sum_dtype(x))
         total, _ = yield from loops.stepwise(step, start, len(corners))
         return _means(total, counts, x)
 

@@ -147,6 +147,7 @@ def word_noise(
     max_sigma = checks.positive("max_sigma", max_sigma)
 
     key_magnitudes, key_inputs = _split(key)
+    dtype = loops.sum_dtype(x)
     numbers = (output_std, rate, max_sigma, learning_rate)
 
     def fit(x, mask, keys):
@@ -156,7 +157,7 @@ def word_noise(
         def step(carry, number):
             part = (number / num_steps, number >= num_steps // 2)
             shape = (num_copies, *x.shape[1:])
-            noise = noise_of_inputs(key_magnitudes, keys, number, shape, x.dtype)
+            noise = noise_of_inputs(key_magnitudes, keys, number, shape, dtype)
             return _step(function, num_copies, problem, noise, *carry, part), None
 
         (_, _, sums), _ = yield from loops.stepwise(step, carry, num_steps)
@@ -252,8 +253,8 @@ class _Sentences(NamedTuple):
 @jax.jit
 def _start(x, mask, max_sigma):
     """First log sigma, Adam's state, and sums over steps."""
-    log_sigma = jnp.full(mask.shape, jnp.log(max_sigma / 10), x.dtype)
-    sums = (jnp.zeros_like(log_sigma), jnp.zeros(len(x), x.dtype))
+    log_sigma = jnp.full(mask.shape, jnp.log(max_sigma / 10), loops.sum_dtype(x))
+    sums = (jnp.zeros_like(log_sigma), jnp.zeros(len(x), log_sigma.dtype))
     return log_sigma, _ADAM.init(log_sigma), sums
 
 

@@ -84,6 +84,18 @@ def test_smooth_grad_is_the_mean_over_noise():
     assert np.all(np.abs(found - expected) < 4 * np.sqrt(variance / 2000))
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_summed_in_full(dtype):
+    def total(params, x):
+        return params * jnp.sum(x, axis=1, keepdims=True)
+
+    x, one = jnp.ones((2, 3), dtype), jnp.ones((), dtype)
+    found = attribution.smooth_grad(KEY, total, one, x, 0, num_samples=3000)
+    np.testing.assert_allclose(found, 1, rtol=1e-4)
+    found = attribution.integrated_gradients(total, one, x, 0, num_steps=500)
+    np.testing.assert_allclose(found.attributions, 1, rtol=1e-4)
+
+
 def test_attributions_have_gradients_by_the_parameters():
     def total(params):
         return jnp.sum(attribution.gradient_times_input(_cubic, params, X, 0) ** 2)
@@ -109,6 +121,10 @@ def test_inputs_of_more_digits_than_jax_has_are_taken():
 def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="baselines must be one number or fit"):
         attribution.integrated_gradients(_linear, WEIGHTS, X, 0, baselines=np.ones(3))
+    with pytest.raises(ValueError, match="baselines must be finite, got 1 NaN"):
+        attribution.integrated_gradients(_linear, WEIGHTS, X, 0, baselines=np.nan)
+    with pytest.raises(TypeError, match="baselines must hold real numbers"):
+        attribution.integrated_gradients(_linear, WEIGHTS, X, 0, baselines=1j)
     with pytest.raises(ValueError, match="num_steps must be a whole number"):
         attribution.integrated_gradients(_linear, WEIGHTS, X, 0, num_steps=0)
     with pytest.raises(ValueError, match="noise_level must be one number from 0 on"):

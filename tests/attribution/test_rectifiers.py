@@ -1,9 +1,13 @@
 """Guided ReLUs found in programs, against rules written out."""
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen
 
 from ibjax import attribution, networks
 from ibjax.attribution import guided, guided_backpropagation, guided_relu
@@ -33,7 +37,15 @@ def _written_out():
     return passed @ W.T
 
 
-@pytest.mark.parametrize("model", [_plain, _maximum, _nested])
+def _zeros(params, x):
+    return jnp.maximum(x @ params[0], jnp.zeros((1, 6))) @ params[1]
+
+
+def _clip(params, x):
+    return jnp.clip(x @ params[0], 0) @ params[1]
+
+
+@pytest.mark.parametrize("model", [_plain, _maximum, _nested, _zeros, _clip])
 def test_any_maximum_with_zero_is_guided(model):
     found = guided_backpropagation(model, (W, V), X, 1)
     np.testing.assert_allclose(found, _written_out(), rtol=1e-5, atol=1e-5)
@@ -49,6 +61,42 @@ def test_a_network_is_guided_as_one_of_guided_units():
     np.testing.assert_allclose(automatic, by_hand, rtol=1e-5, atol=1e-6)
     plain = attribution.gradient(attribution.output(found[0]), params, X, 2)
     assert np.abs(automatic - plain).max() > 0.01
+
+
+def test_a_relu_of_six_passes_between_its_ends():
+    def model(params, x):
+        return jax.nn.relu6(x @ params[0]) @ params[1]
+
+    x, z = 4 * X, 4 * X @ W
+    assert np.any(z > 6)
+    expected = np.where((z > 0) & (z < 6), np.maximum(V[:, 1], 0), 0) @ W.T
+    found = guided_backpropagation(model, (W, V), x, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(guided(model)((W, V), x), model((W, V), x))
+
+
+class _Normalized(linen.Module):
+    relu: Callable
+    norm: Callable
+
+    @linen.compact
+    def __call__(self, x):
+        x = self.norm()(self.relu(linen.Dense(6)(x)))
+        return linen.Dense(2)(self.relu(linen.Dense(6)(x)))
+
+
+@pytest.mark.parametrize(
+    "norm", [linen.LayerNorm, partial(linen.GroupNorm, num_groups=2), linen.RMSNorm]
+)
+def test_a_variance_is_no_activity(norm):
+    model, by_hand = (_Normalized(f, norm) for f in (jax.nn.relu, guided_relu))
+    params = model.init(jax.random.key(0), X)
+    found = guided_backpropagation(model.apply, params, X, 0)
+    expected = attribution.gradient(by_hand.apply, params, X, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="must have a ReLU to guide, got one without"):
+        linear = _Normalized(lambda x: x, norm)
+        guided_backpropagation(linear.apply, linear.init(jax.random.key(0), X), X, 0)
 
 
 def test_other_functions_keep_their_gradients():

@@ -41,6 +41,17 @@ def test_features_that_are_hardly_ever_nonzero_are_inactive():
     np.testing.assert_array_equal(found.active, [False, False, True])
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_summed_in_full(dtype):
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.normal(size=(20_000, 2)) + [0, 3], dtype)
+    found = feature_statistics(_front, jnp.ones((), dtype), x)
+    exact = np.asarray(x, np.float64)
+    assert found.num_inputs == len(x)
+    np.testing.assert_allclose(found.mean, exact.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(found.std, exact.std(axis=0, ddof=1), rtol=1e-5)
+
+
 def test_one_input_has_the_least_deviation():
     found = feature_statistics(_front, 1.0, X[:1], min_std=0.5)
     np.testing.assert_array_equal(found.std, np.full(3, 0.5))

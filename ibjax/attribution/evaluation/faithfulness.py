@@ -13,6 +13,7 @@ from ibjax.attribution import loops
 from ibjax.attribution.evaluation.tiles import check_maps, tile_numbers, tile_sums
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
+from ibjax.numerics.scales import power_of_two
 
 __all__ = ["SensitivityN", "infidelity", "sensitivity_n"]
 
@@ -212,10 +213,16 @@ def _correlations(loss, heatmaps, subsets, numbers, sizes):
     return SensitivityN(jnp.asarray(sizes), per_image, mean, pooled)
 
 
+def _to_unit(t):
+    """Numbers in units of the power of two below the largest, whose squares exist."""
+    return t / power_of_two(jnp.max(jnp.abs(t), axis=-1, keepdims=True))
+
+
 def _correlation(a, b):
     """Pearson correlation along the last axis; NaN where either is constant."""
     products, scales = 1.0, []
     for t in (a, b):
+        t = _to_unit(t)
         size = jnp.max(jnp.abs(t), axis=-1, keepdims=True)
         t = t - jnp.mean(t, axis=-1, keepdims=True)
         # What rounding alone makes of equal sums is no difference.

@@ -126,18 +126,28 @@ def degradation(
     most, least, top = loops.in_batches(
         degrade, batch_size, x, baselines, targets, ranks
     )
-    return _degradation((counts / num_tiles).astype(x.dtype), most, least, top)
+    return _degradation(
+        (counts / num_tiles).astype(loops.sum_dtype(x)), most, least, top
+    )
 
 
 @partial(jax.jit, static_argnames="num_tiles")
 def _ranks(key, heatmaps, numbers, num_tiles):
     """Rank of each pixel's tile, 0 for the highest mean heat, ``[num, h, w]``."""
-    sizes = tile_sums(jnp.ones_like(heatmaps[:1]), numbers, num_tiles)
-    heat = tile_sums(heatmaps, numbers, num_tiles) / sizes
+    heat = _tile_means(heatmaps, numbers, num_tiles)
     # Tiles of equal heat are in random order: that of the image would favour its top.
     lots = jax.random.uniform(key, heat.shape)
     order = jnp.lexsort((lots, -heat), axis=1)
     return jnp.argsort(order, axis=1)[:, numbers]
+
+
+def _tile_means(maps, numbers, num_tiles):
+    """Mean of each tile, exactly that of its pixels where they are all the same."""
+    # Sums of as many pixels are rounded alike, but not all tiles are as large.
+    pixels = maps.reshape(len(maps), -1).T
+    least = jax.ops.segment_min(pixels, numbers.reshape(-1), num_tiles).T
+    sizes = tile_sums(jnp.ones_like(maps[:1]), numbers, num_tiles)
+    return least + tile_sums(maps - least[:, numbers], numbers, num_tiles) / sizes
 
 
 @jax.jit

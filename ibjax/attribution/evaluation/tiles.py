@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.attribution import loops
+from ibjax.estimators.samples import at_least_float32
 from ibjax.numerics import checks
 
 __all__ = ["check_maps", "tile_numbers", "tile_sums"]
@@ -47,4 +48,5 @@ def check_maps(
     )
     heatmaps = checks.floating("heatmaps", checks.finite("heatmaps", heatmaps))
     checks.shape("heatmaps", heatmaps, x.shape[:3], why="to match x")
-    return x, jnp.asarray(heatmaps, x.dtype), targets
+    # Of images of half precision, too, the order of their heat is all there is.
+    return x, at_least_float32(jnp.asarray(heatmaps)), targets

@@ -36,6 +36,13 @@ def test_shares_of_a_linear_model_are_perfectly_correlated():
     assert np.all(np.abs(scaled.pooled) < 0.99)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e17, 1e30])
+def test_the_scale_of_a_map_does_not_matter(scale):
+    found = _sensitivity(SHARES * np.float32(scale))
+    np.testing.assert_allclose(found.per_image, 1, rtol=1e-5)
+    np.testing.assert_allclose(found.pooled, 1, rtol=1e-5)
+
+
 def test_correlations_are_those_of_numpy():
     heat = rng.normal(size=SHARES.shape).astype(np.float32)
     # A pixel is a tile, and subsets of one are single pixels, drawn again by hand.

@@ -85,6 +85,28 @@ def test_tiles_of_equal_heat_are_drawn_by_lot():
     assert abs(flat.score) < 4 * np.std(flat.scores, ddof=1) / np.sqrt(40)
 
 
+@pytest.mark.parametrize("heat", [0.1, 0.3])
+def test_tiles_of_other_sizes_are_drawn_by_lot_too(heat):
+    # Of 64, 96 and 144 pixels, whose sums are rounded differently. A pixel shows
+    # whether its tile is gone after the first of nine.
+    x = np.ones((900, 30, 30, 1), np.float32)
+
+    def first_tiles(weights):
+        found = degradation(
+            KEY, _additive, weights, x, np.full(x.shape[:3], heat, np.float32), 1,
+            tile=8, num_points=10, baselines=0.0, batch_size=None,
+        )  # fmt: skip
+        gone = found.most_relevant_first[:, 1] < found.most_relevant_first[:, 0]
+        return np.mean(gone)
+
+    for place in ((0, 0), (-1, -1)):
+        weights = np.zeros((30, 30, 1), np.float32)
+        weights[place] = 1.0
+        # A ninth of 900 images, to within five standard errors.
+        error = np.sqrt(8 / 81 / 900)
+        assert abs(first_tiles(weights) - 1 / 9) < 5 * error
+
+
 def test_the_mean_colour_is_the_default():
     mean = np.broadcast_to(X.mean(axis=(1, 2), keepdims=True), X.shape)
     found, expected = (_degraded(SHARES, baselines=b) for b in (None, mean))
