@@ -58,6 +58,16 @@ def test_windows_are_trained_side_by_side(dataset):
     assert not np.any(windows[0].loss)
 
 
+@pytest.mark.parametrize("num_epochs", [10, 16, 22, 26, 28, 30, 32, 38, 40])
+def test_windows_of_one_length_are_of_one_length(num_epochs):
+    setup = CriticalSetup(onset=(0.0, 0.2, 0.4, 0.6, 0.8))
+    windows = setup.windows(num_epochs)
+    span = num_epochs - setup.clean_epochs(num_epochs)
+    assert max(stop for _, stop in windows) == span
+    length = round(0.2 * span)
+    assert sum(stop - start == length for start, stop in windows) == 5
+
+
 def _changed(dataset, losses, trace=(1.0, 9.0, 8.0, 7.0, 6.0, 5.0)):
     """A dataset of all four deficits, with these losses of their windows in points."""
     parts = []

@@ -115,7 +115,13 @@ class CriticalSetup(Setup):
           [(0, 0), (0, 2), (0, 4), (2, 4)]
         """
         span = num_epochs - self.clean_epochs(num_epochs)
-        found = [(round(a * span), round(b * span)) for a, b in self._parts()]
+        # Lengths are rounded rather than ends: windows of one length stay so.
+        lengths = [round(round(b - a, 9) * span) for a, b in self._parts()]
+        starts = [
+            min(round(a * span), span - length)
+            for (a, _), length in zip(self._parts(), lengths, strict=True)
+        ]
+        found = [(a, a + length) for a, length in zip(starts, lengths, strict=True)]
         if len(set(found)) < len(found) or any(a == b for a, b in found):
             raise ValueError(
                 f"epochs must be enough to tell {len(found)} windows apart, got "
