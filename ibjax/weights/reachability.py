@@ -54,7 +54,8 @@ class Reachability(NamedTuple):
       density: Density of being at the column's place after a time, from the row's,
         shape ``[num_places, num_places]``. Its sum over columns times the spacing is
         one.
-      static: What the losses at both ends say, likewise.
+      static: What the losses at both ends say, likewise; infinite where the loss falls
+        by more than some 1,400 temperatures.
       dynamic: What is left, the sum over paths, symmetric, likewise.
     """
 
@@ -118,10 +119,13 @@ def reachability(
         # What is lost or won by rounding would double with every product.
         moved /= moved.sum(axis=1, keepdims=True)
     density = moved / spacing
-    static = np.exp(-(u[None] - u[:, None]) / (2 * temperature))
-    with np.errstate(over="ignore", invalid="ignore"):
-        dynamic = density / static
-    return Reachability(density, static, (dynamic + dynamic.T) / 2)
+    rise = (u[None] - u[:, None]) / (2 * temperature)
+    with np.errstate(over="ignore"):
+        static = np.exp(-rise)
+    # Of the two ways only the one down: up, both factors may be below any number. Where
+    # there is neither, both count by half.
+    dynamic = density * np.exp(np.minimum(rise, 0)) * (1 - np.sign(rise)) / 2
+    return Reachability(density, static, dynamic + dynamic.T)
 
 
 def passage_time(
@@ -145,7 +149,7 @@ def passage_time(
       target: Number of the place to reach.
 
     Returns:
-      The time.
+      The time, infinite where float64 has no number as large.
 
     Raises:
       ValueError: If a number is out of range or the potential not finite.
@@ -163,14 +167,21 @@ def passage_time(
         checks.whole(name, place, f"[0, {len(u) - 1}]")
     if target < start:
         u, start, target = u[::-1], len(u) - 1 - start, len(u) - 1 - target
-    # What lies behind the target does not matter, and might overflow.
+    # What lies behind the target does not matter.
     u = u[: target + 1]
-    low, high = u.min(), u.max()
-    inner = np.exp((low - u) / temperature)
-    below = np.concatenate([[0.0], np.cumsum((inner[1:] + inner[:-1]) / 2)]) * spacing
-    outer = (np.exp((u - high) / temperature) * below)[start:]
-    integral = spacing * np.sum((outer[1:] + outer[:-1]) / 2)
-    return float(integral * np.exp((high - low) / temperature) / temperature)
+    u = (u - u.min()) / temperature
+    # In logarithms: a wall behind the start, which adds nothing, may be higher than any
+    # exponential.
+    below = np.logaddexp.accumulate(_log_areas(-u, spacing))
+    outer = (u + np.concatenate([[-np.inf], below]))[start:]
+    log_time = np.logaddexp.reduce(_log_areas(outer, spacing)) - math.log(temperature)
+    with np.errstate(over="ignore"):
+        return float(np.exp(log_time))
+
+
+def _log_areas(logs: np.ndarray, spacing: float) -> np.ndarray:
+    """Logarithms of the areas between neighbours, by the trapezoid rule."""
+    return np.logaddexp(logs[1:], logs[:-1]) + math.log(spacing / 2)
 
 
 def kramers_time(

@@ -59,10 +59,38 @@ def test_densities_are_normalised_and_balanced_at_every_time(time):
     np.testing.assert_allclose(flow, flow.T, rtol=1e-9, atol=0)
 
 
-def test_times_of_passage_follow_their_integral_and_kramers():
+def test_a_fall_of_many_temperatures_leaves_the_paths_finite():
+    # Falls of 1,600 temperatures from the walls: the way up is below any number.
+    u = 64 * (GRID / 3) ** 2
+    found = weights.reachability(u, spacing=SPACING, temperature=0.08 / 2, time=TIME)
+    assert np.isinf(found.static[0, 60])
+    assert np.all(np.isfinite(found.dynamic))
+    np.testing.assert_array_equal(found.dynamic, found.dynamic.T)
+    down = found.density[80, 60] * np.exp((u[60] - u[80]) / 0.08)
+    np.testing.assert_allclose(found.dynamic[60, 80], down, rtol=1e-14)
+
+
+@pytest.mark.parametrize("toward", [1, -1])
+def test_a_wall_behind_the_start_adds_nothing(toward):
+    num, length, heat = 100, 2.0, 0.5
+    spacing = length / num
+    # Ten thousand temperatures on three places, and a plain.
+    u = np.concatenate([np.full(3, 5e3), np.zeros(num + 1)])[::toward]
+    start, target = (3, num + 3) if toward == 1 else (num, 0)
+    found = weights.passage_time(
+        u, spacing=spacing, temperature=heat, start=start, target=target
+    )
+    # The trapezoid rule gives half a place to the foot of the wall, and is exact else.
+    exact = length * (length + spacing) / (2 * heat)
+    # Logarithms below 10 of sums of a hundred places.
+    np.testing.assert_allclose(found, exact, rtol=100 * 10 * 2.0**-52)
+
+
+# At the lower heat the walls are 800 temperatures high, more than an exponential holds.
+@pytest.mark.parametrize("heat", [0.03, 0.02])
+def test_times_of_passage_follow_their_integral_and_kramers(heat):
     grid = np.linspace(-3, 3, 1201)
     start, target = np.argmin(np.abs(grid - 1)), np.argmin(np.abs(grid + 1))
-    heat = 0.03
     options = {"spacing": grid[1] - grid[0], "temperature": heat}
 
     def found(a, b):
