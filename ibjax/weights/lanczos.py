@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["Tridiagonal", "lanczos"]
+__all__ = ["ROUNDINGS", "Tridiagonal", "lanczos"]
 
-# Roundings of the matrix's size below which a remainder is nothing but rounding.
-_ROUNDINGS = 32
+ROUNDINGS = 32
+"""Roundings of the matrix's size below which a remainder is nothing but rounding."""
 
 
 class Tridiagonal(NamedTuple):
@@ -62,7 +62,7 @@ def lanczos(
         image = orthogonal(image, basis)
         beta = jnp.linalg.norm(image)
         size = jnp.maximum(size, jnp.abs(alpha) + beta)
-        is_closed = beta <= _ROUNDINGS * eps * size
+        is_closed = beta <= ROUNDINGS * eps * size
 
         def fresh():
             drawn = jax.random.normal(

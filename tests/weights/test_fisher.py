@@ -164,6 +164,36 @@ def test_products_and_determinants_are_those_of_the_matrix(jacobian, p):
             np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("num, copies", [(5, 1), (4, 2), (7, 2)])
+def test_determinants_of_float32_survive_null_directions(num, copies):
+    """Of a sample's classes, of samples that are the same, of what all logits share.
+
+    There are fewer gradients than parameters, 31, in the first two cases.
+    """
+    params = jax.tree.map(np.float32, PARAMS)
+    x = np.concatenate([X[:num]] * copies).astype(np.float32)
+    flat, as_tree = ravel_pytree(jax.tree.map(np.float64, params))
+    one = jax.jacrev(lambda flat, x: _logits(as_tree(flat), x))
+    jacobian = np.asarray(jax.jit(jax.vmap(one, (None, 0)))(flat, np.float64(x)))
+    p = np.exp([np.asarray(_logits(as_tree(flat), row)) for row in np.float64(x)])
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.sqrt(p / len(x))[..., None] * _scores(jacobian, p)
+    values = np.linalg.svd(rows.reshape(-1, 31), compute_uv=False) ** 2
+    with jax.enable_x64(False):
+        for scale in (1e3, 1e7, 1e9):
+            found = weights.fisher_log_determinant(
+                params, x, network=NETWORK, scale=scale
+            )
+            assert found.dtype == jnp.float32
+            # Of 31 directions, each has the rounding of a few dozen operations; a null
+            # one that of what is added, which is 32 * 31^0.5 roundings of the largest.
+            rounding = 2.0**-23
+            added = 32 * 31**0.5 * rounding * scale * values[0]
+            atol = 31 * rounding * (100 + added)
+            exact = np.sum(np.log1p(scale * values))
+            np.testing.assert_allclose(found, exact, rtol=10 * rounding, atol=atol)
+
+
 def test_half_the_quadratic_form_is_the_divergence():
     tree = jax.tree.map(lambda leaf: RNG.normal(size=leaf.shape), PARAMS)
 

@@ -138,6 +138,27 @@ def test_log_determinants_are_those_of_numpy(key):
     assert abs(found.value - exact) < 4 * found.standard_error
 
 
+def test_null_directions_of_float32_are_null(key):
+    rows = RNG.normal(size=(6, 25)).astype(np.float32)
+    scale = 1e7
+    values = np.linalg.svd(rows.astype(float), compute_uv=False) ** 2
+    exact = np.sum(np.log1p(scale * values))
+    with jax.enable_x64(False):
+        # Products with rounding, and nodes for all null directions, of either sign.
+        found = jax.jit(
+            lambda key: weights.log_determinant(
+                key,
+                lambda v: rows.T @ (rows @ v),
+                rows[0],
+                scale=scale,
+                num_probes=200,
+                num_steps=25,
+            )
+        )(key)
+    assert 0 < found.standard_error < 0.05 * exact
+    assert abs(found.value - exact) < 4 * found.standard_error
+
+
 def test_every_probe_is_exact_where_signs_do_not_matter(key):
     diagonal = np.array([3.0, 1.0, 1.0, 0.0, 0.0, 0.5])
 
