@@ -16,6 +16,7 @@ them has learned while the other saw nothing is not left to learn for the other.
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
@@ -80,12 +81,13 @@ def mode_strength(
 @exact_jit
 def _mode_strength(time, strength, initial, gain, start, stop):
     before, during, after = _parts(time, start, stop)
-    found = _logistic(before, strength, initial)
+    log = jnp.log(initial)
+    log += _log_growth(before, strength, log)
     # 2 g a (s - g a) is 2 g^2 a (s / g - a): another target, at another pace.
     seen = jnp.where(gain == 0, 1.0, gain)
-    learned = _logistic(during * seen**2, strength / seen, found)
-    found = jnp.where(gain == 0, found, learned)
-    return _logistic(after, strength, found)
+    learned = _log_growth(during * seen**2, strength / seen, log)
+    log += jnp.where(gain == 0, 0.0, learned)
+    return jnp.exp(log + _log_growth(after, strength, log))
 
 
 def pathway_strengths(
@@ -143,12 +145,14 @@ def _pathway_strengths(time, strength, initial, start, stop):
     before, during, after = _parts(time, start, stop)
 
     def together(time, a, b):
-        growth = _logistic(time, strength, a + b) / (a + b)
-        return growth * a, growth * b
+        growth = _log_growth(time, strength, jnp.logaddexp(a, b))
+        return a + growth, b + growth
 
-    a, b = together(before, initial, initial)
-    a = _logistic(during, strength, a)
-    return together(after, a, b)
+    # Logarithms of both.
+    a, b = together(before, jnp.log(initial), jnp.log(initial))
+    a += _log_growth(during, strength, a)
+    a, b = together(after, a, b)
+    return jnp.exp(a), jnp.exp(b)
 
 
 def _parts(time, start, stop):
@@ -159,13 +163,24 @@ def _parts(time, start, stop):
     return before, during, jnp.maximum(time, stop) - stop
 
 
-def _logistic(time, strength, initial):
-    """Solution of a' = 2 a (s - a), for any sign of s."""
+def _log_growth(time, strength, log):
+    """Growth of log a by a' = 2 a (s - a), for any sign of s.
+
+    It is -log [e^(-2 s t) + a (1 - e^(-2 s t)) / s]. Logarithms, because a mode that is
+    turned over decays below the least of floats, and comes back.
+    """
+    zero, falls = strength == 0, strength < 0
     exponent = -2 * strength * time
-    zero = strength == 0
-    # (1 - e^{-2 s t}) / s, which is 2 t where s is zero.
-    grown = -jnp.expm1(exponent) / jnp.where(zero, 1.0, strength)
-    return initial / (jnp.exp(exponent) + initial * jnp.where(zero, 2 * time, grown))
+    size = jnp.abs(strength)
+    # What is positive in the exponent is a factor of both terms.
+    factor = jnp.where(falls, exponent, 0.0)
+    decay = jnp.where(falls, 0.0, exponent)
+    grown = -jnp.expm1(-2 * size * time) / jnp.where(zero, 1.0, size)
+    # The limit where s is zero.
+    grown = jnp.where(zero, 2 * time, grown)
+    larger = lax.stop_gradient(jnp.maximum(decay, log))
+    terms = jnp.exp(decay - larger) + jnp.exp(log - larger) * grown
+    return -(factor + larger + jnp.log(terms))
 
 
 def _checked(**given):

@@ -107,6 +107,35 @@ def test_programs_and_extremes():
         np.testing.assert_allclose(last(strength), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("stop", [10.0, 42.0, 60.0])
+def test_a_mode_comes_back_from_below_the_least_of_floats(stop):
+    strength, initial = 1.2, 0.02
+    times = stop + np.array([0.0, stop, stop + 1.5, stop + 3, 5 * stop])
+
+    def logistic(time, strength, initial):
+        decay = np.exp(-2 * strength * time)
+        return initial / (decay + initial * (1 - decay) / strength)
+
+    # In float64, whose least number is far below.
+    turned = logistic(stop, -strength, initial)
+    expected = logistic(times - stop, strength, turned)
+    found = mode_strength(
+        times, strength=strength, initial=initial, gain=-1.0, stop=stop
+    )
+    # A few roundings of the exponents. What is no normal number may be zero.
+    rtol = 4 * 2 * strength * stop * 2.0**-23
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=2.0**-126)
+
+
+def test_slopes_are_finite_where_time_begins():
+    def strength(time):
+        return mode_strength(time, strength=1.2, initial=0.3)
+
+    # 2 a (s - a), to a few roundings.
+    found = jax.grad(strength)(0.0)
+    np.testing.assert_allclose(found, 2 * 0.3 * (1.2 - 0.3), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
