@@ -94,7 +94,7 @@ def local_activations(
     size = count.size + sum(means[leaf].size for leaf in leaves)
     source = _Source(key, size)
     shared = {
-        leaf: means[leaf] + stds[leaf] * source.take(means[leaf]) for leaf in leaves
+        leaf: means[leaf] + stds[leaf] * source.take(stds[leaf]) for leaf in leaves
     }
     found = activities(source, Counter(), shared)
     return jax.tree.unflatten(jax.tree.structure(shape), found)
@@ -170,9 +170,7 @@ def flipout_activations(
     stds = jax.tree.leaves(posterior.std)
     key_deviations, key_signs = jax.random.split(key_weights)
     source = _Source(key_deviations, sum(mean.size for mean in means))
-    deviations = [
-        std * source.take(mean) for mean, std in zip(means, stds, strict=True)
-    ]
+    deviations = [std * source.take(std) for std in stds]
     # Signs of the inputs and of the outputs of a kernel, of the units of a bias.
     lengths = [mean.shape[-2:] or (1,) for mean in means]
     signs = jax.random.rademacher(
@@ -190,7 +188,7 @@ def flipout_activations(
             own = []
             axes = (-2, -1)[-len(lengths[leaf]) :]
             for axis, length in zip(axes, lengths[leaf], strict=True):
-                values = signs[start : start + length].astype(mean.dtype)
+                values = signs[start : start + length].astype(deviation.dtype)
                 own.append(Sign(values, _along(mean.shape, axis)))
                 start += length
             weights.append(Weight(mean, deviation, tuple(own), leaf))

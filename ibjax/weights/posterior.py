@@ -52,7 +52,8 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       [1. 1.] [1. 1.]
     """
     std = checks.positive("std", std)
-    params = checks.real_tree("params", params)
+    # Whole numbers too have deviations that are none.
+    params = jax.tree.map(lambda w: checks.floats("params", w), params)
     log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)
     return Posterior(params, log_std)
 
@@ -78,9 +79,10 @@ def sample(key: jax.Array, posterior: Posterior) -> Any:
     checks.instance("posterior", posterior, Posterior)
     checks.key("key", key)
     # One flat draw: compiling a draw costs far more than running it.
-    flat, as_tree = ravel_pytree(posterior.mean)
+    std = posterior.std
+    flat, as_tree = ravel_pytree(std)
     noise = as_tree(jax.random.normal(key, flat.shape, flat.dtype))
-    return jax.tree.map(lambda m, s, z: m + s * z, posterior.mean, posterior.std, noise)
+    return jax.tree.map(lambda m, s, z: m + s * z, posterior.mean, std, noise)
 
 
 def kl(

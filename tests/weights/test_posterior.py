@@ -32,6 +32,18 @@ def test_draws_have_the_moments_of_the_posterior(key):
     assert np.all(np.abs(np.cov(z.T) - np.eye(5)) < error)
 
 
+def test_whole_numbers_have_noise_as_others_do(key):
+    whole = {"a": np.array([1, -2]), "b": jnp.array([3])}
+    q = weights.init_posterior(whole, std=0.1)
+    # An exponential of a logarithm, of about 2.
+    np.testing.assert_allclose(_flat(q.std), 0.1, rtol=4 * 2.0**-23)
+    same = jax.tree.map(jnp.float32, whole)
+    expected = posterior.sample(key, weights.init_posterior(same, std=0.1))
+    for means in (q.mean, whole):
+        drawn = posterior.sample(key, weights.Posterior(means, q.log_std))
+        np.testing.assert_array_equal(_flat(drawn), _flat(expected))
+
+
 def test_the_information_is_the_divergence_from_the_prior():
     for options in (
         {"prior_variance": 2.0},
