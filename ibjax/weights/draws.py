@@ -42,8 +42,6 @@ class _Source:
 
     def __init__(self, key: jax.Array | None = None, size: int = 0):
         self.size = 0
-        self.key = key
-        self.loops = 0
         self._flat = None if key is None else jax.random.normal(key, (size,))
 
     def take(self, like: jax.Array) -> jax.Array:
@@ -60,7 +58,7 @@ def local_activations(
     """Activities with pre-activations drawn for every sample by itself.
 
     Weights that are used otherwise than in one product, or are no bias, are drawn once
-    for all samples.
+    for all samples, and so are those of a loop, whose steps have the same weights.
 
     Args:
       key: Draws the noise.
@@ -129,18 +127,8 @@ def _local_rules(source: _Source, uses: Counter) -> Rules:
         std = jnp.sqrt(value.variance + jnp.finfo(value.variance.dtype).tiny)
         return value.mean + std * source.take(value.mean)
 
-    def in_loop(length, body):
-        count = _Source()
-        jax.eval_shape(lambda: body(_local_rules(count, uses)))
-        if source.key is None:
-            return (lambda _: _local_rules(_Source(), Counter())), jnp.arange(length)
-        source.loops += 1
-        key = jax.random.fold_in(source.key, source.loops)
-        keys = jax.random.split(key, length)
-        rules_of = lambda key: _local_rules(_Source(key, count.size), Counter())  # noqa: E731
-        return rules_of, keys
-
-    return Rules(product, add, drawn, settled, in_loop)
+    # A step that drew anew would have other weights than the one before.
+    return Rules(product, add, drawn, settled, in_loops=False)
 
 
 def flipout_activations(
@@ -307,5 +295,5 @@ _FLIPOUT: Rules = Rules(
     add=lambda weight, other: other + _flipped(weight),
     drawn=_flipped,
     settled=lambda value: value,
-    in_loop=lambda length, body: ((lambda _: _FLIPOUT), jnp.arange(length)),
+    in_loops=True,
 )

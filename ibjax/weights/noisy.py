@@ -59,7 +59,7 @@ def noisy_weights(
       distribution that drawn weights give it. Of a convolution every pre-activation
       has, but not all together: places share no noise, as they do where they share a
       drawn kernel. Weights that are used otherwise, such as scales and embeddings, or
-      more than once, are drawn once for all samples;
+      more than once, as in the steps of a loop, are drawn once for all samples;
     - *flipout*: samples share one deviation of all weights from their means, but for
       signs of every weight's inputs and outputs. A sample by itself has the
       distribution that drawn weights give it, and different ones are uncorrelated. Each

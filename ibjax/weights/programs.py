@@ -67,15 +67,15 @@ class Rules(NamedTuple):
       add: ``add(weight, other)``: of a weight and activities in a sum.
       drawn: ``drawn(weight)``: numbers, for anything else.
       settled: ``settled(value)``: what the first two returned, as numbers.
-      in_loop: ``in_loop(length, body) -> (rules_of, slices)``: rules of a step of a
-        loop from its slice, and the slices of all steps.
+      in_loops: Whether they serve a loop of several steps, which all have the same
+        weights; else its weights are drawn before.
     """
 
     product: Callable
     add: Callable
     drawn: Callable
     settled: Callable
-    in_loop: Callable
+    in_loops: bool
 
 
 def run_program(program: Any, values: Sequence[Any], rules: Rules) -> list[Any]:
@@ -177,7 +177,7 @@ def _num_longer(outside, inside) -> int:
 
 
 def _in_loop(equation, values, rules: Rules) -> list[Any] | None:
-    """A loop all steps of which have the same weights; None for any other."""
+    """A loop whose steps have the same weights; None where rules are for no loop."""
     params = equation.params
     # Told by their shapes: what is sliced or stacked has an axis more outside the loop.
     inside = params["jaxpr"].jaxpr
@@ -189,22 +189,20 @@ def _in_loop(equation, values, rules: Rules) -> list[Any] | None:
     consts = values[:num_consts]
     carried = values[num_consts : num_consts + num_carry]
 
-    def step(rules, carry, slices):
+    slices = values[num_consts + num_carry :]
+
+    def step(carry, slices):
         found = run_program(params["jaxpr"], [*consts, *carry, *slices], rules)
         found = [rules.drawn(v) if isinstance(v, Weight) else v for v in found]
         return found[:num_carry], found[num_carry:]
 
-    slices = values[num_consts + num_carry :]
-    rules_of, own = rules.in_loop(
-        params["length"],
-        lambda rules: step(rules, carried, [each[0] for each in slices]),
-    )
+    if params["length"] == 1:
+        carry, own = step(carried, [each[0] for each in slices])
+        return [*carry, *(each[None] for each in own)]
+    if not rules.in_loops:
+        return None
     carry, stacked = lax.scan(
-        lambda carry, slices: step(rules_of(slices[0]), carry, slices[1]),
-        carried,
-        (own, slices),
-        length=params["length"],
-        reverse=params["reverse"],
+        step, carried, slices, length=params["length"], reverse=params["reverse"]
     )
     return [*carry, *stacked]
 

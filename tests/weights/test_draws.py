@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen
+from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from ibjax import networks, weights
+from ibjax.weights.draws import local_activations
 
 NUM = 10_000
 
@@ -156,14 +158,56 @@ def test_what_is_used_twice_is_drawn_once(key):
     assert np.all(one.std(axis=0) > 0.1)
 
 
-def test_loops_are_drawn_locally_step_by_step(key):
+def _loop(length):
+    def function(weights, x):
+        return lax.scan(lambda h, _: (h @ weights, None), x, None, length=length)[0]
+
+    return function
+
+
+def _unrolled(weights, x):
+    return x @ weights @ weights @ weights
+
+
+def test_a_loop_has_the_law_of_its_steps_unrolled(key):
+    """The third power of one weight, whose moments are known."""
+    mean, std = 1.0, 0.5
+    posterior = weights.Posterior(jnp.full((1, 1), mean), jnp.full((1, 1), np.log(std)))
+    keys = jax.random.split(key, NUM)
+
+    def draws(function):
+        def one(key):
+            return local_activations(key, function, posterior, jnp.ones((2, 1)))[:, 0]
+
+        return np.asarray(jax.jit(jax.vmap(one))(keys), np.float64)
+
+    found = draws(_loop(3))
+    # Two products, of a rounding each.
+    np.testing.assert_allclose(found, draws(_unrolled), rtol=4 * 2.0**-23)
+    np.testing.assert_array_equal(found[:, 0], found[:, 1])
+    third = mean**3 + 3 * mean * std**2
+    sixth = mean**6 + 15 * mean**4 * std**2 + 45 * mean**2 * std**4 + 15 * std**6
+    error = np.sqrt((sixth - third**2) / NUM)
+    assert abs(found[:, 0].mean() - third) < 4.5 * error
+    # A single step is a product, drawn for every sample by itself.
+    single = draws(_loop(1))
+    z = (single - mean) / std
+    assert np.all(np.abs(z.mean(axis=0)) < 4.5 / np.sqrt(NUM))
+    assert np.all(np.abs(z.T @ z / NUM - np.eye(2)) < 4.5 * np.sqrt(2 / NUM))
+
+
+def test_the_law_of_a_recurrent_layer_is_that_of_drawn_weights(key):
     base = _flax(Loop(), 6)
-    network = weights.noisy_weights(base, draws="local")
-    params = _posterior(network, key)
-    hidden, output = _draws(network, params, _inputs(6), key, 500)
-    assert np.all(np.isfinite(output)) and np.all(output.std(axis=0) > 0)
-    # The first step has no hidden state: its input's noise alone, that of a product.
-    first = hidden.reshape(500, 2, 3, 3)[:, :, 0]
-    assert np.all(first.std(axis=0) > 0)
-    rho = [np.corrcoef(first[:, 0, unit], first[:, 1, unit])[0, 1] for unit in range(3)]
-    assert np.all(np.abs(rho) < 4.5 / np.sqrt(500))
+    of = {d: weights.noisy_weights(base, draws=d) for d in ("local", "explicit")}
+    params = _posterior(of["local"], key)
+    num = 4000
+    # Its activities alone: what follows is drawn place by place.
+    own, shared = (
+        _draws(network, params, _inputs(6), jax.random.fold_in(key, number), num)[0]
+        for number, network in enumerate(of.values())
+    )
+    a, b = (t.reshape(num, -1) for t in (own, shared))
+    pairs = [(a, b), tuple(t[:, :, None] * t[:, None] for t in (a, b))]
+    for a, b in pairs:
+        error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / num)
+        assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) < 4.5 * error)
