@@ -11,6 +11,7 @@ from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.training.trainable import Variable
+from ibjax.weights.likelihood import share_wrong
 
 __all__ = ["gibbs_errors"]
 
@@ -31,7 +32,8 @@ def gibbs_errors(num_draws: int = 20) -> Probe:
       num_draws: Draws for every row.
 
     Returns:
-      The probe of ``train_gibbs_error`` and ``test_gibbs_error``, ``[]`` each.
+      The probe of ``train_gibbs_error`` and ``test_gibbs_error``, ``[]`` each; NaN of
+      networks that have diverged.
 
     Raises:
       ValueError: If ``num_draws`` is not positive.
@@ -63,8 +65,7 @@ def gibbs_errors(num_draws: int = 20) -> Probe:
             labels = snapshot.task.labels[rows]
 
             def error(key, x=x, labels=labels):
-                logits = network.activations(params, x, key=key)[-1]
-                return jnp.mean(jnp.argmax(logits, axis=1) != labels)
+                return share_wrong(network.activations(params, x, key=key)[-1], labels)
 
             keys = jax.random.split(jax.random.fold_in(snapshot.key, stream), num_draws)
             found[f"{name}_gibbs_error"] = jnp.mean(lax.map(error, keys))

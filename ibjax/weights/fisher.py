@@ -82,8 +82,8 @@ def fisher_diagonal(
       The diagonal, a tree like that of the trained parameters.
 
     Raises:
-      ValueError: If shapes do not fit, labels are outside of the classes, or ``labels``
-        is another name.
+      ValueError: If shapes do not fit, labels are outside of the classes or no
+        distributions over them, or ``labels`` is another name.
       TypeError: If classes are no integers.
 
     References:

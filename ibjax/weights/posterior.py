@@ -11,7 +11,9 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit, full_precision
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
 from ibjax.weights.divergences import mean_field_kl_of_logs, optimal_prior_variance
+from ibjax.weights.likelihood import share_wrong
 
 __all__ = ["Posterior", "gibbs_error", "init_posterior", "kl", "sample"]
 
@@ -132,7 +134,8 @@ def gibbs_error(
     """Share of wrong predictions, over samples and over draws of all the weights.
 
     Every draw is of weights that all samples share, as
-    :func:`ibjax.weights.pac_bayes.monte_carlo_error` asks for.
+    :func:`ibjax.weights.pac_bayes.monte_carlo_error` asks for. A network that has
+    diverged predicts nothing: its error is NaN.
 
     Args:
       key: Draws the weights.
@@ -143,10 +146,11 @@ def gibbs_error(
       num_draws: Number of draws.
 
     Returns:
-      The share, shape ``[]``.
+      The share, shape ``[]``; NaN where a logit of any draw is not finite.
 
     Raises:
-      ValueError: If shapes do not fit or ``num_draws`` is not positive.
+      ValueError: If shapes do not fit, labels are outside of the classes, or
+        ``num_draws`` is not positive.
       TypeError: If ``key`` is no typed key, or labels are no integers.
 
     Example:
@@ -168,6 +172,12 @@ def gibbs_error(
     x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
     labels = checks.integers("labels", checks.jax_array("labels", labels))
     checks.shape("labels", labels, (len(x),), why="to match x")
+
+    def logits(weights, x):
+        return network.activations(weights, x)[-1]
+
+    found = shapes_of("network", logits, posterior=posterior.mean, x=x)
+    checks.indices("labels", labels, found.shape[1])
     checks.count("num_draws", num_draws)
     return _error(key, posterior, x, labels, network.activations, num_draws)
 
@@ -175,7 +185,6 @@ def gibbs_error(
 @exact_jit(static_argnames=("activations", "num_draws"))
 def _error(key, posterior, x, labels, activations, num_draws):
     def one(key):
-        logits = activations(sample(key, posterior), x)[-1]
-        return jnp.mean(jnp.argmax(logits, axis=1) != labels)
+        return share_wrong(activations(sample(key, posterior), x)[-1], labels)
 
     return jnp.mean(lax.map(one, jax.random.split(key, num_draws)))

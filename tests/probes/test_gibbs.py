@@ -46,6 +46,13 @@ def test_errors_of_one_layer_are_those_of_normal_logits():
         assert abs(found[f"{name}_gibbs_error"] - chosen.mean()) < 4 * spread
 
 
+def test_diverged_networks_have_no_error():
+    network = weights.noisy_weights(networks.mlp([2, 2]))
+    mean = ((jnp.full((2, 2), jnp.nan), jnp.zeros(2)),)
+    found, _ = _measured(network, weights.init_posterior(mean, std=0.1))
+    assert all(np.isnan(value) for value in found.values())
+
+
 def test_networks_without_noisy_weights_are_refused():
     network = networks.mlp([2, 2])
     params = ((jnp.zeros((2, 2)), jnp.zeros(2)),)

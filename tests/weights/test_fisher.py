@@ -244,6 +244,16 @@ def test_what_is_not_trained_has_no_information():
         ),
         ({"labels": LABELS + 1}, ValueError, r"labels must lie in \[0, 3\)"),
         ({"labels": LABELS * 1.0}, TypeError, "labels must be integers"),
+        (
+            {"labels": np.full((7, 3), [-1.0, 1.0, 1.0])},
+            ValueError,
+            r"labels must lie in \[0, inf\), got -1",
+        ),
+        (
+            {"labels": np.concatenate([np.eye(3)[LABELS[:6]], [[0.5, 0.5, 0.1]]])},
+            ValueError,
+            "labels must hold distributions .* got one of 1.1",
+        ),
         ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
     ],
 )

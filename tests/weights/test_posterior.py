@@ -102,6 +102,16 @@ def test_the_error_of_drawn_weights_is_a_normal_probability(key):
     assert abs(found - exact) < 4 * np.sqrt(exact * (1 - exact) / num)
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_the_error_of_a_diverged_network_is_none(key, lost):
+    """Also where every label is the class that the largest of NaN would be."""
+    q = weights.init_posterior(((jnp.full((2, 1), lost), jnp.zeros(2)),), std=0.1)
+    x, labels = np.array([[1.0], [-1.0]]), np.zeros(2, int)
+    network = networks.mlp([1, 2])
+    found = weights.gibbs_error(key, q, x, labels, network=network, num_draws=3)
+    assert np.isnan(found)
+
+
 def test_bad_arguments_are_refused(key):
     with pytest.raises(ValueError, match="std must be one positive number"):
         weights.init_posterior(MEAN, std=0.0)
@@ -117,5 +127,7 @@ def test_bad_arguments_are_refused(key):
         weights.gibbs_error(key, q, x, np.zeros(2, int), **options)
     with pytest.raises(TypeError, match="labels must be integers"):
         weights.gibbs_error(key, q, x, np.zeros(3), **options)
+    with pytest.raises(ValueError, match=r"labels must lie in \[0, 2\), got"):
+        weights.gibbs_error(key, q, x, np.array([0, 1, 2]), **options)
     with pytest.raises(ValueError, match="num_draws must be a whole number"):
         weights.gibbs_error(key, q, x, np.zeros(3, int), network=network, num_draws=0)
