@@ -1,11 +1,11 @@
-"""Logarithms whose leading terms cancel."""
+"""Logarithms and exponentials whose leading terms cancel."""
 
 import jax
 import jax.numpy as jnp
 
 from ibjax.numerics.scales import ratio
 
-__all__ = ["square_minus_log", "x_minus_log1p"]
+__all__ = ["expm1_minus_x", "square_minus_log", "x_minus_log1p"]
 
 # Below, the series is exact to rounding in float64; above, the difference loses a digit
 # of float32 at most.
@@ -28,6 +28,18 @@ def x_minus_log1p(x: jax.Array) -> jax.Array:
     # The derivative of a logarithm that is not chosen must not be infinite.
     far = jnp.where(is_small, 1.0, x)
     return jnp.where(is_small, series, far - jnp.log1p(far))
+
+
+def expm1_minus_x(x: jax.Array) -> jax.Array:
+    """Difference ``e^x - 1 - x``, to a few roundings where x is small too.
+
+    Example:
+      >>> print(f"{expm1_minus_x(jnp.float32(1e-4)):.5e}")  # x^2 / 2 + x^3 / 6
+      5.00017e-09
+    """
+    is_small = jnp.abs(x) < _SMALL
+    near = x_minus_log1p(jnp.expm1(jnp.where(is_small, x, 0.0)))
+    return jnp.where(is_small, near, jnp.expm1(x) - x)
 
 
 def square_minus_log(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
-from ibjax.numerics.logarithms import square_minus_log, x_minus_log1p
+from ibjax.numerics.logarithms import expm1_minus_x, square_minus_log
 
 __all__ = [
     "log_normal_information",
@@ -85,18 +85,11 @@ def _kl(means, stds, prior_stds, centres, are_logs):
         dtype = jnp.result_type(m, s, float)
         m, s, std = (array.astype(dtype) for array in (m, s, std))
         if are_logs:
-            spread = _expm1_minus_x(2 * (s - jnp.log(std)))
+            spread = expm1_minus_x(2 * (s - jnp.log(std)))
         else:
             spread = square_minus_log(jnp.where(s >= 0, s, jnp.nan), std)
         total += jnp.sum(spread + ((m - centre) / std) ** 2) / 2
     return total
-
-
-def _expm1_minus_x(x: jax.Array) -> jax.Array:
-    """``e^x - 1 - x``: near the prior, of many weights, its terms cancel."""
-    is_near = jnp.abs(x) < 0.1
-    near = x_minus_log1p(jnp.expm1(jnp.where(is_near, x, 0.0)))
-    return jnp.where(is_near, near, jnp.expm1(x) - x)
 
 
 def optimal_prior_variance(mean: Any, std: Any, *, prior_mean: Any = 0.0) -> Any:

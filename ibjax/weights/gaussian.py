@@ -24,7 +24,7 @@ from jax.typing import ArrayLike
 
 from ibjax.compilation import exact_jit
 from ibjax.numerics import checks
-from ibjax.numerics.logarithms import x_minus_log1p
+from ibjax.numerics.logarithms import expm1_minus_x, x_minus_log1p
 
 __all__ = [
     "GaussianInformation",
@@ -215,8 +215,7 @@ def gibbs_posterior(
 
     Args:
       loss: Loss of every cell, summed over samples, shape ``[...]``.
-      prior: Its prior probability, same shape; the sum is to be one, which is not
-        checked.
+      prior: Its prior probability, same shape; divided by its sum.
       beta: The trade-off; it may be traced.
 
     Returns:
@@ -244,15 +243,24 @@ def gibbs_posterior(
 
 @exact_jit
 def _gibbs_posterior(loss, prior, beta):
+    prior = prior / jnp.sum(prior)
     # Relative to the least possible loss: not all exponentials underflow.
     possible = prior > 0
     least = jnp.min(jnp.where(possible, loss, jnp.inf))
     excess = jnp.where(possible, loss - least, 0.0) / beta
+    # Where beta is large Z is nearly one, and what it lacks is all that counts.
+    lacks = -jnp.sum(prior * jnp.expm1(-excess))
+    near_one = lacks < 0.5
     log_z = jax.nn.logsumexp(-excess, b=prior)
-    posterior = prior * jnp.exp(-excess - log_z)
-    # The divergence of q from p is E_q log(q / p), whose argument is known.
-    information = jnp.sum(posterior * (-excess - log_z))
-    return GibbsPosterior(posterior, least - beta * log_z, information)
+    log_z = jnp.where(near_one, jnp.log1p(-jnp.where(near_one, lacks, 0.0)), log_z)
+    # Logarithms of p / q; e^-1000 is no float.
+    logs = jnp.minimum(excess + log_z, 1e3)
+    ratio = jnp.exp(-logs)
+    # Terms 1 - (q / p) (1 - log q / p) of the divergence, none of them negative.
+    is_near = jnp.abs(logs) < 1
+    near = ratio * expm1_minus_x(jnp.where(is_near, logs, 0.0))
+    information = jnp.sum(prior * jnp.where(is_near, near, 1 - ratio * (1 + logs)))
+    return GibbsPosterior(prior * ratio, least - beta * log_z, information)
 
 
 def _checked(mean, hessian_eigenvalues, prior_variance, beta):

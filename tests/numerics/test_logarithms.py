@@ -7,7 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.numerics.logarithms import square_minus_log, x_minus_log1p
+from ibjax.numerics.logarithms import (
+    expm1_minus_x,
+    square_minus_log,
+    x_minus_log1p,
+)
 
 MAGNITUDES = np.geomspace(1e-12, 0.999, 60)
 VALUES = np.concatenate([-MAGNITUDES, MAGNITUDES, [3.0, 1e6]])
@@ -33,6 +37,19 @@ def test_all_digits_are_kept(dtype):
         np.testing.assert_allclose(found, exact, rtol=150 * eps)
         # Of the last of fifteen terms, of which each counts its degree.
         np.testing.assert_allclose(slope, x / (1 + x), rtol=60 * eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_digits_of_exponentials_are_kept(dtype):
+    with jax.enable_x64(dtype == np.float64):
+        x = VALUES[VALUES < 80].astype(dtype)
+        found = expm1_minus_x(x)
+        assert found.dtype == dtype
+        with localcontext() as context:
+            context.prec = 60
+            exact = [float(Decimal(float(v)).exp() - 1 - Decimal(float(v))) for v in x]
+        # Just above 0.1 terms of 0.1 leave 0.005.
+        np.testing.assert_allclose(found, exact, rtol=40 * np.finfo(dtype).eps)
 
 
 def test_the_ends():

@@ -1,5 +1,7 @@
 """Gaussian and Gibbs posteriors: closed forms, better ones looked for, derivatives."""
 
+from decimal import Decimal, localcontext
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,8 +155,45 @@ def test_extreme_betas():
     np.testing.assert_allclose(cold.information, np.log(2), rtol=1e-6)
     hot = gibbs_posterior(loss, prior, beta=1e6)
     np.testing.assert_allclose(hot.posterior, prior, rtol=1e-5)
-    np.testing.assert_allclose(hot.value, 2.0, rtol=1e-2)  # A difference of 1e6 * 2e-6.
-    assert abs(hot.information) < 1e-6
+    # Mean and variance of the loss are 2 and 1. A few roundings.
+    np.testing.assert_allclose(hot.value, 2 - 1 / 2e6, rtol=8 * 2.0**-23)
+    np.testing.assert_allclose(hot.information, 1 / 2e12, rtol=20 * 2.0**-23)
+    far = gibbs_posterior(loss, prior, beta=1e-36)
+    np.testing.assert_allclose(far.information, np.log(2), rtol=8 * 2.0**-23)
+
+
+def _in_decimals(loss, prior, beta):
+    """Value and information, by their definitions in sixty digits."""
+    with localcontext() as context:
+        context.prec = 60
+        loss, prior = ([Decimal(float(v)) for v in table] for table in (loss, prior))
+        beta = Decimal(float(np.float32(beta)))
+        prior = [p / sum(prior) for p in prior]
+        tilted = [p * (-v / beta).exp() for p, v in zip(prior, loss, strict=True)]
+        z = sum(tilted)
+        kl = sum(t / z * (t / z / p).ln() for t, p in zip(tilted, prior, strict=True))
+        return float(-beta * z.ln()), float(kl)
+
+
+@pytest.mark.parametrize("beta", [0.02, 0.3, 1.0, 2.0, 7.0, 1e2, 1e4, 1e7, 1e12])
+@pytest.mark.parametrize(
+    "loss, prior",
+    [
+        ([0.0, 1.0], [0.3, 0.7]),
+        ([0.0, 3.0, 7.0], [1e-6, 0.6, 0.4]),
+        # Of a sum that rounding leaves beside one.
+        ([2.5, 2.0, 9.0], [0.3, 0.3, 0.4002]),
+    ],
+)
+def test_digits_are_kept_at_any_beta(loss, prior, beta):
+    loss, prior = np.float32(loss), np.float32(prior)
+    found = gibbs_posterior(loss, prior, beta=beta)
+    value, information = _in_decimals(loss, prior, beta)
+    # A few roundings of the value; those of a logarithm's argument in the information.
+    np.testing.assert_allclose(found.value, value, rtol=8 * 2.0**-23)
+    np.testing.assert_allclose(found.information, information, rtol=40 * 2.0**-23)
+    assert found.information >= 0
+    np.testing.assert_allclose(found.posterior.sum(), 1, rtol=8 * 2.0**-23)
 
 
 @pytest.mark.parametrize(
