@@ -203,7 +203,7 @@ def layer_information_plus_total_correlation(
 
     Returns:
       The sum in nats, shape ``[]``; infinite where an input gives a unit nothing but
-      zeros.
+      zeros, as every input does where all weights of the unit are zero.
 
     Raises:
       ValueError: If shapes do not fit, numbers are not finite, or ``alpha`` is not
@@ -234,12 +234,14 @@ def _information_plus_correlation(weights, x, alpha):
     # Only ratios of variances matter, and squares may be out of range.
     weights /= power_of_two(jnp.max(jnp.abs(weights), axis=1, keepdims=True))
     x /= power_of_two(jnp.max(jnp.abs(x)))
-    variance = jnp.expm1(alpha)
-    noise = variance * (x**2 @ (weights**2).T)
+    squares = x**2 @ (weights**2).T
+    mean = jnp.mean(squares, axis=0)
     centred = x - jnp.mean(x, axis=0, keepdims=True)
     signal = jnp.mean((centred @ weights.T) ** 2, axis=0)
-    total = signal + jnp.mean(noise, axis=0)
-    return jnp.sum(jnp.mean(jnp.log(total)[None] - jnp.log(noise), axis=0)) / 2
+    # The noise of large alpha is out of range, and divides out but of the signal.
+    of_signal = jnp.log1p(signal / jnp.where(mean > 0, mean, 1.0) / jnp.expm1(alpha))
+    away = jnp.where(squares == 0, jnp.inf, jnp.log(mean)[None] - jnp.log(squares))
+    return jnp.sum(of_signal + jnp.mean(away, axis=0)) / 2
 
 
 def chain_bound(alphas: ArrayLike, widths: ArrayLike) -> jax.Array:

@@ -92,6 +92,30 @@ def test_a_layer_with_correlated_inputs_is_its_entropies():
     np.testing.assert_allclose(found, exact.sum() / 2, rtol=1e-12)
 
 
+@pytest.mark.parametrize("alpha", [1e-6, 0.4, 20.0, 88.0, 100.0, 1000.0])
+def test_much_noise_leaves_the_constant(alpha):
+    w, x = RNG.normal(size=(2, 3)), RNG.normal(size=(20, 3)) + 1
+    squares = x**2 @ w.T**2
+    ratio = np.diag(w @ np.cov(x.T, ddof=0) @ w.T) / squares.mean(0)
+    # exp(-alpha) is zero where the exponential itself is no float.
+    of_signal = np.log1p(ratio * np.exp(-alpha) / -np.expm1(-alpha))
+    exact = np.sum(of_signal + np.log(squares.mean(0)) - np.log(squares).mean(0)) / 2
+    with jax.enable_x64(False):
+        found = weights.layer_information_plus_total_correlation(w, x, alpha=alpha)
+    # Logarithms of up to 14, of a few dozen roundings.
+    np.testing.assert_allclose(found, exact, rtol=0, atol=30 * 14 * 2.0**-23)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 100.0])
+def test_a_unit_without_weights_has_infinite_information(alpha):
+    x = RNG.normal(size=(20, 2))
+    total = weights.layer_information_plus_total_correlation
+    assert total([[0.0, 0.0], [1.0, 2.0]], x, alpha=alpha) == np.inf
+    # So has one that a single input gives nothing.
+    x[0] = 0
+    assert total([[1.0, 2.0]], x, alpha=alpha) == np.inf
+
+
 def test_noise_and_information_invert_each_other():
     alphas = np.full(7, 0.23)
     information = weights.log_normal_information(alphas)
