@@ -113,6 +113,10 @@ def _pulled_back(lhs, rhs, g, strides, padding):
 
     JAX's own are convolutions whose axes come in another order.
     """
+    of_lhs, of_rhs = lhs.dtype, rhs.dtype
+    # What is summed may be of more digits than images and kernel.
+    dtype = jnp.promote_types(g.dtype, of_lhs)
+    lhs, rhs, g = (array.astype(dtype) for array in (lhs, rhs, g))
     padded = jnp.pad(lhs, ((0, 0), *padding, (0, 0)))
     # Pixels at the end that no window reaches.
     over = [
@@ -140,4 +144,4 @@ def _pulled_back(lhs, rhs, g, strides, padding):
     )
     (top, _), (left, _) = padding
     by_lhs = by_lhs[:, top : top + lhs.shape[1], left : left + lhs.shape[2]]
-    return by_lhs, by_rhs.transpose(1, 2, 0, 3)
+    return by_lhs.astype(of_lhs), by_rhs.transpose(1, 2, 0, 3).astype(of_rhs)

@@ -189,12 +189,18 @@ def _dense(w: jax.Array, b: jax.Array, h: jax.Array) -> jax.Array:
 
 
 def _dense_forward(w, b, h):
-    return _dense(w, b, h), (w, h)
+    return _dense(w, b, h), (w, b, h)
 
 
 @full_precision
 def _dense_backward(residuals, g):
-    return _by_size(_pullback, _unrolled_pullback, *residuals, g)
+    w, _, h = residuals
+    found = _by_size(_pullback, _unrolled_pullback, w, h, g)
+    # Inputs may be float64 where parameters are not, or whole numbers.
+    return tuple(
+        bar.astype(value.dtype) if jnp.issubdtype(value.dtype, jnp.floating) else bar
+        for bar, value in zip(found, residuals, strict=True)
+    )
 
 
 _dense.defvjp(_dense_forward, _dense_backward)

@@ -206,7 +206,7 @@ def fisher_vector_product(
       batch_size: Samples that go through the network at once.
 
     Returns:
-      The product, a tree like the vector.
+      The product, a tree like the vector, in the types of the parameters.
 
     Raises:
       ValueError: If ``x`` holds no samples or ``batch_size`` is not positive.
@@ -230,7 +230,11 @@ def fisher_vector_product(
     checks.count("batch_size", batch_size)
     trainable, kept = network.split(params)
     checks.same_tree(params=trainable, vector=vector)
-    vector = checks.real_tree("vector", vector)
+    vector = jax.tree.map(
+        lambda v, w: checks.jax_array("vector", v, jnp.result_type(w)),
+        vector,
+        trainable,
+    )
     return _vector_product(trainable, kept, x, labels, vector, likelihood, batch_size)
 
 

@@ -1,6 +1,7 @@
 """The convolution for loops, against JAX's own and its gradient."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
@@ -52,6 +53,32 @@ def test_values_and_gradients_are_those_of_jax(size, strides, padding):
         found,
         expected,
     )
+
+
+def test_gradients_are_of_the_type_of_what_they_are_of():
+    """Where products of few digits are summed in more."""
+    lhs, rhs = (
+        jnp.asarray(RNG.normal(size=shape), jnp.bfloat16)
+        for shape in ((2, 5, 5, 2), (3, 3, 2, 4))
+    )
+    options = {"window_strides": (1, 1), "padding": "SAME", "dimension_numbers": LAST}
+
+    def gradients(convolution, lhs, rhs, **more):
+        def loss(lhs, rhs):
+            return jnp.sum(convolution(lhs, rhs, **options, **more) ** 2)
+
+        return jax.grad(loss, (0, 1))(lhs, rhs)
+
+    found = gradients(
+        conv_general_dilated, lhs, rhs, preferred_element_type=jnp.float32
+    )
+    own = (array.astype(jnp.float32) for array in (lhs, rhs))
+    exact = gradients(lax.conv_general_dilated, *own)
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == jnp.bfloat16
+        # The last rounding, and one more where that of float32 sums tips it over.
+        rounded = np.float32(one), np.float32(other)
+        np.testing.assert_allclose(*rounded, rtol=2 * 2.0**-8, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,28 @@ def test_backward_pass_is_that_of_finite_differences():
         check_grads(network.activations, (params, x), order=1, modes=["rev"])
 
 
+def test_gradients_have_the_types_of_parameters_and_inputs():
+    network = mlp((12, 3, 2))
+
+    def slopes(params, x):
+        output, pullback = jax.vjp(
+            lambda *own: network.activations(*own)[-1], params, x
+        )
+        return jax.jit(pullback)(jnp.ones_like(output))
+
+    with jax.enable_x64(True):
+        params, x = _random_params((12, 3, 2)), _inputs(np.float64)
+        found = slopes(params, x)
+        doubles = jax.tree.map(np.float64, params)
+        exact = slopes(doubles, x)
+    for given, one, other in zip(
+        *map(jax.tree.leaves, ((params, x), found, exact)), strict=True
+    ):
+        assert one.dtype == given.dtype
+        # The last rounding; all else is float64 in both.
+        np.testing.assert_allclose(one, other, rtol=2.0**-23)
+
+
 def test_gradients_of_many_networks_at_once():
     network = mlp((12, 3, 2))
     params, x = _random_params((12, 3, 2)), _inputs()

@@ -164,6 +164,31 @@ def test_products_and_determinants_are_those_of_the_matrix(jacobian, p):
             np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
 
 
+def test_parameters_of_float32_take_inputs_of_float64():
+    single = jax.tree.map(np.float32, PARAMS)
+    double = jax.tree.map(np.float64, single)
+    # Every array is rounded by itself, in every sample.
+    close = partial(np.testing.assert_allclose, rtol=8 * 2.0**-23, atol=2.0**-23)
+    trace, exact = (
+        weights.fisher_trace(params, X, network=NETWORK) for params in (single, double)
+    )
+    jax.tree.map(close, trace, exact)
+    vector = ravel_pytree(PARAMS)[1](RNG.normal(size=31))
+    product, exact = (
+        weights.fisher_vector_product(params, X, vector, network=NETWORK)
+        for params in (single, double)
+    )
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(product))
+    # Sums over seven samples of roundings of numbers of size one.
+    close = partial(np.testing.assert_allclose, rtol=0, atol=30 * 2.0**-23)
+    jax.tree.map(close, product, exact)
+    determinant, exact = (
+        weights.fisher_log_determinant(params, X, network=NETWORK, scale=10.0)
+        for params in (single, double)
+    )
+    np.testing.assert_allclose(determinant, exact, rtol=8 * 2.0**-23)
+
+
 @pytest.mark.parametrize("num, copies", [(5, 1), (4, 2), (7, 2)])
 def test_determinants_of_float32_survive_null_directions(num, copies):
     """Of a sample's classes, of samples that are the same, of what all logits share.
