@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
+from ibjax.numerics.probabilities import check_distributions
 
 __all__ = ["Likelihood", "batches_of", "checked_samples", "share_wrong"]
 
@@ -76,24 +76,11 @@ def checked_samples(
     shapes = (num_samples,), (num_samples, dim)
     checks.shape("labels", labels, *shapes, why="to match x and the classes")
     if labels.ndim == 2:
-        _check_distributions(labels)
+        check_distributions("labels", labels)
         return x, labels, likelihood._replace(labels="distributions")
     checks.integers("labels", labels)
     checks.indices("labels", labels, dim)
     return x, labels, likelihood._replace(labels="classes")
-
-
-def _check_distributions(labels: jax.Array) -> None:
-    checks.within("labels", labels, "[0, inf)")
-    if not checks.is_traced(labels):
-        sums = np.asarray(labels, np.float64).sum(axis=1)
-        off = np.abs(sums - 1)
-        # What rounding of float32 a task's distributions may have.
-        if off.max() > 1e-5:
-            raise ValueError(
-                "labels must hold distributions over classes, whose rows sum to one, "
-                f"got one of {sums[off.argmax()]:.9g}"
-            )
 
 
 def _of_model_classes(output, label):

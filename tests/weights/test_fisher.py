@@ -277,7 +277,7 @@ def test_what_is_not_trained_has_no_information():
         (
             {"labels": np.concatenate([np.eye(3)[LABELS[:6]], [[0.5, 0.5, 0.1]]])},
             ValueError,
-            "labels must hold distributions .* got one of 1.1",
+            "labels must sum to one, but row 6 sums to 1.1",
         ),
         ({"batch_size": 0}, ValueError, "batch_size must be a whole number"),
     ],
