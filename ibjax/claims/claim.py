@@ -144,7 +144,8 @@ def _verdict(low: float, high: float, above: float, below: float) -> str:
     enough = above == -math.inf or low > above
     if known and enough and (below == math.inf or high < below):
         return "holds"
-    if high < above or low > below:
+    # An interval that ends at a bound has nothing that meets it.
+    if high <= above > -math.inf or low >= below < math.inf:
         return "does not hold"
     return "undecided"
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ibjax import training
 from ibjax.datasets.task import Task
@@ -14,6 +15,7 @@ __all__ = [
     "Activation",
     "COINCIDENCE_FACTOR",
     "Optimizer",
+    "best_place",
     "check_batch",
     "hidden_widths",
     "smaller",
@@ -73,6 +75,27 @@ def train_config(setup: Any, random_seed: int, **others: Any) -> training.TrainC
     names = {"learning_rate", "optimizer", "batch_size"} - set(others)
     fields = {name: getattr(setup, name) for name in names}
     return training.TrainConfig(shuffle_seed=random_seed, **fields, **others)
+
+
+def best_place(values: Sequence[ArrayLike]) -> int:
+    """Place of the networks with the least mean over seeds.
+
+    Networks that diverged are left out, places at which all did too.
+
+    Args:
+      values: A value of every seed, for each place.
+
+    Raises:
+      ValueError: If all networks diverged.
+
+    Example:
+      >>> best_place([[np.nan, np.nan], [2.0, np.nan], [1.0, 5.0]])
+      1
+    """
+    left = [np.asarray(own)[np.isfinite(own)] for own in values]
+    if not any(len(own) for own in left):
+        raise ValueError("values must be finite for some network, got none")
+    return int(np.argmin([np.mean(own) if len(own) else np.inf for own in left]))
 
 
 def still_useful(points: Sequence[Any], within: float) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -20,6 +21,7 @@ __all__ = [
     "critical_betas",
     "fitted_information",
     "jump_betas",
+    "of_structures",
     "runs_of",
     "share_color",
     "share_text",
@@ -122,26 +124,44 @@ def _labels(points: list, num_train: int) -> Labels:
     )
 
 
-def structures(labels: Labels, num_classes: int) -> list[StructureFunction]:
-    """Structure function of every seed, nats a training image, with guessing."""
+def structures(labels: Labels, num_classes: int) -> list[StructureFunction | None]:
+    """Structure function of every seed, nats a training image, with guessing.
+
+    None for a seed of which a network diverged: what its price would have shown is
+    missing.
+    """
     guessing = math.log(num_classes)
+    complete = np.isfinite(labels.information + labels.loss).all(axis=0)
     return [
         structure_function(
             np.append(0.0, labels.information[:, seed]),
             np.append(guessing, labels.loss[:, seed]),
         )
-        for seed in range(labels.loss.shape[1])
+        if complete[seed]
+        else None
+        for seed in range(len(complete))
     ]
+
+
+def of_structures(
+    found: Sequence[StructureFunction | None],
+    number: Callable[[StructureFunction], float],
+) -> np.ndarray:
+    """A number of each structure function, ``[num_seeds]``; NaN where there is none."""
+    return np.array([math.nan if s is None else number(s) for s in found])
 
 
 def critical_betas(labels: Labels, num_classes: int) -> np.ndarray:
     """Price beyond which no network of a seed is worth it, ``[num_seeds]``.
 
     It is the steepest slope from the network that guesses, whose loss is the logarithm
-    of the number of classes; NaN for a seed with nothing better than guessing.
+    of the number of classes; NaN for a seed with nothing better than guessing, or of
+    which a network diverged.
     """
-    found = structures(labels, num_classes)
-    return np.array([s.betas[0] if len(s.betas) else np.nan for s in found])
+    return of_structures(
+        structures(labels, num_classes),
+        lambda s: s.betas[0] if len(s.betas) else math.nan,
+    )
 
 
 def jump_betas(labels: Labels, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +169,7 @@ def jump_betas(labels: Labels, num_classes: int) -> tuple[np.ndarray, np.ndarray
 
     The largest at which labels are fitted, below a tenth of the error of guessing, and
     the least at which they are given up, above four fifths of it; NaN where there is
-    none.
+    none, or of which a network diverged.
     """
     chance = 1 - 1 / num_classes
     betas = labels.betas[:, None]
@@ -157,9 +177,10 @@ def jump_betas(labels: Labels, num_classes: int) -> tuple[np.ndarray, np.ndarray
         fitted = np.where(labels.train_error < _FITTED * chance, betas, -np.inf)
         given_up = np.where(labels.train_error > _GIVEN_UP * chance, betas, np.inf)
     least, most = fitted.max(axis=0), given_up.min(axis=0)
+    complete = np.isfinite(labels.train_error).all(axis=0)
     return (
-        np.where(np.isfinite(least), least, np.nan),
-        np.where(np.isfinite(most), most, np.nan),
+        np.where(complete & np.isfinite(least), least, np.nan),
+        np.where(complete & np.isfinite(most), most, np.nan),
     )
 
 

@@ -99,6 +99,24 @@ def test_critical_prices_are_where_guessing_is_as_good():
     assert np.isnan(fitted_information(never, 10)).all()
 
 
+def test_seeds_of_which_a_network_diverged_say_nothing():
+    labels, expected = _labels(1.0, 4.0), _labels(1.0, 4.0)
+    for values in labels[1:]:
+        values[2, 1] = np.nan
+    known = [0, 2]
+    for found in (critical_betas, fitted_information):
+        assert np.isnan(found(labels, 10)[1])
+        np.testing.assert_array_equal(
+            found(labels, 10)[known], found(expected, 10)[known]
+        )
+    assert np.isnan(np.array(jump_betas(labels, 10))[:, 1]).all()
+    run = Run("gaussian", 9, 10, {0.0: labels, 1.0: expected})
+    assert np.isnan(sufficient_information(run, 0.0)).tolist() == [False, True, False]
+    # Half-random labels are neither random nor true.
+    half = Run("gaussian", 9, 10, {0.25: labels, 0.5: expected})
+    assert [claim.claim[0] for claim in claims._claims_of([half])] == ["5"]
+
+
 def _verdicts(found):
     return [(claim.claim[0], claim.verdict) for claim in found]
 

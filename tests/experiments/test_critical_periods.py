@@ -60,7 +60,8 @@ def test_windows_are_trained_side_by_side(dataset):
 
 @pytest.mark.parametrize("num_epochs", [10, 16, 22, 26, 28, 30, 32, 38, 40])
 def test_windows_of_one_length_are_of_one_length(num_epochs):
-    setup = CriticalSetup(onset=(0.0, 0.2, 0.4, 0.6, 0.8))
+    onset = (0.0, 0.2, 0.4, 0.6, 0.8)
+    setup = CriticalSetup(onset=onset, length=0.2, removal=(0.6, 1.0))
     windows = setup.windows(num_epochs)
     span = num_epochs - setup.clean_epochs(num_epochs)
     assert max(stop for _, stop in windows) == span
@@ -124,6 +125,23 @@ def test_claims_follow_the_numbers_either_way(dataset):
     falling = _changed(dataset, published, trace=(9.0, 5.0, 4.0, 3.0, 2.0, 1.0))
     assert _first_letters(falling, "holds") == "12334457"
     assert _first_letters(falling, "does not hold") == "6"
+
+
+def test_a_network_that_diverged_decides_nothing(dataset):
+    published = _changed(dataset, _losses([6, 9, 4, 3], 0, 2))
+    for name in (
+        "test_accuracy",
+        "fisher_trace_total",
+        "deficit_start",
+        "deficit_stop",
+    ):
+        # Of the first window, after a last trace beyond all others.
+        published[name].loc[{"seed": 0, "window": 0}] = np.nan
+    published["fisher_trace_total"].loc[{"seed": 0, "window": 0, "epoch": 0}] = 1e12
+    (peak,) = (c for c in critical_claims(published) if c.claim[0] == "6")
+    assert "peak at epoch 8" in peak.claim and peak.num_left_out == 1
+    reference = critical_figures(published)["critical_periods"].axes[0].lines[-1]
+    assert np.isfinite(reference.get_ydata()).all()
 
 
 def test_figures_and_a_report_without_information(dataset, tmp_path):

@@ -97,7 +97,8 @@ def _depths(early, late):
 
 def test_depth_as_published():
     found = depth_claims(_depths(early=16, late=256))
-    assert _verdicts(found) == ["holds", "holds", "undecided"]
+    # Two layers that are as fast as each other are not one faster.
+    assert _verdicts(found) == ["holds", "holds", "does not hold"]
     # Of the last step to 16, or to 256, from 0.1 to 0.9 bits, seven eighths are done.
     reached = (4 + 12 * 7 / 8) / (64 + 192 * 7 / 8)
     np.testing.assert_allclose(found[0].value, reached, rtol=0.02)

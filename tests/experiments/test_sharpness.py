@@ -106,6 +106,25 @@ def test_pseudo_values_average_to_about_the_correlation(cells):
     assert wild.again(confidence=0.99).high == 1
 
 
+def test_networks_that_diverged_are_left_out(cells):
+    whole = _dataset()
+    diverged = whole.copy(deep=True)
+    for name in diverged.data_vars:
+        # Of both batch sizes, one after its first epoch and one before.
+        diverged[name].values[1, 5, 1:] = np.nan
+        diverged[name].values[0, 5] = np.nan
+    rest = whole.isel(seed=range(5))
+    assert common_loss(batches_of(diverged)) == common_loss(batches_of(rest))
+    found, expected = (
+        rank_correlations(batches_of(d), "sharpness") for d in (diverged, rest)
+    )
+    assert found[0] == expected[0] and np.isnan(found[1][5])
+    np.testing.assert_array_equal(found[1][:5], expected[1])
+    for claim, other in zip(*map(sharpness_claims, (diverged, rest)), strict=True):
+        assert (claim.claim, claim.verdict) == (other.claim, other.verdict)
+        assert claim.value == other.value and claim.num_left_out == 1
+
+
 def test_options_out_of_range():
     pytest.importorskip("sklearn")
     context = Context([0, 1], task=image_task("digits"))

@@ -94,6 +94,21 @@ def test_figures_are_drawn():
     ]
 
 
+def test_a_seed_that_diverged_is_left_out():
+    found, expected = _found(), _found()
+    for own in found.values():
+        for values in own.values():
+            if isinstance(values, list) and isinstance(values[0], list):
+                values[1] = np.full_like(values[1], np.nan).tolist()
+    # As JSON has it.
+    found = json.loads(json.dumps(found).replace("NaN", "null"))
+    verdicts = [c.verdict for c in tasks_claims(expected)]
+    claims = tasks_claims(found)
+    assert [c.num_left_out for c in claims] == [1] * len(claims)
+    assert [c.verdict for c in claims] == verdicts
+    assert len(tasks_figures(found)) == 4
+
+
 def test_tasks_are_of_the_same_images_but_one():
     pytest.importorskip("sklearn")
     task = small_images(image_task("digits"), side=4)

@@ -11,15 +11,16 @@ from ibjax.claims.curves import Curves
 from ibjax.results.cells import cells_over
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
 
-__all__ = ["activation_claims"]
+__all__ = ["COMPRESSES", "activation_claims"]
 
-_COMPRESSES = {
+COMPRESSES = {
     "tanh": True,
     "softsign": True,
     "relu": False,
     "softplus": False,
     "linear": False,
 }
+"""Whether Saxe et al. say that units compress, by activation function."""
 
 
 def activation_claims(
@@ -57,9 +58,9 @@ def activation_claims(
     claims = []
     for place, cell in cells:
         activation = place["activation"]
-        if activation not in _COMPRESSES:
+        if activation not in COMPRESSES:
             continue
-        compresses = _COMPRESSES[activation]
+        compresses = COMPRESSES[activation]
         limit = "above" if compresses else "below"
         for estimator in estimators:
             curves = Curves(cell, estimator)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.choices import best_place
 from ibjax.numerics import checks
 from ibjax.report import PageTable
 from ibjax.results.intervals import mean_estimate
@@ -117,7 +118,7 @@ def attribution_claims(dataset: xr.Dataset) -> list[Claim]:
 def _first(number: int, own: str, names: Sequence[str], score: Score) -> Claim:
     """A bottleneck against the best of the methods that are none."""
     others = [n for n, name in enumerate(names) if not name.startswith("IBA")]
-    best = max(others, key=lambda n: np.nanmean(score.values[n]))
+    best = others[best_place([-score.values[n] for n in others])]
     return decide_mean(
         f"{number}. {own} is first in {score.name}, before {names[best]}",
         f"{score.name}, difference",

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
+from ibjax.experiments.activations.claims import COMPRESSES
 from ibjax.experiments.choices import COINCIDENCE_FACTOR
 from ibjax.results.cells import cells_over
 from ibjax.results.compression import compression_onsets
@@ -87,7 +88,9 @@ def batch_claims(dataset: xr.Dataset, *, estimator: str | None = None) -> list[C
     }
     claims = []
     for (activation, batch), (found, _) in curves.items():
-        compresses = activation != "relu"
+        if activation not in COMPRESSES:
+            continue
+        compresses = COMPRESSES[activation]
         limit = "above" if compresses else "below"
         claims.append(
             decide(

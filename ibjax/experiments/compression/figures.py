@@ -82,4 +82,4 @@ def _mean_values(
         ) and row["size"] in (None, size):
             value = np.nan if row["value"] is None else row["value"]
             values.setdefault(row["information"], []).append(value)
-    return {key: float(np.mean(values[key])) for key in sorted(values)}
+    return {key: float(np.nanmean(values[key])) for key in sorted(values)}

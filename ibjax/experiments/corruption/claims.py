@@ -44,7 +44,8 @@ def corruption_claims(dataset: xr.Dataset) -> list[Claim]:
        labels is at least log of the number of classes. It is so on average over labels
        for every prior that is fixed, and for one that the data choose up to its cost.
 
-    Statements 6 and 7 are of the Gaussian prior alone.
+    Statements 6 and 7 are of the Gaussian prior alone. Without labels all of which are
+    random there is statement 5 alone, and without true ones neither 4 nor 6.
 
     Args:
       dataset: Dataset of :class:`ibjax.experiments.corruption.setup.CorruptionSetup`.
@@ -86,69 +87,71 @@ def _claims_of(runs: list[Run]) -> list[Claim]:
         return np.log10(critical_betas(labels, classes))
 
     near = {"above": -math.log10(2), "below": math.log10(2)}
-    claims = [
-        claim(
-            f"1. the training error of random labels jumps at beta = 1, "
-            f"{last.num_train} images",
-            "log10 of the middle of the jump",
-            log_jump(random),
-            **near,
-        )
-    ]
-    if gaussian:
+    are_random, are_true = most == 1, least == 0
+    claims = []
+    if are_random:
         claims.append(
             claim(
-                f"1. random labels are worth beta = 1, {last.num_train} images",
-                "log10 of the critical price",
-                log_critical(random),
+                f"1. the training error of random labels jumps at beta = 1, "
+                f"{last.num_train} images",
+                "log10 of the middle of the jump",
+                log_jump(random),
                 **near,
             )
         )
-    fitted, given_up = jump_betas(random, classes)
-    claims.append(
-        claim(
-            "2. the training error of random labels jumps within half a decade",
-            "decades from labels fitted to labels given up",
-            np.log10(given_up / fitted),
-            below=0.5 + 1e-9,
-        )
-    )
-    if len(runs) > 1:
-        first = runs[0]
-        claims.append(
-            claim(
-                f"3. {first.num_train} images have the same critical price as "
-                f"{last.num_train}",
-                "log10 of the ratio of critical prices",
-                log_critical(random) - log_critical(first.shares[most]),
-                above=-math.log10(1.5),
-                below=math.log10(1.5),
-            )
-        )
-    if most > least:
-        claims.append(
-            claim(
-                "4. true labels are worth a higher price than random ones",
-                "log10 of the ratio of critical prices, true over random",
-                log_critical(true) - log_critical(random),
-                above=math.log10(2),
-            )
-        )
-        shares = sorted(last.shares)
-        needed = {s: fitted_information(last.shares[s], classes) for s in shares}
-        for lower, higher in zip(shares, shares[1:], strict=False):
+        if gaussian:
             claims.append(
                 claim(
-                    f"5. {100 * higher:g} % random labels take more than "
-                    f"{100 * lower:g} %",
-                    "difference of the information, nats an image",
-                    needed[higher] - needed[lower],
-                    above=0.0,
+                    f"1. random labels are worth beta = 1, {last.num_train} images",
+                    "log10 of the critical price",
+                    log_critical(random),
+                    **near,
                 )
             )
+        fitted, given_up = jump_betas(random, classes)
+        claims.append(
+            claim(
+                "2. the training error of random labels jumps within half a decade",
+                "decades from labels fitted to labels given up",
+                np.log10(given_up / fitted),
+                below=0.5 + 1e-9,
+            )
+        )
+        if len(runs) > 1:
+            first = runs[0]
+            claims.append(
+                claim(
+                    f"3. {first.num_train} images have the same critical price as "
+                    f"{last.num_train}",
+                    "log10 of the ratio of critical prices",
+                    log_critical(random) - log_critical(first.shares[most]),
+                    above=-math.log10(1.5),
+                    below=math.log10(1.5),
+                )
+            )
+        if are_true:
+            claims.append(
+                claim(
+                    "4. true labels are worth a higher price than random ones",
+                    "log10 of the ratio of critical prices, true over random",
+                    log_critical(true) - log_critical(random),
+                    above=math.log10(2),
+                )
+            )
+    shares = sorted(last.shares)
+    needed = {s: fitted_information(last.shares[s], classes) for s in shares}
+    for lower, higher in zip(shares, shares[1:], strict=False):
+        claims.append(
+            claim(
+                f"5. {100 * higher:g} % random labels take more than {100 * lower:g} %",
+                "difference of the information, nats an image",
+                needed[higher] - needed[lower],
+                above=0.0,
+            )
+        )
     if not gaussian:
         return claims
-    if most > least:
+    if are_random and are_true:
         claims.append(
             claim(
                 "6. random labels take about three nats an image more than true ones",
@@ -158,7 +161,7 @@ def _claims_of(runs: list[Run]) -> list[Claim]:
                 below=_PAPERS_NATS + 1,
             )
         )
-    if most == 1:
+    if are_random:
         excess = random.loss + random.information - math.log(classes)
         claims.append(
             claim(

@@ -2,7 +2,7 @@
 
     ibjax sweep critical-periods
     ibjax sweep critical-periods --quick
-    ibjax reproduce critical-periods --deficit blur --onset 0 0.2 0.4 0.6 0.8
+    ibjax reproduce critical-periods --deficit blur --epochs 80
 
 Small convolutional networks of CIFAR-10 see blurred or upside-down images, permuted
 labels or noise for a part of their training: from the beginning on to an epoch, or in a
@@ -13,7 +13,7 @@ training. A last figure has two pathways of a deep linear network, whose dynamic
 exact.
 
 It is a miniature: 10,000 images in place of 50,000, networks of three convolutions in
-place of eight, 15 epochs after a deficit in place of 160, Adam at a fixed rate, no
+place of eight, 12 epochs after a deficit in place of 160, Adam at a fixed rate, no
 batch normalization and no augmentation; and the images are JPEG-compressed. With
 ``--quick`` networks learn scikit-learn's digits. What a claim says of a miniature is
 not said of the paper's networks.
@@ -35,7 +35,7 @@ EXPERIMENT = Experiment(
     summary="Networks that see blur, flips, permuted labels or noise for a part of "
     "their training (Achille et al.).",
     setup=CriticalSetup(),
-    full=Scale(5, 30, 10, images=10_000, test_images=5_000, data="cifar10"),
+    full=Scale(5, 24, 8, images=10_000, test_images=5_000, data="cifar10"),
     quick=Scale(3, 30, 8, data="digits"),
     quick_setup=CriticalSetup(
         network="12/2-24/2-24",

@@ -66,7 +66,7 @@ def networks_of(dataset: xr.Dataset) -> dict[str, list[Windowed]]:
     cells: dict[str, list[tuple[xr.Dataset, Any]]] = {}
     for own, cell in configured_cells(dataset):
         name = str(own["deficit"])
-        cells.setdefault(name, []).append((cell, own["clean_epochs"]))
+        cells.setdefault(name, []).append((cell, own))
     found: dict[str, Any] = {}
     for name, windows in cells.items():
         (whole, _), *_ = windows
@@ -76,11 +76,9 @@ def networks_of(dataset: xr.Dataset) -> dict[str, list[Windowed]]:
             return 100 * accuracy.values.astype(np.float64)
 
         found[name] = []
-        for cell, clean in windows:
-            start, stop = (
-                int(np.nanmax(cell[f"deficit_{end}"].values))
-                for end in ("start", "stop")
-            )
+        for cell, own in windows:
+            start, stop = own["windows"][int(own["window"])]
+            clean = own["clean_epochs"]
             accuracy = judged(cell, stop + clean)
             trace = cell["fisher_trace_total"].transpose("seed", "epoch")
             found[name].append(
@@ -249,9 +247,12 @@ def _of_noise(found: dict[str, list[Windowed]]) -> list[Claim]:
 
 
 def _peak(whole: Windowed) -> Claim:
-    peak = int(np.argmax(np.nanmean(whole.trace, axis=0)))
+    # What a network had before it diverged would decide for all.
+    trained = np.isfinite(whole.trace).all(axis=1)
+    trace = np.where(trained[:, None], whole.trace, np.nan)
+    peak = int(np.argmax(np.nan_to_num(np.nanmean(trace, axis=0))))
     # A peak at the start is none.
-    falls = whole.trace[:, peak] / whole.trace[:, -1] if peak else whole.trace[:, 0] * 0
+    falls = trace[:, peak] / trace[:, -1] if peak else trace[:, 0] * 0
     return decide_mean(
         "6. The trace of the Fisher information rises, peaks and falls (peak at epoch "
         f"{whole.epochs[peak]:g})",

@@ -52,7 +52,11 @@ def _networks(dataset: xr.Dataset) -> Figure:
         longest = max(w.stop for windows in found.values() for w in windows)
         _trace(right, whole, "0.0", "--", label="no deficit")
         left.axhline(
-            whole.accuracy.mean(), color="0.0", linestyle="--", linewidth=0.9, zorder=0
+            np.nanmean(whole.accuracy),
+            color="0.0",
+            linestyle="--",
+            linewidth=0.9,
+            zorder=0,
         )
         middle.axhline(0, color="0.0", linestyle="--", linewidth=0.9, zorder=0)
         left.set_xlabel("deficit ends at epoch")

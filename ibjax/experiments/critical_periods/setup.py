@@ -67,9 +67,9 @@ class CriticalSetup(Setup):
     needs_images = True
 
     deficit: tuple[DeficitName, ...] = ("blur", "flip", "labels", "noise")
-    removal: tuple[float, ...] = (0.2, 0.6, 1.0)
-    onset: tuple[float, ...] = (0.0, 0.4, 0.8)
-    length: float = 0.2
+    removal: tuple[float, ...] = (0.25, 0.5, 1.0)
+    onset: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
+    length: float = 0.25
     clean: float = 0.5
     blur: int = 4
     network: str = "24/2-48/2-48"
@@ -150,7 +150,7 @@ class CriticalSetup(Setup):
           >>> context = Context(snapshots=[0, 20], task=image_task("digits"))
           >>> cells = CriticalSetup().cells(context)
           >>> print([cell.place["deficit"] for cell in cells], cells[0].snapshots)
-          ['blur', 'flip', 'labels', 'noise'] (0, 10, 12, 14, 16, 18, 20)
+          ['blur', 'flip', 'labels', 'noise'] (0, 10, 12, 14, 15, 17, 18, 20)
         """
         self.check()
         task = _standardized(context.images())

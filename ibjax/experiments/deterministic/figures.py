@@ -99,7 +99,8 @@ def deterministic_figures(dataset: xr.Dataset) -> dict[str, Figure]:
             prices.set_xlabel("price β")
         axes_of[0][0].set_ylabel("$I(Z;Y)$ (nats)")
         axes_of[1][0].set_ylabel("information (nats)")
-        most = max(np.nanmean(p.i_xz) for own in points.values() for p in own)
+        means = [np.nanmean(p.i_xz) for own in points.values() for p in own]
+        most = np.nanmax(means)
         axes_of[1][0].set_ylim(0, 1.15 * max(most, h_y))
         axes_of[1][-1].legend(loc="upper right")
         bar = figure.colorbar(

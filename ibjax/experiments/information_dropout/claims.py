@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
-from ibjax.experiments.choices import still_useful
+from ibjax.experiments.choices import best_place, still_useful
 from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import mean_estimate
 
@@ -132,7 +132,7 @@ def information_dropout_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim
     points = points_of(datasets["information-dropout"])
     binary = errors_of(datasets["binary-dropout"])
     num_seeds = len(points[0].test_error)
-    best = min(points, key=lambda point: np.nanmean(point.test_error))
+    best = points[best_place([point.test_error for point in points])]
     least, strongest = points[0], still_useful(points, _STILL_USEFUL)[-1]
 
     def claim(text, quantity, values, **limits):
@@ -182,7 +182,7 @@ def information_dropout_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim
             )
             for layer in best.with_places
         ]
-    rate = min(binary, key=lambda rate: np.nanmean(binary[rate]))
+    rate = list(binary)[best_place(list(binary.values()))]
     claims.append(
         claim(
             f"4. beta {best.beta:g} errs less than binary dropout of {rate:g}",

@@ -12,6 +12,7 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ibjax.experiments.choices import best_place
 from ibjax.experiments.information_dropout.claims import Point, errors_of, points_of
 from ibjax.plots.style import (
     EPOCH_COLORMAP,
@@ -144,11 +145,11 @@ def _regions(points: Sequence[Point]) -> Figure:
             column[1].axhline(1.0, color="0.15", linewidth=0.8)
             price_axis(column[1], [point.beta for point in points])
         shown = np.concatenate(
-            [point.by_region[:, layers].mean(axis=0).ravel() for point in points]
+            [np.nanmean(point.by_region[:, layers], axis=0).ravel() for point in points]
         )
         _logarithmic(panels[0][0], shown)
         # Intervals of few seeds would leave nothing else to see.
-        highest = max(point.ratio[:, layers].mean(axis=0).max() for point in points)
+        highest = np.nanmax([np.nanmean(p.ratio[:, layers], axis=0) for p in points])
         panels[1][0].set_ylim(0, 1.4 * max(highest, 1.0))
         panels[0][0].set_ylabel("nats per place")
         panels[1][0].set_ylabel("digit / clutter")
@@ -165,7 +166,7 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
         for layer, color in enumerate(layer_colors(len(layers))):
             values = [point.information[:, layer] for point in points]
             _line(left, points, values, color, f"{layer + 1}: {layers[layer]}")
-        _logarithmic(left, [point.information.mean(axis=0) for point in points])
+        _logarithmic(left, [np.nanmean(p.information, axis=0) for p in points])
         left.set_ylabel("information of a layer (nats)")
         left.legend(loc="lower left", title="noisy layer", title_fontsize=7)
         test = [point.test_error for point in points]
@@ -174,7 +175,7 @@ def _errors(points: Sequence[Point], binary: dict[float, np.ndarray]) -> Figure:
         _line(right, points, train, _GREEN, "information dropout, training", "--")
         compared = {}
         if binary:
-            rate = min(binary, key=lambda rate: np.nanmean(binary[rate]))
+            rate = list(binary)[best_place(list(binary.values()))]
             compared[rate] = (f"binary dropout {rate:g}, test", _VERMILLION)
         if 0.0 in binary:
             compared[0.0] = ("no dropout, test", "0.5")

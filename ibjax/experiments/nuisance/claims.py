@@ -10,6 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.choices import best_place
 
 __all__ = ["Prices", "nuisance_claims", "prices_of"]
 
@@ -99,7 +100,7 @@ def nuisance_claims(dataset: xr.Dataset) -> list[Claim]:
       representations`, JMLR 19, 2018, Fig. 4.
     """
     found = prices_of(dataset)
-    best = int(np.argmin(np.nanmean(found.test_error, axis=1)))
+    best = best_place(found.test_error)
     last, label = found.nuisance[-1], found.label[-1]
     pairs = zip(found.information.T, last.T, strict=True)
     rho = [stats.spearmanr(*pair).statistic for pair in pairs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -66,8 +67,7 @@ def curves_of(dataset: xr.Dataset) -> dict[str, list[Robustness]]:
         for norm in norms:
             curve = last[f"accuracy_{norm}"].transpose("seed", f"radius_{norm}")
             passed = last[f"check_{norm}_passed"].transpose("seed", "attack_check")
-            # A network that diverged has no check that passes.
-            failed = np.sum(~(passed.values > 0.5), axis=0)
+            failed = np.sum(passed.values < 0.5, axis=0)
             names = map(str, last["attack_check"].values)
             found[norm].append(
                 Robustness(
@@ -99,8 +99,9 @@ def robustness_claims(datasets: Mapping[str, xr.Dataset]) -> list[Claim]:
 
     For every kind and price:
 
-    4. The attack passes all its checks in all seeds; the claim names those it does not.
-       Where it does not hold, the curve is no evidence of robustness.
+    4. The attack passes all its checks in all seeds that have not diverged; the claim
+       names those it does not. Where it does not hold, the curve is no evidence of
+       robustness.
 
     Args:
       datasets: Datasets of :class:`ibjax.experiments.robustness.setup.RobustnessSetup`,
@@ -136,20 +137,20 @@ def _against(
 ) -> list[Claim]:
     num_seeds = len(curve.clean)
     where = f"{kind}, {NORM_NAMES[norm]}, beta {curve.beta:g}"
-    errors = curve.test_error - base.test_error
+    errors = mean_estimate(curve.test_error - base.test_error)
     claims = []
     if with_error:
         claims.append(
             decide(
                 f"1. {kind}: beta {curve.beta:g} is as accurate as beta 0",
                 "difference of the test errors, percentage points",
-                mean_estimate(errors),
+                errors,
                 num_seeds=num_seeds,
                 above=-_EQUAL,
                 below=_EQUAL,
             )
         )
-    if abs(np.nanmean(errors)) < _EQUAL:
+    if abs(errors.value) < _EQUAL:
         gains = np.mean(curve.accuracy - base.accuracy, axis=1)
         claims.append(
             decide(
@@ -174,14 +175,15 @@ def _against(
 
 
 def _checked(curve: Robustness, kind: str, norm: str) -> Claim:
+    judged = np.isfinite(curve.clean)
     failed = {name: number for name, number in curve.failed.items() if number}
     words = ", ".join(f"{name} in {number}" for name, number in failed.items())
     where = f"{kind}, {NORM_NAMES[norm]}, beta {curve.beta:g}"
     return exact_claim(
         f"4. {where}: the attack passes its checks"
-        + (f" (not: {words} of {len(curve.clean)} seeds)" if failed else ""),
+        + (f" (not: {words} of {judged.sum()} seeds)" if failed else ""),
         "checks not passed, over seeds",
         "0",
-        float(sum(failed.values())),
-        "does not hold" if failed else "holds",
+        float(sum(failed.values())) if judged.any() else math.nan,
+        "undecided" if not judged.any() else "does not hold" if failed else "holds",
     )

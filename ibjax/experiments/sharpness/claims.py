@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -68,16 +69,18 @@ def batches_of(dataset: xr.Dataset) -> list[Batch]:
             )
             for n in _NAMES
         }
+        # What a network had before it diverged is no part of one that was trained.
+        diverged = ~np.isfinite(values["train_loss"][:, -1])
+        for numbers in values.values():
+            numbers[diverged] = np.nan
         found.append(Batch(name, rows, cell.epoch.values, values))
     return sorted(found, key=lambda batch: batch.rows)
 
 
 def common_loss(batches: list[Batch]) -> float:
     """Least training loss that every network reaches."""
-    return max(
-        float(np.nanmax(np.nanmin(batch.values["train_loss"], axis=1)))
-        for batch in batches
-    )
+    least = [np.min(batch.values["train_loss"], axis=1) for batch in batches]
+    return float(np.nanmax(np.concatenate(least)))
 
 
 def at_loss(batch: Batch, name: str, loss: float) -> np.ndarray:
@@ -116,7 +119,8 @@ def rank_correlations(
 
     Returns:
       The correlation, and the jackknife's pseudo-values by seed, whose mean and spread
-      are about those of the correlation, ``[num_seeds]``.
+      are about those of the correlation, ``[num_seeds]``; NaN for seeds without any
+      network that has both.
     """
 
     def values(name):
@@ -132,15 +136,20 @@ def rank_correlations(
         y = values("test_loss") - values("train_loss")
     else:
         y = values("train_loss") if against == "loss" else 1 - values("test_accuracy")
-    num = x.shape[1]
+    valid = np.isfinite(x) & np.isfinite(y)
+    seeds = np.flatnonzero(valid.any(axis=0))
 
-    def rho(x, y):
-        valid = np.isfinite(x) & np.isfinite(y)
-        return float(stats.spearmanr(x[valid], y[valid]).statistic)
+    def rho(chosen):
+        own = valid[:, chosen]
+        if own.sum() < 2:
+            return math.nan
+        return float(stats.spearmanr(x[:, chosen][own], y[:, chosen][own]).statistic)
 
-    whole = rho(x, y)
-    left = np.array([rho(np.delete(x, n, 1), np.delete(y, n, 1)) for n in range(num)])
-    return whole, num * whole - (num - 1) * left
+    whole = rho(seeds)
+    left = np.array([rho(np.delete(seeds, n)) for n in range(len(seeds))])
+    pseudo = np.full(x.shape[1], np.nan)
+    pseudo[seeds] = len(seeds) * whole - (len(seeds) - 1) * left
+    return whole, pseudo
 
 
 def _words(batch: Batch) -> str:
@@ -226,7 +235,7 @@ def sharpness_claims(dataset: xr.Dataset) -> list[Claim]:
                         below=0.0,
                     )
                 )
-    num = sum(len(batch.values["sharpness"]) for batch in batches)
+    num = sum(np.isfinite(batch.values["train_loss"][:, -1]).sum() for batch in batches)
 
     def correlated(text, pseudo, above=0.0):
         return decide(

@@ -8,7 +8,12 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
-from ibjax.experiments.corrupted_labels import Run, runs_of, structures
+from ibjax.experiments.corrupted_labels import (
+    Run,
+    of_structures,
+    runs_of,
+    structures,
+)
 from ibjax.weights.structure import sufficient_point
 
 __all__ = ["structure_claims", "sufficient_information"]
@@ -19,8 +24,10 @@ _COMPARED = math.log(10)
 
 def sufficient_information(run: Run, share: float, beta: float = 1.0) -> np.ndarray:
     """Information where a nat saves ``beta`` nats, nats an image, ``[num_seeds]``."""
-    found = structures(run.shares[share], run.num_classes)
-    return np.array([sufficient_point(s, beta=beta).information for s in found])
+    return of_structures(
+        structures(run.shares[share], run.num_classes),
+        lambda s: sufficient_point(s, beta=beta).information,
+    )
 
 
 def structure_claims(dataset: xr.Dataset) -> list[Claim]:
@@ -68,7 +75,7 @@ def _claims_of(run: Run) -> list[Claim]:
         return decide_mean(f"{where}: {text}", quantity, values, **limits)
 
     claims = []
-    left = {s: np.array([c.at(_COMPARED) for c in curves[s]]) for s in shares}
+    left = {s: of_structures(c, lambda s: s.at(_COMPARED)) for s, c in curves.items()}
     for lower, higher in zip(shares, shares[1:], strict=False):
         claims.append(
             claim(
@@ -100,10 +107,10 @@ def _claims_of(run: Run) -> list[Claim]:
             )
         )
     if shares[-1] == 1:
-        below = [
-            np.max(math.log(run.num_classes) - c.loss - c.information)
-            for c in curves[1.0]
-        ]
+        below = of_structures(
+            curves[1.0],
+            lambda s: np.max(math.log(run.num_classes) - s.loss - s.information),
+        )
         claims.append(
             claim(
                 "4. no network knows more of random labels than it holds",

@@ -43,7 +43,10 @@ def _structure(run: Run) -> Figure:
             axes.plot(line, guessing - line, color="0.15", linewidth=0.8)
             for share, labels in sorted(run.shares.items()):
                 found = structures(labels, run.num_classes)
-                _curve(axes, found, most, share)
+                # Of seeds of which no network diverged.
+                found = [structure for structure in found if structure is not None]
+                if found:
+                    _curve(axes, found, most, share)
                 axes.plot(
                     labels.information.ravel(),
                     labels.loss.ravel(),

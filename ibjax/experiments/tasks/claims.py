@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ def information_distances(found: Mapping[str, Any]) -> np.ndarray:
     """Distances of every seed, nats, ``[num_seeds, num_tasks, num_tasks]``."""
     return np.stack(
         [
-            task_distances(alone, joint)
+            task_distances(np.asarray(alone, np.float64), np.asarray(joint, np.float64))
             for alone, joint in zip(found["information"], found["joint"], strict=True)
         ]
     )
@@ -138,7 +139,7 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
 
 def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     names = list(found["tasks"])
-    d, norms = np.asarray(found["distances"]), np.asarray(found["norms"])
+    d, norms = (np.asarray(found[n], np.float64) for n in ("distances", "norms"))
     num = len(names)
     itself = d[:, range(num), range(num)]
     others = np.where(np.eye(num, dtype=bool)[None], np.inf, d).min(axis=2)
@@ -191,7 +192,8 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
 
 
 def _of_photographs(found: Mapping[str, Any]) -> list[Claim]:
-    names, d = list(found["tasks"]), np.asarray(found["distances"])
+    names = list(found["tasks"])
+    d = np.asarray(found["distances"], np.float64)
     num = len(names)
     animal = np.isin(names, ANIMALS)
     same = animal[:, None] == animal[None]
@@ -221,6 +223,8 @@ def _of_photographs(found: Mapping[str, Any]) -> list[Claim]:
 
 def _on_their_side(distances: np.ndarray, animal: np.ndarray) -> float:
     """Share of classes on the right side of the first division of their tree."""
+    if not np.isfinite(distances).all():
+        return math.nan
     apart = distances - np.diag(np.diag(distances))
     tree = linkage(squareform(apart, checks=False), "average")
     share = np.mean((fcluster(tree, 2, "maxclust") == 1) == animal)

@@ -34,7 +34,7 @@ def tasks_figures(distances: Mapping[str, Any]) -> dict[str, Figure]:
 def _information(found: Mapping[str, Any]) -> Figure:
     names = list(found["tasks"])
     d = information_distances(found).mean(axis=0)
-    alone = np.mean(found["information"], axis=0)
+    alone = _mean(found["information"])
     with paper_style():
         figure = Figure(figsize=(7.0, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
@@ -48,9 +48,14 @@ def _information(found: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def _mean(values: Any) -> np.ndarray:
+    """Mean over seeds, those that diverged left out."""
+    return np.nanmean(np.asarray(values, np.float64), axis=0)
+
+
 def _task2vec(found: Mapping[str, Any]) -> Figure:
     names = list(found["tasks"])
-    d = np.mean(found["distances"], axis=0)
+    d = _mean(found["distances"])
     d = (d + d.T) / 2
     between = d - np.diag(np.diag(d))
     with paper_style():
@@ -81,7 +86,7 @@ def _maps(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
         figure = Figure(figsize=(3.5 * len(tasks), 3.0), layout="constrained")
         panels = figure.subplots(1, len(tasks), squeeze=False)[0]
         for axes, (title, found) in zip(panels, tasks.items(), strict=True):
-            d = np.mean(found["distances"], axis=0)
+            d = _mean(found["distances"])
             d = (d + d.T) / 2
             squares = (d - np.diag(np.diag(d))) ** 2
             centre = np.eye(len(d)) - 1 / len(d)

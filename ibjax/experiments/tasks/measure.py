@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,13 +167,24 @@ def run(
             "wall_seconds": time.perf_counter() - start,
             "distances": found,
         }
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_known(content), indent=1, allow_nan=False, ensure_ascii=False)
     write_atomically(output / _FILE, text + "\n")
     for name, figure in tasks_figures(content["distances"]).items():
         save_figure(figure, output / name)
     conditions = {k: v for k, v in content.items() if k != "distances"}
     found = tasks_claims(content["distances"])
     return claims.write_claims(output, found, title=TITLE, **conditions)
+
+
+def _known(content: Any) -> Any:
+    """The content with None for numbers that are not finite, as JSON has none."""
+    if isinstance(content, dict):
+        return {key: _known(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_known(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -190,11 +190,15 @@ def _ellipse(mean: np.ndarray, factor: np.ndarray, color) -> Ellipse:
 
 
 def _drawn_cells(dataset: xr.Dataset) -> list[tuple[float, xr.Dataset]]:
-    found = [
-        (float(own["beta"]), cell)
-        for own, cell in configured_cells(dataset)
-        if "code_mean" in cell and cell.code_mean.notnull().all()
-    ]
+    found = []
+    for own, cell in configured_cells(dataset):
+        if "code_mean" not in cell:
+            continue
+        # The first network that has not diverged.
+        means = cell.code_mean.transpose("seed", ...).values
+        drawn = np.flatnonzero(np.isfinite(means).reshape(len(means), -1).all(axis=1))
+        if len(drawn):
+            found.append((float(own["beta"]), cell.isel(seed=drawn[:1])))
     return sorted(found, key=lambda pair: pair[0])
 
 

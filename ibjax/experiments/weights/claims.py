@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.choices import best_place
 from ibjax.results.cells import configured_cells
 from ibjax.weights import pac_bayes
 
@@ -166,11 +167,12 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
     """
     widths = widths_of(dataset)
     percent = [100 * (1 - w.values["test_accuracy"]) for w in widths]
-    best = [int(np.argmin(np.nanmean(error, axis=1))) for error in percent]
+    best = [best_place(error) for error in percent]
 
     claims = []
     for width, error, place in zip(widths, percent, best, strict=True):
-        for end in (0, -1):
+        # One price alone is no curve.
+        for end in (0, -1) if len(width.betas) > 1 else ():
             claims.append(
                 decide_mean(
                     f"1. {width.hidden} units: beta {width.betas[place]:g} errs less "
@@ -222,6 +224,7 @@ def weights_claims(dataset: xr.Dataset) -> list[Claim]:
         ),
     ]
     nearest = width.betas[np.argmin(np.where(np.isnan(least), np.inf, least), axis=0)]
+    nearest = np.where(np.isfinite(least).any(axis=0), nearest, np.nan)
     claims.append(
         decide_mean(
             f"6. {width.hidden} units: beta = 1 has about the best certificate",
