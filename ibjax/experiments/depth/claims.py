@@ -156,7 +156,9 @@ def compression_times(epochs: np.ndarray, i_xt: np.ndarray) -> np.ndarray:
 
 def _cells(dataset: xr.Dataset, estimator: str | None) -> list[tuple[str, Curves]]:
     cells = cells_over(dataset, "hidden")
-    return [(str(place["hidden"]), Curves(cell, estimator)) for place, cell in cells]
+    named = [(str(place["hidden"]), Curves(cell, estimator)) for place, cell in cells]
+    # The shallowest first, whatever the order of the options.
+    return sorted(named, key=lambda pair: len(pair[1].i_xt))
 
 
 def _epochs_to_learn(curves: Curves) -> np.ndarray:

@@ -87,7 +87,7 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
     2. So it is with networks: between two neighbouring prices I(Z;Y) jumps by more than
        half of H(Y), by the bound by pairs; and (ours) by the variational bound, whose
        rate is against a fixed prior and costs more than the information.
-    3. The square has no such jump.
+    3. The square has no such jump. Neither is asked of prices that do not tell.
     4. (Ours.) I(X;Z) of the squared objective is 1 / (2 beta), up to H(Y), to within
        0.3 nats, the mean over prices. (What is trained is an upper bound on it.)
     5. (Ours.) Its codes lie on the curve to within 0.3 nats, the mean over prices of
@@ -114,8 +114,8 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
 
     for method, own in points.items():
         told = np.stack([p.i_zy for p in own])
-        if len(own) > 1:
-            squared = method == "squared"
+        squared = method == "squared"
+        if _tells_jumps([p.beta for p in own], h_y, squared):
             words = (
                 "3. {}: the codes do not jump" if squared else "2. {}: the codes jump"
             )
@@ -127,7 +127,7 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
                     **({"below": 0.5} if squared else {"above": 0.5}),
                 )
             )
-        if method == "squared":
+        if squared:
             held = np.stack([p.i_xz for p in own])
             expected = np.array([[min(1 / (2 * p.beta), h_y)] for p in own])
             claims += [
@@ -145,6 +145,18 @@ def deterministic_claims(dataset: xr.Dataset) -> list[Claim]:
                 ),
             ]
     return claims
+
+
+def _tells_jumps(betas: list[float], h_y: float, squared: bool) -> bool:
+    """Check that prices tell a jump from none, if codes are what they should be.
+
+    Without the square they jump at a price of one; with it they hold 1 / (2 beta), of
+    which prices far apart leave more than half out, too.
+    """
+    if not squared:
+        return min(betas) < 1 < max(betas)
+    held = np.minimum(1 / (2 * np.array(betas)), h_y)
+    return len(betas) > 1 and bool(np.max(np.abs(np.diff(held))) < 0.5 * h_y)
 
 
 def _exact_claims(betas: tuple[float, ...]) -> list[Claim]:

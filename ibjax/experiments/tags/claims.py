@@ -140,26 +140,31 @@ def _claims_of(where: str, points: list[Point], known: dict) -> list[Claim]:
     moderate, small, agreeing = at(_MODERATE, 0), at(_SMALL, 0), at(_V_PRICE, 0)
     some, dear = at(small.beta, 0.1), at(small.beta, 1.0)
     points_more = "difference of the test errors, percentage points"
-    claims = [
-        claim(
-            f"1. beta {moderate.beta:g} leaves less than half of the rate",
-            f"rate over that of beta {least.beta:g}",
-            moderate.values["test_rate"] / least.values["test_rate"],
-            below=0.5,
-        ),
-        claim(
-            f"1. beta {moderate.beta:g} does no harm",
-            points_more,
-            error(moderate) - error(least),
-            below=1.0,
-        ),
-        claim(
-            f"2. beta {most.beta:g} is too dear",
-            points_more,
-            error(most) - error(least),
-            above=10.0,
-        ),
-    ]
+    claims = []
+    if moderate is not least:
+        claims += [
+            claim(
+                f"1. beta {moderate.beta:g} leaves less than half of the rate",
+                f"rate over that of beta {least.beta:g}",
+                moderate.values["test_rate"] / least.values["test_rate"],
+                below=0.5,
+            ),
+            claim(
+                f"1. beta {moderate.beta:g} does no harm",
+                points_more,
+                error(moderate) - error(least),
+                below=1.0,
+            ),
+        ]
+    if most is not least:
+        claims.append(
+            claim(
+                f"2. beta {most.beta:g} is too dear",
+                points_more,
+                error(most) - error(least),
+                above=10.0,
+            )
+        )
     if dear.gamma >= 1:
         claims += [
             claim(
@@ -191,7 +196,8 @@ def _claims_of(where: str, points: list[Point], known: dict) -> list[Claim]:
             ),
         ]
     if (
-        "part_of_speech_v_measure" in least.values
+        agreeing is not least
+        and "part_of_speech_v_measure" in least.values
         and np.isfinite(least.values["part_of_speech_v_measure"]).any()
     ):
         claims.append(

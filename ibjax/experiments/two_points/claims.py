@@ -89,9 +89,11 @@ def two_points_claims(dataset: xr.Dataset) -> list[Claim]:
       autoencoders`, AAAI 2019, Fig. 1.
     """
     settings = settings_of(dataset)
-    if 0.0 not in settings or len(settings[0.0]) < 2:
+    lams = list(settings.get(0.0, ()))
+    if len({nearest(lams, lam) for lam in (1.0, INFO_LAM)} if lams else ()) < 2:
         raise ValueError(
-            f"dataset must hold alpha 0 and several lam, got alpha {list(settings)}"
+            "dataset must hold alpha 0 and several lam, one near 1 and one near "
+            f"{INFO_LAM:g}, got alpha {list(settings)} and lam {lams}"
         )
     values = {
         alpha: {
