@@ -193,7 +193,8 @@ def sum_dtype(x: jax.Array) -> Any:
 
 def check_baselines(baselines: ArrayLike, x: jax.Array) -> jax.Array:
     """Check baselines, of the shape of the inputs, of one of them, or one number."""
-    baselines = checks.finite("baselines", checks.real("baselines", baselines))
+    baselines = checks.real("baselines", baselines, np.asarray)
+    checks.finite("baselines", baselines)
     if baselines.ndim in (0, x.ndim - 1):
         baselines = baselines.reshape(
             *[1] * (x.ndim - baselines.ndim), *baselines.shape
