@@ -82,6 +82,7 @@ class _KeptParameters:
                 for name, leaf in zip(self._names, leaves, strict=True)
             },
             last_only=True,
+            usually_last=True,
             name="parameters",
         )
 

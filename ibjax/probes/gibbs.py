@@ -81,4 +81,5 @@ def gibbs_errors(num_draws: int = 20) -> Probe:
             "test_gibbs_error": Variable((), "1", "error on test rows, weights drawn"),
         },
         last_only=True,
+        usually_last=True,
     )

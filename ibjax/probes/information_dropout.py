@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ibjax.numerics import checks
+from ibjax.numerics.digests import array_digest
 from ibjax.probes.probe import Probe
 from ibjax.representations.information_dropout import (
     InformationDropout,
@@ -117,7 +119,8 @@ def dropout_information(
     constants = {"noisy_layer_name": ("noisy_layer", np.array(model.layer_names))}
     if masks:
         constants["region_name"] = ("region", np.array(list(masks)))
-    checksums = {name: float(jnp.mean(mask)) for name, mask in masks.items()}
+    # In order, which is that of the dim; none are told as they always were.
+    digests: Any = [[name, array_digest(mask)] for name, mask in masks.items()] or {}
     return Probe(
         measure,
         variables=variables,
@@ -125,7 +128,7 @@ def dropout_information(
             "dropout_information": {
                 "rows": num_rows,
                 "layers": num_layers,
-                "regions": checksums,
+                "regions": digests,
             }
         },
         constants=constants,

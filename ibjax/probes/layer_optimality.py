@@ -91,6 +91,7 @@ def optimality(
         variables=_VARIABLES,
         constants=constants,
         last_only=True,
+        usually_last=True,
     )
 
 

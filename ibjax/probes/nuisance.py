@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from ibjax.estimators import knn
 from ibjax.numerics import checks
+from ibjax.numerics.digests import array_digest
 from ibjax.probes.probe import Probe
 from ibjax.representations.nuisance import nuisance_information
 from ibjax.training.trainable import Variable
@@ -109,10 +110,14 @@ def drawn_information(
             ("bound_error", "standard error of the lower bound"),
         )
     }
-    sums = {name: float(jnp.mean(own)) for name, own in labels.items()}
+    # In order: each discriminator draws by its number.
+    digests = [
+        [name, array_digest(np.asarray(own, np.int32))] for name, own in labels.items()
+    ]
     return Probe(
         measure,
         variables=variables,
-        parameters={"drawn_information": {"steps": num_steps, "classes": sums}},
+        parameters={"drawn_information": {"steps": num_steps, "classes": digests}},
         last_only=last_only,
+        usually_last=True,
     )

@@ -30,6 +30,8 @@ class Probe(NamedTuple):
       name: Short name; ``parameters`` take its place where there are any.
       numbers: Names of the numbers it reads from ``snapshot.numbers``; a sweep must
         vary all of them.
+      usually_last: Whether those of its kind run at the last snapshot only; a saved
+        sweep keeps what is otherwise.
     """
 
     measure: ProbeFn
@@ -40,10 +42,20 @@ class Probe(NamedTuple):
     last_only: bool = False
     name: str = ""
     numbers: tuple[str, ...] = ()
+    usually_last: bool = False
 
     def __call__(self, snapshot: Any) -> dict[str, Any]:
         """Measure one snapshot."""
         return self.measure(snapshot)
+
+    @property
+    def configuration(self) -> dict[str, Any] | str:
+        """What the configuration of a run says of it."""
+        told = self.parameters or self.name
+        # What is as it always was goes without saying, so that older runs can go on.
+        if self.last_only == self.usually_last:
+            return told
+        return {"probe": told, "last_only": self.last_only}
 
 
 def as_probe(probe: ProbeFn, name: str = "probes") -> Probe:

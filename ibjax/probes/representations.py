@@ -155,6 +155,7 @@ def code_mixture(
             for name, words in (("i_xt", "I(X;Z)"), ("i_ty", "I(Z;Y)"))
         },
         last_only=last_only,
+        usually_last=True,
     )
 
 

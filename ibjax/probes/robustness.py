@@ -96,6 +96,7 @@ def accuracy_under_attack(
         },
         constants={dim: (dim, np.array(radii))},
         last_only=last_only,
+        usually_last=True,
     )
 
 
@@ -160,6 +161,7 @@ def attack_checks(
         },
         constants={"attack_check": ("attack_check", np.array(AttackChecks._fields))},
         last_only=last_only,
+        usually_last=True,
     )
 
 

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from ibjax.estimators import LayerInformation
 from ibjax.numerics import checks
+from ibjax.numerics.digests import array_digest
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.representations.agreement import v_measure
@@ -141,6 +142,8 @@ def tag_bounds(
                 }
         return found
 
+    # None are told as they always were.
+    digests = {name: array_digest(own.astype(np.int32)) for name, own in known.items()}
     return Probe(
         measure,
         {"variational": "rate and H(Y) less the distortion of the tag"},
@@ -148,7 +151,7 @@ def tag_bounds(
             "tag_bounds": {
                 "draws": num_draws,
                 "rows": most_rows,
-                "properties": list(known),
+                "properties": digests or [],
             }
         },
         _variables(model, known, num_draws),

@@ -3,11 +3,12 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -17,6 +18,7 @@ from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
+from ibjax.numerics.digests import array_bytes
 from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
@@ -36,6 +38,8 @@ __all__ = [
 
 NetworkFn = Callable[..., Network]
 """``network(*, noise_std) -> Network``: a network of numbers that a sweep varies."""
+
+_PROGRAMS = (jax.extend.core.ClosedJaxpr, jax.extend.core.Jaxpr)
 
 
 class SeedOrder(NamedTuple):
@@ -332,9 +336,6 @@ def _configuration(
     task, network, config, objective, probes, varied, description
 ) -> dict[str, Any]:
     """All that decides the numbers."""
-    digest = hashlib.sha256()
-    for array in jax.tree.leaves(replace(task, packed_x=None)):
-        digest.update(np.ascontiguousarray(array).tobytes())
     training_fields = {
         field.name: getattr(config, field.name)
         for field in fields(config)
@@ -356,11 +357,11 @@ def _configuration(
         **(description or {}),
         **training_fields,
         "task": task.name,
-        "task_sha256": digest.hexdigest(),
+        "task_sha256": _task_digest(task),
         "num_measured": task.num_measured,
         "network": network.description,
         "estimators": labels,
-        "probes": [probe.parameters or probe.name for probe in probes],
+        "probes": [probe.configuration for probe in probes],
     }
     # What is as it always was goes without saying, so that older runs can go on.
     if objective not in ("cross_entropy",):
@@ -368,6 +369,21 @@ def _configuration(
     if task.class_names is not None:
         configuration["class_names"] = list(task.class_names)
     return configuration
+
+
+def _task_digest(task: Task) -> str:
+    """Digest of all arrays of a task."""
+    rows = task.train_rows, task.test_rows, task.measured_rows
+    has_rows = any(each is not None for each in rows)
+    digest = hashlib.sha256()
+    for path, array in jax.tree.leaves_with_path(replace(task, packed_x=None)):
+        # By their names, where rows to train on could be rows to measure on. Tasks
+        # without have the digest that they always had, so that older runs can go on.
+        name = jax.tree_util.keystr(path)
+        digest.update(
+            array_bytes(array, name) if has_rows else np.asarray(array).tobytes()
+        )
+    return digest.hexdigest()
 
 
 def _optimizer_text(optimizer, network: Network) -> str:
@@ -379,7 +395,32 @@ def _optimizer_text(optimizer, network: Network) -> str:
         return optimizer.update(trainable, state, trainable)
 
     params = jax.eval_shape(network.init, jax.random.key(0))
+    program = jax.make_jaxpr(both)(params)
     # Without the addresses of functions, which differ from run to run.
-    program = re.sub("0x[0-9a-f]+", "", str(jax.make_jaxpr(both)(params)))
-    digest = hashlib.sha256(program.encode()).hexdigest()[:12]
-    return f"optax transformation {digest}"
+    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", str(program)).encode())
+    for array in _arrays_in(program):
+        # Those made of varied numbers have no values; the configuration has theirs.
+        if not checks.is_traced(array):
+            digest.update(array_bytes(array))
+    return f"optax transformation {digest.hexdigest()[:12]}"
+
+
+def _arrays_in(program: Any) -> Iterator[Any]:
+    """Arrays that a program holds, at any depth, whose values its text leaves out."""
+    if isinstance(program, jax.extend.core.ClosedJaxpr):
+        yield from program.consts
+        program = program.jaxpr
+    for equation in program.eqns:
+        for var in equation.invars:
+            # Single numbers are in the text.
+            if isinstance(var, jax.extend.core.Literal) and np.ndim(var.val):
+                yield var.val
+        inner = jax.tree.leaves(
+            list(equation.params.values()),
+            is_leaf=lambda v: isinstance(v, _PROGRAMS),
+        )
+        for found in inner:
+            if isinstance(found, _PROGRAMS):
+                yield from _arrays_in(found)
+            elif isinstance(found, np.ndarray | jax.Array):
+                yield found

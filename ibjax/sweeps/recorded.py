@@ -291,7 +291,7 @@ def _trainable(
         "labels_sha256": digest.hexdigest(),
         "layers": [layer.name for layer in layers],
         "estimators": estimators,
-        "probes": [probe.parameters or probe.name for probe in probes],
+        "probes": [probe.configuration for probe in probes],
     }
     if task.class_names is not None:
         configuration["class_names"] = list(task.class_names)

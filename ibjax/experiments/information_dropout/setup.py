@@ -264,4 +264,5 @@ def _maps(model: rep.InformationDropout, found: datasets.Cluttered) -> probes.Pr
             "drawn_digit": (pixels, np.asarray(found.digit[:DRAWN], np.float32)),
         },
         last_only=True,
+        usually_last=True,
     )

@@ -277,4 +277,5 @@ def decodings(nuisance: np.ndarray, num_places: int) -> probes.Probe:
             for name in ("class", "nuisance")
         },
         last_only=True,
+        usually_last=True,
     )

@@ -294,4 +294,5 @@ def _densities(model: rep.Variational) -> probes.Probe:
         },
         parameters={"two_points_densities": [len(_Z_GRID), len(_X_GRID)]},
         last_only=True,
+        usually_last=True,
     )

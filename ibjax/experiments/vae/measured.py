@@ -93,6 +93,7 @@ def measured_scores(model: rep.Variational, data: Sprites) -> probes.Probe:
             "factor_values": ("factor", np.array(num_values)),
         },
         last_only=True,
+        usually_last=True,
     )
 
 
@@ -125,4 +126,5 @@ def measured_traversal(model: rep.Variational, data: Sprites) -> probes.Probe:
         variables={"traversal": variable},
         parameters={"traversal": [row, len(STEPS)]},
         last_only=True,
+        usually_last=True,
     )

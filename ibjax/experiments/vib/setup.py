@@ -164,4 +164,5 @@ def _codes(model: rep.Variational) -> probes.Probe:
         },
         parameters={"codes": DRAWN},
         last_only=True,
+        usually_last=True,
     )
