@@ -214,7 +214,9 @@ def _keywords(made: Any) -> set[str]:
     if isinstance(made, Network):
         return set()
     if isinstance(made, training.TrainConfig):
-        return {"learning_rate", "label_noise"}
+        # A transformation of optax has a rate of its own.
+        has_rate = isinstance(made.optimizer, str)
+        return {"label_noise"} | ({"learning_rate"} if has_rate else set())
     if not callable(made):
         raise TypeError(
             "network and config must be a Network and a TrainConfig, or functions of "
@@ -248,10 +250,16 @@ def _check_varied(varied, network, config, objective, probes) -> None:
     known, needed = known | read, needed | read
     unused = [name for name in varied if name not in known]
     if unused:
+        hint = ""
+        if "learning_rate" in unused and isinstance(config, training.TrainConfig):
+            hint = (
+                "; the rate of an optax optimizer is varied by config=lambda rate: "
+                "TrainConfig(optimizer=optax.sgd(rate))"
+            )
         raise ValueError(
             f"vary must name numbers that the network, the configuration, the "
             f"objective or a probe takes, {', '.join(sorted(known))}; got "
-            f"{', '.join(unused)}"
+            f"{', '.join(unused)}{hint}"
         )
     missing = sorted(needed - set(varied))
     if missing:

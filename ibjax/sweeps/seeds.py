@@ -95,10 +95,10 @@ def sweep(
         cross-entropy, or the squared error where targets are vectors. A resumed run
         compares it by name only.
       vary: Values of numbers, by name, all of whose combinations are trained in one
-        program: ``learning_rate``, ``label_noise``, arguments of ``network`` or
-        ``config`` where they are functions, keyword-only arguments of the objective,
-        and numbers that probes read, as ``kde_bounds("noise_variance")`` does. They
-        become the first dims of the dataset.
+        program: ``learning_rate`` of an optimizer by name, ``label_noise``, arguments
+        of ``network`` or ``config`` where they are functions, keyword-only arguments of
+        the objective, and numbers that probes read, as ``kde_bounds("noise_variance")``
+        does. They become the first dims of the dataset.
       first_seed: Number of the first seed.
       shard: Which part of these seeds to train, such as ``"2/5"`` for the second of
         five, to train the others elsewhere and join them with

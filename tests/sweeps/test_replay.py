@@ -19,6 +19,7 @@ from ibjax import (
     sweep,
 )
 from ibjax.sweeps import sweep_trainable
+from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.training import Trainable
 
 KEY = jax.random.key(4)
@@ -117,6 +118,7 @@ GIVEN = {
     "network": networks.mlp([3, 2], init=jax.nn.initializers.he_normal()),
     "config": TrainConfig(optimizer=optax.sgd(0.1)),
 }
+LOGITS = [lambda snapshot: {"logits": snapshot.logits}]
 OTHER_TASK = datasets.make_task(X + 1, (X[:, 0] > 0).astype(int))
 
 
@@ -142,6 +144,19 @@ def test_what_is_missing_or_not_the_runs_is_named(dataset, name, value, message)
 
 def test_what_is_given_may_be_the_runs(dataset):
     assert replay(dataset, **GIVEN).logits.shape == (60, 2)
+
+
+def test_of_a_grid_over_rates_of_an_optax_optimizer():
+    def cell(rate):
+        config = TrainConfig(optimizer=optax.sgd(rate))
+        return Cell({"learning_rate": rate}, TASK, network, config, [0, 1], LOGITS)
+
+    network = networks.mlp([3, 2])
+    dataset = sweep_grid(KEY, [cell(0.1), cell(0.2)], num_seeds=1)
+    own = dataset.sel(learning_rate=0.2)
+    config = TrainConfig(optimizer=optax.sgd(0.2))
+    found = replay(own, 0, 1, task=TASK, network=network, config=config)
+    np.testing.assert_array_equal(found.logits, own.logits[0, -1])
 
 
 def test_of_something_else_is_refused(dataset):

@@ -7,6 +7,7 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from ibjax import (
@@ -93,6 +94,15 @@ def compilations(monkeypatch):
 
 
 RATES, PENALTIES, NOISES = [0.01, 0.1, 0.5], [0.0, 0.03], [0.05, 0.5]
+
+
+def test_rates_of_an_optax_optimizer_are_arguments_of_the_configuration():
+    def config(rate):
+        return TrainConfig(optimizer=optax.sgd(rate), batch_size=8)
+
+    found = _run(config=config, vary={"rate": [0.01, 0.5]})
+    expected = _run(vary={"learning_rate": [0.01, 0.5]})
+    _assert_close(found, expected.rename(learning_rate="rate"))
 
 
 @two_programs
@@ -303,6 +313,15 @@ def test_names_of_the_results_are_not_varied(nothing_compiles, name):
             {"probes": [probes.kde_bounds(0.1)], "vary": {"noise_variance": [0.1]}},
             ValueError,
             "or a probe takes, label_noise, learning_rate; got noise_variance",
+        ),
+        (
+            {
+                "config": TrainConfig(optimizer=optax.sgd(0.1)),
+                "vary": {"learning_rate": [0.01, 0.1]},
+            },
+            ValueError,
+            "a probe takes, label_noise; got learning_rate; the rate of an optax "
+            "optimizer is varied by config=lambda rate: ",
         ),
         ({"vary": {"learning_rate": []}}, ValueError, "different finite numbers, got"),
         ({"vary": {"learning_rate": [0.1, 0.1]}}, ValueError, "different finite"),
