@@ -174,20 +174,21 @@ class CheckpointWriter:
         self._num_records = len(checkpoint.records)
         self._length += len(added)
         self._digest.update(added)
+        about = {
+            "names": names,
+            "count": self._num_records,
+            "length": self._length,
+            "sha256": self._digest.hexdigest(),
+        }
+        if not all(map(_is_plain, checkpoint.leaves)):
+            about["dtypes"] = [leaf.dtype.name for leaf in checkpoint.leaves]
         buffer = io.BytesIO()
         np.savez(
             buffer,
             format=_FORMAT,
             wall_seconds=checkpoint.wall_seconds,
-            records=_bytes_of(
-                {
-                    "names": names,
-                    "count": self._num_records,
-                    "length": self._length,
-                    "sha256": self._digest.hexdigest(),
-                }
-            ),
-            **{f"state_{n}": leaf for n, leaf in enumerate(checkpoint.leaves)},
+            records=_bytes_of(about),
+            **{f"state_{n}": _plain(leaf) for n, leaf in enumerate(checkpoint.leaves)},
         )
         with self._directory.replacing(CHECKPOINT_FILE) as path:
             write_atomically(path, seal(buffer.getvalue()))
@@ -203,6 +204,15 @@ def save_finished(directory: RunDirectory, dataset: xr.Dataset) -> None:
 def _remove_checkpoint(directory: Path) -> None:
     for name in (CHECKPOINT_FILE, RECORDS_FILE):
         (directory / name).unlink(missing_ok=True)
+
+
+def _plain(leaf: np.ndarray) -> np.ndarray:
+    """A state as files of NumPy hold it: of bfloat16, say, they keep the bits alone."""
+    return leaf if _is_plain(leaf) else leaf.view(f"u{leaf.dtype.itemsize}")
+
+
+def _is_plain(leaf: np.ndarray) -> bool:
+    return leaf.dtype.isbuiltin == 1
 
 
 def _bytes_of(content: Any) -> np.ndarray:
@@ -278,13 +288,17 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Any], Checkpoint]:
             arrays.pop(f"state_{n}")
             for n in range(sum(name.startswith("state_") for name in arrays))
         ]
+        # Before dtypes were kept: of those of JAX's own one alone has two bytes.
+        dtypes = ["bfloat16" if leaf.dtype == "V2" else leaf.dtype for leaf in leaves]
         if "records" in arrays:
             about = json.loads(arrays["records"].tobytes())
+            dtypes = about.pop("dtypes", dtypes)
             beside = path.with_name(RECORDS_FILE)
             configuration, records = _load_records(beside, **about)
         else:
             configuration = json.loads(str(arrays.pop("configuration")))
             records = _records_within(arrays)
+        leaves = [leaf.view(own) for leaf, own in zip(leaves, dtypes, strict=True)]
         if not 0 < len(records) <= len(configuration["snapshots"]):
             raise ValueError(f"it holds {len(records)} snapshots")
     except Exception as error:

@@ -8,14 +8,22 @@ import zipfile
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from ibjax.results.directory import RunDirectory
-from ibjax.results.files import DATASET_FILE, ResultsError, seal, unseal
+from ibjax.results.files import (
+    DATASET_FILE,
+    ResultsError,
+    open_dataset,
+    seal,
+    unseal,
+)
 from ibjax.sweeps import checkpoint
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE, RECORDS_FILE, find_earlier
-from tests.sweeps.counting import KEY, Interrupted, run, stop_after
+from tests.sweeps.counting import KEY, Interrupted, counter, run, stop_after
 
 FILES = {CHECKPOINT_FILE, RECORDS_FILE}
 # Of `run` after three snapshots, written by the version before the records had a file.
@@ -269,6 +277,49 @@ def test_forged_states_are_refused(begun):
     for change in changes:
         (begun / CHECKPOINT_FILE).write_bytes(whole)
         _check_refused(begun, change)
+
+
+_HALVES = (jnp.bfloat16, jnp.float8_e5m2, jnp.float16)
+
+
+def _halves():
+    """A run whose state is of dtypes that NumPy's files do not know."""
+    return counter(kind="halves")._replace(
+        init=lambda key, data, numbers: (
+            {
+                dtype.__name__: jax.random.uniform(key).astype(dtype)
+                for dtype in _HALVES
+            },
+            key,
+        ),
+        run_epoch=lambda state, *_: jax.tree.map(lambda leaf: leaf * 1.5, state),
+        measure=lambda state, *_: jax.tree.map(jnp.float32, state),
+    )
+
+
+@pytest.mark.parametrize("is_earlier", [False, True])
+def test_states_that_numpy_does_not_know_go_on(is_earlier, tmp_path):
+    if is_earlier:  # When there were no names of dtypes.
+        halves = _halves()._replace(
+            init=lambda key, *_: (jax.random.uniform(key).astype(jnp.bfloat16), key),
+            measure=lambda state, *_: {"bfloat16": state.astype(jnp.float32)},
+        )
+    else:
+        halves = _halves()
+    with pytest.raises(Interrupted):
+        run(tmp_path, trainable=halves, on_progress=stop_after(2))
+    if is_earlier:
+        _forge(tmp_path / CHECKPOINT_FILE, _without_dtypes, True)
+    found = run(tmp_path, trainable=halves, resume=True)
+    assert found.identical(open_dataset(tmp_path))
+    xr.testing.assert_equal(found, run(None, trainable=halves))
+
+
+def _without_dtypes(arrays):
+    about = json.loads(arrays["records"].tobytes())
+    assert about.pop("dtypes") == ["bfloat16"]
+    arrays["records"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    arrays["state_0"] = arrays["state_0"].view("V2")
 
 
 def test_other_records_are_refused(begun):
