@@ -69,6 +69,7 @@ class _KeptParameters:
     def __init__(self, network: Network):
         shapes = jax.eval_shape(network.init, jax.random.key(0))
         leaves, self._structure = jax.tree.flatten(shapes)
+        self._dtypes = [leaf.dtype for leaf in leaves]
         self._names = [f"parameter_{n}" for n in range(len(leaves))]
         self.probe = probes.Probe(
             self._measure,
@@ -92,5 +93,8 @@ class _KeptParameters:
     def params(self, dataset: xr.Dataset, seed: int) -> Params:
         """Parameters of one network at the last epoch."""
         own = dataset.isel(seed=seed)
-        leaves = [jnp.asarray(own[name].values) for name in self._names]
+        leaves = [
+            jnp.asarray(own[name].values, dtype)
+            for name, dtype in zip(self._names, self._dtypes, strict=True)
+        ]
         return jax.tree.unflatten(self._structure, leaves)

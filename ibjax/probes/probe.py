@@ -18,7 +18,8 @@ class Probe(NamedTuple):
 
     Attributes:
       measure: From a :class:`~ibjax.probes.Snapshot` to arrays, or
-        :class:`~ibjax.estimators.LayerInformation`, by name.
+        :class:`~ibjax.estimators.LayerInformation`, by name. Integers and booleans are
+        recorded as floats: where there is no number they are NaN.
       labels: What each estimator it returns is, in words, by name.
       parameters: Its parameters exactly; a saved sweep is resumed only with the same.
       variables: Dims, units and long names of the arrays it returns, by name. The dims

@@ -12,7 +12,13 @@ from ibjax.numerics import checks
 from ibjax.results.provenance import run_attributes
 from ibjax.training.trainable import Trainable, Variable
 
-__all__ = ["attributes", "check_record", "flatten_record", "to_dataset"]
+__all__ = [
+    "as_recorded",
+    "attributes",
+    "check_record",
+    "flatten_record",
+    "to_dataset",
+]
 
 # Quantities of every dataset.
 _VARIABLES = {
@@ -21,6 +27,29 @@ _VARIABLES = {
     "diverged": Variable((), "1", "parameters not finite at the end", of_seed=True),
 }
 _COORDINATES = {"seed", "epoch", "layer", "estimator", "layer_name", "layer_width"}
+
+
+def as_recorded(values: Any) -> Any:
+    """Arrays as they are recorded, floating, so that NaN can say that there is none.
+
+    Args:
+      values: A pytree of arrays.
+
+    Returns:
+      The same arrays; integers and booleans, and floats that NumPy does not know, in
+      JAX's own precision, which has whole numbers up to 2^24 exactly.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> as_recorded({"correct": jnp.array([3, 4]), "share": jnp.float16(0.5)})
+      {'correct': Array([3., 4.], dtype=float32), 'share': Array(0.5, dtype=float16)}
+    """
+
+    def recorded(value):
+        known = value.dtype.isbuiltin == 1 and value.dtype.kind in "fc"
+        return value if known else value.astype(float)
+
+    return jax.tree.map(recorded, values)
 
 
 def flatten_record(measured: dict[str, Any]) -> dict[str, jax.Array]:

@@ -22,6 +22,7 @@ from ibjax.numerics.digests import array_bytes
 from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
+from ibjax.sweeps.assembly import as_recorded
 from ibjax.training.batches import noisy_labels
 from ibjax.training.loop import objective_of
 from ibjax.training.objectives import GIVEN, ObjectiveFn, as_objective
@@ -335,9 +336,13 @@ def _run_probe(probe: Probe, snapshot, is_last) -> dict[str, Any]:
 
     if not probe.last_only:
         return run()
-    shapes = jax.eval_shape(run)
+
+    def recorded():
+        return as_recorded(run())
+
+    shapes = jax.eval_shape(recorded)
     nothing = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), shapes)
-    return lax.cond(is_last, run, lambda: nothing)
+    return lax.cond(is_last, recorded, lambda: nothing)
 
 
 def _configuration(

@@ -22,7 +22,7 @@ from jax.sharding import PartitionSpec
 from ibjax.compilation import CPU_OPTIONS, compiling_for, for_each, full_precision
 from ibjax.numerics import checks
 from ibjax.sweeps import processes
-from ibjax.sweeps.assembly import check_record, flatten_record
+from ibjax.sweeps.assembly import as_recorded, check_record, flatten_record
 from ibjax.sweeps.layout import Layout, lay_out
 from ibjax.training.trainable import Trainable
 
@@ -330,16 +330,12 @@ def _measure(states, own, data, last, is_last, *, trainable, layout):
 
     def measure(seed):
         state, own = seed
-        record = flatten_record(
-            trainable.measure(state, own, data, drawn, last, is_last)
-        )
+        measured = trainable.measure(state, own, data, drawn, last, is_last)
+        record = flatten_record(as_recorded(measured))
         # A diverged network has no accuracy, though its NaN have an argmax.
         finite = _all_finite(trainable.params(state))
         return {
-            name: jnp.where(finite, value, jnp.nan)
-            if jnp.issubdtype(value.dtype, jnp.floating)
-            else value
-            for name, value in record.items()
+            name: jnp.where(finite, value, jnp.nan) for name, value in record.items()
         }
 
     seeds = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states, own))

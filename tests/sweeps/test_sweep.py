@@ -124,16 +124,20 @@ def test_layers_are_measured_before_any_step(dataset, task, network):
     np.testing.assert_allclose(got, norms, rtol=1e-6)
 
 
-def test_diverging_seed_does_not_touch_the_others(task, config):
-    fine = networks.mlp((12, 3, 2))
+def _sometimes_infinite(network):
+    """One seed in some starts with infinite weights."""
 
     def init(key):
-        # One seed in some starts with an infinite weight.
-        (w, b), *rest = fine.init(key)
+        (w, b), *rest = network.init(key)
         bad = jax.random.key_data(key)[0] % 3 == 0
         return ((jnp.where(bad, jnp.inf, w), b), *rest)
 
-    network = fine._replace(init=init)
+    return network._replace(init=init)
+
+
+def test_diverging_seed_does_not_touch_the_others(task, config):
+    fine = networks.mlp((12, 3, 2))
+    network = _sometimes_infinite(fine)
     healthy = run(task, fine, config, num_seeds=6, probes=LIGHT)
     mixed = run(task, network, config, num_seeds=6, probes=LIGHT)
     diverged = mixed.diverged.values
@@ -154,6 +158,41 @@ def test_user_probe_becomes_a_variable(task, network, config):
     assert dataset.saturation.dims == ("seed", "epoch", "layer")
     assert dataset.bias.dims == ("seed", "epoch", "bias_0")
     assert "i_xt" not in dataset
+
+
+def test_whole_numbers_and_halves_are_nan_where_there_are_none(task, config, tmp_path):
+    def found(snapshot):
+        correct = jnp.argmax(snapshot.logits, axis=1) == snapshot.task.labels
+        return {
+            "count": jnp.sum(correct),
+            "first": correct[0],
+            "half": snapshot.params[0][0][0, 0].astype(jnp.bfloat16),
+        }
+
+    def at_the_end(snapshot):
+        return {f"last_{name}": value for name, value in found(snapshot).items()}
+
+    own = found, probes.Probe(at_the_end, last_only=True), probes.losses
+    dataset = run(
+        task,
+        _sometimes_infinite(networks.mlp((12, 2))),
+        config,
+        num_seeds=6,
+        probes=own,
+        directory=tmp_path,
+    )
+    assert dataset.identical(results.open_dataset(tmp_path))
+    lost = dataset.diverged.values
+    assert 0 < lost.sum() < 6
+    for name in ("count", "first", "half"):
+        last = dataset[f"last_{name}"]
+        assert np.isnan(last[:, :-1]).all() and np.isnan(last[lost]).all()
+        assert np.isnan(dataset[name][lost]).all()
+        np.testing.assert_array_equal(last[~lost, -1], dataset[name][~lost, -1])
+    fine = dataset.isel(seed=~lost)
+    accuracy = (fine["count"] - fine.train_accuracy * 3277) / 819
+    np.testing.assert_allclose(accuracy, fine.test_accuracy, atol=1e-6)
+    assert set(np.unique(fine["first"])) <= {0.0, 1.0}
 
 
 def test_layers_are_measured_on_the_last_inputs(config):
