@@ -44,8 +44,9 @@ def compressed(
     """I(X;L) and I(L;Y) between codes of the inputs and components of noisy layers.
 
     Every layer is that of one draw of the network's own noise, without dropout, the
-    same draw at all snapshots; the last one is the logarithm of the softmax. Its first
-    principal components, at each snapshot anew, are what is left of it. Entropies are
+    same draw at all snapshots; the last one is the logarithm of the softmax, if it has
+    one. Its first principal components, at each snapshot anew, are what is left of it.
+    Entropies are
     weighted Kozachenko-Leonenko of whitened samples
     (:mod:`ibjax.estimators.knn.whitened`). Besides the informations the probe
     returns, one entry per layer:
@@ -115,8 +116,11 @@ def compressed(
         if not task.hard:
             raise ValueError("labels must be certain, got p(y|x) other than 0 and 1")
         key = jax.random.fold_in(snapshot.key, _COMPRESSION)
-        *hidden, logits = snapshot.network.activations(snapshot.params, task.x, key=key)
-        layers = (*hidden, jax.nn.log_softmax(logits, axis=1))
+        network = snapshot.network
+        *hidden, output = network.activations(snapshot.params, task.x, key=key)
+        if network.output == "softmax":
+            output = jax.nn.log_softmax(output, axis=1)
+        layers = (*hidden, output)
         found = [_components(t, num_components) for t in layers]
         # Layers with as many components are measured by one program.
         groups: dict[int, list[int]] = {}

@@ -30,10 +30,11 @@ def curvature(
     For n training samples and a Gaussian prior of variance :math:`\lambda^2`, all at
     :math:`\beta = 1`: the log-determinant :math:`\frac12 \log |I + n \lambda^2 F|`, the
     part of the information in the weights that curvature makes; the largest eigenvalue
-    of the Hessian of the mean training loss; and the effective information about the
-    input in the first layer, less the input's entropy, where weights carry independent
-    noise of the precision :math:`n F_{ii} + 1 / \lambda^2`, the least that the training
-    data leave. There it is minus infinity with fewer units than inputs.
+    of the Hessian of the mean cross-entropy in training, whatever the objective; and
+    the effective information about the input in the first layer, less the input's
+    entropy, where weights carry independent noise of the precision :math:`n F_{ii} + 1
+    / \lambda^2`, the least that the training data leave. There it is minus infinity
+    with fewer units than inputs.
 
     Args:
       num_samples: Training rows for the log-determinant and the effective information,
@@ -70,6 +71,7 @@ def curvature(
                 "network must be a chain of dense layers for the curvature probe, got "
                 f"{network.description}"
             )
+        checks.one_of("the network's output", network.output, ["softmax"])
         rows = snapshot.rows[: snapshot.num_train]
         few = snapshot.task.batch(rows[:num_samples])
         more = snapshot.task.batch(rows[:hessian_samples])
@@ -111,7 +113,7 @@ def curvature(
                 (), "nats", "half the log-determinant of I + n lambda^2 F"
             ),
             "sharpness": Variable(
-                (), "1", "largest eigenvalue of the Hessian of the training loss"
+                (), "1", "largest eigenvalue of the Hessian of the cross-entropy"
             ),
             "effective_information": Variable(
                 (), "nats", "effective information in layer 1 less the input's entropy"

@@ -299,11 +299,13 @@ def layer_samples(layers: Sequence[int], *, num_inputs: int = 1024) -> Probe:
 
 
 def _noisy_layers(snapshot: Snapshot, x: jax.Array, probe: int):
-    """Every layer with its noise, the last one's after the softmax."""
+    """Every layer with its noise, the last one's after the softmax if it has one."""
     key = jax.random.fold_in(jax.random.fold_in(snapshot.key, probe), 0)
     network = snapshot.network
-    *hidden, logits = network.activations(snapshot.params, x, key=key)
-    return (*hidden, jax.nn.softmax(logits, axis=1))
+    *hidden, output = network.activations(snapshot.params, x, key=key)
+    if network.output == "softmax":
+        output = jax.nn.softmax(output, axis=1)
+    return (*hidden, output)
 
 
 def _padded(layers) -> jax.Array:

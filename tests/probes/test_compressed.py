@@ -58,7 +58,7 @@ def measure(network, task, probe):
 
 
 def _linear(weights, std):
-    """A linear layer with additive noise, and logits that are the same."""
+    """A linear layer with additive noise, and an output that is the same."""
 
     def activations(params, x, *, key):
         t = x @ jnp.asarray(weights, jnp.float32)
@@ -66,7 +66,7 @@ def _linear(weights, std):
         return t, t
 
     layers = tuple(Layer(name, weights.shape[1:], std) for name in ("linear", "same"))
-    return Network(None, activations, None, layers, "linear")
+    return Network(None, activations, None, layers, "linear", "linear")
 
 
 def test_a_linear_layer_has_the_information_of_its_formula():
@@ -81,6 +81,8 @@ def test_a_linear_layer_has_the_information_of_its_formula():
     assert 0 < error < 0.1
     assert abs(found["compressed"].i_xt[0] - truth) < 4 * error
     np.testing.assert_allclose(found["compressed_explained_variance"][0], 1, rtol=1e-5)
+    # The output, which has no softmax, is the same.
+    assert found["compressed"].i_xt[1] == found["compressed"].i_xt[0]
 
 
 def test_estimates_are_those_of_the_components(network, task, codes, measure):

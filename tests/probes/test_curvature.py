@@ -77,6 +77,10 @@ def test_other_networks_and_numbers_are_refused(key):
     with pytest.raises(ValueError, match="prior_variance must be one positive"):
         probes.curvature(prior_variance=0.0)
     snapshot = _snapshot(key)
-    snapshot.network = snapshot.network._replace(activate=None)
+    chain = snapshot.network
+    snapshot.network = chain._replace(output="linear")
+    with pytest.raises(ValueError, match="network's output must be one of softmax"):
+        probes.curvature()(snapshot)
+    snapshot.network = chain._replace(activate=None)
     with pytest.raises(ValueError, match="network must be a chain of dense layers"):
         probes.curvature()(snapshot)

@@ -9,7 +9,7 @@ import pytest
 from ibjax.datasets.task import make_task
 from ibjax.experiments.noisy.setup import NoisySetup
 from ibjax.experiments.setup import Context
-from ibjax.networks import noisy
+from ibjax.networks import mlp, noisy
 from ibjax.probes import noisy as noisy_probes
 from ibjax.probes.propagation import Effort, network_information_at
 from ibjax.probes.snapshot import Snapshot
@@ -121,6 +121,24 @@ def test_a_saturated_neuron_has_two_clusters():
     assert abs(float(found["distance_between"][0]) - 2) < 3 * 0.2 / math.sqrt(64)
     assert found["cosine_within"][0] == 1 and found["cosine_between"][0] == -1
     assert {values.shape for values in found.values()} == {(2,)}
+
+
+def test_linear_outputs_have_no_softmax():
+    network = mlp([3, 2], output="linear")
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    task = make_task(x, (x[:, 0] > 0).astype(int))
+    snapshot = _snapshot(network, network.init(jax.random.key(0)), task)
+    (t,) = network.activations(snapshot.params, task.x)
+    samples = noisy_probes.layer_samples([1], num_inputs=64)(snapshot)
+    np.testing.assert_array_equal(samples["samples_of_layer_1"], t)
+    bins = np.floor(np.asarray(t) / 0.5)
+    p = np.unique(bins, axis=0, return_counts=True)[1] / 64
+    found = noisy_probes.binned_entropies([0.5])(snapshot)["binned_entropy_0.5"]
+    np.testing.assert_allclose(found, [-np.sum(p * np.log(p))], rtol=1e-5)
+    between = np.linalg.norm(t[:, None] - t[None], axis=-1)
+    between = between[np.asarray(task.labels[:, None] != task.labels[None])].mean()
+    found = noisy_probes.clustering()(snapshot)
+    np.testing.assert_allclose(found["distance_between"], [between], rtol=1e-5)
 
 
 def test_samples_are_those_of_the_named_inputs():
