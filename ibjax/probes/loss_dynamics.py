@@ -28,7 +28,8 @@ from ibjax.networks.network import Params
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
-from ibjax.training.trainable import Variable
+from ibjax.training.objectives import cross_entropy, evaluate
+from ibjax.training.trainable import LOSS_UNITS, Variable
 
 __all__ = ["SMALL_STEP", "LossChange", "loss_change", "loss_dynamics"]
 
@@ -37,14 +38,18 @@ SMALL_STEP = 0.1
 
 Steps much smaller drown in the rounding of the parameters."""
 
+# Its stream, apart from those of other probes.
+_DRAWS = 212
 
 _VARIABLES = {
-    "loss_change": Variable((), "nats", "change of the loss by the next step"),
-    "loss_change_first_order": Variable((), "nats", "-learning rate |gradient|^2"),
-    "loss_change_second_order": Variable((), "nats", "curvature's part of the change"),
+    "loss_change": Variable((), LOSS_UNITS, "change of the loss by the next step"),
+    "loss_change_first_order": Variable((), LOSS_UNITS, "-learning rate |gradient|^2"),
+    "loss_change_second_order": Variable(
+        (), LOSS_UNITS, "curvature's part of the change"
+    ),
     "batch_alignment": Variable((), "1", "mean of <g, g_b> over |g|^2"),
     "small_step_ratio": Variable((), "1", "change over its first order, small steps"),
-    "loss_change_by_layer": Variable(("layer",), "nats", "first order by layer"),
+    "loss_change_by_layer": Variable(("layer",), LOSS_UNITS, "first order by layer"),
 }
 
 
@@ -52,8 +57,8 @@ class LossChange(NamedTuple):
     r"""Change of the loss by one step, and its prediction from the gradient.
 
     Attributes:
-      measured: The loss after the step less that before, in nats, shape ``[]``; with
-        batches the mean over them.
+      measured: The loss after the step less that before, shape ``[]``; with batches
+        the mean over them.
       first_order: :math:`-\alpha |g|^2`, shape ``[]``.
       second_order: :math:`\alpha^2 / 2` times the curvature along the step, shape
         ``[]``.
@@ -136,24 +141,26 @@ def loss_change(
 
 
 def loss_dynamics(config: training.TrainConfig) -> Probe:
-    """Change of the training loss by the next steps, measured and predicted.
+    """Change of what training lowers by the next steps, measured and predicted.
 
     In a sweep it gives ``loss_change``, ``loss_change_first_order`` and
-    ``loss_change_second_order`` of one step in nats, the mean over an epoch's batches
-    as if each was the next; ``batch_alignment``; ``loss_change_by_layer``, what every
-    layer's weights and biases contribute to first order; and ``small_step_ratio``, the
-    measured change over that of the first order for :data:`SMALL_STEP` of the step,
-    from the same parameters.
+    ``loss_change_second_order`` of one step in the units of the sweep's objective (nats
+    for the cross-entropy), the mean over an epoch's batches as if each was the next;
+    ``batch_alignment``; ``loss_change_by_layer``, what every layer's weights and biases
+    contribute to first order; and ``small_step_ratio``, the measured change over that
+    of the first order for :data:`SMALL_STEP` of the step, from the same parameters.
 
     Args:
       config: How the network is trained, by plain gradient descent. The network's
-        parameters must be a sequence with one entry per layer.
+        parameters must be a sequence with one entry per layer, and its rows must not
+        see each other. What is random, such as its noise, is drawn once for every row.
 
     Returns:
       The probe.
 
     Raises:
-      ValueError: If the optimizer is another one.
+      ValueError: If the optimizer is another one or, before the sweep, the objective is
+        no mean over rows, as far as it says (``weighs``).
 
     References:
       Shwartz-Ziv and Tishby, 2017, on drift and diffusion, follow the gradient's mean;
@@ -180,6 +187,7 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         task, network = snapshot.task, snapshot.network
+        checks.one_of("the optimizer", snapshot.config.optimizer, ["sgd"])
         # The snapshot's own rate, which may be one of several that are varied.
         rate = snapshot.config.learning_rate
         if len(snapshot.params) != len(network.layer_names):
@@ -187,18 +195,9 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
                 "network must keep its parameters as one entry per layer, "
                 f"{len(network.layer_names)}, got {len(snapshot.params)}"
             )
-        rows = snapshot.rows[: snapshot.num_train]
-        batch = task.batch(rows)
-        one = jnp.ones(1, batch.x.dtype)
-
-        def losses(params):
-            logits = network.activations(params, batch.x)[-1]
-            return jax.vmap(
-                lambda logit, target: training.mean_loss(logit[None], target[None], one)
-            )(logits, batch.targets)
-
+        losses = _losses_of_rows(snapshot)
         # Those of one epoch at all snapshots, which then differ by the network alone.
-        batches = training.epoch_batches(jnp.int32(0), task, config)
+        batches = training.epoch_batches(jnp.int32(0), task, snapshot.config)
         change = loss_change(losses, snapshot.params, rate, batches)
         small = loss_change(losses, snapshot.params, SMALL_STEP * rate, batches)
         squares = jnp.stack([_inner(layer, layer) for layer in change.gradient])
@@ -212,6 +211,42 @@ def loss_dynamics(config: training.TrainConfig) -> Probe:
         }
 
     return Probe(measure, variables=_VARIABLES, name="loss_dynamics")
+
+
+def _losses_of_rows(snapshot: Snapshot) -> Callable[[Params], jax.Array]:
+    """From parameters to the objective of every training row alone."""
+    network, objective = snapshot.network, snapshot.objective
+    if not objective.weighs or network.state is not None:
+        what = objective.name if network.state is None else "statistics of batches"
+        raise ValueError(
+            "objective must be a mean over rows, each by itself, for loss_dynamics "
+            f"(one of your own says so: objectives.objective(..., weighs=True)), got "
+            f"{what}"
+        )
+    batch = snapshot.task.batch(snapshot.rows[: snapshot.num_train])
+    key = jax.random.fold_in(snapshot.key, _DRAWS)
+    if objective == cross_entropy():
+        # Through the network all rows at once, which takes a third of the time.
+        one = jnp.ones(1, batch.x.dtype)
+
+        def cross_entropies(params):
+            logits = network.activations(params, batch.x, key=key, training=True)[-1]
+            return jax.vmap(
+                lambda logit, target: training.mean_loss(logit[None], target[None], one)
+            )(logits, batch.targets)
+
+        return cross_entropies
+    keys = jax.random.split(key, len(batch.x))
+    numbers = snapshot.numbers | {"epoch": snapshot.epoch}
+
+    def losses(params):
+        def one_row(key, row):
+            alone = jax.tree.map(lambda leaf: leaf[None], row)
+            return evaluate(objective, params, alone, key, network, numbers)[0]
+
+        return jax.vmap(one_row)(keys, batch)
+
+    return losses
 
 
 def _inner(a: Params, b: Params) -> jax.Array:

@@ -13,7 +13,7 @@ from ibjax.networks.network import Network, Params
 from ibjax.training.batches import num_test_rows
 from ibjax.training.gradients import GradientStatistics
 from ibjax.training.loop import numbered_batches, objective_of
-from ibjax.training.objectives import ObjectiveFn, evaluate
+from ibjax.training.objectives import Objective, ObjectiveFn, evaluate
 
 __all__ = ["Snapshot", "measuring_key", "take_snapshot"]
 
@@ -49,6 +49,7 @@ class Snapshot(NamedTuple):
         draws of your own. The sweep draws nothing from it.
       epoch: Number of epochs trained.
       numbers: The numbers that a sweep varies, by name.
+      objective: What training lowers.
     """
 
     params: Params
@@ -68,6 +69,7 @@ class Snapshot(NamedTuple):
     key: jax.Array
     epoch: jax.Array
     numbers: dict[str, jax.Array]
+    objective: Objective
 
     def activity(self, layer: str) -> jax.Array:
         """Activities of a layer in its own shape, ``[num_measured, *shape]``.
@@ -174,6 +176,7 @@ def take_snapshot(
         key=key,
         epoch=jnp.asarray(epoch),
         numbers=numbers,
+        objective=objective,
     )
 
 

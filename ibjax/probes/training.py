@@ -7,7 +7,7 @@ from ibjax import training
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.training.gradients import gradient_curves
-from ibjax.training.trainable import Variable
+from ibjax.training.trainable import LOSS_UNITS, Variable
 
 __all__ = ["gradients", "losses", "objective_terms", "squared_errors"]
 
@@ -67,18 +67,20 @@ gradients = Probe(
     _gradients,
     variables={
         "gradient_mean": Variable(
-            ("layer",), "nats", "norm of the mean minibatch gradient"
+            ("layer",), LOSS_UNITS, "norm of the mean minibatch gradient"
         ),
         "gradient_std": Variable(
-            ("layer",), "nats", "norm of the standard deviation of minibatch gradients"
+            ("layer",),
+            LOSS_UNITS,
+            "norm of the standard deviation of minibatch gradients",
         ),
         "gradient_snr": Variable(("layer",), "1", "gradient signal-to-noise ratio"),
         "weight_norm": Variable(("layer",), "1", "norm of the weights"),
         "gradient_mean_normalized": Variable(
-            ("layer",), "nats", "gradient mean over weight norm"
+            ("layer",), LOSS_UNITS, "gradient mean over weight norm"
         ),
         "gradient_std_normalized": Variable(
-            ("layer",), "nats", "gradient standard deviation over weight norm"
+            ("layer",), LOSS_UNITS, "gradient standard deviation over weight norm"
         ),
     },
     name="gradients",

@@ -26,7 +26,7 @@ from ibjax.sweeps.assembly import as_recorded
 from ibjax.training.batches import noisy_labels
 from ibjax.training.loop import objective_of
 from ibjax.training.objectives import GIVEN, ObjectiveFn, as_objective
-from ibjax.training.trainable import Trainable
+from ibjax.training.trainable import LOSS_UNITS, Trainable, Variable
 
 __all__ = [
     "NetworkFn",
@@ -40,6 +40,8 @@ __all__ = [
 NetworkFn = Callable[..., Network]
 """``network(*, noise_std) -> Network``: a network of numbers that a sweep varies."""
 
+# Of the objectives that are known.
+_UNITS = {"cross_entropy": "nats", "squared_error": "1"}
 _PROGRAMS = (jax.extend.core.ClosedJaxpr, jax.extend.core.Jaxpr)
 
 
@@ -169,7 +171,7 @@ def network_trainable(
         ),
         params=lambda state: state.params,
         layers=shown.layers,
-        variables={k: v for probe in measured for k, v in probe.variables.items()},
+        variables=_variables(measured, objective.name),
         estimators={k: v for probe in measured for k, v in probe.labels.items()},
         constants={k: v for probe in measured for k, v in probe.constants.items()},
         configuration=_configuration(
@@ -343,6 +345,18 @@ def _run_probe(probe: Probe, snapshot, is_last) -> dict[str, Any]:
     shapes = jax.eval_shape(recorded)
     nothing = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), shapes)
     return lax.cond(is_last, recorded, lambda: nothing)
+
+
+def _variables(probes: Sequence[Probe], objective: str) -> dict[str, Variable]:
+    """Variables of probes by name, in the units of an objective."""
+    units = _UNITS.get(objective, LOSS_UNITS)
+    return {
+        name: variable._replace(units=units)
+        if variable.units == LOSS_UNITS
+        else variable
+        for probe in probes
+        for name, variable in probe.variables.items()
+    }
 
 
 def _configuration(

@@ -12,7 +12,13 @@ import numpy as np
 
 from ibjax.networks.network import Layer
 
-__all__ = ["Trainable", "Variable"]
+__all__ = ["LOSS_UNITS", "Trainable", "Variable"]
+
+LOSS_UNITS = "units of the objective"
+"""Unit of a variable that has the one of what training lowers, whichever that is.
+
+In sweeps it is nats where that is the cross-entropy, and none for squared errors.
+"""
 
 
 class Variable(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import ibjax
-from ibjax import training
+from ibjax import objectives, training
 from ibjax.datasets.task import make_task
 from ibjax.experiments.loss_dynamics.claims import loss_dynamics_claims
 from ibjax.experiments.loss_dynamics.figures import loss_dynamics as figure_of
@@ -191,3 +191,65 @@ def test_rates_that_are_varied_are_measured_by_their_own_steps():
     # two losses near log 2.
     taken = one.train_loss.sel(epoch=1) - one.train_loss.sel(epoch=0)
     np.testing.assert_allclose(taken, one.loss_change.sel(epoch=0), atol=2e-7)
+
+
+def _of_objective(objective=None, config=None, probe=None, **task):
+    """Four full steps, of what is lowered and as the probe foretells them."""
+    is_real = "targets" in task
+    network = ibjax.networks.mlp([3, 4, 2], output="linear" if is_real else "softmax")
+    config = config or training.TrainConfig(
+        learning_rate=0.01, optimizer="sgd", batch_size=None, train_fraction=0.5
+    )
+    probe = probe or loss_dynamics(config)
+    return ibjax.sweep(
+        jax.random.key(0),
+        make_task(X, **task),
+        network,
+        config,
+        objective=objective,
+        num_seeds=2,
+        snapshots=[0, 1, 2],
+        probes=[probe, ibjax.probes.objective_terms, ibjax.probes.gradients],
+    )
+
+
+VECTORS = {"targets": X @ np.array([[1, 2], [0, 1], [-1, 0]], np.float32)}
+CLASSES = {"labels": (X[:, 0] > 0).astype(int)}
+
+
+@pytest.mark.parametrize(
+    "objective, task, units",
+    [
+        (None, VECTORS, "1"),
+        (None, CLASSES, "nats"),
+        (
+            objectives.cross_entropy() + 1.0 * objectives.weight_decay(),
+            CLASSES,
+            "units of the objective",
+        ),
+    ],
+)
+def test_the_change_is_that_of_the_sweeps_objective(objective, task, units):
+    found = _of_objective(objective, **task)
+    steps = np.diff(found.objective.values, axis=1)
+    # Of differences of objectives of the order of ten.
+    np.testing.assert_allclose(found.loss_change[:, :-1], steps, rtol=1e-4, atol=4e-6)
+    np.testing.assert_allclose(
+        found.loss_change_by_layer.sum("layer"),
+        found.loss_change_first_order,
+        rtol=1e-5,
+    )
+    names = ("loss_change", "gradient_mean", "gradient_std_normalized")
+    assert {found[name].attrs["units"] for name in names} == {units}
+    assert found.gradient_snr.attrs["units"] == "1"
+
+
+def test_what_is_no_mean_over_rows_is_refused():
+    def spread(params, batch, key):
+        return jnp.var(params[0][0]) + jnp.var(batch.x)
+
+    with pytest.raises(ValueError, match="a mean over rows, .*weighs=True.*got spread"):
+        _of_objective(spread, **CLASSES)
+    sgd = loss_dynamics(training.TrainConfig(optimizer="sgd"))
+    with pytest.raises(ValueError, match="the optimizer must be one of sgd, got 'adam"):
+        _of_objective(config=training.TrainConfig(), probe=sgd, **CLASSES)
