@@ -8,17 +8,16 @@ that what is compiled for one serves the next.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
 from ibjax.compilation import full_precision
-from ibjax.networks.network import Network, Params
+from ibjax.networks.network import Network, Params, layer_number
 from ibjax.numerics import checks
 
-__all__ = ["joined", "layer_number", "layers_of", "output", "split"]
+__all__ = ["joined", "layers_of", "output", "split"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -161,25 +160,3 @@ class _Joined:
 def joined(front: Callable, back: Callable) -> _Joined:
     """Front and back as one model, ``model(params, x) -> [num, num_classes]``."""
     return _Joined(front, back)
-
-
-def layer_number(network: Network, layer: str | int) -> int:
-    """Number of a layer from 0, from its name or number."""
-    num_layers = len(network.layers)
-    if not isinstance(layer, str):
-        return checks.whole("layer", layer, f"[0,{num_layers})")
-    names = network.layer_names
-    found = [n for n, name in enumerate(names) if name == layer]
-    if not found:
-        bare = [re.sub(r" \(\d+\)$", "", name) for name in names]
-        found = [n for n, name in enumerate(bare) if name == layer]
-    if not found:
-        raise ValueError(
-            f"layer must be one of the network's, {', '.join(names)}; got {layer!r}"
-        )
-    if len(found) > 1:
-        raise ValueError(
-            f"layer must name one layer, got {layer!r}, which the layers of the "
-            f"numbers {', '.join(map(str, found))} share; give the number"
-        )
-    return found[0]

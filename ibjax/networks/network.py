@@ -1,13 +1,16 @@
 """Network: pure functions of its parameters, and a description of its layers."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 from jax.typing import ArrayLike
 
-__all__ = ["OUTPUTS", "Layer", "Network", "NetworkState", "Params"]
+from ibjax.numerics import checks
+
+__all__ = ["OUTPUTS", "Layer", "Network", "NetworkState", "Params", "layer_number"]
 
 Params = Any
 """Parameters of one network: a pytree of arrays."""
@@ -108,3 +111,38 @@ class Network(NamedTuple):
     def merge(self, trainable: Any, state: Any) -> Params:
         """Parameters from what is trained and the state."""
         return trainable if self.state is None else self.state.merge(trainable, state)
+
+
+def layer_number(network: Network, layer: str | int) -> int:
+    """Number of a layer from 0, from its name or number.
+
+    Args:
+      network: The network.
+      layer: Its name, with or without the number of units in brackets, or its number.
+
+    Raises:
+      ValueError: If there is no such layer, or several of that name.
+
+    Example:
+      >>> from ibjax import networks
+      >>> layer_number(networks.mlp([12, 5, 3, 2]), "tanh 3")
+      1
+    """
+    num_layers = len(network.layers)
+    if not isinstance(layer, str):
+        return checks.whole("layer", layer, f"[0,{num_layers})")
+    names = network.layer_names
+    found = [n for n, name in enumerate(names) if name == layer]
+    if not found:
+        bare = [re.sub(r" \(\d+\)$", "", name) for name in names]
+        found = [n for n, name in enumerate(bare) if name == layer]
+    if not found:
+        raise ValueError(
+            f"layer must be one of the network's, {', '.join(names)}; got {layer!r}"
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f"layer must name one layer, got {layer!r}, which the layers of the "
+            f"numbers {', '.join(map(str, found))} share; give the number"
+        )
+    return found[0]

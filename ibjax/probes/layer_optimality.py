@@ -36,8 +36,10 @@ def optimality(
 
     ``optimal_beta`` is the trade-off at which the optimal encoder of the layer's own
     clusters is closest to the layer's, ``optimality_divergence`` how close, in nats:
-    see :func:`ibjax.bottleneck.map_optimality`. The task's information curve is kept
-    with the results as ``curve_i_xt`` and ``curve_i_ty`` over ``curve_beta``.
+    see :func:`ibjax.bottleneck.map_optimality`. Labels that are certain are the
+    network's own, which ``label_noise`` draws anew. The information curve of the task
+    as it is given is kept with the results as ``curve_i_xt`` and ``curve_i_ty`` over
+    ``curve_beta``.
 
     Args:
       task: The task that is learned.
@@ -59,17 +61,20 @@ def optimality(
     betas = np.asarray(checks.shape("betas", betas, ["num_betas"]))
     task = checks.instance("task", task, Task).measured
     # Inputs with one p(y|x) are one to the bottleneck, which keeps its tables small.
-    rows, row_of_input = np.unique(
-        np.asarray(task.p_y_given_x), axis=0, return_inverse=True
+    p_y_given_x = np.eye(task.num_classes) if task.hard else task.p_y_given_x
+    rows, row_of = np.unique(
+        np.asarray(p_y_given_x, np.float32), axis=0, return_inverse=True
     )
-    row_of_input = row_of_input.reshape(-1)
+    row_of = jnp.asarray(row_of.reshape(-1))
 
     def measure(snapshot):
+        # Of classes a row each, in which labels that are drawn anew find theirs.
+        row_of_input = row_of[snapshot.measured.labels] if task.hard else row_of
         clusters = [binning.clusters(t, edges=edges) for t in snapshot.layers]
         found = lax.map(
             lambda layer: bottleneck.map_optimality(
                 layer,
-                jnp.asarray(row_of_input),
+                row_of_input,
                 jnp.asarray(rows),
                 betas,
                 num_t=len(layer),

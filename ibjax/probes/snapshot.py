@@ -9,7 +9,7 @@ from jax import lax
 from ibjax import training
 from ibjax.compilation import full_precision
 from ibjax.datasets.task import Task
-from ibjax.networks.network import Network, Params
+from ibjax.networks.network import Network, Params, layer_number
 from ibjax.training.batches import num_test_rows
 from ibjax.training.gradients import GradientStatistics
 from ibjax.training.loop import numbered_batches, objective_of
@@ -71,21 +71,18 @@ class Snapshot(NamedTuple):
     numbers: dict[str, jax.Array]
     objective: Objective
 
-    def activity(self, layer: str) -> jax.Array:
+    def activity(self, layer: str | int) -> jax.Array:
         """Activities of a layer in its own shape, ``[num_measured, *shape]``.
 
         Args:
-          layer: Name of the layer, with or without the number of units in brackets.
+          layer: Name of the layer, with or without the number of units in brackets, or
+            its number from 0.
 
         Raises:
-          ValueError: If there is no such layer.
+          ValueError: If there is no such layer, or several of that name.
         """
-        for number, (name, shape, _) in enumerate(self.network.layers):
-            if layer in (name, name.rsplit(" (", 1)[0]):
-                return self.layers[number].reshape(-1, *shape)
-        raise ValueError(
-            f"layer must be one of {', '.join(self.network.layer_names)}, got {layer!r}"
-        )
+        number = layer_number(self.network, layer)
+        return self.layers[number].reshape(-1, *self.network.layers[number].shape)
 
 
 def measuring_key(key: jax.Array) -> jax.Array:

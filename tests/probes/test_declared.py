@@ -200,9 +200,20 @@ def test_activities_by_the_name_of_their_layer():
     for name in ("conv", "conv (12)"):
         np.testing.assert_array_equal(snapshot.activity(name), t.reshape(5, 2, 3, 2))
     np.testing.assert_array_equal(snapshot.activity("softmax 2"), t[:, :2])
-    match = r"layer must be one of conv \(12\), softmax 2, got 'tanh'"
+    match = r"layer must be one of the network's, conv \(12\), softmax 2; got 'tanh'"
     with pytest.raises(ValueError, match=match):
         snapshot.activity("tanh")
+
+
+def test_activities_by_a_name_that_layers_share_are_refused():
+    nothing = dict.fromkeys(probes.Snapshot._fields)
+    layers = jnp.zeros((5, 4)), jnp.ones((5, 4)), jnp.zeros((5, 2))
+    own = {"layers": layers, "network": networks.mlp((8, 4, 4, 2))}
+    snapshot = probes.Snapshot(**(nothing | own))
+    with pytest.raises(ValueError, match="layer must name one layer, got 'tanh 4'"):
+        snapshot.activity("tanh 4")
+    np.testing.assert_array_equal(snapshot.activity(1), layers[1])
+    np.testing.assert_array_equal(snapshot.activity("softmax 2"), layers[2])
 
 
 def _declaring(value, dims=("layer",), name="odd"):

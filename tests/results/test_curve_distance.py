@@ -1,6 +1,7 @@
 """A sweep measured against the optimal curve: probe, distances, figure, claims."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -75,6 +76,40 @@ def test_hard_labels_have_the_curve_of_two_lines():
     h_y = float(task.h_y)
     np.testing.assert_allclose(probe.constants["curve_i_xt"][1], [0, 0, h_y, h_y])
     np.testing.assert_allclose(probe.constants["curve_i_ty"][1], [0, 0, h_y, h_y])
+
+
+def test_labels_drawn_anew_are_those_that_are_measured():
+    bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
+    # Of the class 0 none is there without noise.
+    task = datasets.make_task(bits, 1 + (bits.sum(1) > 3), num_classes=3)
+
+    def optimality_of(snapshot, labels):
+        clusters = [binning.clusters(t, edges=EDGES) for t in snapshot.layers]
+        found = [
+            ibjax.bottleneck.map_optimality(t, labels, np.eye(3), BETAS, num_t=64)
+            for t in clusters
+        ]
+        return jnp.stack([each.divergence for each in found])
+
+    def by_hand(snapshot):
+        return {
+            "of_own": optimality_of(snapshot, snapshot.measured.labels),
+            "of_clean": optimality_of(snapshot, task.labels),
+        }
+
+    dataset = ibjax.sweep(
+        jax.random.key(0),
+        task,
+        networks.mlp([6, 3, 3]),
+        ibjax.TrainConfig(label_noise=0.5, learning_rate=0.05, batch_size=None),
+        num_seeds=2,
+        snapshots=[20],
+        probes=[probes.optimality(task, edges=EDGES, betas=BETAS), by_hand],
+    )
+    # Sums of 64 terms in float32.
+    found = dataset.optimality_divergence
+    np.testing.assert_allclose(found, dataset.of_own, rtol=1e-4, atol=1e-5)
+    assert (abs(found - dataset.of_clean) > 0.01).any()
 
 
 def test_summary_and_report_hold_the_distances(dataset, tmp_path, undrawn):
