@@ -14,6 +14,7 @@ from ibjax.numerics import checks
 __all__ = [
     "Activation",
     "COINCIDENCE_FACTOR",
+    "COMPRESSES",
     "Optimizer",
     "best_place",
     "check_batch",
@@ -28,6 +29,16 @@ Activation = Literal["tanh", "relu", "softsign", "softplus", "linear", "hard-tan
 
 
 Optimizer = Literal["adam", "sgd", "momentum", "adadelta"]
+
+
+COMPRESSES = {
+    "tanh": True,
+    "softsign": True,
+    "relu": False,
+    "softplus": False,
+    "linear": False,
+}
+"""Whether Saxe et al. say that units compress, by activation function."""
 
 
 COINCIDENCE_FACTOR = 2.0

@@ -8,19 +8,11 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
+from ibjax.experiments.choices import COMPRESSES
 from ibjax.results.cells import cells_over
 from ibjax.results.statistics import COMPRESSION_THRESHOLD_BITS
 
-__all__ = ["COMPRESSES", "activation_claims"]
-
-COMPRESSES = {
-    "tanh": True,
-    "softsign": True,
-    "relu": False,
-    "softplus": False,
-    "linear": False,
-}
-"""Whether Saxe et al. say that units compress, by activation function."""
+__all__ = ["activation_claims"]
 
 
 def activation_claims(

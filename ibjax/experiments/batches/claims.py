@@ -7,8 +7,7 @@ import xarray as xr
 
 from ibjax.claims.claim import Claim, decide
 from ibjax.claims.curves import Curves
-from ibjax.experiments.activations.claims import COMPRESSES
-from ibjax.experiments.choices import COINCIDENCE_FACTOR
+from ibjax.experiments.choices import COINCIDENCE_FACTOR, COMPRESSES
 from ibjax.results.cells import cells_over
 from ibjax.results.compression import compression_onsets
 from ibjax.results.intervals import (

@@ -75,7 +75,9 @@ def _claims_of(run: Run) -> list[Claim]:
         return decide_mean(f"{where}: {text}", quantity, values, **limits)
 
     claims = []
-    left = {s: of_structures(c, lambda s: s.at(_COMPARED)) for s, c in curves.items()}
+    left = {
+        s: of_structures(c, lambda s: float(s.at(_COMPARED))) for s, c in curves.items()
+    }
     for lower, higher in zip(shares, shares[1:], strict=False):
         claims.append(
             claim(
@@ -109,7 +111,7 @@ def _claims_of(run: Run) -> list[Claim]:
     if shares[-1] == 1:
         below = of_structures(
             curves[1.0],
-            lambda s: np.max(math.log(run.num_classes) - s.loss - s.information),
+            lambda s: float(np.max(math.log(run.num_classes) - s.loss - s.information)),
         )
         claims.append(
             claim(
