@@ -46,10 +46,9 @@ def compressed(
     Every layer is that of one draw of the network's own noise, without dropout, the
     same draw at all snapshots; the last one is the logarithm of the softmax, if it has
     one. Its first principal components, at each snapshot anew, are what is left of it.
-    Entropies are
-    weighted Kozachenko-Leonenko of whitened samples
-    (:mod:`ibjax.estimators.knn.whitened`). Besides the informations the probe
-    returns, one entry per layer:
+    Entropies are weighted Kozachenko-Leonenko of whitened samples
+    (:mod:`ibjax.estimators.knn.whitened`). Besides the informations the probe returns,
+    one entry per layer:
 
     - ``{name}_i_xt_error`` and ``{name}_i_ty_error``: their standard errors, in nats,
       over inputs for this one network; not the bias, nor what differs between seeds;
