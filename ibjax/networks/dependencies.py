@@ -31,15 +31,31 @@ def first_layers(
 
 
 def kernel_places(
-    activities: Callable, params: Any, example_input: jax.Array
+    activities: Callable,
+    params: Any,
+    example_input: jax.Array,
+    *,
+    trained: Callable[[Any], Any] = lambda params: params,
 ) -> list[list[int]]:
-    """For every layer, the weight arrays that it is the first to depend on."""
-    paths, leaves = zip(*jax.tree.leaves_with_path(params), strict=True)
+    """For every layer, the weight arrays that it is the first to depend on.
+
+    Args:
+      activities: ``activities(params, x) -> (layer_1, ..., output)``.
+      params: Parameters, or their shapes.
+      example_input: Inputs, or their shape.
+      trained: ``trained(params)``: those of them that are trained. State may have
+        matrices too, as the vectors of a spectral norm are, which are no weights.
+
+    Returns:
+      Places among the leaves of ``params``.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    places = trained(jax.tree.unflatten(structure, range(len(leaves))))
     # A bias may have two axes too, as that of an attention's heads.
     weights = {
         place
-        for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True))
-        if leaf.ndim >= 2 and "bias" not in jax.tree_util.keystr(path[-2:])
+        for path, place in jax.tree.leaves_with_path(places)
+        if leaves[place].ndim >= 2 and "bias" not in _own_name(path)
     }
     first = first_layers(activities, params, example_input)
     num_layers = len(jax.eval_shape(activities, params, example_input))
@@ -47,6 +63,14 @@ def kernel_places(
         [place for place in sorted(weights) if first[place] == number]
         for number in range(num_layers)
     ]
+
+
+def _own_name(path: tuple) -> str:
+    """Name of an array itself, without the modules that it is in."""
+    *_, last = path
+    # Boxes of flax, such as nnx's variables, hold their array under one more name.
+    boxed = last == jax.tree_util.GetAttrKey("value")
+    return jax.tree_util.keystr(path[-2:-1] if boxed else path[-1:])
 
 
 def dependencies(program, inputs: list[set]) -> list[set]:

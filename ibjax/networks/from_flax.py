@@ -63,8 +63,8 @@ def from_flax(
 
     Returns:
       The network. A layer of more than two axes is recorded flat; its ``shape`` says
-      what it was. A weight array (of rank two or more) belongs to the first layer that
-      depends on it.
+      what it was. A weight array (trained, of rank two or more, and no bias by its own
+      name) belongs to the first layer that depends on it.
 
     Raises:
       TypeError: If the call does not return what it must.
@@ -119,13 +119,15 @@ def from_flax(
         found = activities(params, x, key, training)
         return tuple(t.reshape(t.shape[0], -1) for t in found)
 
+    def trained(params):
+        return params if calls.state is None else calls.state.split(params)[0]
+
     shapes = jax.eval_shape(calls.init, jax.random.key(0))
-    trained = shapes if calls.state is None else calls.state.split(shapes)[0]
-    if not jax.tree.leaves(trained):
+    if not jax.tree.leaves(trained(shapes)):
         raise ValueError("module must have parameters to train, got one without any")
     found = shapes_of("module", activities, params=shapes, example_input=example_input)
     _check_training(calls, shapes, example_input)
-    kernels = kernel_places(activities, shapes, example_input)
+    kernels = kernel_places(activities, shapes, example_input, trained=trained)
     names = [f"layer {number}" for number in range(1, len(found) + 1)]
     if layers is not None:
         names = [*layers, "output"]

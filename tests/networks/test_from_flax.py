@@ -301,6 +301,45 @@ def test_weights_belong_to_the_first_layer_that_depends_on_them(transformer, key
     np.testing.assert_array_equal(head, trained["head"]["kernel"])
 
 
+class _Spectral(linen.Module):
+    @linen.compact
+    def __call__(self, x, training):
+        dense = linen.Dense(4, name="unbiased")
+        hidden = jnp.tanh(linen.SpectralNorm(dense)(x, update_stats=training))
+        return hidden, linen.Dense(2)(hidden)
+
+
+class _Unbiased(nnx.Module):
+    def __init__(self, rngs):
+        self.unbiased = nnx.Linear(12, 4, rngs=rngs)
+        self.statistics = nnx.BatchStat(jnp.ones((4, 4)))
+        self.head_bias = nnx.Param(jnp.ones((1, 2)))
+        self.head = nnx.Linear(4, 2, rngs=rngs)
+
+    def __call__(self, x):
+        hidden = jnp.tanh(self.unbiased(x)) @ self.statistics[...]
+        return hidden, self.head(hidden) + self.head_bias[...]
+
+
+@pytest.mark.parametrize(
+    "module, state, names",
+    [
+        (_Spectral(), "batch_stats", ["unbiased", "Dense_0"]),
+        (_Unbiased, nnx.BatchStat, ["unbiased", "head"]),
+    ],
+)
+def test_weights_are_neither_state_nor_biases_whatever_modules_are_called(
+    module, state, names, key
+):
+    network = from_flax(module, jnp.zeros((1, 12)), state=state)
+    params = network.init(key)
+    trained, kept = network.split(params)
+    assert any(leaf.ndim >= 2 for leaf in jax.tree.leaves(kept))
+    trained = trained["params"] if state == "batch_stats" else nnx.to_pure_dict(trained)
+    weights = tuple(trained[name]["kernel"] for name in names)
+    jax.tree.map(np.testing.assert_array_equal, network.kernels(params), weights)
+
+
 def test_dropout_draws_from_the_key_of_the_step_and_only_in_training(transformer, key):
     params = transformer.init(key)
     run = jax.jit(
