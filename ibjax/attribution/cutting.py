@@ -47,13 +47,7 @@ class _Front(_Part):
 class _Back(_Part):
     @full_precision
     def __call__(self, params: Params, r: jax.Array) -> jax.Array:
-        network = self.network
-        if network.layer is None:
-            return network.resume(params, self.number, r)
-        t = r.reshape(r.shape[0], -1)
-        for number in range(self.number + 1, len(network.layers)):
-            t = network.layer(params, number, t)
-        return t
+        return self.network.from_layer(params, self.number, r)
 
 
 def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
@@ -91,12 +85,7 @@ def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
     number = layer_number(network, layer)
     front, back = _Front(network, number), _Back(network, number)
     if network.layer is None:
-        if network.resume is None:
-            raise ValueError(
-                "network must be a chain of layers or name its flax module's "
-                f"submodules, from_flax(..., layers=), got {network.description}"
-            )
-        # A network that the layer is no bottleneck of says so while it is traced.
+        # A network that cannot be cut there says so while it is traced.
         params = jax.eval_shape(network.init, jax.random.key(0))
         r = jax.ShapeDtypeStruct((1, *network.layers[number].shape), "float32")
         jax.eval_shape(back, params, r)

@@ -20,19 +20,20 @@ def binary_dropout(
     """A network whose units are dropped at random in training, the others scaled up.
 
     Args:
-      network: A chain of layers, such as :func:`ibjax.networks.mlp` makes.
+      network: A chain of layers, such as :func:`ibjax.networks.mlp` makes. Layers with
+        noise, as of :func:`ibjax.networks.noisy`, have it before they are dropped.
       rate: Probability to drop a unit, in [0, 1). It may be traced, as a number that a
         sweep varies is.
       layers: Numbers of those layers, the first is 0; by default all with weights but
         the output.
 
     Returns:
-      The network, with the parameters of ``network``; what it drops needs a key and
-      ``training``.
+      The network, with the parameters and the noise of ``network``; what it drops needs
+      a key and ``training``.
 
     Raises:
-      ValueError: If the network is no chain, a layer cannot be dropped, or the rate is
-        out of range.
+      ValueError: If the network is no chain, its noise is another one for every input,
+        it drops units already, a layer cannot be dropped, or the rate is out of range.
 
     References:
       Srivastava et al., `Dropout`, JMLR 2014.
@@ -48,28 +49,47 @@ def binary_dropout(
     """
     checks.in_range("rate", rate, "[0, 1)")
     chosen = chosen_layers(layers, kernel_shapes(network))
+    if any(layer.dropped or _is_nan(layer.noise_std) for layer in network.layers):
+        raise ValueError(
+            "network must have no dropout of its own, and no noise that is another one "
+            f"for every input, got {network.description}"
+        )
 
     def activations(params, x, *, key=None, training=False):
         if key is None or not training:
-            return network.activations(params, x)
+            return network.activations(params, x, key=key)
         keys = dict(zip(chosen, jax.random.split(key, len(chosen)), strict=True))
+        # The next number: folding in those before would give the keys of what drops.
+        key_noise = jax.random.fold_in(key, len(chosen))
         t, found = x.reshape(x.shape[0], -1), []
-        for number in range(len(network.layers)):
+        for number, layer in enumerate(network.layers):
             t = network.layer(params, number, t)
+            if layer.is_random:
+                own = jax.random.fold_in(key_noise, number)
+                t = t + layer.noise_std * jax.random.normal(own, t.shape)
             if number in keys:
                 kept = jax.random.bernoulli(keys[number], 1 - rate, t.shape)
                 t = jnp.where(kept, t / (1 - rate), 0)
             found.append(t)
         return tuple(found)
 
+    marked = (
+        layer._replace(dropped=number in chosen)
+        for number, layer in enumerate(network.layers)
+    )
     words = "varied" if checks.is_traced(rate) else f"{rate:g}"
     return network._replace(
         activations=full_precision(activations),
+        layers=tuple(marked),
         description=(
             f"({network.description}) with dropout {words} on layers "
             f"{', '.join(map(str, chosen))}"
         ),
     )
+
+
+def _is_nan(noise_std: ArrayLike) -> bool:
+    return not checks.is_traced(noise_std) and math.isnan(noise_std)
 
 
 def kernel_shapes(network: Network) -> list[tuple[int, ...]]:

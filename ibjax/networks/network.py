@@ -28,11 +28,23 @@ class Layer(NamedTuple):
         channels)``. Activities are handed over flat, ``[num_samples, units]``, with
         the last axis innermost.
       noise_std: Standard deviation of the layer's own noise, 0 for none. May be traced.
+        NaN where noise is another one for every input.
+      dropped: Whether training drops units of the layer.
     """
 
     name: str
     shape: tuple[int, ...]
     noise_std: ArrayLike = 0.0
+    dropped: bool = False
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a draw of the layer is another than the layer, in training at least.
+
+        A network that takes ``layer`` for the layer would lose what is drawn.
+        """
+        known = not checks.is_traced(self.noise_std)
+        return self.dropped or not (known and self.noise_std == 0)
 
     @property
     def width(self) -> int:
@@ -71,7 +83,7 @@ class Network(NamedTuple):
       output: One of :data:`OUTPUTS`.
       layer: ``layer(params, number, t)``: layer ``number`` before its noise, for the
         activities ``t`` of the layer before it or, for 0, the inputs. None for a
-        network that is no chain of layers.
+        network that is no chain of layers, or has other noise than that of its layers.
       state: How the state is kept apart from what is trained; None for no state.
       activate: ``activate(number, s)``: activities of layer ``number`` for its
         pre-activations ``s``, elementwise, before its noise. For a chain of dense
@@ -103,6 +115,20 @@ class Network(NamedTuple):
     def noise_std(self) -> tuple[ArrayLike, ...]:
         """Standard deviation of the noise of every layer but the output."""
         return tuple(layer.noise_std for layer in self.layers[:-1])
+
+    def from_layer(self, params: Params, number: int, t: jax.Array) -> jax.Array:
+        """Output, without noise or dropout, for a layer's activities, as ``resume``."""
+        if self.layer is None:
+            if self.resume is None:
+                raise ValueError(
+                    "network must be a chain of layers or name its flax module's "
+                    f"submodules, from_flax(..., layers=), got {self.description}"
+                )
+            return self.resume(params, number, t)
+        t = t.reshape(t.shape[0], -1)
+        for later in range(number + 1, len(self.layers)):
+            t = self.layer(params, later, t)
+        return t
 
     def split(self, params: Params) -> tuple[Any, Any]:
         """Trained parameters, and the state (None without one)."""

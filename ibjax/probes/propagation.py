@@ -78,7 +78,8 @@ def network_information_at(
       The information, each field of shape ``[num_hidden]``.
 
     Raises:
-      ValueError: If shapes do not match or a number is out of range.
+      ValueError: If shapes do not match, the network is no chain or a number is out of
+        range.
       TypeError: If a dtype is wrong.
 
     References:
@@ -97,6 +98,11 @@ def network_information_at(
       0.6931 nats
     """
     x, labels = check_layer(jnp.asarray(x), labels, num_classes)
+    if network.layer is None:
+        raise ValueError(
+            "network must be a chain of layers with noise, such as networks.noisy, got "
+            f"{network.description}"
+        )
     _check_effort(effort, len(network.noise_std))
     key_rows, key_all, key_own, key_draws = jax.random.split(key, 4)
     # Drawn without replacement: all inputs once, where there are no more than wanted.

@@ -135,8 +135,8 @@ def with_information_dropout(
       The network and its parts.
 
     Raises:
-      ValueError: If the network is no such chain, a layer cannot have noise, or an
-        option is out of range.
+      ValueError: If the network is no such chain, or has noise or dropout of its own, a
+        layer cannot have noise, or an option is out of range.
 
     References:
       Achille and Soatto, `Information dropout: learning optimal representations through
@@ -156,6 +156,11 @@ def with_information_dropout(
     checks.one_of("prior", prior, ACTIVITY_PRIORS)
     max_alpha = checks.positive("max_alpha", max_alpha)
     shapes = kernel_shapes(network)
+    if any(layer.is_random for layer in network.layers):
+        raise ValueError(
+            "network must have no noise or dropout of its own, got "
+            f"{network.description}"
+        )
     chosen = chosen_layers(layers, shapes)
     widths = [network.layers[number].width for number in chosen]
     map_shapes = [_map_shape(shapes[n], network.layers[n].width) for n in chosen]

@@ -112,10 +112,7 @@ def noisy_weights(
     is_chain = (
         network.activate is not None
         and network.state is None
-        and all(
-            isinstance(layer.noise_std, int | float) and layer.noise_std == 0
-            for layer in network.layers
-        )
+        and not any(layer.is_random for layer in network.layers)
     )
     if draws is None:
         others = "flipout" if network.state is None else "explicit"
@@ -172,7 +169,9 @@ def noisy_weights(
         own = network.state.update(drawn(params, key_weights), x, key_own)
         return state._replace(own=own)
 
-    layer = network.layer
+    def resume(params, number, t):
+        return network.from_layer(mean(params), number, t)
+
     size = "varied" if checks.is_traced(std) else float(std)
     kept = ", initial weights kept" if keep_initial else ""
     return Network(
@@ -184,8 +183,8 @@ def noisy_weights(
             f"{network.description}, {draws} noise of weights from std {size}{kept}"
         ),
         output=network.output,
-        layer=layer and (lambda params, number, t: layer(mean(params), number, t)),
         state=NetworkState(split, _pair, update) if has_state else None,
+        resume=resume,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen, nnx
 
-from ibjax import networks
+from ibjax import networks, weights
 from ibjax.attribution import cutting
 from ibjax.networks.convolutional import convolutional
 
@@ -129,3 +129,11 @@ class _Returning(linen.Module):
 def test_a_module_that_returns_its_layers_cannot_be_cut():
     with pytest.raises(ValueError, match="must be a chain of layers or name"):
         cutting.split(networks.from_flax(_Returning(), X), 0)
+
+
+def test_a_network_with_noisy_weights_is_cut_at_their_means():
+    network = weights.noisy_weights(networks.mlp([6, 5, 4, 2]))
+    front, back = cutting.split(network, 0)
+    params = network.init(jax.random.key(0))
+    output = network.activations(params, X)[-1]
+    np.testing.assert_allclose(back(params, front(params, X)), output, **ROUNDING)

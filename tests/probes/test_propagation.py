@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ibjax import weights
 from ibjax.estimators import propagation
 from ibjax.networks import noisy
 from ibjax.probes.propagation import (
@@ -109,6 +110,17 @@ def test_a_network_agrees_with_replicas_made_layer_by_layer(small):
             bias = abs(other.i_xt - other.i_xt_held_out)
             assert error < 3 * math.hypot(*errors) + bias
     assert found.i_xt[0] < math.log(8) and found.i_xt[1] < found.i_xt[0]
+
+
+def test_noise_of_weights_is_refused(small):
+    network, _, x = small
+    network = weights.noisy_weights(network)
+    params = network.init(jax.random.key(0))
+    key, labels = jax.random.key(1), np.arange(8) % 2
+    with pytest.raises(
+        ValueError, match="network must be a chain of layers with noise"
+    ):
+        network_information_at(key, params, x, labels, network=network, num_classes=2)
 
 
 @pytest.mark.parametrize("name", ["num_rows", "num_own", "num_replicas"])

@@ -133,6 +133,14 @@ def test_information_falls_with_its_price():
             "network must be a chain of layers",
         ),
         (
+            lambda: r.with_information_dropout(networks.noisy([3, 2, 2], noise_std=1)),
+            "network must have no noise or dropout of its own",
+        ),
+        (
+            lambda: r.with_information_dropout(networks.binary_dropout(DENSE, 0.1)),
+            "network must have no noise or dropout of its own",
+        ),
+        (
             lambda: r.information_dropout(r.with_information_dropout(DENSE), beta=-1),
             "beta must be one number from 0 on",
         ),
