@@ -74,7 +74,7 @@ def all_convolutional(
     checks.count("kernel_size", kernel_size)
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-    activation, activation_fn = activation_function(activation)
+    activation, activation_fn, text = activation_function(activation)
     before = [(*image_shape, 1)[:3]]
     for number, stride in zip(channels, strides, strict=True):
         height, width, _ = before[-1]
@@ -119,6 +119,7 @@ def all_convolutional(
         for number, stride in zip(channels, strides, strict=True)
     ]
     names.append(f"softmax {num_classes}")
+    own = "" if text == activation else f", activation {text}"
     return Network(
         init=init,
         activations=full_precision(activations),
@@ -126,7 +127,7 @@ def all_convolutional(
         layers=tuple(map(Layer, names, shapes)),
         description=(
             f"all convolutional {'x'.join(map(str, image_shape))}, kernels "
-            f"{kernel_size}, {', '.join(names)}, init he"
+            f"{kernel_size}, {', '.join(names)}, init he{own}"
         ),
         layer=full_precision(layer),
     )

@@ -82,7 +82,7 @@ def convolutional(
       [72, 48, 12, 5, 10]
     """
     shapes = _shapes(image_shape, channels, hidden, num_classes, kernel_size, pool_size)
-    activation, activation_fn = activation_function(activation)
+    activation, activation_fn, text = activation_function(activation)
     num_convolutions = len(channels)
 
     before = [(*image_shape, 1), *shapes[:num_convolutions]]
@@ -122,6 +122,7 @@ def convolutional(
     names += [f"max-pool {pool_size}"]
     names += [f"{activation} {width}" for width in hidden]
     names += [f"softmax {num_classes}"]
+    own = "" if text == activation else f", activation {text}"
     return Network(
         init=lambda key: _init(key, shapes, num_convolutions, kernel_size),
         activations=full_precision(activations),
@@ -129,7 +130,7 @@ def convolutional(
         layers=tuple(map(Layer, names, shapes)),
         description=(
             f"convolutional {'x'.join(map(str, image_shape))}, kernels {kernel_size}, "
-            f"{', '.join(names)}, init glorot"
+            f"{', '.join(names)}, init glorot{own}"
         ),
         layer=full_precision(layer),
     )

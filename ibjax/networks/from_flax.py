@@ -24,6 +24,7 @@ from ibjax.networks.flax_calls import Calls, linen_calls, nnx_calls
 from ibjax.networks.network import OUTPUTS, Layer, Network
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
+from ibjax.numerics.digests import program_digest
 
 __all__ = ["from_flax"]
 
@@ -150,15 +151,34 @@ def from_flax(
             Layer(f"{name} ({math.prod(t.shape[1:])})", t.shape[1:])
             for name, t in zip(names, found, strict=True)
         ),
-        # Without the addresses of functions, which differ from run to run.
         description=(
-            f"{re.sub(' at 0x[0-9a-f]+', '', repr(module))} on "
+            f"{_text(module, calls, activities, example_input)} on "
             f"{list(example_input.shape)}{chosen}{linear}"
         ),
         output=output,
         state=state,
         resume=resume,
     )
+
+
+def _text(module, calls: Calls, activities, example_input) -> str:
+    """A module in words, and a digest of what it computes unless it is of this package.
+
+    Words have names of classes and functions, which tell nothing of what is in them.
+    """
+    # Without the addresses of functions, which differ from run to run.
+    text = re.sub(" at 0x[0-9a-f]+", "", repr(module))
+    source = type(module) if isinstance(module, linen.Module) else module
+    own = getattr(source, "__module__", "").partition(".")[0]
+    if own == __name__.partition(".")[0]:
+        return text
+
+    def computed(key, x):
+        params, state = calls.init(key), calls.state
+        kept = None if state is None else state.update(params, x, key)
+        return activities(params, x), activities(params, x, key, True), kept
+
+    return f"{text} {program_digest(computed, jax.random.key(0), example_input)}"
 
 
 def _resume(calls: Calls, layers, shapes, example_input, activities) -> Callable:

@@ -15,6 +15,8 @@ from jax import lax
 from ibjax.compilation import full_precision, on_cpu
 from ibjax.networks.network import OUTPUTS, Layer, Network
 from ibjax.numerics import checks
+from ibjax.numerics.calls import shapes_of
+from ibjax.numerics.digests import program_digest
 
 __all__ = ["ACTIVATIONS", "INITIALIZERS", "activation_function", "mlp"]
 
@@ -82,7 +84,7 @@ def mlp(
     """
     widths = checks.counts("widths", widths, fewest=2)
     num_hidden = len(widths) - 2
-    names, functions = _activations(activation, num_hidden)
+    names, functions, texts = _activations(activation, num_hidden)
     if not callable(init):
         checks.one_of("init", init, INITIALIZERS, otherwise="a function")
     checks.one_of("output", output, OUTPUTS)
@@ -107,12 +109,12 @@ def mlp(
 
     hidden = [
         Layer(f"{name} {width}", (width,))
-        for name, width in zip(names[:num_hidden], widths[1:-1], strict=True)
+        for name, width in zip(names, widths[1:-1], strict=True)
     ]
     last = "softmax" if output == "softmax" else "output"
-    kind = names[0] if len(set(names)) == 1 else "-".join(names)
-    init_name = init if isinstance(init, str) else _name(init)
-    description = f"mlp {'-'.join(map(str, widths))}, {kind}, init {init_name}"
+    kind = texts[0] if len(set(texts)) == 1 else "-".join(texts)
+    init_text = _init_text(init, widths)
+    description = f"mlp {'-'.join(map(str, widths))}, {kind}, init {init_text}"
     return Network(
         init=lambda key: _init(key, widths, init),
         activations=full_precision(activations),
@@ -125,19 +127,39 @@ def mlp(
     )
 
 
-def activation_function(activation: Activation) -> tuple[str, Callable]:
-    """Name and function of an activation, given by either."""
-    if callable(activation):
-        return _name(activation), activation
-    checks.one_of("activation", activation, ACTIVATIONS, otherwise="a function")
-    return activation, ACTIVATIONS[activation]
+def activation_function(activation: Activation) -> tuple[str, Callable, str]:
+    """Name and function of an activation, given by either, and what tells it apart.
+
+    The last is the name of one of :data:`ACTIVATIONS`; of any other function its name
+    and a digest of what it computes, since many functions have one name.
+    """
+    if not callable(activation):
+        checks.one_of("activation", activation, ACTIVATIONS, otherwise="a function")
+        return activation, ACTIVATIONS[activation], activation
+    for name, function in ACTIVATIONS.items():
+        if activation is function:
+            return name, function, name
+    z = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+    shapes_of("activation", activation, z=z)
+
+    def with_gradient(z, bar):
+        found, pull = jax.vjp(activation, z)
+        return found, pull(bar)
+
+    # A derivative of the function's own is no part of its program.
+    if "custom_" in str(jax.make_jaxpr(activation)(z)):
+        digest = program_digest(with_gradient, z, z)
+    else:
+        digest = program_digest(activation, z)
+    name = _name(activation)
+    return name, activation, f"{name} {digest}"
 
 
-def _activations(activation, num_hidden: int) -> tuple[list[str], list[Callable]]:
-    """Names and functions of all hidden layers; one name even if there is none."""
+def _activations(activation, num_hidden: int):
+    """Names, functions and texts of all hidden layers; one text even without any."""
     if isinstance(activation, str) or callable(activation):
-        name, function = activation_function(activation)
-        return [name] * max(num_hidden, 1), [function] * num_hidden
+        name, function, text = activation_function(activation)
+        return [name] * num_hidden, [function] * num_hidden, [text] * max(num_hidden, 1)
     checks.instance("activation", activation, str, list, tuple)
     if len(activation) != num_hidden:
         raise ValueError(
@@ -145,7 +167,16 @@ def _activations(activation, num_hidden: int) -> tuple[list[str], list[Callable]
             f"layers, got {len(activation)}"
         )
     found = [activation_function(chosen) for chosen in activation]
-    return [name for name, _ in found] or ["linear"], [f for _, f in found]
+    names, functions, texts = zip(*found, strict=True) if found else ((), (), ())
+    return names, functions, texts or ("linear",)
+
+
+def _init_text(init: str | Callable, widths: tuple[int, ...]) -> str:
+    if isinstance(init, str):
+        return init
+    key = jax.random.key(0)
+    shapes_of("init", lambda key: _init(key, widths, init), key=key)
+    return f"{_name(init)} {program_digest(lambda key: _init(key, widths, init), key)}"
 
 
 def _name(function: Callable) -> str:

@@ -12,6 +12,7 @@ from ibjax.networks.network import Layer, Network
 from ibjax.networks.reductions import Reduction, as_reduction
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
+from ibjax.numerics.digests import program_digest
 
 __all__ = ["reduced"]
 
@@ -110,10 +111,7 @@ def reduced(
 
         return in_parts(of_some, x, at_once=rows_at_once)
 
-    names = [
-        f"{_short(network.layers[n].name)} by {reduction.name}"
-        for n, reduction in sorted(by_number.items())
-    ]
+    names = [_text(network.layers[n], by_number[n]) for n in sorted(by_number)]
     return network._replace(
         activations=full_precision(activations),
         layers=tuple(layers),
@@ -165,15 +163,9 @@ def _reduced_layer(layer: Layer, reduction: Reduction) -> Layer:
             f"{what} must be of a layer without noise of its own, got noise_std "
             f"{layer.noise_std}"
         )
-    num_sample = 0 if reduction.sample is None else reduction.sample.shape[0]
-
-    def both(sample, t):
-        return reduction.apply(reduction.find(sample), t)
-
-    t = jax.ShapeDtypeStruct((2, *layer.shape), jnp.float32)
-    sample = jax.ShapeDtypeStruct((num_sample, *layer.shape), jnp.float32)
+    both, arguments = _program(layer, reduction)
     try:
-        found = shapes_of(reduction.name, both, sample=sample, t=t)
+        found = shapes_of(reduction.name, both, **arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{what} must fit activities {list(layer.shape)}: {error}"
@@ -184,6 +176,28 @@ def _reduced_layer(layer: Layer, reduction: Reduction) -> Layer:
             f"got {_described(found)}"
         )
     return Layer(f"{_short(layer.name)} ({found.shape[1]})", found.shape[1:])
+
+
+def _program(layer: Layer, reduction: Reduction) -> tuple[Callable, dict[str, Any]]:
+    """All that a reduction does with a layer, as a function, and its arguments."""
+    num_sample = 0 if reduction.sample is None else reduction.sample.shape[0]
+
+    def both(sample, t):
+        return reduction.apply(reduction.find(sample), t)
+
+    rows = {"sample": num_sample, "t": 2}
+    return both, {
+        name: jax.ShapeDtypeStruct((number, *layer.shape), jnp.float32)
+        for name, number in rows.items()
+    }
+
+
+def _text(layer: Layer, reduction: Reduction) -> str:
+    text = f"{_short(layer.name)} by {reduction.name}"
+    if reduction.named:
+        return text
+    both, arguments = _program(layer, reduction)
+    return f"{text} {program_digest(both, *arguments.values())}"
 
 
 def _described(value: Any) -> str:

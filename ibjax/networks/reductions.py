@@ -47,12 +47,15 @@ class Reduction(NamedTuple):
         activities of ``sample``; without a sample ``t`` has no rows, but the layer's
         shape. None where there is nothing to find.
       sample: Inputs whose activities ``find`` sees, ``[num_sample, ...]``, or None.
+      named: Whether the name does tell it from others. That of a plain function does
+        not, and :func:`ibjax.networks.reduced` adds a digest of what it computes.
     """
 
     name: str
     apply: Callable[[Any, jax.Array], jax.Array]
     find: Callable[[jax.Array], Any] = lambda t: None
     sample: jax.Array | None = None
+    named: bool = True
 
 
 def as_reduction(name: str, given: Any) -> Reduction:
@@ -71,6 +74,7 @@ def as_reduction(name: str, given: Any) -> Reduction:
     return Reduction(
         f"function {getattr(given, '__qualname__', type(given).__name__)}",
         lambda _, t: given(t),
+        named=False,
     )
 
 
@@ -268,6 +272,7 @@ def in_turn(*reductions: Reduction | Callable[[jax.Array], jax.Array]) -> Reduct
         apply,
         find,
         samples[0] if samples else None,
+        all(step.named for step in steps),
     )
 
 

@@ -1,13 +1,21 @@
-"""Digests of arrays, by which a saved run knows what it was made of."""
+"""Digests of arrays and functions, by which a saved run knows what it was made of."""
 
 import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-__all__ = ["array_bytes", "array_digest"]
+from ibjax.numerics import checks
+
+__all__ = ["array_bytes", "array_digest", "program_digest"]
+
+_PROGRAMS = (jax.extend.core.ClosedJaxpr, jax.extend.core.Jaxpr)
 
 
 def array_bytes(array: ArrayLike, name: str = "") -> bytes:
@@ -37,3 +45,55 @@ def array_digest(array: ArrayLike) -> str:
       False
     """
     return hashlib.sha256(array_bytes(array)).hexdigest()
+
+
+def program_digest(function: Callable, *arguments: Any) -> str:
+    """What a function computes, as a word: equal functions made anew have the same.
+
+    It is of the function's program as JAX traces it, and of the arrays that it closes
+    over, and so another one where another version of JAX traces in another way.
+
+    Args:
+      function: The function.
+      *arguments: Its arguments, or their shapes.
+
+    Returns:
+      Twelve hexadecimal digits.
+
+    Example:
+      >>> x = jax.ShapeDtypeStruct((2, 3), "float32")
+      >>> times = lambda factor: lambda x: x * factor
+      >>> program_digest(times(2), x) == program_digest(times(2), x)
+      True
+      >>> program_digest(times(2), x) == program_digest(times(3), x)
+      False
+    """
+    program = jax.make_jaxpr(function)(*arguments)
+    # Without the addresses of functions, which differ from run to run.
+    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", str(program)).encode())
+    for array in _arrays_in(program):
+        # Those made of varied numbers have no values; the configuration has theirs.
+        if not checks.is_traced(array):
+            digest.update(array_bytes(array))
+    return digest.hexdigest()[:12]
+
+
+def _arrays_in(program: Any) -> Iterator[Any]:
+    """Arrays that a program holds, at any depth, whose values its text leaves out."""
+    if isinstance(program, jax.extend.core.ClosedJaxpr):
+        yield from program.consts
+        program = program.jaxpr
+    for equation in program.eqns:
+        for var in equation.invars:
+            # Single numbers are in the text.
+            if isinstance(var, jax.extend.core.Literal) and np.ndim(var.val):
+                yield var.val
+        inner = jax.tree.leaves(
+            list(equation.params.values()),
+            is_leaf=lambda v: isinstance(v, _PROGRAMS),
+        )
+        for found in inner:
+            if isinstance(found, _PROGRAMS):
+                yield from _arrays_in(found)
+            elif isinstance(found, np.ndarray | jax.Array):
+                yield found

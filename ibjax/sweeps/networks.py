@@ -2,13 +2,11 @@
 
 import hashlib
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -18,7 +16,7 @@ from ibjax import training
 from ibjax.datasets.task import Task
 from ibjax.networks.network import Network
 from ibjax.numerics import checks
-from ibjax.numerics.digests import array_bytes
+from ibjax.numerics.digests import array_bytes, program_digest
 from ibjax.probes.layers import default_probes
 from ibjax.probes.probe import Probe, ProbeFn, as_probe
 from ibjax.probes.snapshot import take_snapshot
@@ -42,7 +40,6 @@ NetworkFn = Callable[..., Network]
 
 # Of the objectives that are known.
 _UNITS = {"cross_entropy": "nats", "squared_error": "1"}
-_PROGRAMS = (jax.extend.core.ClosedJaxpr, jax.extend.core.Jaxpr)
 
 
 class SeedOrder(NamedTuple):
@@ -422,32 +419,4 @@ def _optimizer_text(optimizer, network: Network) -> str:
         return optimizer.update(trainable, state, trainable)
 
     params = jax.eval_shape(network.init, jax.random.key(0))
-    program = jax.make_jaxpr(both)(params)
-    # Without the addresses of functions, which differ from run to run.
-    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", str(program)).encode())
-    for array in _arrays_in(program):
-        # Those made of varied numbers have no values; the configuration has theirs.
-        if not checks.is_traced(array):
-            digest.update(array_bytes(array))
-    return f"optax transformation {digest.hexdigest()[:12]}"
-
-
-def _arrays_in(program: Any) -> Iterator[Any]:
-    """Arrays that a program holds, at any depth, whose values its text leaves out."""
-    if isinstance(program, jax.extend.core.ClosedJaxpr):
-        yield from program.consts
-        program = program.jaxpr
-    for equation in program.eqns:
-        for var in equation.invars:
-            # Single numbers are in the text.
-            if isinstance(var, jax.extend.core.Literal) and np.ndim(var.val):
-                yield var.val
-        inner = jax.tree.leaves(
-            list(equation.params.values()),
-            is_leaf=lambda v: isinstance(v, _PROGRAMS),
-        )
-        for found in inner:
-            if isinstance(found, _PROGRAMS):
-                yield from _arrays_in(found)
-            elif isinstance(found, np.ndarray | jax.Array):
-                yield found
+    return f"optax transformation {program_digest(both, params)}"

@@ -1,5 +1,7 @@
 """Flax modules as networks: state, named layers, kernels, against flax's own calls."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from flax import linen, nnx
 
 from ibjax import TrainConfig, datasets, training
+from ibjax.experiments.word_information.networks import SentenceNetwork
 from ibjax.networks import from_flax
 from tests.networks.compiled import compiled
 
@@ -386,6 +389,33 @@ def test_a_module_without_parameters_is_refused(module, state):
 def test_descriptions_are_the_same_in_another_run():
     network = from_flax(lambda rngs: nnx.Linear(12, 2, rngs=rngs), X[:1], layers=[])
     assert "<lambda>" in network.description and "0x" not in network.description
+
+
+def test_modules_of_one_name_are_told_apart_by_what_they_compute():
+    def dense(std):
+        init = jax.nn.initializers.normal(std)
+        return from_flax(linen.Dense(2, kernel_init=init), X[:1], layers=[])
+
+    def made(scale):
+        class Scaled(nnx.Module):
+            def __init__(self, rngs):
+                self.linear = nnx.Linear(12, 2, rngs=rngs)
+
+            def __call__(self, x):
+                return self.linear(scale * x)
+
+        return from_flax(Scaled, X[:1], layers=[])
+
+    for make in (dense, made):
+        texts = [make(number).description for number in (1.0, 1.0, 2.0)]
+        assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_module_of_this_package_is_told_by_its_words():
+    module = SentenceNetwork("cnn", 5, 3, 4)
+    words = re.sub(" at 0x[0-9a-f]+", "", repr(module))
+    network = from_flax(module, np.zeros((1, 4), np.int32))
+    assert network.description == f"{words} on [1, 4]"
 
 
 def test_layers_returned_as_a_tuple_need_no_names(key):

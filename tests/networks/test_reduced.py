@@ -48,6 +48,14 @@ def test_layers_are_reduced_and_named_by_their_widths():
     assert REDUCED.layer is None
 
 
+def test_functions_are_told_apart_by_what_they_compute():
+    def text(factor):
+        reduction = reductions.in_turn(reductions.position_mean, lambda t: factor * t)
+        return reduced(WIDE, {"narrow": reduction}).description
+
+    assert text(2) == text(2) != text(3)
+
+
 def test_parts_of_the_inputs_give_what_all_of_them_give():
     wide, narrow, output = jax.jit(WIDE.activations)(PARAMS, IMAGES)
     found = jax.jit(REDUCED.activations)(PARAMS, IMAGES)
