@@ -106,7 +106,12 @@ def mutual_information(p_xy: ArrayLike) -> jax.Array:
     p_xy = _joint(p_xy)
     p_x = jnp.sum(p_xy, axis=1, keepdims=True)
     p_y = jnp.sum(p_xy, axis=0, keepdims=True)
-    return kl_divergence(p_xy, p_x * p_y)
+    product = p_x * p_y
+    # In rare cells the product is out of range, and its logarithm is not.
+    rare = (p_xy > 0) & (product < jnp.finfo(product.dtype).tiny)
+    log_p, log_x, log_y = (jnp.log(jnp.where(rare, p, 1.0)) for p in (p_xy, p_x, p_y))
+    of_rare = jnp.sum(jnp.where(rare, p_xy * (log_p - log_x - log_y), 0.0))
+    return kl_divergence(p_xy, jnp.where(rare, p_xy, product)) + of_rare
 
 
 def conditional_entropy(p_xy: ArrayLike) -> jax.Array:

@@ -102,6 +102,15 @@ def test_divergence_of_mass_where_there_is_none():
     assert measures.kl_divergence([1.0, 0.0], [1.0, 0.0]) == 0
 
 
+def test_information_of_rare_cells_is_finite():
+    # The product of their marginals, 1e-40, is no number of float32.
+    p = np.array([1, 1e-20], np.float32)
+    exact = -np.sum(np.float64(p) * np.log(np.float64(p)))
+    # Only the rare cell counts: a product of three roundings.
+    found = measures.mutual_information(np.diag(p))
+    np.testing.assert_allclose(found, exact, rtol=4e-7)
+
+
 def test_information_is_symmetric_and_the_entropies_add_up():
     p_xy = _random_joint(np.random.default_rng(3))
     h_y = measures.entropy(p_xy.sum(axis=0))

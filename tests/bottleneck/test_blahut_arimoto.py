@@ -1,11 +1,12 @@
 """The bottleneck at one beta: closed forms, properties, known values, starts."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import optimize, special
 
-from ibjax.bottleneck import blahut_arimoto
+from ibjax.bottleneck import blahut_arimoto, iteration
 from ibjax.datasets.szt import orbits, scores
 from tests.bottleneck.blahut_arimoto_cases import (
     ABSOLUTE,
@@ -227,6 +228,29 @@ def test_extreme_betas_have_finite_numbers(dtype):
             np.testing.assert_array_less(found.i_xt, 1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("alpha", [1e-37, 1e-30, 1e-20, 1e-10])
+def test_tiny_alphas_are_none(alpha, dtype):
+    tables, _, _ = various()
+    tables = tables[:: len(BETAS)]
+    betas = np.full(len(tables), 5.0)
+    found, limit = (solve(tables, betas, a, dtype=dtype) for a in (alpha, 0.0))
+    # alpha times an entropy is all that they differ by, and no more than rounding.
+    for field in ("p_t_given_x", "i_xt", "i_ty", "objective"):
+        one, other = getattr(found, field), getattr(limit, field)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
+    assert found.converged.all()
+
+
+def test_what_is_no_number_has_not_converged():
+    source = iteration.make_source(jnp.asarray(one_table(), jnp.float32))
+    start = iteration.clusters_of(source, jnp.eye(NUM_X))
+    nothing = jnp.float32(jnp.nan)
+    options = {"max_steps": 30, "tol": 1e-5}
+    found = iteration.iterate(source, start, nothing, jnp.float32(1), **options)
+    assert not found.converged
+
+
 def test_float32():
     tables, betas, exact = various()
     found = solve(tables, betas, dtype=np.float32)
@@ -267,6 +291,20 @@ def test_merging_jit_and_vmap_change_nothing():
             )
         assert merged.history.shape == unmerged.history[case].shape
         assert merged.converged and unmerged.converged[case]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_one_alpha_has_one_solution_traced_or_not(alpha):
+    p_xy = one_table()
+    (traced,) = solve([p_xy], [4.0], alpha).p_t_given_x
+    with jax.enable_x64(True):
+        known = blahut_arimoto(p_xy, 4.0, alpha=alpha).p_t_given_x
+    # Merging leaves the inputs in another order, and so the clusters.
+    order = [np.lexsort(np.round(np.asarray(e), 6)) for e in (traced, known)]
+    one, other = (
+        np.asarray(e)[:, o] for e, o in zip((traced, known), order, strict=True)
+    )
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
 def test_szt_is_its_classes_of_inputs():
