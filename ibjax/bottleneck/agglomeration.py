@@ -56,22 +56,25 @@ def greedy_partition(p_xy: jax.Array, beta: jax.Array) -> jax.Array:
         return jnp.where(alive & (numbers != number), change, jnp.inf)
 
     def merge(_, carry):
-        joint, labels, change, total, best, best_labels = carry
-        kept, gone = jnp.unravel_index(jnp.argmin(change), change.shape)
+        joint, labels, alive, change, total, best, best_labels = carry
+        # A least number of many is found faster than its place.
+        kept = jnp.argmin(jnp.min(change, axis=1))
+        gone = jnp.argmin(change[kept])
         total = total + change[kept, gone]
         joint = joint.at[kept].add(joint[gone]).at[gone].set(0)
         labels = jnp.where(labels == gone, kept, labels)
-        alive = jnp.any(labels[None] == numbers[:, None], axis=1)
+        alive = alive.at[gone].set(False)
         own = changes(kept, joint, alive)
         change = change.at[kept].set(own).at[:, kept].set(own)
         change = change.at[gone].set(jnp.inf).at[:, gone].set(jnp.inf)
         better = total < best
         best_labels = jnp.where(better, labels, best_labels)
-        return joint, labels, change, total, jnp.minimum(total, best), best_labels
+        best = jnp.minimum(total, best)
+        return joint, labels, alive, change, total, best, best_labels
 
     alive = jnp.ones(len(numbers), bool)
     change = lax.map(lambda number: changes(number, p_xy, alive), numbers)
     nothing = jnp.zeros((), p_xy.dtype)
-    start = p_xy, numbers, change, nothing, nothing, numbers
+    start = p_xy, numbers, alive, change, nothing, nothing, numbers
     *_, labels = lax.fori_loop(0, len(numbers) - 1, merge, start)
     return jax.nn.one_hot(labels, len(numbers), dtype=p_xy.dtype)

@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from ibjax import measures
 from ibjax.bottleneck import iteration
+from ibjax.bottleneck.agglomeration import greedy_partition
 from ibjax.bottleneck.certificate import certify_encoder
 from ibjax.bottleneck.tables import check_joint, is_joint, merge_inputs
 from ibjax.compilation import exact_jit
@@ -81,9 +82,11 @@ def blahut_arimoto(
 
     Inputs with the same p(y|x) are merged first, exactly, unless ``p_xy`` is traced.
     Without ``p_t_given_x`` the iteration starts from one cluster per merged input, with
-    1 % of noise: little is lost yet, and clusters not worth their price disappear. That
-    start most often ends in the global optimum, but need not; :func:`optimality_gap`
-    tells.
+    1 % of noise: little is lost yet, and clusters not worth their price disappear. With
+    alpha below one they disappear less and less, and near zero not at all: then it
+    starts from the best partition that merging clusters two by two finds, too, and the
+    better end is the solution. That most often is the global optimum, but need not be;
+    for alpha = 1 :func:`optimality_gap` tells.
 
     If Y is a function of X, every beta above one has the same solution, T = Y, and
     every beta below one has the trivial one: the information curve is two straight
@@ -113,8 +116,9 @@ def blahut_arimoto(
       TypeError: If ``p_xy`` is not floating.
 
     References:
-      Tishby, Pereira and Bialek, `The information bottleneck method`, 1999. Strouse and
-      Schwab, `The deterministic information bottleneck`, 2017. Varadhan and Roland,
+      Tishby, Pereira and Bialek, `The information bottleneck method`, 1999. Slonim and
+      Tishby, `Agglomerative information bottleneck`, 1999. Strouse and Schwab, `The
+      deterministic information bottleneck`, 2017. Varadhan and Roland,
       `Simple and globally convergent methods for accelerating the convergence of any
       EM algorithm`, 2008.
 
@@ -128,11 +132,20 @@ def blahut_arimoto(
     check_options(beta, alpha, max_steps, tol)
     beta = jnp.asarray(beta, p_xy.dtype)
     merged = merge_where_known(p_xy)
-    if p_t_given_x is None:
-        start = one_cluster_per_input(merged)
-    else:
-        start = _clusters_of(p_xy, _check_encoder(p_t_given_x, p_xy))
-    return _solve(p_xy, merged, start, beta, alpha, max_steps=max_steps, tol=tol)
+
+    def solve(start):
+        return _solve(p_xy, merged, start, beta, alpha, max_steps=max_steps, tol=tol)
+
+    if p_t_given_x is not None:
+        return solve(_clusters_of(p_xy, _check_encoder(p_t_given_x, p_xy)))
+    start = one_cluster_per_input(merged)
+    if not checks.is_traced(alpha) and alpha == 1:
+        return solve(start)
+    other = _clusters_of(merged, greedy_partition(merged, beta))
+    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), start, other)
+    # One alpha has one solution, traced or not.
+    allowed = jnp.stack([True, jnp.asarray(alpha) < 1])
+    return _best(jax.vmap(solve)(both), allowed)
 
 
 def best_of_restarts(
@@ -186,9 +199,13 @@ def best_of_restarts(
         start = _clusters_of(merged, random_encoder(key, num_x, num_t, merged.dtype))
         return _solve(p_xy, merged, start, beta, alpha, max_steps=max_steps, tol=tol)
 
-    solutions = jax.vmap(one_start)(jax.random.split(key, num_restarts))
-    objective = jnp.where(jnp.isnan(solutions.objective), jnp.inf, solutions.objective)
-    best = jnp.argmin(objective)
+    return _best(jax.vmap(one_start)(jax.random.split(key, num_restarts)))
+
+
+def _best(solutions: BottleneckSolution, allowed: ArrayLike = True):
+    """The solution of least objective among those that are allowed."""
+    finite = allowed & ~jnp.isnan(solutions.objective)
+    best = jnp.argmin(jnp.where(finite, solutions.objective, jnp.inf))
     return jax.tree.map(lambda field: field[best], solutions)
 
 

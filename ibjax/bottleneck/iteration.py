@@ -202,12 +202,14 @@ def iterate(
     history = jnp.full(max_steps if keep_history else 0, jnp.nan, dtype)
     start = clusters, history, jnp.int32(0), jnp.asarray(jnp.inf, dtype)
     clusters, history, num_steps, distance = lax.while_loop(unfinished, cycle, start)
-    return Fixed(clusters, history, num_steps, distance < tol)
+    # What is not a number leaves clusters without weight, which have nowhere to go.
+    converged = (distance < tol) & jnp.any(clusters.log_weight > NOTHING)
+    return Fixed(clusters, history, num_steps, converged)
 
 
 def _encode(exponents, alpha):
     """Encoder from its exponents; at alpha = 0 each input goes to the best cluster."""
-    soft = jax.nn.softmax(exponents / _or_one(alpha), axis=1)
+    soft = jax.nn.softmax(_over(exponents, alpha), axis=1)
     best = jnp.argmax(exponents, axis=1)
     return jnp.where(
         alpha > 0, soft, jax.nn.one_hot(best, soft.shape[1], dtype=soft.dtype)
@@ -216,8 +218,20 @@ def _encode(exponents, alpha):
 
 def _free_energy(source, exponents, alpha):
     """Least of -E log q(t) - alpha H(T|X) + beta E[D] over encoders, shape ``[]``."""
-    soft = alpha * jax.nn.logsumexp(exponents / _or_one(alpha), axis=1)
-    return -source.p_x @ jnp.where(alpha > 0, soft, jnp.max(exponents, axis=1))
+    soft = alpha * jax.nn.logsumexp(_over(exponents, alpha), axis=1)
+    # At alpha = 0 the maximum alone is left.
+    return -source.p_x @ (jnp.max(exponents, axis=1) + soft)
+
+
+def _over(exponents, alpha):
+    """Exponents less the largest of each row, over alpha; finite for any alpha."""
+    below = exponents - jnp.max(exponents, axis=1, keepdims=True)
+    # A compiler may compute the largest anew and round it in another way: over a tiny
+    # alpha that is infinite unless it is cut off.
+    least = -jnp.finfo(exponents.dtype).max / 2
+    scaled = jnp.maximum(below / _or_one(alpha), least)
+    # Not a minimum, whose slope at zero is a half.
+    return jnp.where(scaled > 0, 0, scaled)
 
 
 def _extrapolate(first, second, third):
