@@ -160,8 +160,13 @@ def row_numbers(
     return _row_numbers(_bins(t, edges, bin_width))
 
 
+def equal_rows(x: jax.Array) -> jax.Array:
+    """Numbers as of :func:`clusters`, the same for rows of the same numbers."""
+    return _row_numbers(_words_of(x.T))
+
+
 def _bins(t, edges, bin_width):
-    """A word for the bin of every activity, ``[dim, num_samples]``."""
+    """Words for the bin of every activity, one or two, ``[num_words, num_samples]``."""
     if (edges is None) == (bin_width is None):
         raise ValueError(
             "give either edges or bin_width, got "
@@ -201,10 +206,18 @@ def _by_edges(t, edges):
 
 @exact_jit
 def _by_width(t, bin_width):
-    bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype)).astype(jnp.float32)
-    # As a word, -0 is another number, which a quotient below the smallest one is too.
-    bins = jnp.where(bins == 0, jnp.where(t.T < 0, -1.0, 0.0), bins)
-    return lax.bitcast_convert_type(bins, jnp.uint32)
+    bins = jnp.floor(t.T / jnp.asarray(bin_width, t.dtype))
+    # A quotient below the smallest number is -0 too.
+    return _words_of(jnp.where((bins == 0) & (t.T < 0), -1.0, bins))
+
+
+def _words_of(numbers):
+    """Words that are the same for equal numbers, ``[num_words, num_samples]``."""
+    # As a word, -0 is another number than 0.
+    numbers = jnp.where(numbers == 0, 0.0, numbers)
+    words = lax.bitcast_convert_type(numbers, jnp.uint32)
+    # A number of 64 bits is two words, along an axis of their own.
+    return words if words.ndim == 2 else jnp.concatenate([words[..., 0], words[..., 1]])
 
 
 @exact_jit(static_argnames="num_classes")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.estimators.binning import SZT_EDGES, layer_information
+from ibjax.estimators.binning import SZT_EDGES, clusters, layer_information
 
 # Three sums of numbers below log 600 = 6.4, a few float32 roundings of 6e-8 each.
 ABSOLUTE = 5e-6
@@ -122,6 +122,17 @@ def test_bins_are_told_apart_however_far_apart_they_are():
     t = np.array([[0.0], [1e10], [2e10]], np.float32)
     found = layer_information(t, [0, 1, 2], num_classes=3, bin_width=1.0)
     np.testing.assert_allclose(found, [np.log(3)] * 2, atol=ABSOLUTE)
+
+
+def test_bins_of_float64_are_told_apart():
+    # Beyond 2^24 float32 has not every whole number.
+    t = 2.0**24 + np.arange(4)[:, None]
+    labels = np.array([0, 1, 0, 1])
+    with jax.enable_x64(True):
+        found = layer_information(t, labels, num_classes=2, bin_width=1.0)
+        np.testing.assert_allclose(found, [np.log(4), np.log(2)], rtol=1e-12)
+        numbers = clusters(np.float64([[0.5], [-0.0], [-1e-9]]), bin_width=1.0)
+    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_one_edge_tells_nothing(labels):

@@ -30,7 +30,7 @@ from ibjax.estimators.samples import (
     to_jax,
     warn_of_pairs,
 )
-from ibjax.estimators.whitening import standardize, whiten_members, whiten_within
+from ibjax.estimators.whitening import whiten_members, whiten_within
 from ibjax.numerics import checks
 
 __all__ = [
@@ -41,9 +41,6 @@ __all__ = [
     "entropy",
     "mutual_information",
 ]
-
-# Of standardised samples; a power of two, by which division is exact.
-_TINY_BIN = 2.0**-60
 
 
 class DensityEstimate(NamedTuple):
@@ -309,9 +306,8 @@ def distinct_rows(x: ArrayLike, groups: ArrayLike) -> jax.Array:
     x = check_samples("x", x, 1, movable=False)
     groups = to_jax("groups", checks.integers("groups", as_array("groups", groups)))
     checks.shape("groups", groups, (len(x),), why="to match x")
-    columns = [standardize(x)[0], groups[:, None].astype(x.dtype)]
-    # In bins so narrow only equal numbers meet.
-    return binning.clusters(jnp.concatenate(columns, axis=1), bin_width=_TINY_BIN)
+    columns = [x, groups[:, None].astype(x.dtype)]
+    return binning.equal_rows(jnp.concatenate(columns, axis=1))
 
 
 def _repeated(x, groups):
@@ -347,6 +343,8 @@ def _log_density_within(x, labels, num_classes, criterion, fixed):
     found = log_densities(
         points, labels, num_classes, repeated, criterion=criterion, bandwidths=fixed
     )
+    has_samples = jnp.bincount(labels, length=num_classes) > 0
+    bandwidths = jnp.where(has_samples, found.bandwidths, jnp.nan)
     ok = (ranks == x.shape[1])[labels]
     values = jnp.where(ok, found.values - log_determinant[labels] / 2, jnp.nan)
-    return values, found.bandwidths, ranks
+    return values, bandwidths, ranks

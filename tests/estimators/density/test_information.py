@@ -145,6 +145,8 @@ def test_class_information_is_that_of_the_classes():
     labels = np.where(x[:, 0] > 0.5, 2, 0)
     estimate = density.class_information(x, labels, num_classes=3)
     assert np.isnan(estimate.bandwidth[2])  # Of class 1, which has no samples.
+    fixed = density.class_information(x, labels, num_classes=3, bandwidth=0.4)
+    np.testing.assert_allclose(fixed.bandwidth, [0.4, 0.4, np.nan, 0.4], rtol=1e-6)
     expected = 0.0
     for label, b in ((None, 0), (0, 1), (2, 3)):
         part = x if label is None else x[labels == label]
@@ -206,6 +208,10 @@ def test_distinct_rows_are_of_samples_and_their_groups():
     x = np.array([[1.0], [1.0], [2.0]], np.float32)
     found = density.distinct_rows(x, np.array([0, 0, 0]))
     assert found[0] == found[1] != found[2]
+    near = np.float64([[0.0], [-0.0], [1e-9], [1 + 2**-40], [1 + 2**-41], [1e9]])
+    with jax.enable_x64(True):
+        found = np.asarray(density.distinct_rows(near, np.zeros(6, int)))
+    assert found[0] == found[1] and len(set(found)) == 5
     with pytest.raises(ValueError, match=r"groups must have shape \[3\] to match x"):
         density.distinct_rows(x, np.array([0, 0]))
     with pytest.raises(ValueError, match="x must have shape"):
