@@ -17,6 +17,7 @@ from ibjax.numerics.digits import ends_lose_digits
 __all__ = [
     "as_array",
     "at_least_float32",
+    "at_least_int32",
     "centred",
     "check_array",
     "check_classes",
@@ -143,15 +144,23 @@ def check_sample_shape(name: str, x: ArrayLike, shape: tuple[int, ...]) -> jax.A
 def check_classes(
     name: str, labels: ArrayLike, num_classes: int, num_samples: int, why: str
 ) -> jax.Array:
-    """Check that there is a class in ``[0, num_classes)`` for every sample."""
+    """Check that there is a class in ``[0, num_classes)`` for every sample; as int32.
+
+    Integers of 32 bits or more stay what they are.
+    """
     labels = checks.integers(name, as_array(name, labels))
     checks.shape(name, labels, (num_samples,), why=why)
-    return to_jax(name, checks.indices(name, labels, num_classes))
+    return at_least_int32(to_jax(name, checks.indices(name, labels, num_classes)))
 
 
 def at_least_float32(x: jax.Array) -> jax.Array:
     """Half precision as float32; sums of many squares need its digits and range."""
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def at_least_int32(x: jax.Array) -> jax.Array:
+    """Narrow integers as int32: JAX compares them with a size in their own range."""
+    return x.astype(jnp.int32) if x.dtype.itemsize < 4 else x
 
 
 def single_labels(labels: np.ndarray) -> tuple[np.ndarray, str]:

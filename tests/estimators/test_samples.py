@@ -7,7 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.estimators import binning, discrete, gaussian, kde, knn, partitions
+from ibjax.estimators import (
+    binning,
+    density,
+    discrete,
+    gaussian,
+    kde,
+    knn,
+    partitions,
+    propagation,
+    whitened_neighbours,
+)
 from ibjax.estimators.samples import (
     check_classes,
     check_sample_shape,
@@ -99,6 +109,59 @@ def test_labels_beyond_32_bits_are_not_cut(value):
             call()
     with pytest.raises(ValueError, match="x_cells must lie in"):
         discrete.mutual_information(labels, labels, num_x=2, num_y=2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_classes"),
+    [(np.uint8, 255), (np.uint8, 256), (np.uint8, 257), (np.int8, 128)],
+)
+def test_labels_of_few_bits_are_those_of_many(dtype, num_classes):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    x = (rng.normal(size=(60, 1)) + labels[:, None]).astype(np.float32)
+    rows = np.arange(0, 60, 7)
+    options = {"num_classes": num_classes}
+    for estimate in (
+        partial(binning.layer_information, x, bin_width=0.5, **options),
+        partial(discrete.layer_information, x, bin_width=0.5, **options),
+        partial(kde.layer_information, x, noise_variance=0.1, **options),
+        partial(knn.ross, x, **options),
+        partial(knn.class_information, x, **options),
+        partial(density.class_information, x, bandwidth=0.4, **options),
+        partial(whitened_neighbours.class_information, x, k=3, **options),
+        lambda labels: propagation.layer_information(
+            jax.random.key(0),
+            x,
+            labels,
+            noise_std=0.3,
+            rows=rows.astype(labels.dtype),
+            **options,
+        ),
+        lambda labels: discrete.mutual_information(
+            labels, labels, num_x=num_classes, num_y=num_classes
+        ),
+    ):
+        found, expected = estimate(labels.astype(dtype)), estimate(labels)
+        assert jax.tree.all(
+            jax.tree.map(partial(np.array_equal, equal_nan=True), found, expected)
+        )
+        assert np.isfinite(jax.tree.leaves(found)[0])
+
+
+def test_rows_of_few_bits_are_of_any_number_of_inputs():
+    x = np.random.default_rng(0).normal(size=(300, 1)).astype(np.float32)
+    narrow, wide = (
+        propagation.layer_information(
+            jax.random.key(0),
+            x,
+            np.arange(300) % 2,
+            num_classes=2,
+            noise_std=0.3,
+            rows=np.array([0, 5, 100], dtype),
+        )
+        for dtype in (np.int8, np.int64)
+    )
+    assert narrow == wide
 
 
 def test_numbers_that_float32_does_not_hold_are_refused():

@@ -32,7 +32,7 @@ from ibjax.compilation import exact_jit
 from ibjax.estimators import binning
 from ibjax.estimators.discrete.nsb import posterior_entropy
 from ibjax.estimators.layers import LayerInformation, check_layer
-from ibjax.estimators.samples import as_array, to_jax
+from ibjax.estimators.samples import as_array, at_least_int32, to_jax
 from ibjax.numerics import checks
 from ibjax.numerics.memory import check_fits
 
@@ -254,7 +254,7 @@ def _check_cells(name, cells, size, num_cells):
     checks.count(size, num_cells)
     cells = checks.shape(name, as_array(name, cells), ("num_samples",))
     cells = checks.indices(name, checks.integers(name, cells), num_cells)
-    return to_jax(name, cells)
+    return at_least_int32(to_jax(name, cells))
 
 
 @exact_jit(static_argnames="correction")

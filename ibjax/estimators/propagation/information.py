@@ -52,7 +52,12 @@ from jax.typing import ArrayLike
 from ibjax.compilation import exact_jit
 from ibjax.estimators.layers import check_layer, label_weights
 from ibjax.estimators.propagation.mixtures import columns_of, log_ratio, log_sums
-from ibjax.estimators.samples import as_array, at_least_float32, to_jax
+from ibjax.estimators.samples import (
+    as_array,
+    at_least_float32,
+    at_least_int32,
+    to_jax,
+)
 from ibjax.numerics import checks
 
 __all__ = [
@@ -262,7 +267,7 @@ def layer_information(
     if rows is not None:
         rows = checks.shape("rows", as_array("rows", rows), ("num_rows",))
         rows = checks.indices("rows", checks.integers("rows", rows), len(centres))
-        rows = to_jax("rows", rows)
+        rows = at_least_int32(to_jax("rows", rows))
         if own_centres is None:
             own_centres = centres[rows]
         own_centres = _check_centres(
