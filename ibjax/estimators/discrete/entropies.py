@@ -64,7 +64,8 @@ def entropy(
         Chao and Shen's coverage would be zero: one sample is then taken to have been
         seen twice, that is, the coverage to be 1 / N.
       num_cells: Number K of cells that can have samples, for ``"nsb"`` only; by default
-        the length of ``counts``. A number too large for an integer may be floating.
+        the length of ``counts``. It may be floating, up to the largest number of the
+        result's dtype, 3e38 in float32.
 
     Returns:
       Entropy in nats, shape ``[]``, float32 unless ``counts`` are float64. Under
@@ -73,8 +74,8 @@ def entropy(
 
     Raises:
       ValueError: If ``counts`` do not have rank 1 or ``correction`` is not known;
-        outside of ``jit`` also wherever the result would be NaN, or if counts are not
-        whole numbers.
+        outside of ``jit`` also wherever the result would be NaN, counts are not whole
+        numbers, or their sum or ``num_cells`` is out of the range of its dtype.
       TypeError: If ``counts`` are neither integers nor floating.
 
     References:
@@ -91,17 +92,21 @@ def entropy(
       >>> print(f"{entropy(counts, correction='miller_madow'):.4f} nats")
       1.4005 nats
     """
-    num_cells = _check_correction(correction, num_cells)
     counts = checks.shape("counts", as_array("counts", counts), ("num_counts",))
     if not _is_number(counts.dtype):
         raise TypeError(f"counts must be integers or floating, got {counts.dtype}")
+    dtype = _float_dtype(jax.dtypes.canonicalize_dtype(counts.dtype))
+    num_cells = _check_correction(correction, num_cells, dtype)
     if not checks.is_traced(counts):
         _check_counts(np.asarray(counts), correction, num_cells)
     cells = counts.shape[0] if num_cells is None else num_cells
     if isinstance(counts, np.ndarray) and counts.dtype.itemsize > 4:
         # Rounded, not cut, where JAX has 32 bits.
         counts = counts.astype(jax.dtypes.canonicalize_dtype(np.float64))
-    return _entropy(to_jax("counts", counts), cells, correction)
+    value = _entropy(to_jax("counts", counts), cells, correction)
+    if not checks.is_traced(value) and jnp.isnan(value):
+        raise ValueError(f"counts must have a sum that {value.dtype} holds")
+    return value
 
 
 def mutual_information(
@@ -143,7 +148,7 @@ def mutual_information(
       >>> print(f"{mutual_information(cells, cells, num_x=2, num_y=2):.4f} nats")
       0.6931 nats
     """
-    _check_correction(correction, None)
+    _check_correction(correction, None, None)
     x_cells = _check_cells("x_cells", x_cells, "num_x", num_x)
     y_cells = _check_cells("y_cells", y_cells, "num_y", num_y)
     checks.same_length(x_cells=x_cells, y_cells=y_cells)
@@ -180,7 +185,7 @@ def layer_information(
       bin_width: See there.
       correction: See :func:`entropy`.
       num_cells: Number of rows of bins that are possible, for ``"nsb"``, where it is
-        needed: ``len(edges) ** dim``, say. It may be floating.
+        needed: ``len(edges) ** dim``, say. It may be floating, see there.
 
     Returns:
       Information with fields of shape ``[]``. NaN if an activity is not finite. A class
@@ -205,7 +210,7 @@ def layer_information(
       >>> print(f"{information.i_xt:.4f} {information.i_ty:.4f} nats")
       1.2897 0.8181 nats
     """
-    num_cells = _check_correction(correction, num_cells)
+    num_cells = _check_correction(correction, num_cells, jnp.result_type(float))
     if correction == "nsb" and num_cells is None:
         raise ValueError(
             'num_cells is needed for "nsb": give the number of rows of bins that are '
@@ -216,9 +221,11 @@ def layer_information(
     if labels.ndim != 1:
         raise TypeError(f"labels must be integers, got p(y|x) of {labels.dtype}")
     rows = binning.row_numbers(t, edges, bin_width)
+    finite = jnp.all(jnp.isfinite(t))
+    if num_cells is not None and not checks.is_traced(rows) and finite:
+        _check_occupied(len(np.unique(rows)), num_cells)
     cells = len(t) if num_cells is None else num_cells
     found = _layer_information(rows, labels, num_classes, cells, correction)
-    finite = jnp.all(jnp.isfinite(t))
     return LayerInformation(*(jnp.where(finite, value, jnp.nan) for value in found))
 
 
@@ -226,13 +233,19 @@ def _is_number(dtype):
     return jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating)
 
 
-def _check_correction(correction, num_cells):
+def _check_correction(correction, num_cells, dtype):
     checks.one_of("correction", correction, CORRECTIONS)
     if num_cells is None:
         return None
     if correction != "nsb":
         raise ValueError(f'num_cells is for "nsb" alone, got correction={correction!r}')
-    return checks.positive("num_cells", checks.at_least("num_cells", num_cells, 1))
+    checks.at_least("num_cells", num_cells, 1)
+    most = float(jnp.finfo(dtype).max)
+    if not checks.is_traced(num_cells) and num_cells > most:
+        raise ValueError(
+            f"num_cells must be at most {most:.1e}, what {dtype} holds, got {num_cells}"
+        )
+    return checks.positive("num_cells", num_cells)
 
 
 def _check_counts(counts, correction, num_cells):
@@ -242,9 +255,12 @@ def _check_counts(counts, correction, num_cells):
         raise ValueError("counts must have at least one sample, got none")
     if correction is not None and np.any(counts != np.floor(counts)):
         raise ValueError(f"counts must be whole numbers for {correction!r}")
-    occupied = np.sum(counts > 0)
-    known = num_cells is not None and not checks.is_traced(num_cells)
-    if known and num_cells < occupied:
+    if num_cells is not None:
+        _check_occupied(np.sum(counts > 0), num_cells)
+
+
+def _check_occupied(occupied, num_cells):
+    if not checks.is_traced(num_cells) and num_cells < occupied:
         raise ValueError(
             f"num_cells must be at least the {occupied} occupied cells, got {num_cells}"
         )
@@ -293,11 +309,16 @@ def _float_dtype(dtype):
 
 
 def _total(counts, dtype):
-    """Sum of counts; of integers in halves, which neither round nor overflow."""
-    if not jnp.issubdtype(counts.dtype, jnp.integer) or counts.dtype.itemsize > 4:
+    """Sum of counts; of integers in halves, parts of which 32 bits hold the sum of."""
+    if not jnp.issubdtype(counts.dtype, jnp.integer):
+        return jnp.sum(counts.astype(dtype))
+    if counts.dtype.itemsize > 4:
         return jnp.sum(counts).astype(dtype)
-    high, low = counts >> _HALF_WORD, counts & (2**_HALF_WORD - 1)
-    high, low = (jnp.sum(half).astype(dtype) for half in (high, low))
+    width = min(counts.size, 2 ** (31 - _HALF_WORD))
+    counts = at_least_int32(counts).ravel()
+    parts = jnp.pad(counts, (0, -counts.size % width)).reshape(-1, width)
+    high, low = parts >> _HALF_WORD, parts & (2**_HALF_WORD - 1)
+    high, low = (jnp.sum(jnp.sum(half, axis=1).astype(dtype)) for half in (high, low))
     return high * 2**_HALF_WORD + low
 
 

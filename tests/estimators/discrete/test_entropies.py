@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import polygamma, psi
@@ -97,11 +98,16 @@ def test_grassberger_of_single_samples():
         (np.array([1, 1, 1, 1, 1, 1, 1, 1]), 50),
         (np.array([100, 120, 90, 95, 105, 99, 110, 98]), 8),
         (np.array([3000, 10, 1, 0, 0, 0, 0, 0]), 8),
+        (np.ones(20, int), 1e18),
+        (np.ones(20, int), 1e24),
+        (np.ones(20, int), 1e36),
+        (np.ones(200, int), 1e36),
+        (np.array([5, 0, 0, 0, 0, 0, 0, 0]), 3e38),
     ],
 )
 def test_nsb_against_quadrature_in_float64(counts, num_cells):
     found = discrete.entropy(counts, correction="nsb", num_cells=num_cells)
-    # Logs of up to 1e24 cells in float32 for the largest alphabet.
+    # Logs of up to 3e38 cells in float32 for the largest alphabet.
     tolerance = max(1e-5, 5e-7 * np.log(num_cells))
     assert abs(float(found) - _nsb(counts, num_cells)) < tolerance
 
@@ -207,6 +213,11 @@ def test_bad_input():
         entropy(COUNTS, correction="nsb", num_cells=5)
     with pytest.raises(ValueError, match="num_cells must be at least 1"):
         entropy(COUNTS, correction="nsb", num_cells=0)
+    for cells in (1e39, 30**300):
+        with pytest.raises(ValueError, match="at most 3.4e.38, what float32 holds"):
+            entropy(COUNTS, correction="nsb", num_cells=cells)
+    with pytest.raises(ValueError, match="counts must have a sum that float32 holds"):
+        entropy(np.full(2, 3e38, np.float32))
     with pytest.raises(ValueError, match="finite and not negative"):
         entropy(-COUNTS)
     with pytest.raises(ValueError, match="at least one sample"):
@@ -223,6 +234,15 @@ def test_bad_input():
     with pytest.raises(ValueError, match="num_cells is needed"):
         discrete.layer_information(
             np.zeros((2, 1)), cells, num_classes=2, bin_width=1, correction="nsb"
+        )
+    with pytest.raises(ValueError, match="at least the 2 occupied cells, got 1"):
+        discrete.layer_information(
+            np.array([[0.0], [1.0]]),
+            cells,
+            num_classes=2,
+            bin_width=1,
+            correction="nsb",
+            num_cells=1,
         )
     with pytest.raises(TypeError, match="labels must be integers"):
         discrete.layer_information(
@@ -280,3 +300,15 @@ def test_as_many_cells_as_no_integer_of_a_program_counts():
         for cells in (2**70, 2.0**70)
     )
     assert found == same > np.log(4)
+
+
+@pytest.mark.parametrize("call", [discrete.entropy, jax.jit(discrete.entropy)])
+def test_sums_of_counts_beyond_their_dtype(call):
+    # Halves of 16 bits of as many counts are more than 32 bits hold.
+    many = np.full(33_000, 2**16 - 1, np.int32)
+    np.testing.assert_allclose(call(many), np.log(len(many)), rtol=1e-6)
+    # 60,000 twice is more than float16 holds, and bfloat16 has three digits.
+    for dtype in (jnp.float16, jnp.bfloat16):
+        counts = jnp.array([60_000, 60_000, 100], dtype)
+        expected = _plug_in(np.asarray(counts, np.float64))
+        np.testing.assert_allclose(call(counts), expected, rtol=1e-6)
