@@ -4,6 +4,7 @@ The theory is in :mod:`ibjax.estimators.knn`.
 """
 
 import math
+from functools import partial
 
 import chex
 import jax
@@ -24,7 +25,12 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
-from ibjax.estimators.knn.ties import has_repeats, unless_repeats
+from ibjax.estimators.knn.ties import (
+    FEW_COPIES,
+    has_copies,
+    has_repeats,
+    unless_repeats,
+)
 from ibjax.numerics import checks
 
 __all__ = [
@@ -139,7 +145,9 @@ def mutual_information(
     :func:`weighted_entropy`, in its own space. Their biases differ, and do not cancel;
     :func:`ksg` is the better choice unless the information is large and the variables
     have a density. Where values repeat, but for a fine grid, they have none, and the
-    estimate is that of :func:`ksg`.
+    estimate is that of :func:`ksg`. Where few agree, as by rounding, neighbours at
+    distance zero are passed over: the first beyond them takes their place, with the
+    digamma function of its own number.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim_x]``, floating.
@@ -174,20 +182,22 @@ def mutual_information(
         return tied.ksg(x, y, k, 1, "euclidean")
 
     def usual(x, y):
-        return _from_entropies(x, y, k, weights)
+        estimate = partial(_from_entropies, k=k, weights=weights)
+        return _past_copies(ties, k, chosen, estimate, x, y)
 
     def repeats(x, y):
         return has_repeats(x, k) | has_repeats(y, k)
 
     # Before any choice, so that what is wrong is refused in either case.
-    neighbour_weights(k, jnp.concatenate([x, y], axis=1), weights)
+    joint = jnp.concatenate([x, y], axis=1)
+    chosen = [neighbour_weights(k, samples, weights) for samples in (joint, x, y)]
     return unless_repeats(ties, repeats, counted, usual, x, y)
 
 
-def _from_entropies(x, y, k, weights):
+def _from_entropies(x, y, k, weights, nearest=None):
     joint = jnp.concatenate([x, y], axis=1)
     h_x, h_y, h_xy = (
-        _entropy(samples, neighbour_weights(k, samples, weights), "euclidean")
+        _entropy(samples, neighbour_weights(k, samples, weights), "euclidean", nearest)
         for samples in (x, y, joint)
     )
     return h_x + h_y - h_xy
@@ -207,7 +217,8 @@ def class_information(
     Each entropy is that of :func:`entropy` with the Euclidean norm, or of
     :func:`weighted_entropy`; p(y) are the frequencies of the classes. The bias is that
     of classes with fewer samples than all together have. Where values repeat, but for a
-    fine grid, there is no density, and the estimate is that of :func:`ross`.
+    fine grid, there is no density, and the estimate is that of :func:`ross`. Where few
+    agree, neighbours are passed over as in :func:`mutual_information`.
 
     Args:
       x: Samples of X, shape ``[num_samples, dim]``, floating.
@@ -221,7 +232,7 @@ def class_information(
 
     Returns:
       Estimate in nats, shape ``[]``. NaN where an entropy is, with ``ties=False``, or
-      if a class has samples, but not more than ``k``.
+      if a class has samples, but not more than ``k``, or none but copies of a sample.
 
     Example:
       >>> labels = jnp.arange(400) % 2
@@ -244,12 +255,33 @@ def class_information(
         return tied.ross(x, labels, **options)
 
     def usual(x, labels):
-        return _class_information(x, labels, num_classes, chosen)
+        estimate = partial(_class_information, num_classes=num_classes, weights=chosen)
+        return _past_copies(ties, k, [chosen], estimate, x, labels)
 
     def repeats(x, labels):
         return has_repeats(x, k)
 
     return unless_repeats(ties, repeats, counted, usual, x, labels)
+
+
+def _past_copies(ties, k, chosen, estimate, *arrays):
+    """An estimate of arrays in which no number repeats but for rounding.
+
+    ``estimate`` takes the arrays, and as ``nearest`` so many neighbours that one of
+    them is not at distance zero; ``chosen`` are the weights of all entropies. X, with Y
+    if it has samples, is asked for copies: those of a class or of both are copies, too.
+    """
+    few = max(k, FEW_COPIES)
+    first = min(int(np.flatnonzero(weights)[0]) + 1 for weights in chosen)
+    if ties is False or first >= few:
+        return estimate(*arrays)
+
+    def copied(*arrays):
+        return sum(has_copies(each, first) for each in arrays if each.ndim == 2) > 0
+
+    nearest = min(few, len(arrays[0]) - 1)
+    past = partial(estimate, nearest=nearest)
+    return unless_repeats(None, copied, past, estimate, *arrays)
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
@@ -278,10 +310,10 @@ def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:
     return _num_repeated(x, check_neighbours(k, len(x)))
 
 
-@jit(static_argnames=("weights", "metric"))
-def _entropy(x, weights, metric):
+@jit(static_argnames=("weights", "metric", "nearest"))
+def _entropy(x, weights, metric, nearest=None):
     num_samples, dim = x.shape
-    finite, log_scale, log_distance = log_distances(x, weights, metric)
+    finite, log_scale, log_distance = log_distances(x, weights, metric, nearest=nearest)
     result = (
         math.log(num_samples - 1)
         + entropy_offset(dim, weights, metric)
@@ -290,23 +322,54 @@ def _entropy(x, weights, metric):
     return jnp.where(finite, result, jnp.nan)
 
 
-def log_distances(x, weights, metric, labels=None, num_classes=None):
+def log_distances(x, weights, metric, labels=None, num_classes=None, *, nearest=None):
     """Weighted log distances of every sample's neighbours, in its class if given.
 
     Of samples ``[num_samples, dim]`` and classes ``[num_samples]``: a boolean, all are
     finite; the logarithm of the scale taken out; and ``[num_samples]`` means, NaN where
-    a neighbour that counts is at distance zero.
+    a neighbour that counts is at distance zero. With ``nearest`` the first of so many
+    neighbours that is not takes the place of those that are.
     """
     num_samples, dim = x.shape
     finite, log_scale, (space,) = scaled_spaces(x)
-    k = len(weights)
+    k = max(len(weights), nearest or 0)
     if labels is None:
         separations = neighbours.nearest_separations(
             neighbours.arrange((space,)), num_samples, dims=(dim,), metric=metric, k=k
         )
     else:
         separations = separations_in_class(space, labels, num_classes, metric, k)
-    return finite, log_scale, _weighted_log_distance(separations, weights, metric)
+    chex.assert_shape(separations, (k, num_samples))
+    # A weight of zero must not make NaN of a neighbour at distance zero.
+    used = [(w, separations[j]) for j, w in enumerate(weights) if w]
+    more = 0.0
+    if nearest:
+        others = num_samples - 1
+        if labels is not None:
+            others = jnp.bincount(labels, length=num_classes)[labels] - 1
+        used, more = _without_copies(separations, weights, others)
+    return finite, log_scale, _weighted_log_distance(used, metric) + more / dim
+
+
+def _without_copies(separations, weights, others):
+    """Weights and separations, the first above zero for zero, and what to add.
+
+    The logarithms of the volumes within the j-th and the i-th neighbour differ by
+    psi(j) - psi(i) on average: ``[num_samples]``, where one takes the other's place. A
+    sample that has copies alone among its ``others`` keeps them.
+    """
+    psis = jnp.array([psi(j + 1) for j in range(len(separations))], separations.dtype)
+    num_copies = jnp.sum(separations == 0, axis=0)
+    place = jnp.minimum(num_copies, len(separations) - 1)
+    first = jnp.take_along_axis(separations, place[None], axis=0)[0]
+    first = jnp.where(num_copies < others, first, 0.0)
+    used, more = [], 0.0
+    for j, weight in enumerate(weights):
+        if weight:
+            is_copy = separations[j] == 0
+            used.append((weight, jnp.where(is_copy, first, separations[j])))
+            more += weight * jnp.where(is_copy, psis[j] - psis[place], 0.0)
+    return used, more
 
 
 def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
@@ -319,11 +382,13 @@ def entropy_offset(dim: int, weights: tuple[float, ...], metric: str) -> float:
     )
 
 
-@jit(static_argnames=("num_classes", "weights"))
-def _class_information(x, labels, num_classes, weights):
+@jit(static_argnames=("num_classes", "weights", "nearest"))
+def _class_information(x, labels, num_classes, weights, nearest=None):
     num_samples, dim = x.shape
-    finite, _, everywhere = log_distances(x, weights, "euclidean")
-    _, _, in_class = log_distances(x, weights, "euclidean", labels, num_classes)
+    finite, _, everywhere = log_distances(x, weights, "euclidean", nearest=nearest)
+    _, _, in_class = log_distances(
+        x, weights, "euclidean", labels, num_classes, nearest=nearest
+    )
     class_size = jnp.bincount(labels, length=num_classes)[labels]
     # A difference of log distances for every sample: their common part cancels before
     # the mean is taken, not after.
@@ -347,15 +412,13 @@ def _num_repeated(x, k):
     return jnp.sum(separations[-1] == 0)
 
 
-def _weighted_log_distance(separations, weights, metric):
+def _weighted_log_distance(used, metric):
     """Weighted mean of the neighbours' log distances, ``[num_samples]``.
 
-    The weights sum to one, so that only the farthest neighbour is far from zero in it:
+    Of pairs of a weight and separations, ``[num_samples]``, from near to far. The
+    weights sum to one, so that only the farthest neighbour is far from zero in it:
     large weights of both signs then magnify less rounding. NaN at distance zero.
     """
-    chex.assert_rank(separations, 2)
-    # A weight of zero must not make NaN of a neighbour at distance zero.
-    used = [(w, separations[j]) for j, w in enumerate(weights) if w]
     factor = 0.5 if metric == "euclidean" else 1.0
     repeated = jnp.any(jnp.stack([one for _, one in used]) == 0, axis=0)
 

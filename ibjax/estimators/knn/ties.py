@@ -31,6 +31,7 @@ from jax import lax
 from jax.scipy.special import digamma
 
 from ibjax.compilation import jit
+from ibjax.estimators import binning
 from ibjax.estimators.knn import search as neighbours
 from ibjax.estimators.knn.samples import (
     label_space,
@@ -43,7 +44,9 @@ from ibjax.estimators.knn.samples import (
 from ibjax.numerics import checks
 
 __all__ = [
+    "FEW_COPIES",
     "conditional",
+    "has_copies",
     "has_repeats",
     "ksg",
     "ross",
@@ -53,7 +56,9 @@ __all__ = [
 
 # Rounding makes pairs of equal numbers, of many in float32, but hardly more of one, and
 # repeats no more than such a part of a column.
-_FEW_COPIES = 3
+FEW_COPIES = 3
+"""Copies of one number, itself counted, that may come of rounding."""
+
 _REPEATED_PART = 0.01
 # Squared distances this far apart tie, however small the numbers are: more than the
 # search takes for equal.
@@ -127,9 +132,23 @@ def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Arr
         ordered = lax.bitcast_convert_type(one_zero, bits)
         ordered = lax.sort(ordered, dimension=0, is_stable=False)
     repeated = xp.mean(ordered[1:] == ordered[:-1], axis=0)
-    copies = max(k, _FEW_COPIES)
+    copies = max(k, FEW_COPIES)
     many = xp.any(ordered[copies:] == ordered[:-copies])
     return many | xp.any(repeated > _REPEATED_PART)
+
+
+def has_copies(rows: np.ndarray | jax.Array, number: int) -> np.bool | jax.Array:
+    """Check if a row of ``[num_samples, dim]`` has so many copies beside itself."""
+    if isinstance(rows, np.ndarray):
+        # Rows agree only where all columns do, of which a sort tells sooner.
+        ordered = np.sort(rows, axis=0)
+        alike = np.all(np.any(ordered[number:] == ordered[:-number], axis=0))
+        if not alike or rows.shape[1] == 1:
+            return alike
+        _, counts = np.unique(rows, axis=0, return_counts=True)
+        return np.max(counts) > number
+    numbers = binning.equal_rows(rows)
+    return jnp.max(jnp.bincount(numbers, length=len(rows))) > number
 
 
 @jit(static_argnames=("num_classes", "k", "metric"))

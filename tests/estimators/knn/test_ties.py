@@ -1,15 +1,17 @@
 """Neighbours of variables that repeat values: known truths, brute force, no change."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import digamma
+from scipy.special import digamma, gammaln
 
 from ibjax.datasets import known_information as known
 from ibjax.estimators import knn, mutual_information
+from ibjax.estimators.knn import entropies
 from ibjax.estimators.knn.ties import has_repeats
 
 NUM_SAMPLES = 1000
@@ -227,3 +229,73 @@ def test_steps_that_are_rounded_tie(name, metric, variant):
 def test_ties_is_yes_no_or_none(ties):
     with pytest.raises(ValueError, match="ties must be one of None, False, True"):
         knn.ksg(CONTINUOUS[0], CONTINUOUS[1], ties=ties)
+
+
+def _entropy_past_copies(x, first):
+    """In float64: the neighbour of this number, or the nearest one that is no copy."""
+    x = x.astype(np.float64)
+    dim = x.shape[1]
+    distance = np.sqrt(np.sum((x[:, None] - x[None]) ** 2, axis=2))
+    distance = np.sort(distance, axis=1)[:, 1:]
+    number = np.maximum(np.sum(distance == 0, axis=1) + 1, first)
+    nearest = distance[np.arange(len(x)), number - 1]
+    log_ball = dim / 2 * np.log(np.pi) - gammaln(1 + dim / 2)
+    terms = dim * np.log(nearest) - digamma(number)
+    return np.mean(terms) + log_ball + np.log(len(x) - 1)
+
+
+def _few_copies():
+    """Two of X and three of Y that agree, as if by rounding, and two of both."""
+    x, y, _ = CONTINUOUS[:, :300]
+    x, y = x.copy(), (x + y).astype(np.float32)
+    x[1], x[31], y[[10, 31]] = x[0], x[30], y[30]
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("k", "weights", "first"), [(1, None, 1), (2, None, 2), (5, "butakov", 1)]
+)
+def test_few_copies_are_passed_over(k, weights, first):
+    x, y = _few_copies()
+    labels = np.arange(len(x)) % 2
+    options = {"k": k, "weights": weights}
+    # Three entropies of a few nats, each a mean of float32 logarithms.
+    tolerance = 1e-5
+    parts = (x, 1), (y, 1), (np.concatenate([x, y], axis=1), -1)
+    expected = sum(sign * _entropy_past_copies(part, first) for part, sign in parts)
+    assert not has_repeats(x, 3) and not has_repeats(y, 3)
+
+    found = knn.mutual_information(x, y, **options)
+    assert abs(found - expected) < tolerance
+    within = np.mean([_entropy_past_copies(x[labels == c], first) for c in (0, 1)])
+    expected = _entropy_past_copies(x, first) - within
+    found = knn.class_information(x, labels, num_classes=2, **options)
+    assert abs(found - expected) < tolerance
+
+
+def test_a_batch_passes_over_the_copies_of_one_member():
+    x, y = _few_copies()
+    batch = np.stack([x, CONTINUOUS[0, :300]]), np.stack([y, CONTINUOUS[1, :300]])
+    information = partial(knn.mutual_information, k=1)
+    both = jax.jit(jax.vmap(information))(*batch)
+    alone = [information(*pair) for pair in zip(*batch, strict=True)]
+    # Of three entropies as above.
+    assert np.all(np.isfinite(both))
+    np.testing.assert_allclose(both, alone, atol=1e-5)
+
+
+def test_gradients_pass_over_copies():
+    x = _few_copies()[0].astype(np.float64)
+    direction = np.random.default_rng(0).normal(size=x.shape)
+    # Copies move together, so that they stay copies.
+    direction[[1, 31]] = direction[[0, 30]]
+
+    def entropy(x):
+        return entropies._entropy(x, (1.0,), "euclidean", nearest=3)
+
+    with jax.enable_x64(True):
+        slope = np.vdot(jax.grad(entropy)(jnp.asarray(x)), direction)
+        # Whose error is about 1e-16 / step, or the square over that of a distance.
+        step = 1e-8
+        ahead, behind = (float(entropy(x + s * direction)) for s in (step, -step))
+    assert abs(slope - (ahead - behind) / (2 * step)) < 1e-5 * abs(slope)
