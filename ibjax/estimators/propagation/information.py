@@ -364,7 +364,9 @@ def information_at(
             others = jnp.where(is_own[None], -jnp.inf, within)
             log_others = jax.nn.logsumexp(others, axis=2) - math.log(num_own - 1)
             held_out = i_xt + log_others - log_g_x
-        ratio = jnp.log(weight + rest) - log_size - jnp.log(total)[..., None]
+        # The inner where keeps the gradient of log 0 from becoming NaN.
+        of_class = jnp.where(weight > 0, weight + rest, 1.0)
+        ratio = jnp.log(of_class) - log_size - jnp.log(total)[..., None]
         i_ty = jnp.sum(jnp.where(weight > 0, weight * ratio, 0.0), axis=2)
         return i_xt, held_out, i_ty + math.log(num_samples)
 

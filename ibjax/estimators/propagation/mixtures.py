@@ -102,5 +102,8 @@ def log_sums(centre, z, columns, column_weights):
         jnp.zeros((num_rows, column_weights.shape[2]), centre.dtype),
     )
     (largest, sums), _ = lax.scan(add_block, start, (columns, column_weights))
-    total = jnp.log(sums) + largest[:, None]
+    # No sum without a weight has a part in gradients, which log 0 would make NaN.
+    positive = sums > 0
+    total = jnp.log(jnp.where(positive, sums, 1.0)) + largest[:, None]
+    total = jnp.where(positive, total, -jnp.inf)
     return total[:, 0], total[:, 1:]

@@ -290,3 +290,36 @@ def test_refuses(key, error, message, centres, options):
     options = {"labels": LABELS, "noise_std": 0.1, "num_draws": 2} | options
     with pytest.raises(error, match=message):
         propagation.layer_information(key, centres, num_classes=2, **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "num_classes"),
+    [
+        (np.zeros(5, int), 1),
+        (np.array([0, 1, 0, 1, 1]), 2),
+        (np.array([0, 3, 0, 3, 3]), 5),
+        (np.array([[1.0, 0, 0, 0], [0.3, 0.7, 0, 0], *np.eye(4)[[1, 0, 1]]]), 4),
+    ],
+)
+def test_gradients_are_those_of_differences(key, labels, num_classes):
+    rng = np.random.default_rng(0)
+    centres, direction = rng.normal(size=(2, 5, 2))
+
+    def numbers(centres):
+        found = propagation.layer_information(
+            key, centres, labels, num_classes=num_classes, noise_std=0.5
+        )
+        entropy = propagation.mixture_entropy(key, centres, noise_std=0.5)
+        return jnp.stack([found.i_xt, found.i_ty, entropy.value])
+
+    with jax.enable_x64(True):
+        _, slopes = jax.jvp(numbers, (centres,), (direction,))
+        gradients = np.asarray(jax.jacrev(numbers)(centres))
+        step = 1e-5  # Whose error is some 1e-10, by its square or the rounding.
+        ahead, behind = (
+            np.asarray(numbers(centres + s * direction)) for s in (step, -step)
+        )
+    expected = (ahead - behind) / (2 * step)
+    np.testing.assert_allclose(slopes, expected, rtol=1e-6, atol=1e-8)
+    products = np.sum(gradients * direction, axis=(1, 2))
+    np.testing.assert_allclose(products, expected, rtol=1e-6, atol=1e-8)
