@@ -42,8 +42,9 @@ def subsampling_error(
 
     The samples are cut at random into ``num_parts`` parts of equal size (a remainder is
     left out), the variance of the estimate between them is averaged over
-    ``num_partitions`` such cuts and divided by ``num_parts``. All parts have one size,
-    so a jitted estimator is compiled once more and no more.
+    ``num_partitions`` such cuts and multiplied by the share of the samples that a part
+    has. All parts have one size, so a jitted estimator is compiled once more and no
+    more.
 
     The error has itself an error, of :math:`1 / \sqrt{2 (n - 1)}` of its value for one
     cut into n parts (24 % for 10) and less, though not independently so, for several.
@@ -90,7 +91,7 @@ def subsampling_error(
         values = [float(estimate(*(array[rows] for array in arrays))) for rows in parts]
         # Averaged as variances: a mean of their roots would be too small.
         variances.append(np.var(values, ddof=1))
-    return math.sqrt(np.mean(variances) / num_parts)
+    return math.sqrt(np.mean(variances) * size / num_samples)
 
 
 def jackknife_error(
@@ -100,9 +101,12 @@ def jackknife_error(
 
     With :math:`\theta_j` the estimate without group j of g,
     :math:`\sqrt{\frac{g - 1}{g} \sum_j (\theta_j - \bar\theta)^2}`. Groups are random
-    and of equal size; a remainder is never left out, which makes the error too small by
-    at most half a per cent per per cent of such samples. On average the jackknife's
-    variance is not too small (Efron and Stein, 1981).
+    and of equal size. A remainder, the share f of the samples, is never left out. Of a
+    mean, :math:`\theta_j - \bar\theta` is :math:`-(1 - f) / (g - 1 + f)` times what the
+    mean of group j, of :math:`(1 - f) N / g` samples, differs from that of all groups
+    by, and the root above, of the average of its square,
+    :math:`\sqrt{1 - f}\,(g - 1) / (g - 1 + f)` of the standard error: it is divided by
+    that. On average the jackknife's variance is not too small (Efron and Stein, 1981).
 
     Args:
       key: A typed key: how to group.
@@ -140,7 +144,9 @@ def jackknife_error(
     for group in range(num_groups):
         rows = np.delete(order, np.s_[group * size : (group + 1) * size])
         values.append(float(estimate(*(array[rows] for array in arrays))))
-    return math.sqrt((num_groups - 1) * np.var(values))
+    rest = 1 - num_groups * size / num_samples
+    of_mean = math.sqrt(1 - rest) * (num_groups - 1) / (num_groups - 1 + rest)
+    return math.sqrt((num_groups - 1) * np.var(values)) / of_mean
 
 
 def _check(key, estimate, samples):

@@ -49,6 +49,18 @@ def test_error_is_right_on_average(key):
         assert abs(np.mean(np.square(errors)) * 200 - 1) < allowed
 
 
+def test_a_remainder_has_a_part_in_errors(key):
+    """Of 39 samples 19 are in no group, and 9 in no part."""
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(400, 39))
+    for error_of in (resampling.subsampling_error, resampling.jackknife_error):
+        errors = [error_of(key, np.mean, x) for x in data]
+        # A variance from 10 or 20 numbers has a relative deviation of at most
+        # (2 / 9)^(1/2); 400 of them; 4 of the standard error of the mean.
+        allowed = 4 * math.sqrt(2 / 9) / math.sqrt(400)
+        assert abs(np.mean(np.square(errors)) * 39 - 1) < allowed
+
+
 def test_rows_stay_together_and_parts_are_disjoint(key):
     seen = []
 
