@@ -119,7 +119,7 @@ def mutual_information(
       method: One of ``choice.METHODS``, or ``"auto"``, see the module.
       key: A typed key for critics and for resampling; ``jax.random.key(0)`` if not
         given, so that the same call gives the same answer.
-      num_classes: Number of classes of a label, whose values are then in
+      num_classes: Number of classes of a label, whose values are then whole numbers in
         ``[0, num_classes)``; if not given, as many as are seen, whatever their values.
       discrete: Whether X and Y are labels: True, False or ``"auto"``, which goes by the
         dtypes, or a pair of those.
@@ -137,8 +137,8 @@ def mutual_information(
 
     Raises:
       ValueError: If shapes or lengths do not match, there are too few samples, a sample
-        is not finite, a name is unknown, a method does not fit the variables, or the
-        estimator refuses.
+        is not finite, a label is not in range, a name is unknown, a method does not fit
+        the variables, or the estimator refuses.
       TypeError: If an array holds no numbers, or the estimator does not know an option.
 
     References:

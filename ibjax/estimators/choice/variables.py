@@ -60,7 +60,12 @@ def variable(
             warnings.append(lost)
     if discrete is False or (discrete == "auto" and is_floating):
         return columns if is_floating else _from_least(columns)
-    if num_classes is not None and columns.shape[1] == 1 and not is_floating:
+    if num_classes is not None and columns.shape[1] == 1:
+        if is_floating and np.any(columns != np.floor(columns)):
+            raise ValueError(
+                f"{name} must hold whole numbers in [0, num_classes = {num_classes}), "
+                "got others: leave num_classes out if labels have other values"
+            )
         return columns[:, 0]
     seen, labels = np.unique(columns, axis=0, return_inverse=True)
     many = len(seen) * _FEWEST_TO_A_LABEL > len(columns)

@@ -178,6 +178,8 @@ def test_the_caller_can_say_what_is_discrete():
     estimate = mutual_information(few, LABELS, error=None, discrete=(True, "auto"))
     expected = mutual_information(few.astype(int), LABELS, error=None)
     assert estimate == expected
+    estimate = mutual_information(X, LABELS.astype(float), error=None, **WHOLE)
+    assert estimate == mutual_information(X, LABELS, error=None)
     estimate = mutual_information(LABELS, X, error=None, discrete=False)
     assert estimate.method == "ksg"
     # As numbers, two values are atoms, and the information is that of the label.
@@ -309,6 +311,9 @@ def test_integers_are_numbers_however_far_from_zero(least):
     assert mutual_information(x.tolist(), labels, error=None) == near
 
 
+WHOLE = {"num_classes": 2, "discrete": (False, True)}
+
+
 @pytest.mark.parametrize(
     ("x", "y", "options", "error", "message"),
     [
@@ -326,6 +331,8 @@ def test_integers_are_numbers_however_far_from_zero(least):
         (X, Y, {"discrete": "x"}, ValueError, "discrete must be one of auto, False"),
         (X, Y, {"discrete": (True,)}, ValueError, "one answer or a pair"),
         (X, LABELS, {"num_classes": 1}, ValueError, r"num_classes = 1\)"),
+        (X, LABELS + 5.0, WHOLE, ValueError, r"got values from 5.0 to 6.0"),
+        (X, LABELS / 2, WHOLE, ValueError, r"y must hold whole numbers in \[0, num_"),
         (X, LABELS, {"method": "ksg"}, ValueError, "two continuous variables"),
         (X, Y, {"method": "ross"}, ValueError, "one continuous variable and one label"),
         (LABELS, LABELS, {"method": "kl"}, ValueError, "at least one continuous"),
