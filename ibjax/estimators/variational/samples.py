@@ -27,7 +27,7 @@ def split_sizes(
     if batch_size is None:
         # As few batches as can be, and as equal: fewer held-out samples are left over.
         num_batches = -(-num_held_out // min(LARGEST_BATCH, num_train))
-        return num_held_out, num_held_out // num_batches
+        return num_held_out, max(2, num_held_out // num_batches)
     checks.count("batch_size", batch_size, 2)
     if not 2 <= batch_size <= min(num_held_out, num_train):
         raise ValueError(

@@ -220,6 +220,7 @@ def test_sizes_of_the_split():
     assert split_sizes(100, 0.25, None) == (25, 25)
     assert split_sizes(100, 0.9, None) == (90, 10)
     assert split_sizes(5000, 0.25, 128) == (1250, 128)
+    assert split_sizes(5, 0.6, None) == (3, 2)  # A batch of one has no other place.
     with pytest.raises(ValueError, match="at least 2 for training and 2 held out"):
         split_sizes(5, 0.25, None)
 
