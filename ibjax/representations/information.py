@@ -81,7 +81,7 @@ def code_information(
     checks.shape("labels", labels, (num_samples,), why="to match the posterior")
     checks.count("num_classes", num_classes)
     checks.indices("labels", labels, num_classes)
-    return _code_information(key, posterior, jnp.asarray(labels), num_classes)
+    return _code_information(key, posterior, jnp.asarray(labels, int), num_classes)
 
 
 @exact_jit(static_argnames="num_classes")

@@ -234,7 +234,7 @@ def nuisance_information(
         labels = checks.integers("nuisance", nuisance)
         checks.shape("nuisance", labels, (len(z),), why=why)
         checks.indices("nuisance", labels, num_classes)
-        columns = jax.nn.one_hot(jnp.asarray(labels), num_classes, dtype=z.dtype)
+        columns = jax.nn.one_hot(jnp.asarray(labels, int), num_classes, dtype=z.dtype)
     checks.count("num_steps", num_steps)
     learning_rate = checks.positive("learning_rate", learning_rate)
     weight_decay = checks.not_negative("weight_decay", weight_decay)

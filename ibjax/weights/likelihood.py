@@ -80,7 +80,8 @@ def checked_samples(
         return x, labels, likelihood._replace(labels="distributions")
     checks.integers("labels", labels)
     checks.indices("labels", labels, dim)
-    return x, labels, likelihood._replace(labels="classes")
+    # Of few bits they would be compared with the classes in their own range.
+    return x, labels.astype(int), likelihood._replace(labels="classes")
 
 
 def _of_model_classes(output, label):

@@ -66,3 +66,13 @@ def test_refusals():
         code_information(KEY, posterior, jnp.array([0, 1, 2]), num_classes=2)
     with pytest.raises(TypeError, match="labels must be integers"):
         code_information(KEY, posterior, jnp.zeros(3), num_classes=2)
+
+
+def test_labels_of_few_bits_are_as_any_others():
+    posterior = Posterior(10 * jnp.eye(3, 2), jnp.ones((3, 2)))
+    labels = np.array([0, 0, 1])
+    narrow, wide = (
+        code_information(KEY, posterior, labels.astype(dtype), num_classes=257)
+        for dtype in (np.uint8, np.int32)
+    )
+    np.testing.assert_array_equal(narrow, wide)
