@@ -82,7 +82,7 @@ def split(network: Network, layer: str | int) -> tuple[_Front, _Back]:
       ((8, 4), (8, 3))
     """
     checks.instance("network", network, Network)
-    number = layer_number(network, layer)
+    number = layer_number(network.layers, layer)
     front, back = _Front(network, number), _Back(network, number)
     if network.layer is None:
         # A network that cannot be cut there says so while it is traced.
@@ -134,7 +134,9 @@ def layers_of(
             raise TypeError(
                 f"{name}[{number}] must be a layer's name or number, got {layer!r:.80}"
             )
-    return _Layers(tuple(_Front(network, layer_number(network, n)) for n in layers))
+    return _Layers(
+        tuple(_Front(network, layer_number(network.layers, n)) for n in layers)
+    )
 
 
 @dataclasses.dataclass(frozen=True)

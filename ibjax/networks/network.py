@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -139,11 +139,11 @@ class Network(NamedTuple):
         return trainable if self.state is None else self.state.merge(trainable, state)
 
 
-def layer_number(network: Network, layer: str | int) -> int:
+def layer_number(layers: Sequence[Layer], layer: str | int) -> int:
     """Number of a layer from 0, from its name or number.
 
     Args:
-      network: The network.
+      layers: Those of a network.
       layer: Its name, with or without the number of units in brackets, or its number.
 
     Raises:
@@ -151,13 +151,12 @@ def layer_number(network: Network, layer: str | int) -> int:
 
     Example:
       >>> from ibjax import networks
-      >>> layer_number(networks.mlp([12, 5, 3, 2]), "tanh 3")
+      >>> layer_number(networks.mlp([12, 5, 3, 2]).layers, "tanh 3")
       1
     """
-    num_layers = len(network.layers)
     if not isinstance(layer, str):
-        return checks.whole("layer", layer, f"[0,{num_layers})")
-    names = network.layer_names
+        return checks.whole("layer", layer, f"[0,{len(layers)})")
+    names = [own.name for own in layers]
     found = [n for n, name in enumerate(names) if name == layer]
     if not found:
         bare = [re.sub(r" \(\d+\)$", "", name) for name in names]

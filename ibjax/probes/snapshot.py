@@ -81,7 +81,7 @@ class Snapshot(NamedTuple):
         Raises:
           ValueError: If there is no such layer, or several of that name.
         """
-        number = layer_number(self.network, layer)
+        number = layer_number(self.network.layers, layer)
         return self.layers[number].reshape(-1, *self.network.layers[number].shape)
 
 

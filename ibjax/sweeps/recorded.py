@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from ibjax.datasets.task import Task, make_task
-from ibjax.networks.network import Layer
+from ibjax.networks.network import Layer, layer_number
 from ibjax.numerics import checks
 from ibjax.probes.named import named_estimators
 from ibjax.probes.probe import Probe, ProbeFn
@@ -52,20 +52,17 @@ class RecordedSnapshot:
       numbers: None, for there are none that vary.
     """
 
-    def __init__(self, layers, task, names, epoch, key):
+    def __init__(self, layers, task, described, epoch, key):
         """Gather what is known."""
         self.layers, self.task, self.measured = tuple(layers), task, task
         self.epoch, self.key = epoch, key
         self.numbers: dict[str, jax.Array] = {}
-        self._names = names
+        self._described = described
 
-    def activity(self, layer: str) -> jax.Array:
+    def activity(self, layer: str | int) -> jax.Array:
         """Activities of a layer in its own shape, ``[num_samples, *shape]``."""
-        for (name, shape, _), t in zip(self._names, self.layers, strict=True):
-            if name == layer:
-                return t.reshape(-1, *shape)
-        names = ", ".join(name for name, _, _ in self._names)
-        raise ValueError(f"layer must be one of {names}, got {layer!r}")
+        number = layer_number(self._described, layer)
+        return self.layers[number].reshape(-1, *self._described[number].shape)
 
     def __getattr__(self, name: str) -> Any:
         raise ValueError(

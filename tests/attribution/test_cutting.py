@@ -82,7 +82,7 @@ def test_the_parts_together_are_the_network(make):
 
     logits, found = run(params)
     for name, (r, same, other) in zip(names, found, strict=True):
-        number = cutting.layer_number(network, name)
+        number = cutting.layer_number(network.layers, name)
         assert r.shape == (3, *network.layers[number].shape)
         np.testing.assert_allclose(same, logits, **ROUNDING)
         # The back reads r and nothing else.
