@@ -8,8 +8,8 @@ from ibjax.estimators import LayerInformation
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.representations.distortion import rate_distortion
 from ibjax.representations.information import code_information
-from ibjax.representations.objectives import rate_distortion
 from ibjax.representations.variational import Variational, predict
 from ibjax.training.trainable import Variable
 

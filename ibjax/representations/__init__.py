@@ -23,6 +23,11 @@ from ibjax.representations.disentanglement import (
     sampled_mig,
     sap,
 )
+from ibjax.representations.distortion import (
+    LIKELIHOODS,
+    RateDistortion,
+    rate_distortion,
+)
 from ibjax.representations.gaussians import (
     gaussian_kl,
     gaussian_log_density,
@@ -55,13 +60,10 @@ from ibjax.representations.nuisance import (
     nuisance_information,
 )
 from ibjax.representations.objectives import (
-    LIKELIHOODS,
-    RateDistortion,
     capacity_vae,
     ceb,
     info_vae,
     nonlinear_ib,
-    rate_distortion,
     vib,
 )
 from ibjax.representations.perturbations import ATTACK_LOSSES, NORMS, Attack

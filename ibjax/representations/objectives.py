@@ -12,133 +12,23 @@ varied there.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from ibjax.datasets.task import Batch
 from ibjax.estimators import kde
 from ibjax.numerics import checks
-from ibjax.numerics.probabilities import check_distributions
 from ibjax.representations.discrepancy import mmd
-from ibjax.representations.gaussians import gaussian_log_density
-from ibjax.representations.variational import (
-    Posterior,
-    Variational,
-    VariationalParams,
+from ibjax.representations.distortion import (
+    LIKELIHOODS,
+    OUTPUTS,
+    RateDistortion,
+    rate_distortion,
 )
-from ibjax.training.objectives import (
-    Objective,
-    ObjectiveFn,
-    mean_loss,
-    objective,
-)
+from ibjax.representations.variational import Variational
+from ibjax.training.objectives import Objective, ObjectiveFn, objective
 
-__all__ = [
-    "LIKELIHOODS",
-    "RateDistortion",
-    "capacity_vae",
-    "ceb",
-    "info_vae",
-    "nonlinear_ib",
-    "rate_distortion",
-    "vib",
-]
-
-LIKELIHOODS = ("categorical", "bernoulli", "gaussian", "heteroscedastic")
-"""What the decoder's output is of: logits of classes, logits of pixels in [0, 1], means
-of real numbers with variance one, or their means and then the logarithms of their
-deviations. The likelihood of the last one has no bound: where the code tells inputs
-apart, deviations shrink as long as the decoder lets them."""
-
-_OUTPUTS = {"categorical": "softmax"} | dict.fromkeys(LIKELIHOODS[1:], "linear")
-
-
-class RateDistortion(NamedTuple):
-    """What a code tells and what it costs, for a batch.
-
-    Attributes:
-      distortion: Mean over inputs in nats, shape ``[]``.
-      rate: Mean over inputs in nats, shape ``[]``.
-      posterior: Distribution of every code.
-      z: The codes drawn, ``[num_samples, k]``.
-    """
-
-    distortion: jax.Array
-    rate: jax.Array
-    posterior: Posterior
-    z: jax.Array
-
-
-def rate_distortion(
-    key: jax.Array,
-    params: VariationalParams,
-    batch: Batch,
-    *,
-    model: Variational,
-    likelihood: str = "categorical",
-    training: bool = False,
-) -> RateDistortion:
-    r"""Distortion and rate of a batch, with one draw of every code.
-
-    With the label's entropy H(Y), I(Z;Y) is at least H(Y) less the distortion, and
-    I(X;Z) at most the rate. With a prior for every class the rate bounds I(X;Z|Y), and
-    I(X;Z) is at most H(Y) more.
-
-    Args:
-      key: Draws the codes.
-      params: Parameters of ``model.network``.
-      batch: Rows of a task. Where it has no targets the inputs are decoded.
-      model: The network.
-      likelihood: One of :data:`LIKELIHOODS`.
-      training: Whether to add what only training has, such as dropout.
-
-    Returns:
-      Both, and the codes.
-
-    Raises:
-      ValueError: If the likelihood is unknown, or the batch or the network's output
-        does not go with it.
-
-    Example:
-      >>> from ibjax import datasets, networks
-      >>> from ibjax.representations import variational
-      >>> encoder = networks.mlp([12, 4], output="linear")
-      >>> model = variational(encoder, networks.mlp([2, 2]), dim=2)
-      >>> batch = datasets.szt().batch(jnp.arange(64))
-      >>> params = model.network.init(jax.random.key(0))
-      >>> found = rate_distortion(jax.random.key(1), params, batch, model=model)
-      >>> found.z.shape, bool(found.rate > 0)
-      ((64, 2), True)
-    """
-    checks.key("key", key)
-    checks.instance("model", model, Variational)
-    checks.instance("params", params, VariationalParams)
-    checks.instance("batch", batch, Batch)
-    checks.one_of("likelihood", likelihood, LIKELIHOODS)
-    checks.flag("training", training)
-    output = _OUTPUTS[likelihood]
-    checks.one_of(
-        f"the model's output for {likelihood}", model.network.output, [output]
-    )
-    if likelihood == "categorical":
-        if batch.targets is None:
-            raise ValueError("batch must have targets for a categorical decoder")
-        check_distributions("targets of a categorical decoder", batch.targets)
-    key_encoder, key_code, key_decoder = jax.random.split(key, 3)
-    posterior = model.encode(params, batch.x, key=key_encoder, training=training)
-    z = posterior.sample(key_code)
-    output = model.decode(params, z, key=key_decoder, training=training)
-    if likelihood == "categorical":
-        distortion = mean_loss(output, batch.targets, batch.weights)
-    else:
-        target = batch.x if batch.targets is None else batch.targets
-        each = _reconstruction(likelihood, output, target.reshape(len(z), -1))
-        distortion = _mean(each, batch.weights)
-    rates = model.prior.rate(params.prior, posterior, z, batch.targets)
-    return RateDistortion(distortion, _mean(rates, batch.weights), posterior, z)
+__all__ = ["capacity_vae", "ceb", "info_vae", "nonlinear_ib", "vib"]
 
 
 def vib(
@@ -415,27 +305,6 @@ def _training(model, likelihood, params, batch, key) -> RateDistortion:
     )
 
 
-def _reconstruction(likelihood, output, target):
-    """Negative log-likelihood of every input, summed over its numbers."""
-    size = target.shape[1]
-    width, why = size, "to match the targets"
-    if likelihood == "heteroscedastic":
-        width, why = 2 * size, "for means and log deviations"
-    checks.shape("the decoder's output", output, (len(target), width), why=why)
-    if likelihood == "gaussian":
-        constant = 0.5 * jnp.log(2 * jnp.pi) * size
-        return 0.5 * jnp.sum((output - target) ** 2, axis=1) + constant
-    if likelihood == "heteroscedastic":
-        scale = jnp.exp(output[:, size:])
-        return -gaussian_log_density(target, output[:, :size], scale)
-    checks.within("inputs or targets of a Bernoulli decoder", target, "[0, 1]")
-    return jnp.sum(optax.sigmoid_binary_cross_entropy(output, target), axis=1)
-
-
-def _mean(values: jax.Array, weights: jax.Array) -> jax.Array:
-    return jnp.sum(values * weights) / jnp.sum(weights)
-
-
 def _objective(
     loss: ObjectiveFn,
     *words: str,
@@ -449,7 +318,7 @@ def _objective(
         loss,
         ", ".join(words if classes else (*words, likelihood)),
         targets=("classes", "distributions") if classes else ("vectors", "nothing"),
-        output=_OUTPUTS[likelihood],
+        output=OUTPUTS[likelihood],
         weighs=weighs,
         intervals=dict.fromkeys(numbers, "[0, inf)"),
         values="[0, 1]" if likelihood == "bernoulli" else None,

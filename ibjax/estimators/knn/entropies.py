@@ -25,12 +25,7 @@ from ibjax.estimators.knn.samples import (
     scaled_spaces,
     separations_in_class,
 )
-from ibjax.estimators.knn.ties import (
-    FEW_COPIES,
-    has_copies,
-    has_repeats,
-    unless_repeats,
-)
+from ibjax.estimators.knn.ties import has_repeats, past_copies, unless_repeats
 from ibjax.numerics import checks
 
 __all__ = [
@@ -183,7 +178,7 @@ def mutual_information(
 
     def usual(x, y):
         estimate = partial(_from_entropies, k=k, weights=weights)
-        return _past_copies(ties, k, chosen, estimate, x, y)
+        return past_copies(ties, k, chosen, estimate, x, y)
 
     def repeats(x, y):
         return has_repeats(x, k) | has_repeats(y, k)
@@ -256,32 +251,12 @@ def class_information(
 
     def usual(x, labels):
         estimate = partial(_class_information, num_classes=num_classes, weights=chosen)
-        return _past_copies(ties, k, [chosen], estimate, x, labels)
+        return past_copies(ties, k, [chosen], estimate, x, labels)
 
     def repeats(x, labels):
         return has_repeats(x, k)
 
     return unless_repeats(ties, repeats, counted, usual, x, labels)
-
-
-def _past_copies(ties, k, chosen, estimate, *arrays):
-    """An estimate of arrays in which no number repeats but for rounding.
-
-    ``estimate`` takes the arrays, and as ``nearest`` so many neighbours that one of
-    them is not at distance zero; ``chosen`` are the weights of all entropies. X, with Y
-    if it has samples, is asked for copies: those of a class or of both are copies, too.
-    """
-    few = max(k, FEW_COPIES)
-    first = min(int(np.flatnonzero(weights)[0]) + 1 for weights in chosen)
-    if ties is False or first >= few:
-        return estimate(*arrays)
-
-    def copied(*arrays):
-        return sum(has_copies(each, first) for each in arrays if each.ndim == 2) > 0
-
-    nearest = min(few, len(arrays[0]) - 1)
-    past = partial(estimate, nearest=nearest)
-    return unless_repeats(None, copied, past, estimate, *arrays)
 
 
 def num_repeated(x: ArrayLike, *, k: int = 1) -> jax.Array:

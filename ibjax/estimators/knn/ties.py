@@ -21,7 +21,8 @@ themselves exactly k - s - 1 are.
 Without a tie t is one, nothing is added, and the estimate is as it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -44,11 +45,10 @@ from ibjax.estimators.knn.samples import (
 from ibjax.numerics import checks
 
 __all__ = [
-    "FEW_COPIES",
     "conditional",
-    "has_copies",
     "has_repeats",
     "ksg",
+    "past_copies",
     "ross",
     "spread",
     "unless_repeats",
@@ -56,9 +56,7 @@ __all__ = [
 
 # Rounding makes pairs of equal numbers, of many in float32, but hardly more of one, and
 # repeats no more than such a part of a column.
-FEW_COPIES = 3
-"""Copies of one number, itself counted, that may come of rounding."""
-
+_FEW_COPIES = 3
 _REPEATED_PART = 0.01
 # Squared distances this far apart tie, however small the numbers are: more than the
 # search takes for equal.
@@ -108,6 +106,32 @@ def unless_repeats(
     return (counted if ties else usual)(*arrays)
 
 
+def past_copies(
+    ties: bool | None,
+    k: int,
+    weights: Sequence[Sequence[float]],
+    estimate: Callable,
+    *arrays: jax.Array,
+) -> jax.Array:
+    """An estimate of arrays in which no number repeats but for rounding.
+
+    ``estimate`` takes the arrays, and as ``nearest`` so many neighbours that one of
+    them is not at distance zero; ``weights`` are those of all its entropies. X, with Y
+    if it has samples, is asked for copies: those of a class or of both are copies, too.
+    """
+    few = max(k, _FEW_COPIES)
+    first = min(int(np.flatnonzero(own)[0]) + 1 for own in weights)
+    if ties is False or first >= few:
+        return estimate(*arrays)
+
+    def copied(*arrays):
+        return sum(_has_copies(each, first) for each in arrays if each.ndim == 2) > 0
+
+    nearest = min(few, len(arrays[0]) - 1)
+    past = partial(estimate, nearest=nearest)
+    return unless_repeats(None, copied, past, estimate, *arrays)
+
+
 @jax.custom_batching.custom_vmap
 def _any_in_batch(flag):
     """Flag itself, or under ``vmap`` one for the batch: true if any of it is."""
@@ -132,12 +156,12 @@ def has_repeats(columns: np.ndarray | jax.Array, k: int) -> np.ndarray | jax.Arr
         ordered = lax.bitcast_convert_type(one_zero, bits)
         ordered = lax.sort(ordered, dimension=0, is_stable=False)
     repeated = xp.mean(ordered[1:] == ordered[:-1], axis=0)
-    copies = max(k, FEW_COPIES)
+    copies = max(k, _FEW_COPIES)
     many = xp.any(ordered[copies:] == ordered[:-copies])
     return many | xp.any(repeated > _REPEATED_PART)
 
 
-def has_copies(rows: np.ndarray | jax.Array, number: int) -> np.bool | jax.Array:
+def _has_copies(rows: np.ndarray | jax.Array, number: int) -> np.bool | jax.Array:
     """Check if a row of ``[num_samples, dim]`` has so many copies beside itself."""
     if isinstance(rows, np.ndarray):
         # Rows agree only where all columns do, of which a sort tells sooner.
