@@ -222,7 +222,8 @@ def gibbs_posterior(
       The posterior, the value and the information.
 
     Raises:
-      ValueError: If the shapes differ, a loss is not finite or ``beta`` not positive.
+      ValueError: If the shapes differ, a loss is not finite, a probability negative,
+        all of them are zero or ``beta`` is not positive.
       TypeError: If one of them is no array of numbers.
 
     References:
@@ -236,7 +237,10 @@ def gibbs_posterior(
     """
     loss = checks.finite("loss", checks.floats("loss", loss))
     prior = checks.floating("prior", checks.jax_array("prior", prior))
+    checks.within("prior", prior, "[0, inf)")
     checks.same_shape(loss=loss, prior=prior)
+    if not checks.is_traced(prior) and not bool(jnp.any(prior > 0)):
+        raise ValueError(f"prior must have a positive sum, got {prior}")
     beta = checks.positive("beta", beta)
     return _gibbs_posterior(loss, prior, beta)
 

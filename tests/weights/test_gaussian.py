@@ -162,6 +162,12 @@ def test_extreme_betas():
     np.testing.assert_allclose(far.information, np.log(2), rtol=8 * 2.0**-23)
 
 
+@pytest.mark.parametrize("prior", [[1.5, -0.5], [0.0, 0.0], [np.nan, 1.0]])
+def test_a_prior_has_probabilities(prior):
+    with pytest.raises(ValueError, match="prior must"):
+        gibbs_posterior([0.0, 1.0], prior, beta=1.0)
+
+
 def _in_decimals(loss, prior, beta):
     """Value and information, by their definitions in sixty digits."""
     with localcontext() as context:
