@@ -295,6 +295,7 @@ def own_values() -> dict[str, dict[str, Any]]:
         "weights.pac_bayes.prior_union_cost": {"prior_variance": 0.01},
         "weights.spectral_sum": few,
         "weights.gaussian_lagrangian": {"loss": 0.5},
+        "weights.init_log_normal_posterior": {"std": 0.5},
         "weights.init_posterior": {"std": 0.5},
         "weights.langevin_paths": {
             **{"gradient": lambda w: w, "start": np.zeros(8), "step": 0.05},

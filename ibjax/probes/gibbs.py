@@ -49,7 +49,8 @@ def gibbs_errors(num_draws: int = 20) -> Probe:
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         network, params = snapshot.network, snapshot.params
-        if not isinstance(network.split(params)[0], weights.Posterior):
+        kinds = weights.Posterior, weights.LogNormalPosterior
+        if not isinstance(network.split(params)[0], kinds):
             raise TypeError(
                 "network must be one of weights.noisy_weights, got parameters of type "
                 f"{type(network.split(params)[0]).__name__}"

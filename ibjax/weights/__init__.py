@@ -47,7 +47,13 @@ from ibjax.weights.objectives import (
     log_uniform_bottleneck,
     log_uniform_information,
 )
-from ibjax.weights.posterior import Posterior, gibbs_error, init_posterior
+from ibjax.weights.posterior import (
+    LogNormalPosterior,
+    Posterior,
+    gibbs_error,
+    init_log_normal_posterior,
+    init_posterior,
+)
 from ibjax.weights.reachability import (
     Reachability,
     kramers_time,
@@ -85,6 +91,7 @@ __all__ = [
     "FlatMinimum",
     "GaussianInformation",
     "GibbsPosterior",
+    "LogNormalPosterior",
     "NoisyState",
     "Posterior",
     "Reachability",
@@ -112,6 +119,7 @@ __all__ = [
     "gibbs_posterior",
     "hessian_trace",
     "hvp",
+    "init_log_normal_posterior",
     "init_posterior",
     "joint_information",
     "kramers_time",

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ibjax.weights.posterior import Posterior
+from ibjax.weights.posterior import AnyPosterior, Posterior
 from ibjax.weights.programs import Rules, Sign, Weight, run_program
 
 __all__ = ["flipout_activations", "local_activations"]
@@ -53,7 +53,7 @@ class _Source:
 
 
 def local_activations(
-    key: jax.Array, function: Callable, posterior: Posterior, *inputs: Any
+    key: jax.Array, function: Callable, posterior: AnyPosterior, *inputs: Any
 ) -> Any:
     """Activities with pre-activations drawn for every sample by itself.
 
@@ -91,9 +91,11 @@ def local_activations(
     leaves = [leaf for leaf, number in uses.items() if number != 1]
     size = count.size + sum(means[leaf].size for leaf in leaves)
     source = _Source(key, size)
-    shared = {
-        leaf: means[leaf] + stds[leaf] * source.take(stds[leaf]) for leaf in leaves
-    }
+    noise = [jnp.zeros_like(mean) for mean in means]
+    for leaf in leaves:
+        noise[leaf] = source.take(stds[leaf])
+    drawn = jax.tree.leaves(posterior.weights(jax.tree.unflatten(tree, noise)))
+    shared = {leaf: drawn[leaf] for leaf in leaves}
     found = activities(source, Counter(), shared)
     return jax.tree.unflatten(jax.tree.structure(shape), found)
 

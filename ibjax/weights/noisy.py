@@ -1,8 +1,10 @@
 r"""Networks whose weights carry noise, and the objective that they are trained on.
 
-A network's weights become a Gaussian posterior, :class:`~ibjax.weights.Posterior`,
-whose means and standard deviations are what is trained, by the one training loop. The
-objective is the Lagrangian of the information in the weights.
+A network's weights become a posterior, a Gaussian one
+(:class:`~ibjax.weights.Posterior`) or with log-normal factors
+(:class:`~ibjax.weights.LogNormalPosterior`), whose means and deviations are what is
+trained, by the one training loop. The objective is the Lagrangian of the information in
+the weights.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +25,15 @@ from ibjax.training.objectives import (
     objective,
 )
 from ibjax.weights.draws import flipout_activations, local_activations
-from ibjax.weights.posterior import Posterior, init_posterior, kl, sample
+from ibjax.weights.posterior import (
+    AnyPosterior,
+    LogNormalPosterior,
+    Posterior,
+    init_log_normal_posterior,
+    init_posterior,
+    kl,
+    sample,
+)
 
 __all__ = ["NoisyState", "noisy_weights", "weight_bottleneck"]
 
@@ -44,6 +54,7 @@ def noisy_weights(
     network: Network,
     *,
     std: ArrayLike = 0.1,
+    noise: str = "gaussian",
     draws: str | None = None,
     keep_initial: bool = False,
 ) -> Network:
@@ -68,32 +79,40 @@ def noisy_weights(
     - *explicit*: all samples of a batch share one draw of the weights.
 
     The first two are made of the program of the network, as JAX traces it, whatever it
-    was written in.
+    was written in. Log-normal factors, :math:`w = \epsilon \hat w`, are drawn as they
+    are where draws are explicit. Local draws have normal pre-activations of the same
+    means and variances, which those of many inputs tend to; a flipout has none, as a
+    factor turned round is no longer log-normal.
 
     Args:
       network: The network.
       std: Standard deviation of all weights at initialization, positive; it may be
-        traced, as a number that a sweep varies is.
+        traced, as a number that a sweep varies is. Of log-normal factors, that of the
+        factor, below 1.31.
+      noise: ``"gaussian"``, or ``"log-normal"`` for factors of the weights, which go
+        with :func:`ibjax.weights.log_uniform_bottleneck`.
       draws: ``"local"``, ``"flipout"`` or ``"explicit"``. By default local of networks
         of :func:`ibjax.networks.mlp`, and else flipout, but explicit of a network with
-        a state.
+        a state or with log-normal factors.
       keep_initial: Whether the initial weights are kept, as the mean of a prior that
         training does not move, see :func:`weight_bottleneck`.
 
     Returns:
-      The network. Its parameters are a :class:`~ibjax.weights.Posterior`; or, of a
-      network with a state or whose initial weights are kept, a posterior and a
-      :class:`NoisyState`.
+      The network. Its parameters are a :class:`~ibjax.weights.Posterior` or a
+      :class:`~ibjax.weights.LogNormalPosterior`; or, of a network with a state or whose
+      initial weights are kept, a posterior and a :class:`NoisyState`.
 
     Raises:
-      ValueError: If ``std`` is not positive, ``draws`` is another name, or flipout of
-        a network with a state.
+      ValueError: If ``std`` is out of range, ``noise`` or ``draws`` is another name, or
+        flipout of a network with a state or with log-normal factors.
 
     References:
       Kingma, Salimans and Welling, `Variational dropout and the local
       reparameterization trick`, NeurIPS 2015. Wen, Vicol, Ba, Tran and Grosse,
       `Flipout: efficient pseudo-independent weight perturbations on mini-batches`, ICLR
-      2018. Blundell et al., `Weight uncertainty in neural networks`, ICML 2015.
+      2018. Blundell et al., `Weight uncertainty in neural networks`, ICML 2015. Achille
+      and Soatto, `Emergence of invariance and disentanglement in deep representations`,
+      JMLR 19, 2018, on log-normal factors.
 
     Example:
       >>> from ibjax import networks
@@ -109,15 +128,23 @@ def noisy_weights(
     checks.instance("network", network, Network)
     checks.flag("keep_initial", keep_initial)
     std = checks.positive("std", std)
+    checks.one_of("noise", noise, _POSTERIORS)
+    if noise == "log-normal":
+        checks.in_range("std", std, "(0, 1.31)")
     is_chain = (
         network.activate is not None
         and network.state is None
         and not any(layer.is_random for layer in network.layers)
     )
     if draws is None:
-        others = "flipout" if network.state is None else "explicit"
-        draws = "local" if is_chain else others
+        flips = network.state is None and noise == "gaussian"
+        draws = "local" if is_chain else "flipout" if flips else "explicit"
     checks.one_of("draws", draws, ["local", "flipout", "explicit"])
+    if draws == "flipout" and noise != "gaussian":
+        raise ValueError(
+            "draws must be local or explicit for log-normal noise, whose factors have "
+            "no sign, got flipout"
+        )
     if draws == "flipout" and network.state is not None:
         raise ValueError(
             "draws must be local or explicit for a network with a state, got flipout "
@@ -138,7 +165,7 @@ def noisy_weights(
 
     def init(key):
         trained, own = network.split(network.init(key))
-        posterior = init_posterior(trained, std=std)
+        posterior = _POSTERIORS[noise](trained, std=std)
         initial = trained if keep_initial else None
         return (posterior, NoisyState(own, initial)) if has_state else posterior
 
@@ -174,13 +201,14 @@ def noisy_weights(
 
     size = "varied" if checks.is_traced(std) else float(std)
     kept = ", initial weights kept" if keep_initial else ""
+    kind = "noise" if noise == "gaussian" else f"{noise} noise"
     return Network(
         init=init,
         activations=full_precision(activations),
         kernels=lambda params: network.kernels(mean(params)),
         layers=network.layers,
         description=(
-            f"{network.description}, {draws} noise of weights from std {size}{kept}"
+            f"{network.description}, {draws} {kind} of weights from std {size}{kept}"
         ),
         output=network.output,
         state=NetworkState(split, _pair, update) if has_state else None,
@@ -188,7 +216,12 @@ def noisy_weights(
     )
 
 
-def _pair(posterior: Posterior, state: NoisyState) -> tuple[Posterior, NoisyState]:
+_POSTERIORS = {"gaussian": init_posterior, "log-normal": init_log_normal_posterior}
+
+
+def _pair(
+    posterior: AnyPosterior, state: NoisyState
+) -> tuple[AnyPosterior, NoisyState]:
     return posterior, state
 
 
@@ -273,6 +306,11 @@ def weight_bottleneck(
     ):
         del batch, key
         posterior, state = network.split(params)
+        if isinstance(posterior, LogNormalPosterior):
+            raise TypeError(
+                "network must have Gaussian noise, got log-normal factors, whose prior "
+                "is that of log_uniform_bottleneck"
+            )
         if not isinstance(posterior, Posterior):
             raise TypeError(
                 "network must be one of weights.noisy_weights, got parameters of type "
@@ -299,7 +337,7 @@ def weight_bottleneck(
     )
 
 
-def _local_activations(key, network: Network, posterior: Posterior, x: jax.Array):
+def _local_activations(key, network: Network, posterior: AnyPosterior, x: jax.Array):
     """Activities with pre-activations drawn for every sample by itself."""
     means, stds = posterior.mean, posterior.std
     # From here on [unit, sample], as such networks keep them.

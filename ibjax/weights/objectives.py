@@ -14,7 +14,7 @@ from ibjax.training.objectives import (
     cross_entropy,
     objective,
 )
-from ibjax.weights.posterior import Posterior
+from ibjax.weights.posterior import AnyPosterior, LogNormalPosterior, Posterior
 
 __all__ = ["annealed", "log_uniform_bottleneck", "log_uniform_information"]
 
@@ -85,10 +85,12 @@ def annealed(
     )
 
 
-def log_uniform_information(posterior: Posterior) -> jax.Array:
-    r"""Information in Gaussian weights relative to a log-uniform prior, in nats.
+def log_uniform_information(posterior: AnyPosterior) -> jax.Array:
+    r"""Information in noisy weights relative to a log-uniform prior, in nats.
 
-    :math:`-\frac12 \sum_i \log \alpha_i` with the variance of the noise relative to the
+    :math:`-\frac12 \sum_i \log \alpha_i`. Of log-normal factors :math:`\alpha_i` is the
+    variance of their logarithm, at most one, and the divergence is exact but for a
+    constant. Of Gaussian weights it is the variance of the noise relative to the
     weight, :math:`\alpha_i = \sigma_i^2 / \mu_i^2`, where it is below one: a weight
     that its noise hides counts nothing. The prior has no norm, so that the zero is an
     arbitrary one: nats are not those that a code of the weights would take, and no
@@ -114,7 +116,10 @@ def log_uniform_information(posterior: Posterior) -> jax.Array:
       >>> print(log_uniform_information(weights))
       2.0
     """
-    checks.instance("posterior", posterior, Posterior)
+    checks.instance("posterior", posterior, Posterior, LogNormalPosterior)
+    if isinstance(posterior, LogNormalPosterior):
+        logs = jax.tree.map(jax.nn.log_sigmoid, posterior.logit)
+        return sum((-jnp.sum(log) / 2 for log in jax.tree.leaves(logs)), jnp.zeros(()))
 
     def of_array(mean, log_std):
         known = jnp.abs(mean) > jnp.exp(log_std)

@@ -1,4 +1,4 @@
-"""Gaussian posteriors over the weights of a network, every weight by itself."""
+"""Posteriors over the weights of a network, every weight by itself."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,16 @@ from ibjax.numerics.calls import shapes_of
 from ibjax.weights.divergences import mean_field_kl_of_logs, optimal_prior_variance
 from ibjax.weights.likelihood import share_wrong
 
-__all__ = ["Posterior", "gibbs_error", "init_posterior", "kl", "sample"]
+__all__ = [
+    "AnyPosterior",
+    "LogNormalPosterior",
+    "Posterior",
+    "gibbs_error",
+    "init_log_normal_posterior",
+    "init_posterior",
+    "kl",
+    "sample",
+]
 
 
 class Posterior(NamedTuple):
@@ -33,6 +42,60 @@ class Posterior(NamedTuple):
     def std(self) -> Any:
         """Standard deviations."""
         return jax.tree.map(jnp.exp, self.log_std)
+
+    def weights(self, noise: Any) -> Any:
+        """Weights for standard normal numbers, a tree of the same structure."""
+        return jax.tree.map(lambda m, s, z: m + s * z, self.mean, self.std, noise)
+
+
+class LogNormalPosterior(NamedTuple):
+    r"""Independent weights that are multiplied by log-normal noise of mean one.
+
+    :math:`w = \epsilon \hat w` with :math:`\log \epsilon \sim N(-\alpha / 2,
+    \alpha)`. The variance :math:`\alpha` is at most one: more would hide the weight,
+    and nothing would keep the noise of a weight that no output needs from growing for
+    ever.
+
+    Attributes:
+      mean: Means :math:`\hat w`, a pytree of arrays.
+      logit: :math:`\log \alpha / (1 - \alpha)`, a tree of the same structure.
+
+    References:
+      Achille and Soatto, `Emergence of invariance and disentanglement in deep
+      representations`, JMLR 19, 2018, sec. 4.
+    """
+
+    mean: Any
+    logit: Any
+
+    @property
+    def alpha(self) -> Any:
+        """Variances of the logarithm of the noise, in (0, 1)."""
+        return jax.tree.map(jax.nn.sigmoid, self.logit)
+
+    @property
+    def std(self) -> Any:
+        """Standard deviations of the weights."""
+
+        def of_array(mean, alpha):
+            # A variance that underflows must not have an infinite slope.
+            least = jnp.finfo(alpha.dtype).tiny
+            return jnp.abs(mean) * jnp.sqrt(jnp.maximum(jnp.expm1(alpha), least))
+
+        return jax.tree.map(of_array, self.mean, self.alpha)
+
+    def weights(self, noise: Any) -> Any:
+        """Weights for standard normal numbers, a tree of the same structure."""
+
+        def of_array(mean, logit, z):
+            log_alpha = jax.nn.log_sigmoid(logit)
+            return mean * jnp.exp(jnp.exp(log_alpha / 2) * z - jnp.exp(log_alpha) / 2)
+
+        return jax.tree.map(of_array, self.mean, self.logit, noise)
+
+
+AnyPosterior = Posterior | LogNormalPosterior
+"""A posterior over weights: a mean and a standard deviation for each."""
 
 
 def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
@@ -60,7 +123,37 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
     return Posterior(params, log_std)
 
 
-def sample(key: jax.Array, posterior: Posterior) -> Any:
+def init_log_normal_posterior(params: Any, *, std: ArrayLike) -> LogNormalPosterior:
+    """Log-normal noise on some weights, of one relative size for all.
+
+    Args:
+      params: The weights, a pytree of arrays.
+      std: Standard deviation of a weight over its size, in (0, 1.31), where the
+        variance of the logarithm is one; it may be traced.
+
+    Returns:
+      The posterior.
+
+    Raises:
+      ValueError: If ``std`` is out of range.
+
+    Example:
+      >>> posterior = init_log_normal_posterior({"w": jnp.array([1.0, -2.0])}, std=0.5)
+      >>> print(posterior.std["w"].round(3))
+      [0.5 1. ]
+      >>> print(f"{posterior.alpha['w'][0]:.4f}")  # log(1 + 0.5^2)
+      0.2231
+    """
+    std = checks.in_range("std", std, "(0, 1.31)")
+    params = jax.tree.map(lambda w: checks.floats("params", w), params)
+    alpha = jnp.log1p(jnp.square(std))
+    logit = jnp.log(alpha) - jnp.log1p(-alpha)
+    return LogNormalPosterior(
+        params, jax.tree.map(lambda w: jnp.full_like(w, logit), params)
+    )
+
+
+def sample(key: jax.Array, posterior: AnyPosterior) -> Any:
     """One draw of all weights.
 
     Args:
@@ -78,13 +171,11 @@ def sample(key: jax.Array, posterior: Posterior) -> Any:
       >>> sample(jax.random.key(0), posterior)["w"].shape
       (3,)
     """
-    checks.instance("posterior", posterior, Posterior)
+    checks.instance("posterior", posterior, Posterior, LogNormalPosterior)
     checks.key("key", key)
     # One flat draw: compiling a draw costs far more than running it.
-    std = posterior.std
-    flat, as_tree = ravel_pytree(std)
-    noise = as_tree(jax.random.normal(key, flat.shape, flat.dtype))
-    return jax.tree.map(lambda m, s, z: m + s * z, posterior.mean, std, noise)
+    flat, as_tree = ravel_pytree(posterior.std)
+    return posterior.weights(as_tree(jax.random.normal(key, flat.shape, flat.dtype)))
 
 
 def kl(
@@ -93,7 +184,8 @@ def kl(
     """Information in the weights: the divergence from a Gaussian prior, in nats.
 
     Args:
-      posterior: The posterior.
+      posterior: The posterior, a Gaussian one: log-normal noise never takes a weight
+        through zero, so that the divergence of a weight of zero would be infinite.
       prior_variance: Variance of the prior, a number or a prefix tree of numbers; None
         for the best one of every array, which the data choose and a bound on the risk
         has to pay for.
@@ -124,7 +216,7 @@ def kl(
 @full_precision
 def gibbs_error(
     key: jax.Array,
-    posterior: Posterior,
+    posterior: AnyPosterior,
     x: ArrayLike,
     labels: ArrayLike,
     *,
@@ -167,7 +259,7 @@ def gibbs_error(
       0.25
     """
     checks.instance("network", network, Network)
-    checks.instance("posterior", posterior, Posterior)
+    checks.instance("posterior", posterior, Posterior, LogNormalPosterior)
     checks.key("key", key)
     x = checks.shape("x", checks.jax_array("x", x), ("num_samples", "*shape"))
     labels = checks.integers("labels", checks.jax_array("labels", labels))

@@ -184,11 +184,12 @@ def test_options_out_of_range(options, message, images):
 
 
 def test_priors_are_swept(images):
-    setup = dataclasses.replace(SETUP, prior=("gaussian", "log-uniform"))
+    setup = dataclasses.replace(SETUP, prior=("gaussian", "log-uniform", "log-normal"))
     cells = setup.cells(Context([0, 6], task=images))
     assert [cell.place for cell in cells] == [
         {"prior": "gaussian"},
         {"prior": "log-uniform"},
+        {"prior": "log-normal"},
     ]
     assert "log_uniform" in cells[1].objective.name
     assert cells[0].vary == {"label_noise": (0.0, 1.0), "beta": (0.01, 1e6)}

@@ -2,7 +2,7 @@
 
     ibjax reproduce corruption
     ibjax reproduce corruption --quick
-    ibjax sweep corruption --prior gaussian log-uniform
+    ibjax sweep corruption --prior gaussian log-uniform log-normal
 
 Achille and Soatto (JMLR 2018) train networks on the cross-entropy summed over the data
 plus beta times the information in the weights. A random label costs as many nats to
@@ -12,11 +12,11 @@ goes over four decades, for five shares of random labels, three training sizes a
 seeds; all prices, shares and seeds of a size are one program.
 
 Weights are Gaussian, each by itself, with a Gaussian prior of the best variance for
-every array, so that nats are those of a code; in the paper noise is multiplicative and
-the prior log-uniform, which has no norm and gives differences alone
-(``--prior log-uniform``). Images are MNIST's, averaged to 14 by 14 pixels, networks
-196-100-10. Prices are led up from 0.001, because noise that is paid for from the first
-step on hides what there is to learn.
+every array, so that nats are those of a code; in the paper noise is a log-normal factor
+of every weight and the prior log-uniform, which has no norm and gives differences alone
+(``--prior log-normal``, and ``log-uniform`` for Gaussian weights). Images are MNIST's,
+averaged to 14 by 14 pixels, networks 196-100-10. Prices are led up from 0.001, because
+noise that is paid for from the first step on hides what there is to learn.
 
 The full run has 750 networks, and takes 18 minutes on one core. MNIST is looked for in
 ``$IBJAX_DATA`` and ``~/.cache/ibjax``; ``--download`` puts it into the latter.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +19,7 @@ from ibjax.training.objectives import Objective
 
 __all__ = ["CorruptionSetup", "Prior", "led_up", "small_images"]
 
-Prior = Literal["gaussian", "log-uniform"]
+Prior = Literal["gaussian", "log-uniform", "log-normal"]
 
 # About the mean and deviation of pixels of digits, chosen without looking at any.
 _MEAN, _STD = 0.13, 0.3
@@ -31,7 +31,8 @@ class CorruptionSetup(Setup):
 
     Attributes:
       prior: Prior of the weights: "gaussian", with the best variance for every array,
-        or "log-uniform", which has no norm; several are swept.
+        or "log-uniform", which has no norm, of Gaussian weights; or "log-normal" for
+        weights with log-normal factors and the log-uniform prior; several are swept.
       train_fraction: Part of the training images that is trained on; several are swept.
       label_noise: Share of the labels that is drawn anew from all classes; several are
         swept, in one program.
@@ -39,7 +40,8 @@ class CorruptionSetup(Setup):
         several are swept, in one program.
       hidden: Units of the hidden layers, as 100-100.
       side: Pixels along a side to which images that have more are averaged.
-      initial_std: Deviation of the weights' noise where training starts.
+      initial_std: Deviation of the weights' noise where training starts, that of
+        log-normal factors relative to the weight.
       start: Price during the first sixth of the epochs, from which it is led to beta in
         the second and third.
       optimizer: Optimizer.
@@ -72,7 +74,7 @@ class CorruptionSetup(Setup):
         super().check()
         checks.count("side", self.side)
         for prior in self.prior:
-            checks.one_of("prior", prior, ("gaussian", "log-uniform"))
+            checks.one_of("prior", prior, get_args(Prior))
         for fraction in self.train_fraction:
             checks.in_range("train-fraction", fraction, "(0, 1]")
         for share in self.label_noise:
@@ -131,7 +133,7 @@ class CorruptionSetup(Setup):
                     context,
                     place,
                     task,
-                    network_of(task.num_inputs, task.num_classes),
+                    network_of(task.num_inputs, task.num_classes, chosen["prior"]),
                     config,
                     measured,
                     own,
@@ -140,9 +142,13 @@ class CorruptionSetup(Setup):
             )
         return cells
 
-    def _network(self, num_inputs: int, num_classes: int) -> Network:
+    def _network(self, num_inputs: int, num_classes: int, prior: Prior) -> Network:
         widths = (num_inputs, *hidden_widths(self.hidden), num_classes)
-        return weights.noisy_weights(networks.mlp(widths, "relu"), std=self.initial_std)
+        return weights.noisy_weights(
+            networks.mlp(widths, "relu"),
+            std=self.initial_std,
+            noise="log-normal" if prior == "log-normal" else "gaussian",
+        )
 
     def _objective(self, chosen, num_train: int, epochs: int) -> Objective:
         if chosen["prior"] == "gaussian":
