@@ -10,6 +10,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import xarray as xr
+from scipy.special import entr
 
 from ibjax.plots.style import EPOCH_COLORMAP
 from ibjax.results.cells import cells_of
@@ -21,6 +22,7 @@ __all__ = [
     "critical_betas",
     "fitted_information",
     "jump_betas",
+    "label_entropy",
     "of_structures",
     "runs_of",
     "share_color",
@@ -122,6 +124,17 @@ def _labels(points: list, num_train: int) -> Labels:
         stacked("cross_entropy"),
         stacked("weight_information") / num_train,
     )
+
+
+def label_entropy(share: float, num_classes: int) -> float:
+    """Entropy of a label given its true class, nats; a share is drawn from all classes.
+
+    Example:
+      >>> f"{label_entropy(0.5, 10):.3f}, {label_entropy(1.0, 10):.3f} nats"
+      '1.677, 2.303 nats'
+    """
+    other = share / num_classes
+    return float(entr(1 - (num_classes - 1) * other) + (num_classes - 1) * entr(other))
 
 
 def structures(labels: Labels, num_classes: int) -> list[StructureFunction | None]:

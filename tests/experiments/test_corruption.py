@@ -13,6 +13,7 @@ from ibjax.experiments.corrupted_labels import (
     critical_betas,
     fitted_information,
     jump_betas,
+    label_entropy,
     runs_of,
 )
 from ibjax.experiments.corruption import claims, figures
@@ -70,7 +71,7 @@ def test_figures_are_drawn(dataset):
     ]
     assert list(structure_figures(dataset)) == ["structure"]
     # Claims of what was measured there are no matter, but that there are some.
-    assert len(claims.corruption_claims(dataset)) == 7
+    assert len(claims.corruption_claims(dataset)) == 8
     assert len(structure_claims(dataset)) == 4
 
 
@@ -114,7 +115,7 @@ def test_seeds_of_which_a_network_diverged_say_nothing():
     assert np.isnan(sufficient_information(run, 0.0)).tolist() == [False, True, False]
     # Half-random labels are neither random nor true.
     half = Run("gaussian", 9, 10, {0.25: labels, 0.5: expected})
-    assert [claim.claim[0] for claim in claims._claims_of([half])] == ["5"]
+    assert [claim.claim[0] for claim in claims._claims_of([half])] == list("5888")
 
 
 def _verdicts(found):
@@ -128,7 +129,7 @@ def test_claims_follow_the_numbers():
         for n in (100, 400)
     ]
     found = claims._claims_of(published)
-    assert _verdicts(found) == [(n, "holds") for n in "11234567"]
+    assert _verdicts(found) == [(n, "holds") for n in "112345678"]
     # A code that is ten times as long, and for nothing.
     costly = [
         Run("gaussian", n, 10, {0.0: _labels(2.0, 24.0), 1.0: _labels(0.09, 24.0, s)})
@@ -140,9 +141,31 @@ def test_claims_follow_the_numbers():
     assert verdicts["6"] == "does not hold" and verdicts["7"] == "holds"
     # Less than random labels are worth is less than any code of them.
     cheap = [Run("gaussian", 9, 10, {1.0: _labels(0.9, 1.0)})]
-    assert _verdicts(claims._claims_of(cheap))[-1] == ("7", "does not hold")
+    last = _verdicts(claims._claims_of(cheap))[-2:]
+    assert last == [("7", "does not hold"), ("8", "does not hold")]
     other = [Run("log-uniform", 9, 10, {1.0: _labels(0.9, 1.0)})]
     assert [v[0] for v in _verdicts(claims._claims_of(other))] == ["1", "2"]
+
+
+def test_what_is_learned_by_heart_is_the_entropy_less_the_loss():
+    # Half of them drawn from ten classes: 0.55 for the true one, 0.05 for each other.
+    entropy = -0.55 * np.log(0.55) - 9 * 0.05 * np.log(0.05)
+    assert label_entropy(0.5, 10) == pytest.approx(entropy, rel=1e-14)
+    assert label_entropy(0.0, 10) == 0
+    assert label_entropy(1.0, 10) == pytest.approx(np.log(10), rel=1e-14)
+    # Fitted to 0.1 nats for 4 each, up to a price of 0.9; beyond, log 10 and nothing.
+    run = Run("gaussian", 9, 10, {0.5: _labels(0.9, 4.0)})
+    heart, law, paid = claims._claims_of([run])
+    assert heart.value == pytest.approx(entropy - 0.1) and heart.verdict == "holds"
+    assert law.value == pytest.approx(entropy - np.log(10)) and law.verdict == "holds"
+    # Beyond nothing is paid, and log 10 - entropy is lacking.
+    assert paid.value == pytest.approx(np.log(10) - entropy) and paid.added
+    figure = figures._terms(run)
+    (axes,) = figure.axes
+    assert axes.get_title("left") == "50 % random"
+    # Labels by heart that were not paid for.
+    free = Run("gaussian", 9, 10, {0.5: _labels(0.9, 1.0)})
+    assert claims._claims_of([free])[2].verdict == "does not hold"
 
 
 def test_structure_is_what_is_worth_its_price():

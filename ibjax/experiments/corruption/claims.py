@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,9 @@ from ibjax.experiments.corrupted_labels import (
     critical_betas,
     fitted_information,
     jump_betas,
+    label_entropy,
     runs_of,
+    share_text,
 )
 
 __all__ = ["corruption_claims"]
@@ -43,9 +46,15 @@ def corruption_claims(dataset: xr.Dataset) -> list[Claim]:
     7. (Ours.) Nothing is had for less than it is worth: loss plus information of random
        labels is at least log of the number of classes. It is so on average over labels
        for every prior that is fixed, and for one that the data choose up to its cost.
+    8. (Ours, by the decomposition of the cross-entropy.) The cross-entropy is the
+       entropy of labels given the true classes, plus what weights lack of these, plus
+       what the network does not make of them, less the labels learned by heart. So the
+       latter are at least the entropy less the cross-entropy: above zero at the least
+       price and not at beta = 1, for the middle share of random labels. They are at
+       most the information, for any share and price.
 
-    Statements 6 and 7 are of the Gaussian prior alone. Without labels all of which are
-    random there is statement 5 alone, and without true ones neither 4 nor 6.
+    Statements 6 to 8 are of the Gaussian prior alone. Without labels all of which are
+    random there are statements 5 and 8 alone, and without true ones neither 4 nor 6.
 
     Args:
       dataset: Dataset of :class:`ibjax.experiments.corruption.setup.CorruptionSetup`.
@@ -172,4 +181,51 @@ def _claims_of(runs: list[Run]) -> list[Claim]:
                 above=-0.05,
             )
         )
+    return claims + _decomposition(last, claim)
+
+
+def _decomposition(run: Run, claim: Callable[..., Claim]) -> list[Claim]:
+    """Labels learned by heart: their least number, and what was paid for them."""
+    by_heart = {
+        share: label_entropy(share, run.num_classes) - labels.loss
+        for share, labels in run.shares.items()
+    }
+    partly = sorted(share for share in run.shares if 0 < share < 1)
+    claims = []
+    if partly:
+        share = partly[len(partly) // 2]
+        labels = run.shares[share]
+        least, quantity = labels.betas[0], "entropy less cross-entropy, nats an image"
+        claims.append(
+            claim(
+                f"8. labels are learned by heart at beta = {least:g}, "
+                f"{share_text(share)}",
+                quantity,
+                by_heart[share][0],
+                above=0.0,
+                added=True,
+            )
+        )
+        if 1.0 in labels.betas:
+            claims.append(
+                claim(
+                    "8. more is lacking of the law than is learned by heart at beta = "
+                    f"1, {share_text(share)}",
+                    quantity,
+                    by_heart[share][list(labels.betas).index(1.0)],
+                    below=0.0,
+                    added=True,
+                )
+            )
+    lacking = [run.shares[s].information - by_heart[s] for s in sorted(run.shares)]
+    claims.append(
+        claim(
+            "8. what is learned by heart is paid for",
+            "information less entropy plus cross-entropy, the least over prices and "
+            "shares, nats an image",
+            np.min(lacking, axis=(0, 1)),
+            above=-0.05,
+            added=True,
+        )
+    )
     return claims

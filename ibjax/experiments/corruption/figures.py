@@ -1,4 +1,4 @@
-"""Figures of random labels: the jump of the training error, what labels take."""
+"""Figures of random labels: the jump of the error, what labels take and are made of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ibjax.experiments.corrupted_labels import (
     Run,
     critical_betas,
     fitted_information,
+    label_entropy,
     runs_of,
     share_color,
     share_text,
@@ -25,7 +26,10 @@ _LEAST_NATS = 1e-3
 
 
 def corruption_figures(dataset: xr.Dataset) -> dict[str, Figure]:
-    """The training error, and the information, of every prior, by name."""
+    """The training error, the information and the terms of the loss, by name.
+
+    The terms are of the Gaussian prior, where some labels are random and some true.
+    """
     runs = runs_of(dataset)
     figures = {}
     for prior in dict.fromkeys(run.prior for run in runs):
@@ -33,6 +37,8 @@ def corruption_figures(dataset: xr.Dataset) -> dict[str, Figure]:
         name = prior.replace("-", "_")
         figures[f"corruption_errors_{name}"] = _errors(own)
         figures[f"corruption_information_{name}"] = _information(own)
+        if prior == "gaussian" and any(0 < share < 1 for share in own[-1].shares):
+            figures[f"corruption_terms_{name}"] = _terms(own[-1])
     return figures
 
 
@@ -127,4 +133,52 @@ def _information(runs: list[Run]) -> Figure:
         right.set_title("at the largest β that fits the labels", loc="left")
         right.set_ylim(top=1.5 * right.get_ylim()[1])
         right.legend(loc="upper left", ncols=2)
+    return figure
+
+
+def _terms(run: Run) -> Figure:
+    """Cross-entropy and entropy of labels; where it is below, labels are by heart."""
+    shares = sorted(share for share in run.shares if 0 < share < 1)
+    entropy_color, loss_color, information_color = layer_colors(3)
+    with paper_style():
+        figure = Figure(figsize=(7.0, 2.6), layout="constrained")
+        panels = figure.subplots(1, len(shares), sharey=True, squeeze=False)[0]
+        for axes, share in zip(panels, shares, strict=True):
+            labels = run.shares[share]
+            entropy = label_entropy(share, run.num_classes)
+            axes.axhline(
+                entropy, color=entropy_color, linestyle="--", label="labels' entropy"
+            )
+            for values, color, marker, label in (
+                (labels.loss, loss_color, "o", "cross-entropy"),
+                (labels.information, information_color, "s", "information in weights"),
+            ):
+                mean_band(
+                    axes,
+                    labels.betas,
+                    values.T,
+                    marker=marker,
+                    markersize=3,
+                    color=color,
+                    label=label,
+                )
+            loss = np.nanmean(labels.loss, axis=1)
+            axes.fill_between(
+                labels.betas,
+                loss,
+                entropy,
+                where=loss < entropy,
+                interpolate=True,
+                color="0.85",
+                linewidth=0,
+                zorder=0,
+                label="learned by heart, at least",
+            )
+            axes.set_xscale("log")
+            axes.set_ylim(0, 2 * math.log(run.num_classes))
+            axes.set_xlabel("price of a nat in the weights, β")
+            axes.set_title(share_text(share), loc="left")
+        panels[0].set_ylabel("nats an image")
+        handles, texts = panels[0].get_legend_handles_labels()
+        figure.legend(handles, texts, loc="outside upper center", ncols=4)
     return figure
