@@ -1,5 +1,6 @@
 """Information in the weights: posteriors, Fisher, PAC-Bayes, structure, tasks."""
 
+from ibjax.training.objectives import annealed
 from ibjax.weights import pac_bayes, posterior
 from ibjax.weights.activations import activation_precision, effective_information
 from ibjax.weights.decomposition import CrossEntropyTerms, cross_entropy_terms
@@ -42,11 +43,7 @@ from ibjax.weights.hessian import (
     top_eigenvalues,
 )
 from ibjax.weights.noisy import NoisyState, noisy_weights, weight_bottleneck
-from ibjax.weights.objectives import (
-    annealed,
-    log_uniform_bottleneck,
-    log_uniform_information,
-)
+from ibjax.weights.objectives import log_uniform_bottleneck, log_uniform_information
 from ibjax.weights.posterior import (
     LogNormalPosterior,
     Posterior,

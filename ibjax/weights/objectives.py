@@ -1,4 +1,4 @@
-r"""Objectives of noisy weights: a price that is led to its value, another prior."""
+"""Information in noisy weights relative to a log-uniform prior, and its objective."""
 
 from typing import Any
 
@@ -16,73 +16,7 @@ from ibjax.training.objectives import (
 )
 from ibjax.weights.posterior import AnyPosterior, LogNormalPosterior, Posterior
 
-__all__ = ["annealed", "log_uniform_bottleneck", "log_uniform_information"]
-
-
-def annealed(
-    bottleneck: Objective,
-    *,
-    start: float,
-    num_epochs: int,
-    hold: int = 0,
-    beta: ArrayLike = 1.0,
-) -> Objective:
-    r"""An objective whose beta is first another, and is led to its value by epochs.
-
-    Noise that is paid for from the first step on can hide all that there is to learn:
-    weights then fall back to the prior and never leave it, even where a network that
-    has learned lowers the objective further. Led up from a small price, networks learn
-    first, and forget what is not worth its price.
-
-    Args:
-      bottleneck: An objective that takes ``beta``, as :func:`ibjax.weights.
-        weight_bottleneck`; numbers it takes besides keep their defaults.
-      start: Price at first, positive.
-      num_epochs: Epoch from which on the price is beta.
-      hold: Epochs at the price ``start``; from then on it changes by one factor every
-        epoch.
-      beta: The last price, positive, where a sweep does not vary it.
-
-    Returns:
-      The objective, which takes ``beta``.
-
-    Raises:
-      ValueError: If a number is not positive, ``hold`` is not below ``num_epochs``, or
-        ``bottleneck`` takes no ``beta``.
-
-    Example:
-      >>> from ibjax import datasets, networks, weights
-      >>> bottleneck = weights.weight_bottleneck(num_samples=2)
-      >>> led = annealed(bottleneck, start=0.01, num_epochs=10, hold=2)
-      >>> sorted(led.keywords), led.intervals
-      (['beta', 'epoch', 'network'], {'beta': '(0, inf)'})
-    """
-    checks.function("bottleneck", bottleneck)
-    bottleneck = as_objective(bottleneck)
-    checks.holds("the numbers of bottleneck", bottleneck.keywords, "beta")
-    start = checks.positive("start", start)
-    beta = checks.positive("beta", beta)
-    checks.count("num_epochs", num_epochs)
-    checks.whole("hold", hold, f"[0, {num_epochs})")
-    takes_network = "network" in bottleneck.keywords
-    last = beta
-
-    def loss(params, batch, key, *, network, epoch, beta=last):
-        left = jnp.clip((num_epochs - epoch) / (num_epochs - hold), 0.0, 1.0)
-        price = jnp.exp(left * jnp.log(start) + (1.0 - left) * jnp.log(beta))
-        own = {"network": network} if takes_network else {}
-        return bottleneck(params, batch, key, beta=price, **own)
-
-    kinds = [set(term.targets) for term in bottleneck.terms]
-    outputs = [term.output for term in bottleneck.terms if term.output is not None]
-    return objective(
-        loss,
-        f"{bottleneck.name}, beta from {start:g} in epochs {hold} to {num_epochs}",
-        targets=sorted(set.intersection(*kinds)),
-        output=outputs[0] if outputs else None,
-        weighs=bottleneck.weighs,
-        intervals={"beta": "(0, inf)"},
-    )
+__all__ = ["log_uniform_bottleneck", "log_uniform_information"]
 
 
 def log_uniform_information(posterior: AnyPosterior) -> jax.Array:

@@ -14,7 +14,7 @@ from ibjax.datasets.task import Batch
 from ibjax.experiments.setup import Context
 from ibjax.experiments.vae.claims import settings_of, vae_claims
 from ibjax.experiments.vae.figures import vae_figures
-from ibjax.experiments.vae.setup import CapacitySetup, VaeSetup, annealed, priced
+from ibjax.experiments.vae.setup import CapacitySetup, VaeSetup, priced
 from ibjax.results.cells import cells_of, combine
 from ibjax.results.example import example_dataset
 from ibjax.sweeps import sweep_grid
@@ -101,7 +101,8 @@ def _loss(objective, **numbers):
 
 
 def test_a_price_falls_by_one_factor_an_epoch():
-    falling = annealed(MODEL, beta=2.0, start=32.0, num_epochs=4)
+    setup = dataclasses.replace(SETUP, start=32.0)
+    falling = setup.objective(MODEL, {"method": "annealed", "beta": 2.0}, 8)
     for epoch, price in ((0, 32), (1, 16), (3, 4), (4, 2), (9, 2)):
         loss, distortion, rate = _loss(falling, epoch=epoch, beta=2.0)
         np.testing.assert_allclose(loss, distortion + price * rate, rtol=1e-5)
@@ -128,7 +129,7 @@ def test_ways_of_training_are_cells():
     cells = VaeSetup(**SMALL).cells(Context(snapshots=[0, 10]))
     assert [cell.place["method"] for cell in cells] == list(METHODS)
     names = [cell.objective.name for cell in cells]
-    assert "annealed from 30 to 0.5 in 5 epochs" in names[1]
+    assert "beta from 30 in epochs 0 to 5" in names[1]
     assert "discrepancy 500" in names[2]
     assert len({cell.network.description for cell in cells}) == 1
     (cell,) = CAPACITY.cells(Context(snapshots=[0, 10]))

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax.numpy as jnp
-
 from ibjax import networks, probes
 from ibjax import representations as rep
 from ibjax.datasets.sprites import sprites
@@ -20,9 +18,9 @@ from ibjax.experiments.vae.measured import (
 )
 from ibjax.numerics import checks
 from ibjax.sweeps.grid import Cell
-from ibjax.training.objectives import Objective, objective
+from ibjax.training.objectives import Objective, annealed, objective
 
-__all__ = ["CapacitySetup", "SpritesSetup", "VaeSetup", "annealed", "priced"]
+__all__ = ["CapacitySetup", "SpritesSetup", "VaeSetup", "priced"]
 
 _SIZE = 16
 _SCALES = 3
@@ -180,8 +178,12 @@ class VaeSetup(SpritesSetup):
         if method == "beta":
             return rep.vib(model, beta=beta, likelihood="bernoulli")
         if method == "annealed":
-            num_epochs = max(1, epochs // 2)
-            return annealed(model, beta=beta, start=self.start, num_epochs=num_epochs)
+            return annealed(
+                rep.vib(model, likelihood="bernoulli"),
+                start=self.start,
+                num_epochs=max(1, epochs // 2),
+                beta=beta,
+            )
         return priced(model, beta=beta, discrepancy=self.discrepancy)
 
 
@@ -218,30 +220,6 @@ class CapacitySetup(SpritesSetup):
             num_epochs=max(1, epochs // 2),
             weight=self.weight,
         )
-
-
-def annealed(
-    model: rep.Variational, *, beta: float, start: float, num_epochs: int
-) -> Objective:
-    """Distortion + price rate, with a price that falls from ``start`` to beta.
-
-    It falls by one factor every epoch, for ``num_epochs`` epochs, and then stays.
-    """
-    bound = rep.vib(model, likelihood="bernoulli")
-
-    def loss(params, batch, key, *, epoch, beta=beta):
-        left = jnp.maximum(1.0 - epoch / num_epochs, 0.0)
-        price = jnp.exp(left * math.log(start) + (1.0 - left) * jnp.log(beta))
-        return bound(params, batch, key, beta=price)
-
-    return objective(
-        loss,
-        f"annealed from {start:g} to {beta:g} in {num_epochs} epochs",
-        targets=("nothing",),
-        output="linear",
-        weighs=True,
-        intervals={"beta": "(0, inf)"},
-    )
 
 
 def priced(model: rep.Variational, *, beta: float, discrepancy: float) -> Objective:
