@@ -337,6 +337,10 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "results.compression.compression_interval": {"i_xt": rng.normal(size=(4, 5))},
         "sweeps.network_trainable": {"task": task, "config": config},
         "sweeps.seed_key": {"seed": 3},
+        "training.objectives.annealed": {
+            **{"bottleneck": weights.weight_bottleneck(num_samples=2), "start": 0.1},
+            "num_epochs": 10,
+        },
         "training.objectives.as_objective": {"objective": cross_entropy},
         "training.objectives.default_objective": {"kind": "classes"},
         "training.gradients.gradient_curves": {"statistics": [statistics]},

@@ -152,8 +152,7 @@ def _weights() -> dict[str, Any]:
         **{"product": lambda v: diagonal * v, "like": diagonal, "scale": 1.0},
         **{"function": lambda h: h**2, "num_values": 2, "num_steps": 3},
         **{"potential": np.linspace(-1, 1, 9) ** 2, "spacing": 0.25, "start": 0},
-        **{"target": 8, "time": 1.0, "num_samples": 100, "num_epochs": 10},
-        "bottleneck": weights.weight_bottleneck(num_samples=2),
+        **{"target": 8, "time": 1.0, "num_samples": 100},
         "structure": weights.structure_function([0.0, 1.0, 2.0, 9.0], scores),
     }
 
@@ -290,7 +289,6 @@ def own_values() -> dict[str, dict[str, Any]]:
             **{"loss": lambda w: jnp.sum(w**2), "params": jnp.ones(3)},
             "vector": np.ones(3),
         },
-        "weights.annealed": {"start": 0.1},
         "weights.log_determinant": few,
         "weights.pac_bayes.prior_union_cost": {"prior_variance": 0.01},
         "weights.spectral_sum": few,
