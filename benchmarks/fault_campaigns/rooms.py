@@ -301,6 +301,7 @@ def own_values() -> dict[str, dict[str, Any]]:
         "weights.layer_information_plus_total_correlation": {
             **{"weights": rng.normal(size=(2, 3)), "x": rng.normal(size=(_NUM, 3))},
         },
+        "weights.fisher_block_log_determinants": {"x": np.ones((2, 2), np.float32)},
         "weights.fisher_log_determinant": {"x": np.ones((2, 2), np.float32)},
         "weights.divergences.mean_field_kl_of_logs": {
             **{"mean": np.ones(4), "log_std": np.zeros(4), "prior_variance": 1.0},

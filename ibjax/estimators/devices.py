@@ -20,12 +20,12 @@ def over_devices(
     """A function whose estimates divide their work among several devices.
 
     Samples are divided where :mod:`ibjax.estimators.knn` searches and counts
-    neighbours and :func:`ibjax.weights.fisher_diagonal` squares gradients, pairs of
-    samples where :mod:`ibjax.estimators.kde` sums kernels, and inputs where
-    :mod:`ibjax.attribution` takes a batch of them at a time; all else, as bins, is done
-    by every device, which holds all samples. It pays where a device would be busy for
-    seconds. What is called inside a ``jit``, under ``vmap`` or a derivative runs as
-    without it.
+    neighbours and :func:`ibjax.weights.fisher_diagonal` and ``fisher_blocks`` multiply
+    gradients, pairs of samples where :mod:`ibjax.estimators.kde` sums kernels, and
+    inputs where :mod:`ibjax.attribution` takes a batch of them at a time; all else, as
+    bins, is done by every device, which holds all samples. It pays where a device would
+    be busy for seconds. What is called inside a ``jit``, under ``vmap`` or a derivative
+    runs as without it.
 
     On CPUs XLA ends the process where one device waits for another for 40 seconds, as
     it may in estimates of minutes on a busy machine. The environment variable

@@ -20,6 +20,8 @@ from ibjax.weights.emergence import (
 )
 from ibjax.weights.fisher import (
     FisherTrace,
+    fisher_block_log_determinants,
+    fisher_blocks,
     fisher_diagonal,
     fisher_log_determinant,
     fisher_trace,
@@ -104,6 +106,8 @@ __all__ = [
     "effective_information",
     "embedding_distances",
     "filter_means",
+    "fisher_block_log_determinants",
+    "fisher_blocks",
     "fisher_diagonal",
     "fisher_log_determinant",
     "fisher_trace",

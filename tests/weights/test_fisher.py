@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.flatten_util import ravel_pytree
 
 from ibjax import networks, weights
+from ibjax.compilation import compiling_for
 from ibjax.estimators import over_devices
 from ibjax.networks.network import NetworkState
 
@@ -111,6 +113,105 @@ def test_a_linear_output_has_noise_of_variance_one(jacobian, p):
     np.testing.assert_allclose(_flat(found), np.mean(gradients**2, axis=0), rtol=1e-10)
 
 
+def _outer(x):
+    return x[:, :, None] * x[:, None]
+
+
+def test_blocks_of_a_softmax_regression_in_closed_form():
+    linear = networks.mlp((3, 3))
+    ((w, b),) = params = ((RNG.normal(size=(3, 3)), RNG.normal(size=3)),)
+    logits = X @ w.T + b
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    (found,) = weights.fisher_blocks(params, X, network=linear, batch_size=4)
+    inner = p[:, :, None] * (np.eye(3) - p[:, None])
+    # Inputs and the constant one that a bias goes with, in the order of (w, b).
+    with_one = np.concatenate([X, np.ones((7, 1))], axis=1)
+    expected = np.mean(list(map(np.kron, inner, _outer(with_one))), axis=0)
+    order = np.argsort(np.arange(12) % 4 == 3, kind="stable")
+    expected = expected[np.ix_(order, order)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_blocks_are_cut_out_of_the_whole_matrix(jacobian, p):
+    scores = _scores(jacobian, p)
+    distributions = RNG.dirichlet(np.ones(3), 7)
+    # Batches that do not come out even, and one of more samples than there are.
+    for labels, of_class, batch_size in (
+        ("model", p, 3),
+        (distributions, distributions, 64),
+        (LABELS, np.eye(3)[LABELS], 2),
+    ):
+        options = {"network": NETWORK, "labels": labels, "batch_size": batch_size}
+        first, second = weights.fisher_blocks(PARAMS, X, **options)
+        expected = np.einsum("nc,nci,ncj->ij", of_class, scores, scores) / 7
+        close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-14)
+        close(first, expected[:16, :16])
+        close(second, expected[16:, 16:])
+        diagonal = weights.fisher_diagonal(PARAMS, X, **options)
+        for block, layer in zip((first, second), diagonal, strict=True):
+            close(np.diagonal(block), _flat(layer), rtol=1e-12)
+
+
+def test_blocks_are_the_same_where_samples_go_side_by_side():
+    one = weights.fisher_blocks(PARAMS, X, network=NETWORK, batch_size=3)
+    with compiling_for("gpu"):
+        found = weights.fisher_blocks(PARAMS, X, network=NETWORK, batch_size=3)
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-11, atol=1e-15), found, one
+    )
+
+
+def _tree_network():
+    """A network whose first layer stands beside an array that is no layer's."""
+    return NETWORK._replace(
+        activations=lambda params, x: NETWORK.activations(
+            (params["first"]["own"], params["second"]), params["scale"] * x
+        )
+    )
+
+
+def test_a_layer_is_what_holds_arrays_alone():
+    network = _tree_network()
+    params = {"scale": 1.0, "first": {"own": PARAMS[0]}, "second": list(PARAMS[1])}
+    found = weights.fisher_blocks(params, X, network=network)
+    one, two = weights.fisher_blocks(PARAMS, X, network=NETWORK)
+    np.testing.assert_allclose(found["first"]["own"], one, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found["second"], two, rtol=1e-12, atol=1e-15)
+    diagonal = weights.fisher_diagonal(params, X, network=network)
+    np.testing.assert_allclose(found["scale"], [[diagonal["scale"]]], rtol=1e-12)
+    traces = jax.tree.map(
+        lambda block, layer: jnp.trace(block) / _flat(layer).sum(), found, diagonal
+    )
+    np.testing.assert_allclose(_flat(traces), 1.0, rtol=1e-12)
+
+
+def test_variables_of_flax_are_arrays_of_a_layer():
+    class Model(nnx.Module):
+        def __init__(self, rngs):
+            self.one = nnx.Linear(3, 4, rngs=rngs)
+            self.two = nnx.Linear(4, 2, use_bias=False, rngs=rngs)
+
+        def __call__(self, x):
+            hidden = jnp.tanh(self.one(x))
+            return hidden, self.two(hidden)
+
+    network = networks.from_flax(Model, example_input=X[:1])
+
+    def blocks(key):
+        return weights.fisher_blocks(network.init(key), X, network=network)
+
+    found = jax.eval_shape(blocks, jax.random.key(0))
+    assert [block.shape for block in jax.tree.leaves(found)] == [(16, 16), (8, 8)]
+
+
+def test_blocks_that_no_memory_holds_are_refused():
+    params = ((np.zeros((1000, 3000)), np.zeros(1000)),)
+    with pytest.raises(MemoryError, match="of 3001000 rows, takes .*fisher_diagonal"):
+        weights.fisher_blocks(
+            params, np.ones((1, 3000)), network=networks.mlp((3000, 1000))
+        )
+
+
 def test_the_square_of_a_mean_gradient_is_not_the_fisher_information(jacobian, p):
     """Over all labels that a model can draw for a batch of B, its mean is F / B."""
     num = 3
@@ -129,6 +230,16 @@ def test_traces_of_layers_and_of_all():
     np.testing.assert_allclose(found.total, _flat(diagonal).sum(), rtol=1e-12)
     layers = [np.sum(w) for w, _ in diagonal]
     np.testing.assert_allclose(found.layers, layers, rtol=1e-12)
+
+
+def test_devices_share_the_samples_of_blocks():
+    options = {"network": NETWORK, "batch_size": 2}
+    one = weights.fisher_blocks(PARAMS, X, **options)
+    divided = over_devices(weights.fisher_blocks)(PARAMS, X, **options)
+    for found, expected in zip(divided, one, strict=True):
+        # The same 21 products or fewer, of either sign, in another order.
+        atol = 21 * 2.0**-52 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("num", [1, 2, 7])
@@ -164,6 +275,20 @@ def test_products_and_determinants_are_those_of_the_matrix(jacobian, p):
             np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [0.0, 3.0, 1e4])
+def test_determinants_of_blocks_bound_that_of_the_matrix(scale):
+    found = weights.fisher_block_log_determinants(
+        PARAMS, X, network=NETWORK, scale=scale
+    )
+    blocks = weights.fisher_blocks(PARAMS, X, network=NETWORK)
+    for value, block in zip(found, blocks, strict=True):
+        exact = np.linalg.slogdet(np.eye(len(block)) + scale * np.asarray(block))[1]
+        np.testing.assert_allclose(value, exact, rtol=1e-9, atol=1e-12)
+    whole = weights.fisher_log_determinant(PARAMS, X, network=NETWORK, scale=scale)
+    # Samples that move both layers count for each of them.
+    assert sum(found) > 1.1 * whole if scale else sum(found) == whole == 0
+
+
 def test_parameters_of_float32_take_inputs_of_float64():
     single = jax.tree.map(np.float32, PARAMS)
     double = jax.tree.map(np.float64, single)
@@ -187,6 +312,11 @@ def test_parameters_of_float32_take_inputs_of_float64():
         for params in (single, double)
     )
     np.testing.assert_allclose(determinant, exact, rtol=8 * 2.0**-23)
+    blocks, exact = (
+        weights.fisher_blocks(params, X, network=NETWORK) for params in (single, double)
+    )
+    assert all(block.dtype == jnp.float32 for block in blocks)
+    jax.tree.map(close, blocks, exact)
 
 
 @pytest.mark.parametrize("num, copies", [(5, 1), (4, 2), (7, 2)])
@@ -291,6 +421,10 @@ def test_bad_arguments_are_refused(change, error, message):
 def test_bad_scales_are_refused():
     with pytest.raises(ValueError, match="scale must be one number from 0 on"):
         weights.fisher_log_determinant(PARAMS, X, network=NETWORK, scale=-1.0)
+    with pytest.raises(ValueError, match="scale must be one number from 0 on"):
+        weights.fisher_block_log_determinants(PARAMS, X, network=NETWORK, scale=-1.0)
+    with pytest.raises(ValueError, match="batch_size must be a whole number"):
+        weights.fisher_blocks(PARAMS, X, network=NETWORK, batch_size=0)
 
 
 def test_labels_of_a_diverged_model_have_no_fisher_information():
