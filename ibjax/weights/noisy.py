@@ -248,7 +248,8 @@ def weight_bottleneck(
 
     Args:
       num_samples: Number of training samples N.
-      beta: The trade-off for a summed loss.
+      beta: The trade-off for a summed loss. At 0 the loss alone is lowered: the
+        information is recorded and not paid for.
       prior_variance: Variance of the Gaussian prior, a number or a prefix tree of the
         network's weights; None for the best one of every array, as it is learned.
       prior_mean: Mean of the prior, as in :func:`ibjax.weights.mean_field_kl`; or

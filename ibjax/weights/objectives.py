@@ -75,7 +75,8 @@ def log_uniform_bottleneck(
 
     Args:
       num_samples: Number of training samples.
-      beta: The trade-off for a summed loss.
+      beta: The trade-off for a summed loss. At 0 the loss alone is lowered: the
+        information is recorded and not paid for.
       loss: Mean loss of a batch, an objective; the cross-entropy by default.
 
     Returns:

@@ -147,7 +147,8 @@ def sufficient_point(
 
     Args:
       structure: The structure function.
-      beta: Price of a nat, not negative.
+      beta: Price of a nat, not negative. At 0 nats are free, and the point is that of
+        the least loss.
 
     Returns:
       The point.

@@ -163,6 +163,26 @@ def test_the_information_is_paid_once_an_epoch(key):
     np.testing.assert_allclose(total, 0.3 * information, rtol=1e-4)
 
 
+def test_at_a_beta_of_zero_the_loss_alone_is_lowered(key):
+    task = datasets.make_task(X, [0, 1, 1, 0])
+    network = weights.noisy_weights(BASE)
+    params, batch = jax.jit(network.init)(key), task.batch(jnp.arange(4))
+    free = weights.weight_bottleneck(num_samples=4, beta=0.0)
+    (value, terms), slopes = jax.jit(
+        jax.value_and_grad(lambda p: free(p, batch, key, network=network), has_aux=True)
+    )(params)
+    plain = objectives.cross_entropy()
+    loss, expected = jax.jit(
+        jax.value_and_grad(lambda p: plain(p, batch, key, network=network)[0])
+    )(params)
+    np.testing.assert_allclose(value, loss, rtol=1e-6)
+    for found, slope in zip(*map(jax.tree.leaves, (slopes, expected)), strict=True):
+        np.testing.assert_allclose(found, slope, rtol=1e-5, atol=1e-7)
+    # Recorded all the same.
+    information = weights.posterior.kl(params, prior_variance=1.0)
+    np.testing.assert_allclose(terms["weight_information"], information, rtol=1e-6)
+
+
 def test_initial_weights_are_kept_as_the_mean_of_the_prior(key):
     task = datasets.make_task(X, [0, 1, 1, 0])
     network = weights.noisy_weights(networks.mlp((3, 2)), std=0.5, keep_initial=True)
