@@ -37,6 +37,7 @@ __all__ = [
     "jax_tree",
     "key",
     "not_empty",
+    "not_empty_tree",
     "not_negative",
     "number",
     "numeric",
@@ -406,6 +407,19 @@ def not_empty(name: str, value: Value, what: str = "") -> Value:
         what = what and f" {what}"
         raise ValueError(f"{name} must hold at least one{what}, got none")
     return value
+
+
+def not_empty_tree(name: str, tree: Value, what: str) -> Value:
+    """Check that the arrays of a pytree hold a number; ``what`` says what it is called.
+
+    Example:
+      >>> not_empty_tree("params", {"w": np.ones((0, 2))}, "weight")
+      Traceback (most recent call last):
+      ValueError: params must hold at least one weight, got none
+    """
+    if not any(np.size(leaf) for leaf in jax.tree.leaves(tree)):
+        raise ValueError(f"{name} must hold at least one {what}, got none")
+    return tree
 
 
 def holds(name: str, value: Iterable[Any], *needed: str, why: str = "") -> None:

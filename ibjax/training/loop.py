@@ -147,6 +147,9 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
     Returns:
       Initial parameters and optimizer state.
 
+    Raises:
+      ValueError: If the network has no weights to train.
+
     Example:
       >>> from ibjax import networks
       >>> state = init_state(jax.random.key(0), networks.mlp([12, 3, 2]), TrainConfig())
@@ -158,6 +161,7 @@ def init_state(key: jax.Array, network: Network, config: TrainConfig) -> TrainSt
     checks.instance("config", config, TrainConfig)
     key_params, _ = jax.random.split(key)
     trainable, state = network.split(network.init(key_params))
+    checks.not_empty_tree("network", trainable, "weight to train")
     return descent.init(trainable, _optimizer(config, trainable), state)
 
 

@@ -86,8 +86,9 @@ def fisher_diagonal(
       The diagonal, a tree like that of the trained parameters.
 
     Raises:
-      ValueError: If shapes do not fit, labels are outside of the classes or no
-        distributions over them, or ``labels`` is another name.
+      ValueError: If shapes do not fit, nothing of the network is trained, labels are
+        outside of the classes or no distributions over them, or ``labels`` is another
+        name.
       TypeError: If classes are no integers.
 
     References:
@@ -269,6 +270,7 @@ def fisher_trace(
     )
     # A diagonal is built as the parameters are: what finds weights finds theirs.
     kernels = network.kernels(network.merge(diagonal, network.split(params)[1]))
+    checks.not_empty("kernels of network", kernels, "layer")
     return FisherTrace(_sum(diagonal), jnp.stack([_sum(layer) for layer in kernels]))
 
 
@@ -297,7 +299,8 @@ def fisher_vector_product(
       The product, a tree like the vector, in the types of the parameters.
 
     Raises:
-      ValueError: If ``x`` holds no samples or ``batch_size`` is not positive.
+      ValueError: If ``x`` holds no samples, nothing of the network is trained, or
+        ``batch_size`` is not positive.
 
     References:
       Schraudolph, `Fast curvature matrix-vector products for second-order gradient

@@ -88,6 +88,9 @@ def hvp(loss: Callable[[Any], jax.Array], params: Any, vector: Any) -> Any:
     Returns:
       The product, a tree like ``params``.
 
+    Raises:
+      ValueError: If ``params`` hold no number, or trees or shapes differ.
+
     References:
       Pearlmutter, `Fast exact multiplication by the Hessian`, Neural Computation 6,
       1994.
@@ -128,7 +131,7 @@ def hessian_trace(
 
     Raises:
       TypeError: If ``key`` is no typed key.
-      ValueError: If ``num_probes`` is not positive.
+      ValueError: If ``num_probes`` is not positive, or ``like`` holds no number.
 
     References:
       Hutchinson, `A stochastic estimator of the trace of the influence matrix`, 1990.
@@ -350,7 +353,7 @@ def _checked(product: Product, like: Any) -> tuple[jax.Array, Callable]:
 
 def _floating(name: str, tree: Any) -> Any:
     """A tree of floating arrays, those of other libraries converted."""
-    tree = checks.real_tree(name, tree)
+    tree = checks.not_empty_tree(name, checks.real_tree(name, tree), "number")
     return jax.tree.map(lambda leaf: checks.floating(name, leaf), tree)
 
 

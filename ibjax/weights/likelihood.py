@@ -64,6 +64,8 @@ def checked_samples(
         return network.activations(params, x)[-1]
 
     outputs = shapes_of("network", last, params=params, x=x)
+    trained, _ = network.split(params)
+    checks.not_empty_tree("params", trained, "weight that network trains")
     num_samples, dim = outputs.shape
     likelihood = Likelihood(network.activations, network.state, network.output, "model")
     if isinstance(labels, str):

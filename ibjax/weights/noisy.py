@@ -104,7 +104,8 @@ def noisy_weights(
 
     Raises:
       ValueError: If ``std`` is out of range, ``noise`` or ``draws`` is another name, or
-        flipout of a network with a state or with log-normal factors.
+        flipout of a network with a state or with log-normal factors; where its weights
+        are first drawn, if it has none.
 
     References:
       Kingma, Salimans and Welling, `Variational dropout and the local
@@ -165,6 +166,7 @@ def noisy_weights(
 
     def init(key):
         trained, own = network.split(network.init(key))
+        checks.not_empty_tree("network", trained, "weight to train")
         posterior = _POSTERIORS[noise](trained, std=std)
         initial = trained if keep_initial else None
         return (posterior, NoisyState(own, initial)) if has_state else posterior
@@ -317,6 +319,7 @@ def weight_bottleneck(
                 "network must be one of weights.noisy_weights, got parameters of type "
                 f"{type(posterior).__name__}"
             )
+        checks.not_empty_tree("network", posterior, "weight to train")
         centre = prior_mean
         if isinstance(prior_mean, str):
             centre = None if state is None else state.initial

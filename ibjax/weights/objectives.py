@@ -96,7 +96,9 @@ def log_uniform_bottleneck(
 
     def information(params, batch, key, *, network, beta: Any = default):
         del batch, key
-        found = log_uniform_information(network.split(params)[0])
+        posterior, _ = network.split(params)
+        checks.not_empty_tree("network", posterior, "weight to train")
+        found = log_uniform_information(posterior)
         # Recorded by the name that all information in weights has.
         return beta / num_samples * found, {"weight_information": found}
 

@@ -109,7 +109,7 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       The posterior.
 
     Raises:
-      ValueError: If ``std`` is not positive.
+      ValueError: If ``std`` is not positive, or there are no weights.
 
     Example:
       >>> posterior = init_posterior({"w": jnp.ones(2)}, std=1.0)
@@ -117,6 +117,7 @@ def init_posterior(params: Any, *, std: ArrayLike) -> Posterior:
       [1. 1.] [1. 1.]
     """
     std = checks.positive("std", std)
+    checks.not_empty_tree("params", params, "weight")
     # Whole numbers too have deviations that are none.
     params = jax.tree.map(lambda w: checks.floats("params", w), params)
     log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(std)), params)

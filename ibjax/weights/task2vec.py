@@ -63,7 +63,7 @@ def task2vec(
       shape ``[num_filters]``.
 
     Raises:
-      ValueError: If shapes do not fit, or the network has no layer but the last.
+      ValueError: If shapes do not fit, or no layer but the last has weights.
 
     Example:
       >>> from ibjax import networks
@@ -97,7 +97,7 @@ def task2vec_of_posterior(
 
     Raises:
       TypeError: If ``posterior`` is none.
-      ValueError: If the network has no layer but the last.
+      ValueError: If no layer but the last has weights.
 
     Example:
       >>> from ibjax import networks
@@ -127,7 +127,7 @@ def filter_means(
       The means, layer after layer, shape ``[num_filters]``.
 
     Raises:
-      ValueError: If the network has no layer but the last.
+      ValueError: If no layer but the last has weights.
 
     Example:
       >>> from ibjax import networks
@@ -142,9 +142,9 @@ def filter_means(
         output_axis = 0 if network.activate is not None else -1
     shapes_of("network", network.kernels, tree=tree)
     body = network.kernels(tree)[:-1]
-    if not body:
+    if not jax.tree.leaves(body):
         raise ValueError(
-            "network must have layers before its last one, got "
+            "network must have weights in layers before its last one, got "
             f"{', '.join(network.layer_names)}"
         )
     for w in jax.tree.leaves(body):

@@ -227,7 +227,7 @@ def test_bad_arguments_are_refused(key):
     with pytest.raises(ValueError, match="like and product must have one shape"):
         weights.top_eigenvalues(key, lambda v: v[:2], like, num_values=1, num_steps=1)
     with pytest.raises(ValueError, match="product must fit like"):
-        weights.log_determinant(key, lambda v: 2.0 * v, {}, scale=1.0)
+        weights.log_determinant(key, lambda v: 2.0 * v, {"w": X}, scale=1.0)
 
 
 @pytest.mark.parametrize(
