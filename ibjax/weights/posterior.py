@@ -136,7 +136,7 @@ def init_log_normal_posterior(params: Any, *, std: ArrayLike) -> LogNormalPoster
       The posterior.
 
     Raises:
-      ValueError: If ``std`` is out of range.
+      ValueError: If ``std`` is out of range, or there are no weights.
 
     Example:
       >>> posterior = init_log_normal_posterior({"w": jnp.array([1.0, -2.0])}, std=0.5)
@@ -146,6 +146,7 @@ def init_log_normal_posterior(params: Any, *, std: ArrayLike) -> LogNormalPoster
       0.2231
     """
     std = checks.in_range("std", std, "(0, 1.31)")
+    checks.not_empty_tree("params", params, "weight")
     params = jax.tree.map(lambda w: checks.floats("params", w), params)
     alpha = jnp.log1p(jnp.square(std))
     logit = jnp.log(alpha) - jnp.log1p(-alpha)
