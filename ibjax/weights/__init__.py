@@ -20,12 +20,14 @@ from ibjax.weights.emergence import (
 )
 from ibjax.weights.fisher import (
     FisherTrace,
-    fisher_block_log_determinants,
-    fisher_blocks,
     fisher_diagonal,
-    fisher_log_determinant,
     fisher_trace,
     fisher_vector_product,
+)
+from ibjax.weights.fisher_matrix import (
+    fisher_block_log_determinants,
+    fisher_blocks,
+    fisher_log_determinant,
 )
 from ibjax.weights.gaussian import (
     GaussianInformation,
