@@ -188,6 +188,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
     import jax.numpy as jnp
 
     from ibjax import datasets, estimators, networks, representations, results, training
+    from ibjax import weights as noisy
     from ibjax.results.example import example_dataset, example_grid
 
     key = jax.random.key(0)
@@ -338,7 +339,7 @@ def _own_values() -> dict[str, dict[str, Any]]:
         "sweeps.network_trainable": {"task": task, "config": config},
         "sweeps.seed_key": {"seed": 3},
         "training.objectives.annealed": {
-            **{"bottleneck": weights.weight_bottleneck(num_samples=2), "start": 0.1},
+            **{"bottleneck": noisy.weight_bottleneck(num_samples=2), "start": 0.1},
             "num_epochs": 10,
         },
         "training.objectives.as_objective": {"objective": cross_entropy},
