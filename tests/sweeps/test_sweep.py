@@ -1,6 +1,7 @@
 """Sweeps: what a seed's numbers depend on, and what is refused."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
@@ -20,16 +21,19 @@ from ibjax.sweeps.seeds import sweep, sweep_trainable
 from ibjax.training.trainable import Trainable
 from tests.sweeps.small import LIGHT, SNAPSHOTS, run
 
+# Of all inputs' kernels, which take longer than the rest.
+FEWER = SNAPSHOTS[0], SNAPSHOTS[-1]
+
 
 @pytest.fixture(scope="module")
 def dataset(task, network, config):
-    return run(task, network, config)
+    return run(task, network, config, snapshots=FEWER)
 
 
 def test_dataset_is_labelled(dataset, task):
     assert dict(dataset.i_xt.sizes) == {
         "seed": 5,
-        "epoch": 3,
+        "epoch": 2,
         "layer": 3,
         "estimator": 3,
     }
@@ -39,20 +43,24 @@ def test_dataset_is_labelled(dataset, task):
     assert dataset.i_xt.attrs["units"] == "nats"
     configuration = json.loads(dataset.attrs["configuration"])
     assert configuration["learning_rate"] == 1e-2
-    assert configuration["snapshots"] == list(SNAPSHOTS)
+    assert configuration["snapshots"] == list(FEWER)
     assert {"jax", "python"} <= set(json.loads(dataset.attrs["versions"]))
     assert dataset.attrs["num_samples"] == task.num_samples
     assert not dataset.diverged.any()
     assert np.isfinite(dataset.i_xt).all()
 
 
-def test_seed_is_the_network_that_train_gives(dataset, task, network, config):
-    seed, epochs = 2, SNAPSHOTS[-1]
-    params = training.train(
-        seed_key(jax.random.key(3), seed), task, network, config, num_epochs=epochs
-    )
+@functools.partial(jax.jit, static_argnums=(2, 4))
+def _trained_layers(key, task, network, config, num_epochs):
+    params = training.train(key, task, network, config, num_epochs=num_epochs)
     *hidden, logits = network.activations(params, task.x)
-    layers = (*hidden, jax.nn.softmax(logits))
+    return (*hidden, jax.nn.softmax(logits))
+
+
+def test_seed_is_the_network_that_train_gives(dataset, task, network, config):
+    seed, epochs = 2, FEWER[-1]
+    key = seed_key(jax.random.key(3), seed)
+    layers = _trained_layers(key, task, network, config, epochs)
     for number, t in enumerate(layers, start=1):
         expected = {
             "binning": binning.layer_information(
@@ -92,11 +100,17 @@ def test_seed_depends_on_its_number_alone(light, task, network, config, layout):
 
 
 def test_measurements_depend_on_the_seed_alone(dataset, task, network, config):
-    other = run(task, network, config, num_seeds=2, devices=jax.devices()[:1])
+    other = run(
+        task,
+        network,
+        config,
+        num_seeds=2,
+        snapshots=FEWER[1:],
+        devices=jax.devices()[:1],
+    )
+    expected = dataset.isel(seed=slice(2), epoch=[1])
     for name in ("weight_norm", "i_xt", "i_ty", "gradient_snr"):
-        np.testing.assert_array_equal(
-            other[name], dataset[name].isel(seed=slice(2)), err_msg=name
-        )
+        np.testing.assert_array_equal(other[name], expected[name], err_msg=name)
 
 
 def test_seeds_trained_apart_are_merged(light, task, network, config):
@@ -111,7 +125,8 @@ def test_seeds_trained_apart_are_merged(light, task, network, config):
 
 
 def test_other_blocks_differ_by_rounding(dataset, task, network, config):
-    other = run(task, network, config, block=2, probes=[probes.losses])
+    options = {"probes": [probes.losses], "snapshots": FEWER}
+    other = run(task, network, config, block=2, **options)
     # 21 steps of size 1e-2, whose direction is off by a few roundings of float32.
     np.testing.assert_allclose(other.train_loss, dataset.train_loss, rtol=1e-4)
 
@@ -206,16 +221,13 @@ def test_layers_are_measured_on_the_last_inputs(config):
     found = run(part, network, config, **options)
     assert found.attrs["num_samples"] == 200
     # Trained alike, on all rows alike; logits part by part round differently.
-    expected = run(whole, network, config, **options)
+    expected = run(whole, network, config, **(options | {"probes": [probes.losses]}))
     for name in ("train_loss", "test_loss", "test_accuracy"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
-    params = training.train(
-        seed_key(jax.random.key(3), 0), whole, network, config, num_epochs=1
-    )
-    *hidden, logits = network.activations(params, x[-200:])
-    for layer, t in enumerate((*hidden, jax.nn.softmax(logits))):
+    layers = _trained_layers(seed_key(jax.random.key(3), 0), whole, network, config, 1)
+    for layer, t in enumerate(layers):
         information = binning.layer_information(
-            t, labels[-200:], num_classes=2, edges=binning.SZT_EDGES
+            t[-200:], labels[-200:], num_classes=2, edges=binning.SZT_EDGES
         )
         at = {"seed": 0, "epoch": 0, "layer": layer, "estimator": 0}
         np.testing.assert_allclose(found.i_xt.isel(at), information.i_xt, rtol=1e-6)
@@ -248,7 +260,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from flax import linen
-from ibjax import datasets, networks, training
+from ibjax import datasets, networks, probes, training
 from ibjax.sweeps import program
 from ibjax.sweeps.layout import lay_out
 from ibjax.sweeps.networks import network_trainable
@@ -264,7 +276,8 @@ class Orthogonal(linen.Module):
 
 task = datasets.szt()
 network = networks.from_flax(Orthogonal(), task.x[:1])
-trainable = network_trainable(task, network, training.TrainConfig())
+measured = [probes.losses]
+trainable = network_trainable(task, network, training.TrainConfig(), probes=measured)
 seeds = np.arange(4)
 layout = lay_out(4, 2, jax.devices())
 traced = program.trace(jax.random.key(0), trainable, seeds, {}, layout)
