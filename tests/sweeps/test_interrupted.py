@@ -1,12 +1,12 @@
 """Sweeps that crash or are killed, and directories that hold others."""
 
-import jax
 import numpy as np
 import pytest
 
 from ibjax import networks, probes
 from ibjax.results.files import ResultsError, open_dataset
 from ibjax.sweeps.checkpoint import CHECKPOINT_FILE
+from tests.sweeps import counting
 from tests.sweeps.small import LIGHT, run
 
 
@@ -22,9 +22,8 @@ def crash_after(count):
     return on_progress
 
 
-@pytest.mark.parametrize("devices", [1, 2])
 def test_resumed_sweep_ends_with_the_same_numbers(
-    light, task, network, config, tmp_path, devices
+    light, task, network, config, tmp_path
 ):
     with pytest.raises(Crash):
         run(
@@ -44,7 +43,6 @@ def test_resumed_sweep_ends_with_the_same_numbers(
         directory=tmp_path,
         probes=LIGHT,
         resume=True,
-        devices=jax.devices()[:devices],
         on_progress=seen.append,
     )
     assert seen[0].num_snapshots_done == 2
@@ -63,7 +61,7 @@ from ibjax.estimators import binning
 
 def on_progress(progress):
     print(progress.num_snapshots_done, flush=True)
-    time.sleep(0.5)
+    time.sleep(0.5 * progress.num_snapshots_done)
 
 sweep(
     jax.random.key(3), datasets.szt(), networks.mlp((12, 4, 3, 2)),
@@ -86,54 +84,35 @@ def test_killed_sweep_is_resumed(light, task, network, config, tmp_path, start_p
         np.testing.assert_array_equal(resumed[name], light[name], err_msg=name)
 
 
-def test_directory_of_another_run_is_refused(task, network, config, tmp_path):
-    run(task, network, config, probes=LIGHT, directory=tmp_path)
+def test_directory_of_another_run_is_refused(tmp_path):
+    counting.run(tmp_path)
     before = (tmp_path / "results.nc").read_bytes()
     with pytest.raises(ResultsError, match="already holds the results"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path)
+        counting.run(tmp_path)
     with pytest.raises(ResultsError, match="another run, which differs in num_seeds"):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            num_seeds=2,
-            resume=True,
-        )
-    again = run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
-    assert again.sizes["seed"] == 5
+        counting.run(tmp_path, num_seeds=5, resume=True)
+    again = counting.run(tmp_path, resume=True)
+    assert again.sizes["seed"] == 2
     assert (tmp_path / "results.nc").read_bytes() == before
 
 
-def test_damaged_checkpoint_is_refused(task, network, config, tmp_path):
-    with pytest.raises(Crash):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            on_progress=crash_after(1),
-        )
-    path = tmp_path / CHECKPOINT_FILE
+@pytest.fixture
+def begun(tmp_path):
+    with pytest.raises(counting.Interrupted):
+        counting.run(tmp_path, on_progress=counting.stop_after(1))
+    return tmp_path
+
+
+def test_damaged_checkpoint_is_refused(begun):
+    path = begun / CHECKPOINT_FILE
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ResultsError, match="checkpoint.npz is damaged"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path, resume=True)
+        counting.run(begun, resume=True)
 
 
-def test_unfinished_run_is_not_overwritten(task, network, config, tmp_path):
-    with pytest.raises(Crash):
-        run(
-            task,
-            network,
-            config,
-            probes=LIGHT,
-            directory=tmp_path,
-            on_progress=crash_after(1),
-        )
+def test_unfinished_run_is_not_overwritten(begun):
     with pytest.raises(ResultsError, match="already holds an unfinished run"):
-        run(task, network, config, probes=LIGHT, directory=tmp_path)
+        counting.run(begun)
 
 
 def test_another_network_of_the_same_layers_is_not_resumed(task, config, tmp_path):
