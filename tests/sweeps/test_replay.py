@@ -54,7 +54,7 @@ def test_of_the_dataset_alone(tmp_path):
         TrainConfig(learning_rate=1e-2),
         num_seeds=7,
         snapshots=[0, 3, 20],
-        probes=[probes.bin_width(0.1), probes.losses, _everything],
+        probes=[probes.losses, _everything],
         first_seed=2,
         directory=tmp_path,
     )
