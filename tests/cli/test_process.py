@@ -13,7 +13,10 @@ import pytest
 
 from ibjax import cli
 from ibjax.cli import command, process
+from ibjax.experiments.experiment import Part
 from ibjax.numerics import checks
+from ibjax.sweeps.grid import Cell
+from tests.sweeps.counting import counter
 
 RUN = "from ibjax.cli import main; main()"
 _LONG = ["--seeds", "1", "--epochs", "100000", "--snapshots", "1000"]
@@ -46,12 +49,14 @@ def test_a_terminated_sweep_says_so_and_keeps_its_snapshots(tmp_path, start):
     assert set(os.listdir(directory)) == {"checkpoint.npz", "checkpoint.records"}
 
 
-# The module alone, which needs nothing of the package: it is there at once.
+# The module alone, which needs nothing of the package: it is there at once. How long a
+# run has to end by itself is another matter.
 _PROCESS = f"""
 import importlib.util
 spec = importlib.util.spec_from_file_location("process", {process.__file__!r})
 process = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(process)
+process._GRACE_SECONDS = 0.5
 """
 _BUSY = f"""{_PROCESS}
 import hashlib
@@ -103,11 +108,16 @@ def no_programs_kept():
     jax.config.update(name, before)
 
 
-def test_a_full_disk_names_the_file_and_the_way_on(tmp_path, capsys, no_programs_kept):
+def test_a_full_disk_names_the_file_and_the_way_on(
+    tmp_path, capsys, monkeypatch, no_programs_kept
+):
     """The system refuses to make a file longer than a limit, as a full disk does."""
     directory = tmp_path / "run"
+    # Numbers, which take no time, in place of networks.
+    cell = Cell({}, snapshots=range(100), trainable=counter(kind="plain"))
+    monkeypatch.setattr(Part, "cells", lambda *_, **__: [cell])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         with pytest.raises(SystemExit) as exit_info:
             cli.main(["sweep", "szt", *_LONG, "--output", str(directory)])
