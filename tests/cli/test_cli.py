@@ -30,7 +30,8 @@ def ibjax(*arguments):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("cli") / "run"
-    return directory, ibjax("sweep", "szt", *TINY, "--output", str(directory))
+    options = ["--hidden", "3,2", *TINY, "--output", str(directory)]
+    return directory, ibjax("sweep", "szt", *options)
 
 
 def test_sweep_leaves_results_figures_and_summary(run):
@@ -41,11 +42,25 @@ def test_sweep_leaves_results_figures_and_summary(run):
     assert (directory / "figures" / "information_plane.pdf").stat().st_size > 1000
     dataset = results.open_dataset(directory)
     assert list(dataset.epoch.values) == [0, 1, 3]
-    assert json.loads(dataset.attrs["configuration"])["hidden"] == [10, 7, 5, 4, 3]
+    assert json.loads(dataset.attrs["configuration"])["hidden"] == [3, 2]
     # What is about to happen, how far it is, and where the results are.
-    for words in ("2 networks 12-10-7-5-4-3-2 (tanh)", "devices:", str(directory)):
+    for words in ("2 networks 12-3-2-2 (tanh)", "devices:", str(directory)):
         assert words in done.stdout
     assert "I(X;T)" in done.stdout and "report.html" in done.stdout
+
+
+def test_the_papers_network_is_swept_unless_another_is_named(
+    capsys, tmp_path, monkeypatch
+):
+    def stop(key, cells, **options):
+        (cell,) = cells
+        assert cell.description["hidden"] == [10, 7, 5, 4, 3]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ibjax.cli.sweep.sweep_grid", stop)
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", "szt", *TINY, "--output", str(tmp_path)])
+    assert "2 networks 12-10-7-5-4-3-2 (tanh)" in capsys.readouterr().out
 
 
 def test_a_preset_with_options_of_its_own_is_a_grid(capsys, tmp_path, undrawn):
@@ -154,7 +169,8 @@ def test_finished_run_is_not_overwritten(run, capsys):
         ),
     ):
         with pytest.raises(SystemExit) as exit_info:
-            cli.main(["sweep", "szt", *TINY, *options, "--output", str(directory)])
+            arguments = ["--hidden", "3,2", *TINY, *options]
+            cli.main(["sweep", "szt", *arguments, "--output", str(directory)])
         assert exit_info.value.code == 2
         error = capsys.readouterr().err
         assert message in error and len(error.strip().splitlines()) == 1
@@ -265,7 +281,7 @@ def test_a_process_in_which_jax_has_started_is_not_forked():
     assert len(jax.devices()) == number
 
 
-def test_a_process_is_forked_before_jax_starts():
+def test_a_process_is_forked_before_jax_starts(start_python):
     script = """
 import multiprocessing
 import jax
@@ -276,9 +292,9 @@ with drawing_beside():
     assert jax.config.jax_num_cpu_devices == number
 print(len(multiprocessing.active_children()))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    running = start_python(script)
+    said, _ = running.communicate()
+    assert running.returncode == 0
     can_fork = sys.platform == "linux"
     num_cores = len(os.sched_getaffinity(0)) if can_fork else 1
-    assert done.stdout.split() == [str(min(num_cores - 1, 4)), "0"]
+    assert said.split() == [str(min(num_cores - 1, 4)), "0"]
