@@ -258,9 +258,9 @@ from ibjax.report.text import format_summary
 from ibjax.results import summarize
 from ibjax.results.example import example_dataset, example_grid
 print("once")
-names = "snapshots", "gradients"
+names = "estimator_comparison", "training_curves"
 writing._FIGURES = {name: writing._FIGURES[name] for name in names}
-writing._GRID_FIGURES = {"planes": writing._GRID_FIGURES["planes"]}
+writing._GRID_FIGURES = {"curves": writing._GRID_FIGURES["curves"]}
 sweep = example_dataset(num_seeds=3, num_epochs=6).isel(layer=[5])
 grid = example_grid(num_seeds=3, num_epochs=6).isel(layer=[5])
 with forked_drawing(2) as drawing:
@@ -321,7 +321,7 @@ def test_estimators_that_disagree_are_named(dataset):
 
 
 @pytest.mark.parametrize("of", [example_dataset, example_grid])
-def test_a_sweep_without_information_shows_its_losses(of, tmp_path):
+def test_a_sweep_without_information_shows_its_losses(of, tmp_path, undrawn):
     dataset = of(num_seeds=2, num_epochs=4).isel(layer=[5])
     bare = dataset.drop_vars(["i_xt", "i_ty", "estimator", "estimator_label"])
     page = report(bare, tmp_path, pdf=False).read_text()
