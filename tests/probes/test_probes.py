@@ -6,6 +6,7 @@ import pytest
 from scipy import spatial, special
 
 from ibjax import TrainConfig, datasets, networks, probes, training
+from ibjax.compilation import exact_jit
 from ibjax.estimators.binning import SZT_EDGES
 
 
@@ -28,10 +29,15 @@ def test_nearest_neighbours_measure_noisy_layers():
     params = network.init(key)
     rows = training.split_rows(key, task, config)
     batches = training.measured_batches(0, task, config)
-    snapshot = probes.take_snapshot(key, params, rows, batches, task, network, config)
     variance = 1e-2
-    found = probes.nearest_neighbours(variance)(snapshot)["knn"]
-    for layer, t in enumerate(snapshot.layers):
+
+    @exact_jit
+    def measured(*arguments):
+        snapshot = probes.take_snapshot(*arguments, network, config)
+        return snapshot.layers, probes.nearest_neighbours(variance)(snapshot)["knn"]
+
+    layers, found = measured(key, params, rows, batches, task)
+    for layer, t in enumerate(layers):
         noise = jax.random.normal(jax.random.key(0), t.shape)
         noisy = np.asarray(t + variance**0.5 * noise, np.float64)
         h = _entropy(noisy)
@@ -48,13 +54,9 @@ def test_an_activity_that_rounds_to_the_last_edge_can_stay_in_its_bin():
     outputs = np.asarray(jax.nn.softmax(np.float32([[10, 0], [20, 0], [0, 20]])))
     assert (outputs[1:].max(axis=1) == 1).all() and outputs[0].max() < 1
     task = datasets.make_task(outputs, np.array([0, 0, 1]))
-    network, config = networks.mlp((2, 2, 2)), TrainConfig(batch_size=None)
-    key = jax.random.key(0)
-    rows = training.split_rows(key, task, config)
-    batches = training.measured_batches(0, task, config)
-    snapshot = probes.take_snapshot(
-        key, network.init(key), rows, batches, task, network, config
-    )._replace(layers=(outputs,))
+    # The probes look at nothing else.
+    own = {"layers": (outputs,), "measured": task}
+    snapshot = probes.Snapshot(**(dict.fromkeys(probes.Snapshot._fields) | own))
     open_, closed = (
         probes.bin_edges(SZT_EDGES, closed=is_closed)(snapshot)["binning"].i_xt[0]
         for is_closed in (False, True)
