@@ -33,9 +33,13 @@ def test_copies_are_counted_as_on_one_device():
     assert over_devices(knn.ksg)(x, y) == knn.ksg(x, y)
 
 
-@pytest.mark.parametrize(("dim", "scale"), [(1, 1.0), (3, 1.0), (3, 1e6)])
-def test_kernels_are_those_of_one_device(dim, scale):
-    t = scale * np.tanh(_pairs(dim, 3001)[0])
+@pytest.mark.parametrize(
+    ("on_line", "scale"), [(True, 1.0), (False, 1.0), (False, 1e6)]
+)
+def test_kernels_are_those_of_one_device(on_line, scale):
+    t = scale * np.tanh(_pairs(3, 3001)[0])
+    if on_line:
+        t[:, 1:] = t[:, :1]
     labels = (t[:, 0] > 0).astype(int)
     options = {"num_classes": 2, "noise_variance": 0.1}
     one = kde.layer_information(t, labels, **options)
@@ -99,7 +103,8 @@ def test_pairs_as_an_accelerator_takes_them_are_divided():
 
 
 def test_the_door_divides():
-    x, y = _pairs(1, 400)
+    # As many samples as above: the same programs of the neighbours.
+    x, y = _pairs(1, 300)
     one, divided = (
         call(x, y)
         for call in (
