@@ -36,6 +36,10 @@ def nearest(x, y, metric, k):
     )
 
 
+arrange = jax.jit(neighbours.arrange)
+count = jax.jit(neighbours.count_within, static_argnames=("metric", "inclusive"))
+
+
 @pytest.mark.parametrize(("metric", "k"), [("chebyshev", 4), ("euclidean", 9)])
 def test_nearest_equal_all_pairs(metric, k):
     x, y = samples()
@@ -67,10 +71,7 @@ def test_counts_of_tied_samples(metric, inclusive):
     for spaces in ((y,), (x, y)):
         joint = np.max([all_pairs(space, metric) for space in spaces], axis=0)
         inside = joint <= radius[:, None] if inclusive else joint < radius[:, None]
-        count = jax.jit(
-            partial(neighbours.count_within, metric=metric, inclusive=inclusive)
-        )
-        counts = count(spaces, radius)
+        counts = count(spaces, radius, metric=metric, inclusive=inclusive)
         np.testing.assert_array_equal(counts, inside.sum(axis=1))
 
 
@@ -80,10 +81,7 @@ def test_counts_on_a_line_are_exact_at_the_radius():
     differences = np.abs(y[0][:, None] - y[0][None, :])  # Rounded to float32.
     radius = np.sort(differences, axis=1)[:, 40]
     for inclusive in (False, True):
-        count = jax.jit(
-            partial(neighbours.count_within, metric="chebyshev", inclusive=inclusive)
-        )
-        counts = count((y,), radius)
+        counts = count((y,), radius, metric="chebyshev", inclusive=inclusive)
         inside = np.less_equal if inclusive else np.less
         expected = inside(differences, radius[:, None]).sum(axis=1)
         np.testing.assert_array_equal(counts, expected)
@@ -105,7 +103,7 @@ def test_rectangle_encloses_the_neighbours():
 
 def test_arrangement_holds_every_sample_once():
     x, y = samples()
-    arrangement = neighbours.arrange((x, y))
+    arrangement = arrange((x, y))
     order = np.asarray(arrangement.order)
     is_sample = order < NUM_SAMPLES
     assert sorted(order[is_sample]) == list(range(NUM_SAMPLES))
@@ -119,20 +117,20 @@ def test_arrangement_holds_every_sample_once():
 def test_few_pairs_are_near_when_ordered():
     # The order is worth its sorting: most boxes of chunks are far from each other.
     x, _ = samples()
-    low, high = (np.asarray(corner) for corner in neighbours.arrange((x,))[2:4])
+    low, high = (np.asarray(corner) for corner in arrange((x,))[2:4])
     whole = np.all(np.isfinite(high), axis=0)  # No padding in it.
     low, high = low[:, whole], high[:, whole]
     gap = np.max(low[:, :, None] - high[:, None, :], axis=0)
     assert np.mean(np.maximum(gap, gap.T) > 0.3) > 0.5
 
 
-@pytest.mark.parametrize("grid", [None, 0.5])
-def test_boxes_in_boxes_change_nothing(grid, monkeypatch):
-    # Few near pairs, copies, and counts of whole blocks: x below its large radius.
-    x, y = samples(grid)
+@pytest.fixture(scope="module")
+def at_once_and_in_boxes():
+    """All that is searched for, of boxes beside each other and of boxes in boxes."""
+    # Counts of whole blocks: x below its large radius.
     radius = np.where(np.arange(NUM_SAMPLES) % 2, 0.3, 9.0).astype(np.float32)
 
-    def all_of_it():
+    def program():
         @jax.jit
         def found(x, y):
             arrangement = neighbours.arrange((x, y))
@@ -145,8 +143,16 @@ def test_boxes_in_boxes_change_nothing(grid, monkeypatch):
                 neighbours.count_within((x,), radius, metric="euclidean"),
             )
 
-        return found(x, y)
+        return found.lower(*samples()).compile()
 
-    at_once = all_of_it()
-    monkeypatch.setattr(neighbours, "_MANY_BLOCKS", 2)
-    jax.tree.map(np.testing.assert_array_equal, all_of_it(), at_once)
+    at_once = program()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_MANY_BLOCKS", 2)
+        return at_once, program()
+
+
+@pytest.mark.parametrize("grid", [None, 0.5])
+def test_boxes_in_boxes_change_nothing(grid, at_once_and_in_boxes):
+    # Few near pairs, and copies.
+    at_once, in_boxes = (search(*samples(grid)) for search in at_once_and_in_boxes)
+    jax.tree.map(np.testing.assert_array_equal, in_boxes, at_once)
