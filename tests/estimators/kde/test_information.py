@@ -139,37 +139,46 @@ def test_two_far_clusters_share_one_bit():
     np.testing.assert_allclose(found, BIT, atol=PROMISED)
 
 
-# Short and long beside the kernel, and too long to be worth a grid.
+# Short and long beside the kernel, and too long to be worth a grid. As many samples of
+# so many units as above: the same programs.
 @pytest.mark.parametrize("length", [0.01, 0.3, 1.5, 6.0])
-@pytest.mark.parametrize("dim", [1, 2, 10])
-def test_samples_on_a_line(length, dim):
+@pytest.mark.parametrize("num_samples, dim", [(NUM_SAMPLES, 1), (512, 2), (256, 10)])
+def test_samples_on_a_line(length, num_samples, dim):
     rng = np.random.default_rng(7)
     direction = rng.normal(size=dim)
-    place = length * rng.beta(0.3, 0.3, NUM_SAMPLES)
+    place = length * rng.beta(0.3, 0.3, num_samples)
     t = np.outer(place, direction / np.linalg.norm(direction)).astype(np.float32)
-    expected = _direct(t, _one_hot(LABELS), VARIANCE)
-    np.testing.assert_allclose(_found(t, LABELS), expected, atol=PROMISED)
+    labels = _labels(num_samples)
+    expected = _direct(t, _one_hot(labels), VARIANCE)
+    np.testing.assert_allclose(_found(t, labels), expected, atol=PROMISED)
 
 
 # In noise standard deviations of 0.03: nothing, just too little to count, and more.
 @pytest.mark.parametrize("across", [1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
 def test_samples_near_a_line(across):
     rng = np.random.default_rng(8)
-    t = np.stack([rng.random(NUM_SAMPLES), across * rng.random(NUM_SAMPLES)], 1)
-    t = t.astype(np.float32)
-    expected = _direct(t, _one_hot(LABELS), VARIANCE)
-    np.testing.assert_allclose(_found(t, LABELS), expected, atol=PROMISED)
+    t = np.stack([rng.random(512), across * rng.random(512)], 1).astype(np.float32)
+    labels = _labels(512)
+    expected = _direct(t, _one_hot(labels), VARIANCE)
+    np.testing.assert_allclose(_found(t, labels), expected, atol=PROMISED)
 
 
-def test_lines_and_other_layers_in_one_batch():
+@pytest.fixture(scope="module")
+def of_four_layers():
+    def measure(t):
+        # The labels are constants of the traced function.
+        return layer_information(
+            t, LABELS, num_classes=NUM_CLASSES, noise_variance=VARIANCE
+        )
+
+    return jax.jit(jax.vmap(measure))
+
+
+def test_lines_and_other_layers_in_one_batch(of_four_layers):
     place = np.random.default_rng(9).random(NUM_SAMPLES)
     line = np.outer(place, np.arange(1, DIM + 1)).astype(np.float32)
     layers = np.stack([_tanh_layer(), line, 10 * _tanh_layer(), line / 50])
-    found = jax.vmap(
-        lambda t: layer_information(
-            t, LABELS, num_classes=NUM_CLASSES, noise_variance=VARIANCE
-        )
-    )(layers)
+    found = of_four_layers(layers)
     for n, t in enumerate(layers):
         one = [[float(value[n]) for value in bound] for bound in found]
         # A batch rounds products differently, on the widest layer by 6e-6.
@@ -292,15 +301,20 @@ def gradient():
     return jax.jit(jax.value_and_grad(_sum_of_bounds, (0, 2)))
 
 
+@pytest.fixture(scope="module")
+def plain_gradient():
+    return jax.jit(jax.grad(_plain_sum_of_bounds, (0, 2)))
+
+
 @pytest.mark.parametrize("repeated", [False, True])
-def test_gradients_are_those_of_all_pairs(repeated, gradient):
+def test_gradients_are_those_of_all_pairs(repeated, gradient, plain_gradient):
     # 300 samples: two tiles, the second one short.
     t, labels, variance = _tanh_layer(300, 3), _labels(300), np.float32(0.05)
     if repeated:
         t = t[np.arange(300) // 3]
     _, found = gradient(t, labels, variance)
     with jax.enable_x64(True):
-        expected = jax.jit(jax.grad(_plain_sum_of_bounds, (0, 2)))(
+        expected = plain_gradient(
             t.astype(np.float64), _one_hot(labels), np.float64(variance)
         )
     for one, other in zip(found, expected, strict=True):
@@ -317,16 +331,9 @@ def test_gradients_are_finite_when_all_samples_are_equal(gradient):
     np.testing.assert_allclose(of_t, 0, atol=ROUNDING)
 
 
-def test_many_networks_are_as_many_single_ones():
-    layers = np.stack([_tanh_layer(seed=seed, scale=0.1 + seed) for seed in range(3)])
-
-    def measure(t):
-        # The labels are constants of the traced function.
-        return layer_information(
-            t, LABELS, num_classes=NUM_CLASSES, noise_variance=VARIANCE
-        )
-
-    found = jax.jit(jax.vmap(measure))(layers)
+def test_many_networks_are_as_many_single_ones(of_four_layers):
+    layers = np.stack([_tanh_layer(seed=seed, scale=0.1 + seed) for seed in range(4)])
+    found = of_four_layers(layers)
     for n, t in enumerate(layers):
         one = [[float(value[n]) for value in bound] for bound in found]
         np.testing.assert_allclose(one, _found(t, LABELS), atol=ROUNDING)
@@ -342,7 +349,7 @@ def test_the_noise_variance_may_be_traced():
             ).upper.i_xt
         )
     )(variances)
-    expected = [_found(t, LABELS, variance)[1, 0] for variance in variances]
+    expected = [_found(t, LABELS, float(variance))[1, 0] for variance in variances]
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
@@ -461,12 +468,12 @@ def test_many_units_far_apart():
     "far, near, noise_variance",
     [(3e38, 0.0, 1e-38), (1e17, 1.0, 1.0), (1e5, 0.01, 1e-3), (1e-19, 1e-20, 1e-38)],
 )
-def test_gradients_at_any_scale(far, near, noise_variance, gradient):
+def test_gradients_at_any_scale(far, near, noise_variance, gradient, plain_gradient):
     t = _mixed_scales(far, near)[:300, :3]
     labels, variance = _labels(300), np.float32(noise_variance)
     _, found = gradient(t, labels, variance)
     with jax.enable_x64(True):
-        expected = jax.grad(_plain_sum_of_bounds, (0, 2))(
+        expected = plain_gradient(
             t.astype(np.float64), _one_hot(labels), np.float64(variance)
         )
     for one, other in zip(found, expected, strict=True):
