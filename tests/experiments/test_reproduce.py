@@ -1,6 +1,7 @@
 """Experiments reproduced: from results that are there, and small runs of them."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import runpy
@@ -17,6 +18,7 @@ from ibjax.experiments.deep_linear.setup import LinearSetup
 from ibjax.experiments.experiment import Experiment, Part, Scale
 from ibjax.experiments.mnist.setup import MnistSetup
 from ibjax.experiments.reproduce import reproduce
+from ibjax.plots.files import encode_figure
 from ibjax.results.cells import combine
 from ibjax.results.example import example_dataset
 from ibjax.results.intervals import Estimate
@@ -29,6 +31,13 @@ def no_mnist(monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("IBJAX_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def png_alone(monkeypatch):
+    """Figures are drawn once each: the information plane is a PDF as well."""
+    drawn = functools.partial(encode_figure, pdf=False)
+    monkeypatch.setattr("ibjax.experiments.reproduce.encode_figure", drawn)
 
 
 def _save(dataset, directory):
@@ -72,8 +81,9 @@ def test_the_information_plane_of_finished_sweeps(tmp_path, capsys, monkeypatch)
         ["reproduce", "szt", "--from", str(tmp_path / "sweeps")]
         + ["--output", str(tmp_path / "out")]
     )
-    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
-    assert names == ["gradients.png", "information_plane.png", "snapshots.png"]
+    for kind in ("pdf", "png"):
+        names = sorted(path.stem for path in (tmp_path / "out").glob(f"*.{kind}"))
+        assert names == ["gradients", "information_plane", "snapshots"]
     content = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert content["title"].startswith("Information plane")
     assert content["command"] == "ibjax reproduce szt"
@@ -94,7 +104,7 @@ def test_claims_of_another_experiment_are_not_replaced(tmp_path, capsys):
         assert path.read_text() == content
 
 
-def test_grids_of_finished_sweeps(tmp_path, capsys, monkeypatch):
+def test_grids_of_finished_sweeps(tmp_path, capsys, monkeypatch, png_alone):
     _save(_grid("train_fraction", [0.05, 0.85]), tmp_path / "training-size")
     _save(_grid("hidden", ["10", "10-7"]), tmp_path / "depth")
     _save(_grid("hidden", ["5", "20"]), tmp_path / "elsewhere" / "width")
@@ -123,7 +133,7 @@ def test_nothing_there_is_refused(tmp_path, monkeypatch, capsys):
 def tiny():
     """Students in two grids of two cells, with what only some experiments have."""
     setup = LinearSetup(hidden=("4",), num_inputs=6, num_samples=(10, 20))
-    part = Part(setup, Scale(3, 2, 2), Scale(2, 1, 2))
+    part = Part(setup, Scale(3, 2, 2), Scale(4, 1, 2))
     other = dataclasses.replace(setup, num_inputs=5)
     return Experiment(
         name="tiny",
@@ -190,7 +200,7 @@ def test_sweeps_are_run_resumed_and_read(tiny, tmp_path, undrawn):
 def test_quick_runs_have_sizes_and_setups_of_their_own(tiny, tmp_path, undrawn):
     reproduce(tiny, tmp_path, quick=True)
     one, two = (results.open_dataset(tmp_path / name) for name in ("one", "two"))
-    assert one.sizes["seed"] == 2 and one.epoch.values.tolist() == [0, 1]
+    assert one.sizes["seed"] == 4 and one.epoch.values.tolist() == [0, 1]
     found = [json.loads(each.attrs["configuration"]) for each in (one, two)]
     assert [configuration["num_inputs"] for configuration in found] == [6, 5]
 
@@ -205,7 +215,7 @@ def test_small_runs(name, tmp_path):
     assert names == set(EXPERIMENTS[name].parts)
 
 
-def test_planes_of_images_from_finished_sweeps(tmp_path):
+def test_planes_of_images_from_finished_sweeps(tmp_path, png_alone):
     places = [
         {"hidden": hidden, "activation": activation}
         for hidden in MnistSetup.hidden
