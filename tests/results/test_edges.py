@@ -61,7 +61,7 @@ def test_bounded_layers_have_none_and_nan_is_no_share():
     assert found == {"estimator": "binning", "layer": 3, "share": 0.3}
 
 
-def test_text_pages_and_grids_tell_it(tmp_path):
+def test_text_pages_and_grids_tell_it(tmp_path, undrawn):
     shares = np.zeros(example_dataset(num_seeds=2).sizes["layer"])
     shares[-1] = 0.25
     dataset = _with_shares(shares)
