@@ -1,5 +1,6 @@
 """The bottleneck at one beta is a least: brute force, its dual, an independent code."""
 
+import functools
 import itertools
 
 import jax
@@ -81,6 +82,7 @@ def restarted(best_maps):
             key, p_xy, beta, alpha=alpha, num_restarts=NUM_RESTARTS, max_steps=999
         )
 
+    @functools.cache
     def solve_all(alpha):
         with jax.enable_x64(True):
             keys = jax.random.split(jax.random.key(3), len(betas))
