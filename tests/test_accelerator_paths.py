@@ -1,5 +1,7 @@
 """What accelerators compute in their own way: on a CPU, against what a CPU computes."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +101,39 @@ def _assert_same(found, expected, metric, dims):
         np.testing.assert_allclose(found, expected, rtol=rtol, atol=0)
 
 
+@partial(jax.jit, static_argnames=("dims", "metric", "k"))
+def _nearest_either_way(spaces, *, k, **options):
+    """Separations of the nearest by all pairs, and by the search."""
+    points = jnp.concatenate(spaces)
+    return all_pairs.all_nearest(points, k=k, **options), search.nearest_separations(
+        search.arrange(spaces), points.shape[1], k=k, **options
+    )
+
+
+@partial(jax.jit, static_argnames=("dims", "metric"))
+def _within_either_way(spaces, radius, *, dims, metric):
+    """Rectangles, and counts in the first space, by all pairs and by the search."""
+    options = {"dims": dims, "metric": metric}
+    sides = (
+        all_pairs.all_rectangles(jnp.concatenate(spaces), radius, **options),
+        search.rectangle(search.arrange(spaces), radius, **options),
+    )
+    counts = []
+    for inclusive in (False, True):
+        found = all_pairs.all_counts(
+            spaces[0],
+            (tied if inclusive else below)(radius, metric),
+            dims=dims[:1],
+            metric=metric,
+            inclusive=inclusive,
+        )
+        expected = search.count_within(
+            spaces[:1], radius, metric=metric, inclusive=inclusive
+        )
+        counts.append((jnp.maximum(found, 1), expected))
+    return sides, counts
+
+
 @pytest.mark.parametrize("metric", ["chebyshev", "euclidean"])
 @pytest.mark.parametrize(
     ("dims", "ties", "k"),
@@ -112,31 +147,15 @@ def _assert_same(found, expected, metric, dims):
     ],
 )
 def test_neighbours(dims, ties, k, metric, small_pieces):
-    num_samples = 331
-    spaces = _spaces(num_samples, dims, ties)
-    points = jnp.concatenate(spaces)
-    arrangement = search.arrange(spaces)
+    spaces = _spaces(331, dims, ties)
     options = {"dims": dims, "metric": metric}
-    expected = search.nearest_separations(arrangement, num_samples, k=k, **options)
-    found = all_pairs.all_nearest(points, k=k, **options)
-    assert found.shape == (k, num_samples)
+    found, expected = _nearest_either_way(spaces, k=k, **options)
+    assert found.shape == (k, 331)
     _assert_same(found, expected, metric, dims)
-    radius = expected[-1]
-    sides = search.rectangle(arrangement, radius, **options)
-    found = all_pairs.all_rectangles(points, radius, **options)
-    _assert_same(found, sides, metric, dims)
-    for inclusive in (False, True):
-        counts = search.count_within(
-            spaces[:1], radius, metric=metric, inclusive=inclusive
-        )
-        found = all_pairs.all_counts(
-            spaces[0],
-            (tied if inclusive else below)(radius, metric),
-            dims=dims[:1],
-            metric=metric,
-            inclusive=inclusive,
-        )
-        np.testing.assert_array_equal(jnp.maximum(found, 1), counts)
+    sides, counts = _within_either_way(spaces, expected[-1], **options)
+    _assert_same(*sides, metric, dims)
+    for found, expected in counts:
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_neighbours_of_more_samples_than_a_piece():
@@ -240,11 +259,13 @@ def test_rows_have_the_same_numbers_by_either_hash(dim):
     np.testing.assert_array_equal(binning._row_numbers(bins), last)
 
 
-def test_rows_have_the_numbers_of_their_last_copies(as_on_an_accelerator):
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_rows_have_the_numbers_of_their_last_copies(platform):
     rows = np.random.default_rng(0).integers(0, 2, (500, 6))
     same = np.all(rows[:, None] == rows[None], axis=2)
     last = len(rows) - 1 - np.argmax(same[:, ::-1], axis=1)
-    found = binning._row_numbers(jnp.asarray(rows.T, jnp.uint32))
+    with compiling_for(platform):
+        found = binning._row_numbers(jnp.asarray(rows.T, jnp.uint32))
     np.testing.assert_array_equal(found, last)
 
 
