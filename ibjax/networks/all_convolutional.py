@@ -61,8 +61,9 @@ def all_convolutional(
       >>> network = all_convolutional((8, 8, 3), channels=(4, 6), strides=(1, 2))
       >>> [layer.shape for layer in network.layers]
       [(8, 8, 4), (4, 4, 6), (10,)]
-      >>> params = network.init(jax.random.key(0))
-      >>> [t.shape[1] for t in network.activations(params, jnp.zeros((5, 192)))]
+      >>> params = jax.jit(network.init)(jax.random.key(0))
+      >>> layers = jax.jit(network.activations)(params, jnp.zeros((5, 192)))
+      >>> [t.shape[1] for t in layers]
       [256, 96, 10]
     """
     image_shape = checks.counts("image_shape", image_shape, fewest=2, most=3)
