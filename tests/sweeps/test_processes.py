@@ -8,10 +8,12 @@ import pytest
 
 import ibjax
 from ibjax import datasets, networks, probes, training
+from ibjax.estimators import binning
 from ibjax.results.files import ResultsError
 from ibjax.sweeps import processes
 
 SNAPSHOTS = (0, 1, 3, 40)
+PROBES = (probes.bin_edges(binning.SZT_EDGES), probes.gradients, probes.losses)
 
 # The second process ends in the midst of the job, and as a killed one: without a word.
 _JOB = """
@@ -21,8 +23,18 @@ jax.config.update("jax_num_cpu_devices", 1)
 from ibjax.sweeps import processes
 address, process, directory = sys.argv[1:]
 processes.start(address, 2, int(process))
+import numpy as np
 import ibjax
-from ibjax import datasets, networks, probes, training
+from ibjax import datasets, networks, probes, results, training
+from ibjax.estimators import binning
+
+def fail():
+    raise results.ResultsError(f"damaged, says {process}")
+
+try:
+    processes.of_first(fail)
+except results.ResultsError as error:
+    print(error, flush=True)
 
 def on_progress(progress):
     if process == "1" and progress.num_snapshots_done == 3:
@@ -33,10 +45,13 @@ def sweep(*, directory, on_progress=None):
     return ibjax.sweep(
         jax.random.key(0), datasets.szt(), networks.mlp([12, 3, 2]),
         training.TrainConfig(), num_seeds=12, snapshots=[0, 1, 3, 40],
-        probes=[probes.losses], directory=directory, on_progress=on_progress,
+        probes=[probes.bin_edges(binning.SZT_EDGES), probes.gradients, probes.losses],
+        directory=directory, on_progress=on_progress,
     )
 
-print(float(sweep(directory=None).train_loss.sum()), flush=True)
+found = f"{directory}-{process}.npz"
+np.savez(found, **sweep(directory=None))
+print(found, flush=True)
 try:
     sweep(directory=directory, on_progress=on_progress)
 except processes.JobError as error:
@@ -70,13 +85,18 @@ def test_a_job_has_the_numbers_of_one_process(start_python, address, tmp_path):
             training.TrainConfig(),
             num_seeds=12,
             snapshots=SNAPSHOTS,
-            probes=[probes.losses],
+            probes=PROBES,
             **options,
         )
 
     alone = sweep()
+    assert {"i_xt", "gradient_snr", "train_loss"} <= set(alone)
     for running in job:
-        assert float(_said(running)) == float(alone.train_loss.sum())
+        assert _said(running) == "damaged, says 0\n"
+        with np.load(_said(running).strip()) as found:
+            assert set(found) == set(alone)
+            for name in found:
+                np.testing.assert_array_equal(found[name], alone[name])
     job[1].stdin.write("\n")
     job[1].stdin.flush()
     assert _said(job[0]).startswith("another process of this job has ended")
@@ -93,7 +113,7 @@ def test_a_job_has_the_numbers_of_one_process(start_python, address, tmp_path):
         on_progress=lambda progress: done.append(progress.num_snapshots_done),
     )
     assert done[0] == 3
-    np.testing.assert_array_equal(resumed.train_loss, alone.train_loss)
+    assert resumed.drop_attrs().identical(alone.drop_attrs())
 
 
 def test_one_process_calls_and_raises():
