@@ -103,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"ibjax: error: {_one_line(error)}", file=sys.stderr)
             _end(EXIT_BAD_INPUT, error)
         except processes.JobError as error:
-            print(f"ibjax: error: {_one_line(error)}{goes_on}", file=sys.stderr)
+            # A job that never began has saved nothing.
+            hint = goes_on if processes.have_joined() else ""
+            print(f"ibjax: error: {_one_line(error)}{hint}", file=sys.stderr)
             _end(processes.EXIT_STATUS, error)
         except RuntimeError as error:
             # JAX's own words for a platform that was asked for and is not there.

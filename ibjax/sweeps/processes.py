@@ -1,13 +1,16 @@
 """Sweeps over several processes, each with devices of its own: pods, GPU hosts.
 
-Every process runs the same call and has all of its results; the first one alone reads
-and writes files, and tells the others what it found. :func:`start` is for before JAX
-has looked for devices.
+Every process runs the same call on the same data and has all of its results; the first
+one alone reads and writes the directory of results, and tells the others what it found.
+:func:`start` is for before JAX has looked for devices.
 """
 
 import contextlib
+import errno
+import os
 import pickle
 import re
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +40,7 @@ __all__ = [
 # A process that has not been heard of for so long is lost; JAX waits 100 seconds.
 _HEARTBEAT_SECONDS = 20
 _CHARACTERS = 200
+_LARGEST_PORT = 65_535
 
 # In the words of what carries messages: Gloo, NCCL, and JAX's own service.
 _IS_LOST = re.compile(r"gloo|nccl|coordination", re.IGNORECASE)
@@ -70,7 +74,9 @@ def start(
 
     Raises:
       ValueError: If only some of them are given, or JAX finds no cluster.
-      JobError: If the others have other versions, or another number of devices.
+      JobError: If the first process cannot listen at the address, JAX has begun before,
+        what the cluster is asked fails, or the others have other versions or another
+        number of devices.
     """
     given = [value is not None for value in (address, num_processes, process)]
     if any(given) and not all(given):
@@ -81,8 +87,12 @@ def start(
     if address is not None and num_processes is not None:
         if not re.fullmatch(r".+:\d{1,5}", address):
             raise ValueError(f"address must be HOST:PORT, got {address!r}")
+        port = int(address.rpartition(":")[2])
+        checks.whole("the port of address", port, f"[1, {_LARGEST_PORT}]")
         checks.count("num_processes", num_processes)
         checks.whole("process", process, f"[0, {num_processes - 1}]")
+        if process == 0:
+            _check_port(address, port)
     # Whoever asks this process to stop asks it, and not JAX.
     jax.config.update("jax_enable_preemption_service", False)
     try:
@@ -100,6 +110,9 @@ def start(
             "there is no cluster here that JAX knows; give the address of the first "
             f"process, the number of processes and that of this one ({error})"
         ) from error
+    except Exception as error:  # What a cluster answers has types of its own.
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise JobError(f"the job cannot begin: {said}") from error
     _check_alike()
 
 
@@ -109,7 +122,7 @@ def have_joined() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that reads and writes."""
+    """Whether this process is the one that reads and writes results."""
     return jax.process_index() == 0
 
 
@@ -202,15 +215,39 @@ def spread(values: np.ndarray, sharding: jax.sharding.Sharding) -> jax.Array:
     )
 
 
+def _check_port(address: str, port: int) -> None:
+    """Check that the first process can listen; JAX may crash where it cannot."""
+    if "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:  # It listens elsewhere.
+        return
+    # As JAX does, at all addresses of the machine.
+    is_dual = socket.has_dualstack_ipv6()
+    with socket.socket(socket.AF_INET6 if is_dual else socket.AF_INET) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_dual:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            listening.bind(("", port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                return
+            raise JobError(
+                f"the first process cannot listen at {address}: {error.strerror}; "
+                "give all processes another port"
+            ) from error
+
+
 def _check_alike() -> None:
     """Check that the processes of a job could run one program."""
     counts = Counter(device.process_index for device in jax.devices())
     own = jax.local_device_count()
     for process, count in sorted(counts.items()):
         if count != own:
+            fewest = min(counts.values())
             raise JobError(
                 f"all processes must have as many devices: process "
-                f"{jax.process_index()} has {own}, process {process} {count}"
+                f"{jax.process_index()} has {own}, process {process} {count}; on CPUs "
+                f"JAX_NUM_CPU_DEVICES={fewest} in the environment of each makes them "
+                "alike, on GPUs CUDA_VISIBLE_DEVICES does"
             )
     versions = package_versions()
     text = ", ".join(f"{name} {versions[name]}" for name in ("ibjax", "jax", "jaxlib"))

@@ -1,10 +1,13 @@
 """Jobs of several processes: the numbers of one, and what becomes of a lost process."""
 
+import re
 import socket
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
+from jax.experimental import multihost_utils
 
 import ibjax
 from ibjax import datasets, networks, probes, training
@@ -136,6 +139,8 @@ def test_errors_of_one_process_stay_what_they_are():
     [
         (("10.0.0.1:4321",), "address, num_processes and process go together"),
         (("10.0.0.1", 2, 0), "address must be HOST:PORT, got '10.0.0.1'"),
+        (("10.0.0.1:0", 2, 0), r"port of address must lie in \[1, 65535\], got 0"),
+        (("10.0.0.1:70000", 2, 0), "port of address must lie in"),
         (("10.0.0.1:4321", 2, 2), r"process must lie in \[0, 1\], got 2"),
         (("10.0.0.1:4321", 0, 0), "num_processes must be"),
     ],
@@ -143,3 +148,69 @@ def test_errors_of_one_process_stay_what_they_are():
 def test_a_job_that_cannot_begin_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         processes.start(*arguments)
+
+
+def test_a_port_that_is_taken_is_named_before_jax_listens(monkeypatch):
+    begun = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: begun.append(1))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        words = f"cannot listen at {address}: Address already in use; give all"
+        with pytest.raises(processes.JobError, match=words):
+            processes.start(address, 2, 0)
+        assert not begun
+        # Another process listens at none, and the first one may be told of another.
+        processes.start(address, 2, 1)
+        monkeypatch.setenv("JAX_COORDINATOR_BIND_ADDRESS", "127.0.0.1:1")
+        processes.start(address, 2, 0)
+    assert len(begun) == 2
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (RuntimeError("Kubernetes\nError: 403"), "cannot begin: Kubernetes Error: 403"),
+        (KeyError("SLURM_PROCID"), "cannot begin: 'SLURM_PROCID'"),
+        (OSError(), "cannot begin: OSError"),
+    ],
+)
+def test_what_keeps_a_job_from_beginning_is_one_line(error, message, monkeypatch):
+    def initialize(*_, **__):
+        raise error
+
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    with pytest.raises(processes.JobError, match=message) as info:
+        processes.start()
+    assert info.value.__cause__ is error
+
+
+def test_a_job_does_not_begin_after_jax_has():
+    jax.devices()
+    words = "cannot begin: .* must be called before"
+    with pytest.raises(processes.JobError, match=words):
+        processes.start("127.0.0.1:1", 2, 1)
+
+
+def test_processes_with_other_numbers_of_devices_are_told_what_to_do(monkeypatch):
+    devices = [SimpleNamespace(process_index=index) for index in (0, 0, 0, 1, 1)]
+    monkeypatch.setattr(jax, "devices", lambda: devices)
+    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
+    with pytest.raises(processes.JobError) as info:
+        processes._check_alike()
+    said = str(info.value)
+    assert "process 0 has 3, process 1 2; on CPUs JAX_NUM_CPU_DEVICES=2 in" in said
+
+
+def test_processes_with_other_versions_are_named(monkeypatch):
+    def allgather(sent):
+        other = sent.tobytes().decode().replace("jax 0", "jax 9")
+        return np.stack([sent, np.frombuffer(other.encode(), np.uint8)])
+
+    monkeypatch.setattr(multihost_utils, "process_allgather", allgather)
+    own = re.escape(f"process 0 has ibjax {ibjax.__version__}, jax {jax.__version__}, ")
+    with pytest.raises(processes.JobError, match=own + ".*, process 1 ibjax .*, jax 9"):
+        processes._check_alike()
+    monkeypatch.setattr(multihost_utils, "process_allgather", lambda sent: sent[None])
+    processes._check_alike()
