@@ -68,7 +68,9 @@ class RunOptions:
     """Devices and random numbers of a run."""
 
     block: Annotated[int | None, automatic("Networks trained together.")] = None
-    devices: Annotated[int | None, automatic("Devices to use.", "all")] = None
+    devices: Annotated[
+        int | None, automatic("Devices to use, in a job those of each process.", "all")
+    ] = None
     shard: Annotated[
         str | None,
         tyro.conf.arg(
@@ -84,7 +86,7 @@ class RunOptions:
             metavar="auto|HOST:PORT",
             help="Spread the networks over the devices of all processes of a job: auto "
             "in one of SLURM, Open MPI, Kubernetes or a TPU pod, the address of the "
-            "first process elsewhere, with the two options below.",
+            "first process elsewhere, with the next two options.",
             help_behavior_hint="(default: this process alone)",
         ),
     ] = None
@@ -93,6 +95,9 @@ class RunOptions:
     ] = None
     process_id: Annotated[
         int | None, automatic("Number of this process, from 0.", "the cluster's")
+    ] = None
+    join_seconds: Annotated[
+        int | None, automatic("Seconds to wait for all processes of the job.", "300")
     ] = None
     key: int = 0
     """Seed of all random numbers."""

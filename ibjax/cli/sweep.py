@@ -28,8 +28,9 @@ from ibjax.sweeps.grid import Cell, sweep_grid
 __all__ = ["sweep"]
 
 _CLASSES_NAMED = 6
-# For all processes of a job to be there.
-_PATIENCE_SECONDS = 300
+# For all processes of a job to be there: by default, and a day.
+_JOIN_SECONDS = 300
+_MOST_JOIN_SECONDS = 86_400
 
 
 def sweep(options: tyro.conf.OmitArgPrefixes[SweepOptions]) -> None:
@@ -109,15 +110,21 @@ def _sweep(options: SweepOptions, shard: Shard | None, drawing: Drawing | None) 
 def _join(run: RunOptions) -> None:
     """Join the other processes of the job, if there are to be any."""
     place = {"num_processes": run.num_processes, "process": run.process_id}
+    given = run.num_processes, run.process_id, run.join_seconds
     if run.distributed is not None:
+        seconds = _JOIN_SECONDS if run.join_seconds is None else run.join_seconds
+        checks.in_range("join-seconds", seconds, f"[1, {_MOST_JOIN_SECONDS}]")
         address = None if run.distributed == "auto" else run.distributed
         words = (
-            f"ibjax: error: the other processes did not come in {_PATIENCE_SECONDS} s"
+            f"ibjax: error: the other processes did not come in {seconds} s; the first "
+            f"one is looked for at {address or 'the address that the cluster gives'}"
         )
-        with process.ending_after(_PATIENCE_SECONDS, processes.EXIT_STATUS, words):
-            processes.start(address, **place, timeout=2 * _PATIENCE_SECONDS)
-    elif any(value is not None for value in place.values()):
-        raise ValueError("--num-processes and --process-id go with --distributed")
+        with process.ending_after(seconds, processes.EXIT_STATUS, words):
+            processes.start(address, **place, timeout=2 * seconds)
+    elif any(value is not None for value in given):
+        raise ValueError(
+            "--num-processes, --process-id and --join-seconds go with --distributed"
+        )
 
 
 def _announcement(
@@ -176,8 +183,13 @@ def _estimators(cell: Cell) -> list[str]:
 
 
 def _chosen_devices(number: int | None) -> list[jax.Device]:
+    """All devices, or as many of each process, the first ones."""
     devices = jax.devices()
     if number is None:
         return devices
-    checks.in_range("devices", number, f"[1, {len(devices)}]")
-    return devices[:number]
+    of_process: dict[int, list[jax.Device]] = {}
+    for device in devices:
+        of_process.setdefault(device.process_index, []).append(device)
+    fewest = min(map(len, of_process.values()))
+    checks.in_range("devices", number, f"[1, {fewest}]")
+    return [device for own in of_process.values() for device in own[:number]]

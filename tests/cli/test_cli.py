@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from ibjax import __version__ as version
 from ibjax import cli, results
 from ibjax.cli.report import drawing_beside
+from ibjax.cli.sweep import _chosen_devices
 from ibjax.experiments.catalogue import SWEEPS
 
 TINY = ["--seeds", "2", "--epochs", "3", "--snapshots", "3", "--estimators", "binning"]
@@ -272,6 +274,15 @@ def test_no_space_ends_with_two_and_keeps_what_was_there(
     assert (tmp_path / "summary.json").read_text() == "old"
 
 
+def test_devices_are_those_of_each_process(monkeypatch):
+    devices = [SimpleNamespace(process_index=n // 3, id=n) for n in range(6)]
+    monkeypatch.setattr(jax, "devices", lambda: devices)
+    for number, chosen in {None: [0, 1, 2, 3, 4, 5], 2: [0, 1, 3, 4]}.items():
+        assert [d.id for d in _chosen_devices(number)] == chosen
+    with pytest.raises(ValueError, match=r"devices must lie in \[1, 3\], got 4"):
+        _chosen_devices(4)
+
+
 def test_a_process_in_which_jax_has_started_is_not_forked():
     number = len(jax.devices())
     with drawing_beside() as drawing:
@@ -286,6 +297,7 @@ def test_a_process_is_forked_before_jax_starts(start_python):
 import multiprocessing
 import jax
 from ibjax.cli.report import drawing_beside
+from ibjax.cli.sweep import _chosen_devices
 number = jax.config.jax_num_cpu_devices
 with drawing_beside():
     print(len(multiprocessing.active_children()))

@@ -1,5 +1,6 @@
 """The command's process: signals, closed outputs, full disks."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -137,7 +138,9 @@ def test_a_full_disk_names_the_file_and_the_way_on(
         (["--seeds", "99999999999999999999"], "num_seeds must be at most 2147483647"),
         (["--key", "4294967296"], "key must lie in [0, 4294967295], got 4294967296"),
         (["--key", "99999999999999999999"], "key must lie in [0, 4294967295]"),
-        (["--process-id", "1"], "--num-processes and --process-id go with"),
+        (["--process-id", "1"], "--num-processes, --process-id and --join-seconds"),
+        (["--join-seconds", "9"], "--num-processes, --process-id and --join-seconds"),
+        (["--distributed", "auto", "--join-seconds", "0"], "join-seconds must lie in"),
     ],
 )
 def test_options_that_cannot_be_end_with_two(arguments, message, tmp_path, capsys):
@@ -163,6 +166,64 @@ def test_a_long_call_is_ended_where_nobody_listens(start):
     running.stderr.close()
     running.send_signal(signal.SIGTERM)
     assert running.wait() == 128 + signal.SIGTERM
+
+
+_SLOW = f"""{_PROCESS}
+import sys, time
+with process.ending_after(float(sys.argv[1]), 3, "nobody came"):
+    time.sleep(float(sys.argv[2]))
+time.sleep(0.2)
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "takes", "status", "said"),
+    [(0.1, 60, 3, ("", "nobody came\n")), (0.1, 0, 0, ("went on\n", ""))],
+)
+def test_only_a_call_that_takes_too_long_ends_the_process(
+    seconds, takes, status, said, start
+):
+    running = start(seconds, takes, code=_SLOW)
+    assert (running.stdout.read(), running.stderr.read()) == said
+    assert running.wait() == status
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ["10.0.0.1:4321", "--num-processes", "2", "--process-id", "1"],
+            "did not come in 300 s; the first one is looked for at 10.0.0.1:4321",
+        ),
+        (
+            ["auto", "--join-seconds", "9"],
+            "did not come in 9 s; the first one is looked for at the address that the "
+            "cluster gives",
+        ),
+    ],
+)
+def test_a_job_whose_others_do_not_come_says_where_it_looked(
+    options, words, monkeypatch, tmp_path, capsys
+):
+    waited = []
+
+    def ending_after(seconds, code, words):
+        waited.append((seconds, code, words))
+        return contextlib.nullcontext()
+
+    def initialize(*_, **__):
+        raise RuntimeError("no\nservice")
+
+    monkeypatch.setattr(process, "ending_after", ending_after)
+    monkeypatch.setattr(jax.distributed, "initialize", initialize)
+    arguments = ["sweep", "szt", "--output", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main([*arguments, "--distributed", *options])
+    assert exit_info.value.code == 3
+    assert capsys.readouterr().err == "ibjax: error: the job cannot begin: no service\n"
+    ((_, code, said),) = waited
+    assert (code, said) == (3, f"ibjax: error: the other processes {words}")
 
 
 _FORKED = f"""{_PROCESS}
