@@ -23,6 +23,7 @@ from ibjax.networks.network import Layer, layer_number
 from ibjax.numerics import checks
 from ibjax.probes.named import named_estimators
 from ibjax.probes.probe import Probe, ProbeFn
+from ibjax.results.ceiling import with_ceiling
 from ibjax.sweeps import assembly, program
 from ibjax.sweeps.activities import (
     NOT_LAYERS,
@@ -373,7 +374,7 @@ def _measured(
     )
     if on_progress is not None:
         on_progress(progress_after(len(epochs), epochs, "done"))
-    return dataset
+    return with_ceiling(dataset)
 
 
 def _with_last(frames: Iterator[Any]) -> Iterator[tuple[Any, bool]]:

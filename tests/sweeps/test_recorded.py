@@ -215,6 +215,16 @@ def test_it_is_summarised_saved_and_opened_like_a_sweep(tmp_path):
         replay(found, 0, 0)
 
 
+def test_layers_that_tell_all_inputs_apart_are_named():
+    rng = np.random.default_rng(0)
+    activities = {"wide": rng.normal(size=(2, 50, 8)), "narrow": np.zeros((2, 50, 1))}
+    found = _plane(activities, rng.integers(0, 2, 50))
+    np.testing.assert_allclose(found.i_xt.sel(layer=1), np.log(50), rtol=1e-6)
+    assert found.attrs["at_ceiling"].endswith(": bin_width in layer 1")
+    activities = {"narrow": np.zeros((2, 50, 1))}
+    assert "at_ceiling" not in _plane(activities, rng.integers(0, 2, 50)).attrs
+
+
 def test_real_targets_and_probes_of_ones_own():
     rng = np.random.default_rng(0)
     t = rng.normal(size=(2, 300, 1))
