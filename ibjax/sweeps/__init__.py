@@ -1,5 +1,6 @@
 """Many seeds at once: one compiled program, saved as it goes, and grids of sweeps."""
 
+from ibjax.sweeps import processes
 from ibjax.sweeps.grid import Cell, sweep_grid
 from ibjax.sweeps.networks import network_trainable
 from ibjax.sweeps.program import seed_key
@@ -12,6 +13,7 @@ __all__ = [
     "Progress",
     "Replay",
     "network_trainable",
+    "processes",
     "replay",
     "seed_key",
     "snapshot_epochs",
