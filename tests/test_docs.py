@@ -1,4 +1,4 @@
-"""The page of papers names modules and experiments that there are."""
+"""Pages name modules and experiments that there are."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 import ibjax
 from ibjax.experiments.catalogue import EXPERIMENTS, SWEEPS
 
-PAPERS = (Path(__file__).parents[1] / "docs" / "papers.md").read_text()
+PROJECT = Path(__file__).parents[1]
+PAPERS = (PROJECT / "docs" / "papers.md").read_text()
 COLUMNS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in PAPERS.splitlines()
@@ -28,3 +29,13 @@ def test_what_a_paper_is_called_here_exists(row):
         command = given or command
         if name:
             assert name in (SWEEPS if command == "sweep" else EXPERIMENTS), name
+
+
+def test_functions_of_the_page_of_clusters_are_in_the_reference():
+    page = (PROJECT / "scripts" / "clusters" / "README.md").read_text()
+    named = re.findall(r"`ibjax\.(\w+)\.(\w+)\.(\w+)", page)
+    assert named
+    for room, module, name in named:
+        # Its page has what a room lists, and of modules what they list.
+        assert module in getattr(ibjax, room).__all__
+        assert name in getattr(getattr(ibjax, room), module).__all__
