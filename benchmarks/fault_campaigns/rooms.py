@@ -298,6 +298,10 @@ def own_values() -> dict[str, dict[str, Any]]:
         "weights.langevin_paths": {
             **{"gradient": lambda w: w, "start": np.zeros(8), "step": 0.05},
         },
+        "weights.task_reachability": {
+            **{"losses": [lambda w: jnp.sum(w**2)] * 2, "minima": np.zeros((2, 1))},
+            **{"radius": 0.5, "step": 0.05, "num_paths": 4},
+        },
         "weights.layer_information_plus_total_correlation": {
             **{"weights": rng.normal(size=(2, 3)), "x": rng.normal(size=(_NUM, 3))},
         },

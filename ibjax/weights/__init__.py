@@ -61,6 +61,7 @@ from ibjax.weights.reachability import (
     langevin_paths,
     passage_time,
     reachability,
+    task_reachability,
 )
 from ibjax.weights.structure import (
     StructureFunction,
@@ -149,6 +150,7 @@ __all__ = [
     "task_complexity",
     "task_distance",
     "task_distances",
+    "task_reachability",
     "top_eigenvalues",
     "unit_information",
     "weight_bottleneck",

@@ -15,6 +15,9 @@ size times variance over twice the batch size, where their noise is isotropic.
 Potentials of one or two weights are given on a grid of equal spacings, with walls at
 its ends; times of passage are of one. Everything is float64, but for simulated paths.
 
+Between tasks the loss is that of the one that is trained now: the ways there and back
+are on two losses, and each has barriers of its own.
+
 References:
   Achille, Mbeng and Soatto, `Dynamics and reachability of learning tasks`, 2018. The
   factor 1/2D, the free energy of Kramers' time and the sign of the potential in the
@@ -22,7 +25,7 @@ References:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -41,6 +44,7 @@ __all__ = [
     "langevin_paths",
     "passage_time",
     "reachability",
+    "task_reachability",
 ]
 
 
@@ -113,8 +117,8 @@ def reachability(
     time = checks.positive("time", time)
     if u.size > _MOST_PLACES:
         raise ValueError(
-            f"potential must have at most {_MOST_PLACES} places, for all of whose pairs "
-            f"there is room, got {u.size}; take wider spacings or simulate paths"
+            f"potential must have at most {_MOST_PLACES} places, as there must be room "
+            f"for all their pairs, got {u.size}; take wider spacings or simulate paths"
         )
     rates = _rates(u, spacings, temperature)
     leaves = rates.sum(axis=1)
@@ -324,11 +328,103 @@ def langevin_paths(
 
     def one_step(w, key):
         heat = temperature(w) if varies else temperature
-        noise = jax.random.normal(key, w.shape, w.dtype)
-        w = w - step * gradient(w) + jnp.sqrt(2 * heat * step) * noise
+        w = _moved(key, w, gradient, heat, step)
         return w, w
 
     return lax.scan(one_step, start, jax.random.split(key, num_steps))[1]
+
+
+@full_precision
+def task_reachability(
+    key: jax.Array,
+    losses: Sequence[Callable[[jax.Array], Any]],
+    minima: ArrayLike,
+    *,
+    radius: float,
+    temperature: float,
+    step: float,
+    num_steps: int,
+    num_paths: int,
+) -> jax.Array:
+    r"""How likely training on a task goes from another's minimum to its own in time.
+
+    Paths from the minimum of the row's task, on the loss of the column's task and with
+    noise (:func:`langevin_paths`); the share of them that end in a ball around the
+    column's minimum. From a task whose minimum a barrier surrounds on its own loss
+    alone to a simpler one the way is downhill, while the way back waits for
+    :func:`kramers_time`. On the diagonal is how likely the weights stay.
+
+    A share p has a standard error of :math:`\sqrt{p (1 - p) / n}` for its n paths, and
+    what the length of the steps adds, of the size of it times the curvature. Of one
+    weight or two :func:`reachability` tells the same without either, summed over the
+    ball.
+
+    Args:
+      key: Draws the noise.
+      losses: Of every task ``loss(w)``, of weights ``[num_weights]``, a number, with
+        its penalty.
+      minima: Weights of every task, shape ``[num_tasks, num_weights]``.
+      radius: Radius of the balls, positive.
+      temperature: Temperature D, positive.
+      step: Length of a step in time, positive.
+      num_steps: Number of steps.
+      num_paths: Number of paths from every minimum on every loss.
+
+    Returns:
+      The shares, float32, shape ``[num_tasks, num_tasks]``.
+
+    Raises:
+      ValueError: If a number is not positive or shapes do not fit.
+      TypeError: If ``key`` is no typed key or ``losses`` are no functions.
+
+    Example:
+      >>> def loss(w, target):  # Three layers of one weight, and its decay.
+      ...     return (w[0] ** 3 - target) ** 2 / 2 + w[0] ** 2 / 2
+      >>> shares = task_reachability(
+      ...     jax.random.key(0),
+      ...     [lambda w: loss(w, 0.0), lambda w: loss(w, 1.0)],
+      ...     [[0.0], [0.84]],
+      ...     radius=0.25,
+      ...     temperature=0.01,
+      ...     step=0.02,
+      ...     num_steps=1000,
+      ...     num_paths=100,
+      ... )
+      >>> to_learn, to_forget = shares[0, 1], shares[1, 0]
+      >>> print(f"{to_forget:.1f}", bool(to_learn < 0.5))
+      1.0 True
+    """
+    checks.key("key", key)
+    checks.instance("losses", losses, list, tuple)
+    losses = [checks.function("losses", loss) for loss in losses]
+    num_tasks = len(checks.not_empty("losses", losses, "function"))
+    minima = checks.jax_array("minima", minima, jnp.float32)
+    checks.shape("minima", minima, (num_tasks, "num_weights"), why="to match losses")
+    radius = checks.positive("radius", radius)
+    temperature = checks.positive("temperature", temperature)
+    step = checks.positive("step", step)
+    checks.count("num_steps", num_steps)
+    checks.count("num_paths", num_paths)
+    starts = jnp.repeat(minima[:, None], num_paths, axis=1)
+    shares = []
+    for own, loss, goal in zip(
+        jax.random.split(key, num_tasks), losses, minima, strict=True
+    ):
+        gradient = jax.vmap(jax.vmap(jax.grad(loss)))
+
+        def one_step(w, key, gradient=gradient):
+            return _moved(key, w, gradient, temperature, step), None
+
+        ends, _ = lax.scan(one_step, starts, jax.random.split(own, num_steps))
+        apart = jnp.linalg.norm(ends - goal[None, None], axis=-1)
+        shares.append(jnp.mean(apart <= radius, axis=1, dtype=jnp.float32))
+    return jnp.stack(shares, axis=1)
+
+
+def _moved(key, w, gradient, heat, step):
+    """Weights after a step, with the noise of the place it starts from."""
+    noise = jax.random.normal(key, w.shape, w.dtype)
+    return w - step * gradient(w) + jnp.sqrt(2 * heat * step) * noise
 
 
 def _potential(potential: ArrayLike, *shapes: tuple[str, ...]) -> np.ndarray:

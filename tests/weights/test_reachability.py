@@ -200,6 +200,149 @@ def test_simulated_paths_have_the_density():
     assert abs(paths.var() / variance - 1) < 4 * np.sqrt(2 / num)
 
 
+def _shares_of_cells(axes, center, radius, spacing, parts=8):
+    """Share of every cell of a grid that lies in a ball, by points in it."""
+    inside = (np.arange(parts) + 0.5) / parts - 0.5
+    fine = [
+        (axis[:, None] + spacing * inside).ravel() - middle
+        for axis, middle in zip(axes, center, strict=True)
+    ]
+    squares = sum(np.square(np.meshgrid(*fine, indexing="ij")))
+    cells = [n for axis in axes for n in (len(axis), parts)]
+    within = (squares <= radius**2).reshape(cells)
+    return within.mean(tuple(range(1, len(cells), 2)))
+
+
+def _reached_on_a_grid(losses, axes, starts, goal, radius, options):
+    """Chances to end in a ball around a goal, from every start."""
+    spacing = axes[0][1] - axes[0][0]
+    law = weights.reachability(losses, spacing=spacing, **options).density
+    cells = _shares_of_cells(axes, goal, radius, spacing) * spacing ** len(axes)
+    places = [
+        tuple(np.argmin(np.abs(axis - x)) for axis, x in zip(axes, start, strict=True))
+        for start in starts
+    ]
+    return [np.sum(law[place] * cells) for place in places]
+
+
+def test_simulations_between_two_regressions_agree_with_the_grid():
+    inputs = np.array([[2.0, 0.4], [1.2, -2.0], [-0.8, 2.4], [-2.4, -1.0]])
+    signs = np.array([[1, 1, -1, -1], [1, -1, 1, -1]])
+
+    # Logistic regressions of two weights, with decay.
+    def loss(w, sign, np=np):
+        rises = np.logaddexp(0, -(w @ inputs.T) * sign).mean(-1)
+        return rises + 0.05 * (w**2).sum(-1)
+
+    axes = [np.arange(-9, 19) * 0.2, np.arange(-12, 16) * 0.2]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    tables = [loss(places, sign) for sign in signs]
+    minima = np.stack([places.reshape(-1, 2)[table.argmin()] for table in tables])
+    heat, num_paths = 0.1, 500
+    grid = np.transpose(
+        [
+            _reached_on_a_grid(
+                *(table, axes, minima, goal, 0.5), {"temperature": heat, "time": 2.0}
+            )
+            for table, goal in zip(tables, minima, strict=True)
+        ]
+    )
+    found = weights.task_reachability(
+        jax.random.key(0),
+        [lambda w, sign=sign: loss(w, sign, jnp) for sign in signs],
+        minima,
+        **{"radius": 0.5, "temperature": heat, "step": 0.02, "num_steps": 100},
+        num_paths=num_paths,
+    )
+    # Binomial, from 0.017 on. A grid of half the spacing moves the chances by 0.011 at
+    # most, and steps of half the length by 0.004.
+    error = np.sqrt(grid * (1 - grid) / num_paths)
+    assert np.all((grid > 0.17) & (grid < 0.45))
+    assert np.all(np.abs(found - grid) < 4 * error)
+
+
+def _three_layers(w, target):
+    """Loss of a product of three layers of one weight, and its decay."""
+    return (w**3 - target) ** 2 / 2 + w**2 / 2
+
+
+def test_a_complex_task_is_easily_forgotten_and_hard_to_learn():
+    # The minimum of the simple task, zero, is one of the complex task too, behind a
+    # barrier of two temperatures.
+    spacing, heat, time, num_paths = 0.02, 0.01, 20.0, 500
+    axis = np.arange(-50, 81) * spacing
+    simple, complicated = (_three_layers(axis, target) for target in (0.0, 1.0))
+    right = np.where(axis < 0.5, np.inf, complicated)
+    minima = np.array([[0.0], [axis[right.argmin()]]])
+    options = {"temperature": heat, "time": time}
+    grid = np.transpose(
+        [
+            _reached_on_a_grid(u, [axis], minima, goal, 0.25, options)
+            for u, goal in zip((simple, complicated), minima, strict=True)
+        ]
+    )
+    found = weights.task_reachability(
+        jax.random.key(1),
+        [lambda w, s=s: _three_layers(w[0], s) for s in (0.0, 1.0)],
+        minima,
+        **{"radius": 0.25, "temperature": heat, "step": 0.02, "num_steps": 1000},
+        num_paths=num_paths,
+    )
+    # Binomial, from 0.002 on where nearly all arrive. A quarter of the steps' length
+    # moves the chance of the others, of an error of 0.02, by 0.005.
+    error = np.sqrt(grid * (1 - grid) / num_paths)
+    assert np.all(np.abs(found - grid) < 4 * error)
+    to_learn, to_forget = grid[0, 1], grid[1, 0]
+    assert to_learn < 0.3 < 0.95 < to_forget
+
+    # To forget is a way downhill: a few times the decay's time, which is one.
+    places = [np.argmin(np.abs(axis - w)) for w in minima[:, 0]]
+    passage = {"spacing": spacing, "temperature": heat}
+    down = weights.passage_time(simple, start=places[1], target=places[0], **passage)
+    assert down < 5
+    # To learn, on the complex loss, is a matter of the barrier: of Kramers' rate, but
+    # for what is of the size of the temperature over the barrier.
+    low, high = places
+    up = weights.passage_time(complicated, start=low, target=high, **passage)
+    saddle = low + complicated[low:high].argmax()
+    bends = np.gradient(np.gradient(complicated, spacing), spacing)
+    barrier = complicated[saddle] - complicated[low]
+    kramers = weights.kramers_time(
+        barrier=barrier,
+        well_curvature=bends[low],
+        saddle_curvature=-bends[saddle],
+        temperature=heat,
+    )
+    assert abs(up / kramers - 1) < heat / barrier
+    law = weights.reachability(complicated, spacing=spacing, **options)
+    beyond = law.density[low, saddle + 1 :].sum() * spacing
+    np.testing.assert_allclose(beyond, 1 - np.exp(-time / up), rtol=0.01)
+    # And on one loss the two ways differ by the losses at their ends, at any time.
+    ratio = law.density[low, high] / law.density[high, low]
+    fall = complicated[low] - complicated[high]
+    np.testing.assert_allclose(ratio, np.exp(fall / heat), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"radius": 0.0}, ValueError, "radius must be one positive number"),
+        ({"num_paths": 0}, ValueError, "num_paths must be a whole number, at least 1"),
+        ({"minima": [[0.0]]}, ValueError, r"\[2, num_weights\] to match losses"),
+        ({"losses": []}, ValueError, "losses must hold at least one function"),
+        ({"losses": [None, None]}, TypeError, "losses must be a function, got None"),
+        ({"losses": jnp.sum}, TypeError, "losses must be a list or a tuple"),
+        ({"key": 0}, TypeError, "key must be a key"),
+    ],
+)
+def test_bad_tasks(options, error, message):
+    chosen = {"key": jax.random.key(0), "losses": [jnp.sum, jnp.sum]}
+    chosen |= {"minima": np.zeros((2, 1)), "radius": 0.1, "temperature": 0.1}
+    chosen |= {"step": 0.1, "num_steps": 1, "num_paths": 1, **options}
+    with pytest.raises(error, match=message):
+        weights.task_reachability(**chosen)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
