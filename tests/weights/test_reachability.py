@@ -323,6 +323,76 @@ def test_a_complex_task_is_easily_forgotten_and_hard_to_learn():
     np.testing.assert_allclose(ratio, np.exp(fall / heat), rtol=1e-9)
 
 
+# Two wells of one depth that meet in a point, one four times as sharp as the other.
+SHARP, FLAT, BARRIER = 4.0, 1.0, 0.5
+
+
+@pytest.mark.parametrize("heat", [0.1, 0.2, 0.4])
+def test_isotropic_noise_prefers_a_flat_well_by_its_width_at_every_temperature(heat):
+    spacing = 0.025
+    # No place where they meet, which would be of both.
+    grid = (np.arange(-120, 200) + 0.5) * spacing
+    bend = np.where(grid < 0, SHARP, FLAT)
+    bottom = np.sign(grid) * np.sqrt(2 * BARRIER / bend)
+    u = bend * (grid - bottom) ** 2 / 2
+    # From both wells, for a hundred times what an escape takes.
+    time = 100 * 2 * np.pi / FLAT * np.exp(BARRIER / heat)
+    law = weights.reachability(u, spacing=spacing, temperature=heat, time=time).density
+    sharp = law[:, grid < 0].sum(axis=1) * spacing
+    # Both wells end at one height, so many of their widths away, and the ratio is that
+    # of the widths. A sum for an integral errs by h^2 / 24 of the slope where it ends,
+    # here 5e-5; the walls are six widths away.
+    expected = np.sqrt(FLAT / SHARP)
+    np.testing.assert_allclose(sharp / (1 - sharp), expected, rtol=1e-4)
+
+
+def test_noise_in_proportion_to_curvature_prefers_a_flat_well_by_far():
+    # Two wells of no loss at -1 and 1, smooth, of curvatures of three to one.
+    tilt, scale, heat = 0.35, 0.8, 0.25
+
+    def slope(w, np=jnp):
+        ramp = 1 - tilt * np.tanh(w)
+        ramp_slope = -tilt * (1 - np.tanh(w) ** 2)
+        root = scale * (w**2 - 1) * ramp
+        return root * scale * (2 * w * ramp + (w**2 - 1) * ramp_slope)
+
+    # At the two minima this is the second derivative of the loss, root^2 / 2.
+    def curvature(w, np=jnp):
+        return (2 * scale * (1 - tilt * np.tanh(w))) ** 2
+
+    both = curvature(np.array([-1.0, 1.0]), np)
+    typical = np.sqrt(both.prod())
+    noises = {
+        "isotropic": lambda w, np=jnp: heat * np.ones_like(w),
+        "curved": lambda w, np=jnp: heat * curvature(w, np) / typical,
+    }
+    # Half from each well, for six times what it takes to forget which.
+    num, start = 3000, np.repeat([-1.0, 1.0], 1500)
+    shares = {}
+    for name, noise in noises.items():
+        # Of Ito's law, e^-(integral of U' / D) / D.
+        grid = np.linspace(-3, 3, 2001)
+        log_law = -integrate.cumulative_trapezoid(
+            slope(grid, np) / noise(grid, np), grid, initial=0
+        )
+        law = np.exp(log_law) / noise(grid, np)
+        shares[name] = law[grid < 0].sum() / law.sum()
+        ends = jax.jit(
+            lambda key, noise=noise: weights.langevin_paths(
+                key, slope, start, temperature=noise, step=0.02, num_steps=2000
+            )[-1]
+        )(jax.random.key(2))
+        error = np.sqrt(shares[name] * (1 - shares[name]) / num)
+        # Of 0.007 and 0.009. The law of these steps, on a grid, is off by 0.002.
+        assert abs(np.mean(ends < 0) - shares[name]) < 4 * error
+    # The one is near the ratio of widths, 0.58, its limit at low temperature. The other
+    # is below that of curvatures, and zero is its limit.
+    odds = {name: share / (1 - share) for name, share in shares.items()}
+    widths = np.sqrt(both[1] / both[0])
+    assert widths < odds["isotropic"] < 1.25 * widths
+    assert odds["curved"] < widths**2
+
+
 @pytest.mark.parametrize(
     "options, error, message",
     [
