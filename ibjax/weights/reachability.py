@@ -371,10 +371,12 @@ def task_reachability(
       num_paths: Number of paths from every minimum on every loss.
 
     Returns:
-      The shares, float32, shape ``[num_tasks, num_tasks]``.
+      The shares, float32, shape ``[num_tasks, num_tasks]``; NaN where a path ended at
+      infinity, as those of too long steps do.
 
     Raises:
-      ValueError: If a number is not positive or shapes do not fit.
+      ValueError: If a number is not positive, minima are not finite or shapes do not
+        fit.
       TypeError: If ``key`` is no typed key or ``losses`` are no functions.
 
     Example:
@@ -400,6 +402,7 @@ def task_reachability(
     num_tasks = len(checks.not_empty("losses", losses, "function"))
     minima = checks.jax_array("minima", minima, jnp.float32)
     checks.shape("minima", minima, (num_tasks, "num_weights"), why="to match losses")
+    checks.finite("minima", minima)
     radius = checks.positive("radius", radius)
     temperature = checks.positive("temperature", temperature)
     step = checks.positive("step", step)
@@ -417,7 +420,8 @@ def task_reachability(
 
         ends, _ = lax.scan(one_step, starts, jax.random.split(own, num_steps))
         apart = jnp.linalg.norm(ends - goal[None, None], axis=-1)
-        shares.append(jnp.mean(apart <= radius, axis=1, dtype=jnp.float32))
+        arrived = jnp.where(jnp.isfinite(apart), apart <= radius, jnp.nan)
+        shares.append(arrived.mean(axis=1))
     return jnp.stack(shares, axis=1)
 
 

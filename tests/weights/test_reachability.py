@@ -393,12 +393,24 @@ def test_noise_in_proportion_to_curvature_prefers_a_flat_well_by_far():
     assert odds["curved"] < widths**2
 
 
+def test_steps_too_long_for_a_loss_leave_no_share():
+    found = weights.task_reachability(
+        jax.random.key(0),
+        [lambda w: (w**2).sum(), lambda w: (w**4).sum()],
+        np.zeros((2, 1)),
+        **{"radius": 1.0, "temperature": 0.5, "step": 0.9, "num_steps": 20},
+        num_paths=50,
+    )
+    np.testing.assert_array_equal(np.isnan(found), [[False, True], [False, True]])
+
+
 @pytest.mark.parametrize(
     "options, error, message",
     [
         ({"radius": 0.0}, ValueError, "radius must be one positive number"),
         ({"num_paths": 0}, ValueError, "num_paths must be a whole number, at least 1"),
         ({"minima": [[0.0]]}, ValueError, r"\[2, num_weights\] to match losses"),
+        ({"minima": [[0.0], [np.nan]]}, ValueError, "minima must be finite"),
         ({"losses": []}, ValueError, "losses must hold at least one function"),
         ({"losses": [None, None]}, TypeError, "losses must be a function, got None"),
         ({"losses": jnp.sum}, TypeError, "losses must be a list or a tuple"),
