@@ -34,11 +34,12 @@ def curvature(
     the effective information about the input in the first layer, less the input's
     entropy, where weights carry independent noise of the precision :math:`n F_{ii} + 1
     / \lambda^2`, the least that the training data leave. There it is minus infinity
-    with fewer units than inputs.
+    with fewer units than inputs, and NaN of a network that is no chain of dense layers.
 
     Args:
       num_samples: Training rows for the log-determinant and the effective information,
-        the first of the network's own order, which is random.
+        the first of the network's own order, which is random. Their gradients by all
+        parameters are held twice, for every class.
       hessian_samples: Training rows for the Hessian and the diagonal of F, likewise; at
         most all.
       prior_variance: Variance of the prior.
@@ -46,8 +47,8 @@ def curvature(
 
     Returns:
       The probe of ``fisher_log_determinant``, ``sharpness`` and
-      ``effective_information``, ``[]`` each, for networks of :func:`ibjax.networks.mlp`
-      on classes.
+      ``effective_information``, ``[]`` each, for networks on classes, which are taken
+      without their noise and dropout.
 
     Raises:
       ValueError: If a number is not positive.
@@ -66,19 +67,15 @@ def curvature(
 
     def measure(snapshot: Snapshot) -> dict[str, Any]:
         network, params = snapshot.network, snapshot.params
-        if network.activate is None:
-            raise ValueError(
-                "network must be a chain of dense layers for the curvature probe, got "
-                f"{network.description}"
-            )
         checks.one_of("the network's output", network.output, ["softmax"])
         rows = snapshot.rows[: snapshot.num_train]
         few = snapshot.task.batch(rows[:num_samples])
         more = snapshot.task.batch(rows[:hessian_samples])
         scale = snapshot.num_train * prior_variance
+        trainable, state = network.split(params)
 
-        def loss(params):
-            logits = network.activations(params, more.x)[-1]
+        def loss(trainable):
+            logits = network.activations(network.merge(trainable, state), more.x)[-1]
             found = jax.nn.log_softmax(logits)
             labels = snapshot.task.labels[rows[:hessian_samples]]
             return -jnp.mean(jnp.take_along_axis(found, labels[:, None], axis=1))
@@ -88,19 +85,22 @@ def curvature(
         )
         top = weights.top_eigenvalues(
             jax.random.fold_in(snapshot.key, _STREAM),
-            partial(weights.hvp, loss, params),
-            params,
+            partial(weights.hvp, loss, trainable),
+            trainable,
             num_values=1,
             num_steps=num_steps,
         )
-        diagonal = weights.fisher_diagonal(params, more.x, network=network)
+        effective = jnp.full((), jnp.nan)
+        if network.activate is not None:
+            diagonal = weights.fisher_diagonal(params, more.x, network=network)
+            effective = weights.effective_information(
+                _precisions(params[0][0], diagonal[0], few.x, scale, prior_variance),
+                input_entropy=0.0,
+            )
         return {
             "fisher_log_determinant": log_determinant / 2,
             "sharpness": top.values[0],
-            "effective_information": weights.effective_information(
-                _precisions(params[0][0], diagonal[0], few.x, scale, prior_variance),
-                input_entropy=0.0,
-            ),
+            "effective_information": effective,
         }
 
     return Probe(

@@ -81,6 +81,18 @@ def test_other_networks_and_numbers_are_refused(key):
     snapshot.network = chain._replace(output="linear")
     with pytest.raises(ValueError, match="network's output must be one of softmax"):
         probes.curvature()(snapshot)
-    snapshot.network = chain._replace(activate=None)
-    with pytest.raises(ValueError, match="network must be a chain of dense layers"):
-        probes.curvature()(snapshot)
+
+
+def test_of_any_network_there_is_curvature(key):
+    chain = _snapshot(key)
+    # What is no chain, and has a state: noisy weights, measured at their means.
+    noisy = weights.noisy_weights(chain.network, keep_initial=True)
+    posterior, state = jax.jit(noisy.init)(key)
+    params = posterior._replace(mean=chain.params), state
+    other = SimpleNamespace(**vars(chain) | {"network": noisy, "params": params})
+    probe = probes.curvature(num_samples=NUM, num_steps=26)
+    found, expected = (jax.jit(lambda s=s: probe(s))() for s in (other, chain))
+    assert np.isnan(found["effective_information"])
+    # Deviations change nothing at the means: the same matrices, and rows of zeros.
+    for name in ("fisher_log_determinant", "sharpness"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4)
