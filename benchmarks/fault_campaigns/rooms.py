@@ -235,6 +235,8 @@ def own_values() -> dict[str, dict[str, Any]]:
             "module": nn.Sequential([nn.Dense(3), nn.relu, nn.Dense(2)]),
             **{"example_input": np.ones((1, 2), np.float32), "layers": ["layers_0"]},
         },
+        "plots.distance_map": {"distances": np.eye(3), "names": ["a", "b", "c"]},
+        "plots.distance_tree": {"distances": 1 - np.eye(3), "names": ["a", "b", "c"]},
         "plots.information_curve": {"i_xy": 0.3},
         "representations.attack_gradient": {"attack": attack},
         "representations.check_attack": {"attack": attack, "radius": 0.1},

@@ -32,6 +32,7 @@ from ibjax.plots.curves import (
     information_curves,
     training_curves,
 )
+from ibjax.plots.distances import distance_map, distance_tree
 from ibjax.plots.files import save_figure
 from ibjax.plots.gradient_norms import gradients
 from ibjax.plots.grid import grid_compression, grid_curves, grid_planes
@@ -41,6 +42,8 @@ from ibjax.plots.plane import information_plane, snapshots
 
 __all__ = [
     "column_width",
+    "distance_map",
+    "distance_tree",
     "estimator_comparison",
     "estimator_errors",
     "gradients",
