@@ -111,7 +111,8 @@ def distance_map(
         figure, (axes,) = panels(ax, 1, 1, (3.5, 3.0))
         for kind, color in zip(found, _COLORS, strict=False):
             chosen = [own == kind for own in kinds]
-            axes.scatter(*places[chosen].T, s=12, color=color, label=kind)
+            x, y = places[chosen].T
+            axes.scatter(x, y, s=12, color=color, label=kind)
         if len(found) > 1:
             axes.legend(loc="upper right")
         away = _from_nearest(places)
