@@ -13,11 +13,9 @@ from scipy.spatial.distance import squareform
 
 from ibjax.numerics import checks
 from ibjax.plots.panels import panels
-from ibjax.plots.style import EPOCH_COLORMAP, paper_style
+from ibjax.plots.style import EPOCH_COLORMAP, layer_colors, paper_style
 
 __all__ = ["distance_map", "distance_tree", "draw_matrix"]
-
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
 def distance_tree(distances: ArrayLike, names: Sequence[str]) -> Figure:
@@ -57,7 +55,7 @@ def distance_tree(distances: ArrayLike, names: Sequence[str]) -> Figure:
         )
         order = drawn["leaves"][::-1]
         draw_matrix(left, d[np.ix_(order, order)], [names[n] for n in order], "{:.2f}")
-        left.set_title("distance of two samples' embeddings", loc="left")
+        left.set_title("mean distance of both ways", loc="left")
         right.tick_params(axis="y", labelsize=7)
         right.set_xlabel("distance")
         right.set_title("average linkage", loc="left")
@@ -79,7 +77,7 @@ def distance_map(
     Args:
       distances: As in :func:`distance_tree`.
       names: Names of the tasks.
-      kinds: Kind of every task, which has a colour; at most four. None for one colour.
+      kinds: Kind of every task, which has a colour; None for one colour.
       ax: Axes to draw in; None for a new figure.
 
     Returns:
@@ -100,8 +98,6 @@ def distance_map(
     kinds = [""] * len(d) if kinds is None else list(kinds)
     checks.same_length(names=list(names), kinds=kinds)
     found = list(dict.fromkeys(kinds))
-    if len(found) > len(_COLORS):
-        raise ValueError(f"kinds must be at most {len(_COLORS)}, got {len(found)}")
     squares = (d - np.diag(np.diag(d))) ** 2
     centre = np.eye(len(d)) - 1 / len(d)
     values, vectors = np.linalg.eigh(-centre @ squares @ centre / 2)
@@ -109,7 +105,7 @@ def distance_map(
     places = places[:, ::-1]
     with paper_style():
         figure, (axes,) = panels(ax, 1, 1, (3.5, 3.0))
-        for kind, color in zip(found, _COLORS, strict=False):
+        for kind, color in zip(found, layer_colors(len(found)), strict=True):
             chosen = [own == kind for own in kinds]
             x, y = places[chosen].T
             axes.scatter(x, y, s=12, color=color, label=kind)

@@ -113,8 +113,8 @@ def weight_information(
         posterior, state = network.split(snapshot.params)
         if not isinstance(posterior, weights.Posterior):
             raise TypeError(
-                "network must be one of weights.noisy_weights, got parameters of type "
-                f"{type(posterior).__name__}"
+                "network must be one of weights.noisy_weights with Gaussian noise, got "
+                f"parameters of type {type(posterior).__name__}"
             )
         if prior_mean == "initial" and (state is None or state.initial is None):
             raise ValueError(

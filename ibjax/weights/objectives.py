@@ -52,6 +52,7 @@ def log_uniform_information(posterior: AnyPosterior) -> jax.Array:
     """
     checks.instance("posterior", posterior, Posterior, LogNormalPosterior)
     if isinstance(posterior, LogNormalPosterior):
+        # Of logits: log_normal_information has none of a variance that underflows.
         logs = jax.tree.map(jax.nn.log_sigmoid, posterior.logit)
         return sum((-jnp.sum(log) / 2 for log in jax.tree.leaves(logs)), jnp.zeros(()))
 

@@ -18,7 +18,7 @@ batch normalization and no augmentation; and the images are JPEG-compressed. Wit
 ``--quick`` networks learn scikit-learn's digits. What a claim says of a miniature is
 not said of the paper's networks.
 
-The full run has 140 networks and takes two hours and a quarter on two cores.
+The full run has 140 networks and takes 270 minutes of a processor.
 
 The archive of images, ``cifar10_jpg.npz``, is looked for in ``$IBJAX_DATA`` and
 ``~/.cache/ibjax``; see :func:`ibjax.datasets.cifar10`. ``--data mnist`` takes others.

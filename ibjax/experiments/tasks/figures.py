@@ -52,7 +52,9 @@ def _mean(values: Any) -> np.ndarray:
 
 
 def _task2vec(found: Mapping[str, Any]) -> Figure:
-    return distance_tree(_mean(found["distances"]), list(found["tasks"]))
+    figure = distance_tree(_mean(found["distances"]), list(found["tasks"]))
+    figure.axes[0].set_title("distance of two samples' embeddings", loc="left")
+    return figure
 
 
 def _maps(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
