@@ -3,7 +3,7 @@
 Networks of Shwartz-Ziv and Tishby's task, with bins, kernel-density bounds, gradients
 and losses: in one process; in jobs of ``--processes``; and in shards of 1 to
 ``--seeds``, merged. What each has measured is held against the first, bit for bit. Then
-a shard, a process of a job, and the first process of one are killed after two
+a shard, a process of a job, and the first process of one are killed after three
 snapshots: what the others do, how many snapshots were saved, and whether the run that
 goes on in one process ends with the numbers of the first.
 
@@ -34,7 +34,7 @@ from ibjax.sweeps import processes
 
 _SNAPSHOTS = (0, 1, 3, 10, 30, 100)
 # A process is killed when so many are saved, and waits there for it.
-_KILLED_AFTER = 2
+_KILLED_AFTER = 3
 
 
 def run(num_seeds: int, **options: Any) -> xr.Dataset:
@@ -66,7 +66,7 @@ def _child(request: dict[str, Any]) -> None:
         processes.start(address, count, number)
 
     def on_progress(progress):
-        if waits and progress.num_snapshots_done == 1 + _KILLED_AFTER:
+        if waits and progress.num_snapshots_done == _KILLED_AFTER:
             print("saved", flush=True)
             sys.stdin.readline()
 
@@ -178,7 +178,7 @@ def _tables(directory: pathlib.Path, args: argparse.Namespace) -> tuple[list, li
             own = _shard(place, number, count)
             run(**options, shard=f"{number}/{count}", directory=own)
         merged = results.merge_directories([place])
-        equal.append([f"{count} shards", _alike(merged, whole)])
+        equal.append([f"shards: {count}", _alike(merged, whole)])
     for name, which in (("the second of two processes", 1), ("the first of two", 0)):
         place = directory / f"killed-{which}"
         job = _job(2, **options, directory=str(place), waits=True)
