@@ -10,20 +10,22 @@ from ibjax.datasets.images import image_task
 from ibjax.experiments.corruption.setup import small_images
 from ibjax.experiments.tasks.claims import information_distances, tasks_claims
 from ibjax.experiments.tasks.figures import tasks_figures
-from ibjax.experiments.tasks.images import labelled, rotated
+from ibjax.experiments.tasks.images import LABELLINGS, labelled, rotated
 from ibjax.experiments.tasks.measure import TasksOptions
 
-NAMES = ["digits", "other digits", "parity", "random", "15°", "90°"]
+NAMES = ["digits", "other digits", "parity", "random", "15°", "90°", "half", "permuted"]
 #         nats of a task, and what every pair takes besides the larger of the two
-ALONE = np.array([50.0, 50.0, 30.0, 200.0, 50.0, 50.0])
+ALONE = np.array([50.0, 50.0, 30.0, 200.0, 50.0, 50.0, 40.0, 50.0])
 MORE = np.array(
     [
-        [10, 15, 12, 40, 20, 45],
-        [15, 10, 12, 40, 22, 45],
-        [12, 12, 10, 20, 20, 30],
-        [40, 40, 20, 150, 40, 40],
-        [20, 22, 20, 40, 10, 40],
-        [45, 45, 30, 40, 40, 10],
+        [10, 15, 12, 40, 20, 45, 5, 30],
+        [15, 10, 12, 40, 22, 45, 15, 30],
+        [12, 12, 10, 20, 20, 30, 12, 30],
+        [40, 40, 20, 150, 40, 40, 40, 40],
+        [20, 22, 20, 40, 10, 40, 20, 40],
+        [45, 45, 30, 40, 40, 10, 45, 45],
+        [5, 15, 12, 40, 20, 45, 10, 30],
+        [30, 30, 30, 40, 40, 45, 30, 10],
     ],
     float,
 )
@@ -59,6 +61,7 @@ def _found(sign=1.0):
             "pairs": {"0 or 1": [0, 1], "0 or 3": [0, 3], "5 or 8": [5, 8]},
             "distances": [(apart * j).tolist() for j in jitter],
             "norms": [(norms * j).tolist() for j in jitter],
+            "trivial": [(norms / 10 * j).tolist() for j in jitter],
         },
         "photographs": {
             "tasks": ["bird", "ship", "cat", "truck"],
@@ -69,18 +72,20 @@ def _found(sign=1.0):
 
 def test_claims_follow_the_numbers():
     found = tasks_claims(_found())
-    assert [claim.claim[0] for claim in found] == list("1233456789") + 3 * ["1"]
+    numbers = [claim.claim.partition(".")[0] for claim in found]
+    expected = "1 2 3 3 3 4 5 13 14 6 7 8 9 9 10 11 12"
+    assert numbers == expected.split()
     assert {claim.verdict for claim in found} == {"holds"}
     opposite = {
         c.claim.partition(".")[0]: c.verdict for c in tasks_claims(_found(-1.0))
     }
     others = {n for n, v in opposite.items() if v != "holds"}
-    assert others >= {*"2456789", "10", "11", "12"}
+    assert others >= {*"2456789", "10", "11", "12", "14"}
 
 
 def test_distances_are_differences_of_information():
     d = information_distances(_found()["information"])
-    assert d.shape == (3, 6, 6)
+    assert d.shape == (3, 8, 8)
     np.testing.assert_allclose(d[0, 0, 3], 240 - 50)
     np.testing.assert_allclose(d[0, 3, 0], 240 - 200)
 
@@ -113,14 +118,16 @@ def test_tasks_are_of_the_same_images_but_one():
     pytest.importorskip("sklearn")
     task = small_images(image_task("digits"), side=4)
     rng = np.random.default_rng(0)
-    tasks = {
-        name: labelled(rng, name, task, 300)
-        for name in ("digits", "other digits", "permuted", "random", "90°")
-    }
+    tasks = {name: labelled(rng, name, task, 300) for name in (*LABELLINGS, "90°")}
     x, labels = tasks["digits"]
     np.testing.assert_array_equal(tasks["other digits"][0], task.x[300:600])
     np.testing.assert_array_equal(tasks["permuted"][1], (labels + 1) % 10)
     np.testing.assert_array_equal(tasks["random"][0], x)
+    np.testing.assert_array_equal(tasks["half"][0], np.repeat(x[:150], 2, axis=0))
+    np.testing.assert_array_equal(tasks["half"][1], np.repeat(labels[:150], 2))
+    of_few, few = tasks["0 to 4"]
+    assert len(of_few) == 300 and set(few.tolist()) == set(range(5))
+    np.testing.assert_array_equal(of_few[: np.sum(labels < 5)], x[labels < 5])
     # By chance a tenth of them is right: 30 with a deviation of 5.2.
     assert abs(np.sum(tasks["random"][1] == labels) - 30) < 4 * 5.2
     turned = np.rot90(x.reshape(-1, 4, 4), axes=(1, 2)).reshape(300, 16)

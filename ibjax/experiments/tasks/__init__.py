@@ -5,9 +5,9 @@
 
 What a network that holds one task has to learn besides to hold another, d(D1 -> D2) =
 I(D1 D2; w) - I(D1; w), for networks with noisy weights on digits, digits of other
-images, rotated digits, their parity, permuted classes and random labels (Achille et
-al., 2021). Which of the two tasks an image is of is an input too. The diagonal is the
-floor: a task and a copy of it.
+images, half of them, those of five classes, rotated digits, their parity, permuted
+classes and random labels (Achille et al., 2021). Which of the two tasks an image is of
+is an input too. The diagonal is the floor: a task and a copy of it.
 
 Task2Vec (Achille et al., ICCV 2019) of digit pairs and of rotations: the Fisher
 information of a small probe network whose last layer is trained on the task, from two

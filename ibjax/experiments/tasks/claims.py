@@ -36,17 +36,24 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
     2. The distance of rotated digits grows with the angle, from the least to the
        largest.
     3. From the complex to the simple is nearer than back: from random labels to digits
-       than from digits to random labels; from digits to their parity than back.
+       than from digits to random labels; from digits to their parity, to a half of
+       them and to the digits 0 to 4 than back.
     4. A copy of a task costs something: the mean of the diagonal is above zero.
     5. No distance is negative by more than a hundredth of the largest: a network that
        holds two tasks holds no less than one that holds one of them.
+    13. A subset is nearer than other images of the same task: from digits, a half of
+        them than other digits.
+    14. Classes of other names are another task: from digits, permuted classes are
+        farther than a copy.
 
     Of Task2Vec, between different samples of images:
 
     6. A task is nearer to itself than to the nearest other one, on average.
     7. The distance of rotated digits grows with the angle.
     8. Pairs that share a digit are nearer than those that share none.
-    9. The norm tells complexity: ten classes have a larger one than pairs.
+    9. The norm tells complexity: ten classes have a larger one than pairs; and they
+       are farther from a trivial task, of one class, so that by the asymmetric distance
+       they are the nearer start.
 
     Of Task2Vec of telling one class of photographs from all others:
 
@@ -109,7 +116,12 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
                 above=0.0,
             )
         )
-    for complex_one, simple_one in (("random", "digits"), ("digits", "parity")):
+    for complex_one, simple_one in (
+        ("random", "digits"),
+        ("digits", "parity"),
+        ("digits", "half"),
+        ("digits", "0 to 4"),
+    ):
         if known(complex_one, simple_one):
             claims.append(
                 decide_mean(
@@ -134,6 +146,24 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
             above=-0.01,
         ),
     ]
+    if known("digits", "other digits", "half"):
+        claims.append(
+            decide_mean(
+                "13. from digits, a half of them is nearer than other digits",
+                nats,
+                of("digits", "half") - of("digits", "other digits"),
+                below=0.0,
+            )
+        )
+    if known("digits", "permuted"):
+        claims.append(
+            decide_mean(
+                "14. from digits, permuted classes are farther than a copy",
+                nats,
+                of("digits", "permuted") - of("digits", "digits"),
+                above=0.0,
+            )
+        )
     return claims
 
 
@@ -185,6 +215,16 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
                 "9. Task2Vec: ten classes have a larger norm than pairs",
                 "log10 of the ratio of the norms",
                 np.log10(norms[:, upright[0]] / norms[:, list(pairs)].mean(axis=1)),
+                above=0.0,
+            )
+        )
+    if upright and "trivial" in found:
+        origin = np.asarray(found["trivial"], np.float64)
+        claims.append(
+            decide_mean(
+                "9. Task2Vec: ten classes are farther from a trivial task than pairs",
+                "difference of the distances",
+                origin[:, upright[0]] - origin[:, list(pairs)].mean(axis=1),
                 above=0.0,
             )
         )

@@ -10,9 +10,11 @@ from ibjax.datasets.images import Images, image_side, image_task
 from ibjax.datasets.task import Task
 from ibjax.experiments.corruption.setup import small_images
 
-__all__ = ["LABELLINGS", "digit_pairs", "labelled", "loaded", "rotated"]
+__all__ = ["LABELLINGS", "Labelling", "digit_pairs", "labelled", "loaded", "rotated"]
 
-Labelling = Literal["digits", "other digits", "parity", "permuted", "random"]
+Labelling = Literal[
+    "digits", "other digits", "half", "0 to 4", "parity", "permuted", "random"
+]
 LABELLINGS: tuple[Labelling, ...] = get_args(Labelling)
 """Tasks of upright digits by name."""
 
@@ -50,7 +52,8 @@ def labelled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of a task by name, of :data:`LABELLINGS` or as ``90°``.
 
-    All tasks are of the same images but ``other digits``.
+    All tasks are of the same images but ``other digits``; of ``half`` of them, each
+    twice; and ``0 to 4``, the first images of these classes.
 
     Args:
       rng: Draws random labels.
@@ -67,9 +70,14 @@ def labelled(
       >>> labelled(rng, "parity", task, 6)[1].tolist()
       [0, 1, 0, 1, 0, 1]
     """
-    first = num_samples if name == "other digits" else 0
-    x = np.asarray(task.x[first : first + num_samples])
-    labels = np.asarray(task.labels[first : first + num_samples])
+    rows = np.arange(num_samples)
+    if name == "other digits":
+        rows += num_samples
+    elif name == "half":
+        rows //= 2
+    elif name == "0 to 4":
+        rows = np.flatnonzero(np.asarray(task.labels) < 5)[:num_samples]
+    x, labels = np.asarray(task.x)[rows], np.asarray(task.labels)[rows]
     if name.endswith("°"):
         return rotated(x, float(name[:-1]), image_side(task)), labels
     if name == "parity":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from ibjax.experiments.tasks.claims import tasks_claims
 from ibjax.experiments.tasks.figures import tasks_figures
 from ibjax.experiments.tasks.images import (
     LABELLINGS,
+    Labelling,
     digit_pairs,
     labelled,
     loaded,
@@ -71,9 +72,7 @@ class TasksOptions:
 
     data: Images = "mnist"
     side: int = 14
-    labellings: tuple[
-        Literal["digits", "other digits", "parity", "permuted", "random"], ...
-    ] = LABELLINGS
+    labellings: tuple[Labelling, ...] = LABELLINGS
     angles: tuple[float, ...] = (15.0, 45.0, 90.0)
     digits: tuple[int, ...] = (0, 1, 3, 5, 8)
     samples: int = 400
@@ -301,6 +300,7 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
     side, num = image_side(task), options.probe_samples
     pairs = digit_pairs(options.digits)
     names = [*pairs, "0°", *(f"{angle:g}°" for angle in options.angles)]
+    trivial = "trivial"
     x, labels = np.asarray(task.x), np.asarray(task.labels)
     network = networks.mlp(
         [x.shape[1], options.hidden, options.hidden, _CLASSES], "relu"
@@ -322,6 +322,8 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
         rows = rng.choice(chosen, num, replace=len(chosen) < num)
         if name in pairs:
             return x[rows], (labels[rows] == pairs[name][1]).astype(int)
+        if name == trivial:
+            return x[rows], np.zeros(num, int)
         return rotated(x[rows], float(name[:-1]), side), labels[rows]
 
     example = make_task(
@@ -346,7 +348,7 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
     found = []
     for seed, key in enumerate(keys):
         rng = np.random.default_rng(seed)
-        samples = [sample(rng, name) for _ in range(2) for name in names]
+        samples = [sample(rng, name) for name in [*names, *names, trivial]]
         images, classes = (np.stack(arrays) for arrays in zip(*samples, strict=True))
         num_samples = len(samples)
         body = jax.tree.map(partial(_repeated, num_samples), probe(key))
@@ -355,8 +357,9 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
         embeddings = many(
             (heads, body, jnp.asarray(images, jnp.float32), jnp.asarray(classes))
         )
-        embeddings = np.asarray(embeddings, np.float64).reshape(2, len(names), -1)
-        first, second = embeddings
+        embeddings = np.asarray(embeddings, np.float64)
+        *both, origin = np.split(embeddings, [len(names), 2 * len(names)])
+        first, second = both
         found.append(
             {
                 # From a sample of one task to another sample of the other.
@@ -364,6 +367,9 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
                     *np.broadcast_arrays(first[:, None], second[None])
                 ).tolist(),
                 "norms": np.linalg.norm(first, axis=1).tolist(),
+                "trivial": weights.task_distance(
+                    first, np.broadcast_to(origin, first.shape)
+                ).tolist(),
             }
         )
     return {
@@ -371,4 +377,5 @@ def _task2vec(options: TasksOptions, task: Task) -> dict[str, Any]:
         "pairs": {name: list(pair) for name, pair in pairs.items()},
         "distances": [each["distances"] for each in found],
         "norms": [each["norms"] for each in found],
+        "trivial": [each["trivial"] for each in found],
     }
