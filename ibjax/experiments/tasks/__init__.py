@@ -11,8 +11,10 @@ is an input too. The diagonal is the floor: a task and a copy of it.
 
 Task2Vec (Achille et al., ICCV 2019) of digit pairs and of rotations: the Fisher
 information of a small probe network whose last layer is trained on the task, from two
-samples of images, whose distance is the noise of all distances. The same of CIFAR-10's
-photographs, 16 by 16 pixels, where they are there: each class against all others.
+samples of images, whose distance is the noise of all distances; and the variational
+form, the precision of the noise that the task leaves room for in the same weights. The
+first of CIFAR-10's photographs too, 16 by 16 pixels, where they are there: each class
+against all others.
 
 Images are MNIST's, averaged to 14 by 14 pixels, networks 100 units wide. The full run
 has 220 networks on 400 and 800 images, and takes ten minutes on one core with the

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
+from scipy.stats import spearmanr
 
 from ibjax.claims.claim import Claim, decide_mean
 from ibjax.experiments.tasks.photographs import ANIMALS
@@ -46,7 +47,7 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
     14. Classes of other names are another task: from digits, permuted classes are
         farther than a copy.
 
-    Of Task2Vec, between different samples of images:
+    Of Task2Vec, in both forms, between different samples of images:
 
     6. A task is nearer to itself than to the nearest other one, on average.
     7. The distance of rotated digits grows with the angle.
@@ -54,6 +55,8 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
     9. The norm tells complexity: ten classes have a larger one than pairs; and they
        are farther from a trivial task, of one class, so that by the asymmetric distance
        they are the nearer start.
+    15. Both forms tell the same: the rank correlation of their distances between
+        different tasks is above a half.
 
     Of Task2Vec of telling one class of photographs from all others:
 
@@ -74,7 +77,9 @@ def tasks_claims(distances: Mapping[str, Any]) -> list[Claim]:
       et al., `Task2Vec: task embedding for meta-learning`, ICCV 2019.
     """
     found = _of_information(distances["information"])
-    found += _of_task2vec(distances["task2vec"])
+    found += _of_task2vec(distances["task2vec"], "Task2Vec")
+    if "variational" in distances["task2vec"]:
+        found += _of_variational(distances["task2vec"])
     if "photographs" in distances:
         found += _of_photographs(distances["photographs"])
     return found
@@ -167,7 +172,25 @@ def _of_information(found: Mapping[str, Any]) -> list[Claim]:
     return claims
 
 
-def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
+def _of_variational(found: Mapping[str, Any]) -> list[Claim]:
+    """Claims of the variational form, and of both together."""
+    variational = found["variational"]
+    of_form = _of_task2vec(variational, "variational Task2Vec")
+    both = [np.asarray(own["distances"], np.float64) for own in (found, variational)]
+    others = ~np.eye(len(found["tasks"]), dtype=bool)
+    correlations = [
+        spearmanr(a[others], b[others]).statistic for a, b in zip(*both, strict=True)
+    ]
+    of_both = decide_mean(
+        "15. Task2Vec: both forms order the distances alike",
+        "rank correlation over pairs of tasks",
+        correlations,
+        above=0.5,
+    )
+    return [*of_form, of_both]
+
+
+def _of_task2vec(found: Mapping[str, Any], form: str) -> list[Claim]:
     names = list(found["tasks"])
     d, norms = (np.asarray(found[n], np.float64) for n in ("distances", "norms"))
     num = len(names)
@@ -175,7 +198,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     others = np.where(np.eye(num, dtype=bool)[None], np.inf, d).min(axis=2)
     claims = [
         decide_mean(
-            "6. Task2Vec: a task is nearer to itself than to the nearest other one",
+            f"6. {form}: a task is nearer to itself than to the nearest other one",
             "mean over tasks of the difference of the distances",
             (itself - others).mean(axis=1),
             below=0.0,
@@ -186,7 +209,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
         at = [names.index(name) for name in angles]
         claims.append(
             decide_mean(
-                f"7. Task2Vec: from {angles[0]}, {angles[-1]} is farther than "
+                f"7. {form}: from {angles[0]}, {angles[-1]} is farther than "
                 f"{angles[1]}",
                 "difference of the distances",
                 d[:, at[0], at[-1]] - d[:, at[0], at[1]],
@@ -202,7 +225,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     if shared[0] and shared[1]:
         claims.append(
             decide_mean(
-                "8. Task2Vec: pairs that share a digit are nearer",
+                f"8. {form}: pairs that share a digit are nearer",
                 "difference of the mean distances",
                 np.mean(shared[1], axis=0) - np.mean(shared[0], axis=0),
                 below=0.0,
@@ -212,7 +235,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
     if upright:
         claims.append(
             decide_mean(
-                "9. Task2Vec: ten classes have a larger norm than pairs",
+                f"9. {form}: ten classes have a larger norm than pairs",
                 "log10 of the ratio of the norms",
                 np.log10(norms[:, upright[0]] / norms[:, list(pairs)].mean(axis=1)),
                 above=0.0,
@@ -222,7 +245,7 @@ def _of_task2vec(found: Mapping[str, Any]) -> list[Claim]:
         origin = np.asarray(found["trivial"], np.float64)
         claims.append(
             decide_mean(
-                "9. Task2Vec: ten classes are farther from a trivial task than pairs",
+                f"9. {form}: ten classes are farther from a trivial task than pairs",
                 "difference of the distances",
                 origin[:, upright[0]] - origin[:, list(pairs)].mean(axis=1),
                 above=0.0,
