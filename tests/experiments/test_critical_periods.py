@@ -15,6 +15,10 @@ from ibjax.experiments.critical_periods.claims import (
     sliding,
 )
 from ibjax.experiments.critical_periods.figures import critical_figures
+from ibjax.experiments.critical_periods.pathways import (
+    pathway_claims,
+    trained_pathways,
+)
 from ibjax.experiments.critical_periods.setup import CriticalSetup
 from ibjax.experiments.setup import Context
 from ibjax.report import report
@@ -99,7 +103,13 @@ def _combined(parts):
 
 
 def _first_letters(dataset, verdict):
-    return "".join(c.claim[0] for c in critical_claims(dataset) if c.verdict == verdict)
+    """Of the claims that are about the dataset, which have this verdict."""
+    of_pathways = {c.claim for c in pathway_claims(trained_pathways())}
+    return "".join(
+        c.claim[0]
+        for c in critical_claims(dataset)
+        if c.verdict == verdict and c.claim not in of_pathways
+    )
 
 
 def _losses(blur, others, noise):
@@ -125,6 +135,26 @@ def test_claims_follow_the_numbers_either_way(dataset):
     falling = _changed(dataset, published, trace=(9.0, 5.0, 4.0, 3.0, 2.0, 1.0))
     assert _first_letters(falling, "holds") == "12334457"
     assert _first_letters(falling, "does not hold") == "6"
+
+
+def test_linear_pathways_keep_what_is_exact_and_claims_follow_them():
+    trained = trained_pathways()
+    assert [c.verdict for c in pathway_claims(trained)] == ["holds", "holds"]
+    # Alone the first grows by e^2 in a time constant, whatever the initial strengths,
+    # and the second stands still: to half a step of 2 / 50, and what a strength of
+    # 1e-3 e^2 slows itself down.
+    last = trained.pathway_strength.isel(epoch=-1).transpose(
+        "pathway", "window", "seed"
+    )
+    odds = last.values[1] / last.values[0]
+    windows = list(zip(trained.start.values, trained.stop.values, strict=True))
+    none, first = windows.index((0.0, 0.0)), windows.index((0.0, 1.0))
+    np.testing.assert_allclose(odds[first] / odds[none], np.exp(-2), rtol=0.03)
+    np.testing.assert_allclose(last.sum("pathway"), 1.0, rtol=1e-4)
+    turned = trained.copy(deep=True)
+    turned["pathway_strength"] = 0.5 - trained.pathway_strength
+    found = pathway_claims(turned)
+    assert [c.verdict for c in found] == ["does not hold", "does not hold"]
 
 
 def test_a_network_that_diverged_decides_nothing(dataset):

@@ -8,6 +8,10 @@ import numpy as np
 import xarray as xr
 
 from ibjax.claims.claim import Claim, decide_mean
+from ibjax.experiments.critical_periods.pathways import (
+    pathway_claims,
+    trained_pathways,
+)
 from ibjax.results.cells import configured_cells
 from ibjax.results.intervals import rank_correlation
 
@@ -129,6 +133,9 @@ def critical_claims(dataset: xr.Dataset) -> list[Claim]:
        over the windows of one length, the latter without a deficit in the middle of the
        window.
 
+    Then those of :func:`ibjax.experiments.critical_periods.pathways.pathway_claims`,
+    about linear networks, which are trained for them.
+
     Args:
       dataset: Dataset of
         :class:`ibjax.experiments.critical_periods.setup.CriticalSetup`.
@@ -150,6 +157,7 @@ def critical_claims(dataset: xr.Dataset) -> list[Claim]:
     if "noise" in found:
         claims += _of_noise(found)
     claims.append(_peak(next(iter(found.values()))[0]))
+    claims += pathway_claims(trained_pathways())
     return sorted(claims, key=lambda claim: claim.claim.split(".")[0])
 
 

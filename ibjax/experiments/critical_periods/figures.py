@@ -15,9 +15,14 @@ from ibjax.experiments.critical_periods.claims import (
     removals,
     sliding,
 )
+from ibjax.experiments.critical_periods.pathways import (
+    LENGTH,
+    exact_strengths,
+    kept,
+    trained_pathways,
+)
 from ibjax.plots.style import layer_colors, paper_style
 from ibjax.results.statistics import mean_interval
-from ibjax.training.deep_linear import pathway_strengths
 
 __all__ = ["critical_figures", "linear_figure"]
 
@@ -28,10 +33,10 @@ _WORDS = {"labels": "permuted labels"}
 
 
 def critical_figures(dataset: xr.Dataset) -> dict[str, Figure]:
-    """Networks with deficits, and the exact dynamics of two pathways, by name."""
+    """Networks with deficits, and two linear pathways, exact and trained, by name."""
     return {
         "critical_periods": _networks(dataset),
-        "critical_periods_linear": linear_figure(),
+        "critical_periods_linear": linear_figure(trained_pathways()),
     }
 
 
@@ -113,53 +118,81 @@ def _trace(axes: Axes, window: Windowed, color: str, line: str, **options) -> No
     axes.plot(window.epochs, np.nanmean(trace, axis=0), line, color=color, **options)
 
 
-def linear_figure(*, initial: float = 1e-3, length: float = 1.0) -> Figure:
-    """What a pathway keeps of a mode, exactly, against its deficit.
+def linear_figure(trained: xr.Dataset) -> Figure:
+    """What a pathway keeps of a mode, exactly and trained, against its deficit.
 
     Two pathways of two layers each learn a mode of strength one; the second one sees
     nothing for a while.
 
     Args:
-      initial: Strength of either pathway where training starts.
-      length: Length of the windows that are moved, in time constants of the mode.
+      trained: Dataset of
+        :func:`ibjax.experiments.critical_periods.pathways.trained_pathways`.
 
     Returns:
-      The figure: left against the end of the deficit, right against its beginning.
+      The figure: strengths over time, then what is kept against the end of a deficit
+      and against its beginning. Lines are exact; marks are means over the networks.
     """
+    start, stop = trained["start"].values, trained["stop"].values
+    strengths = kept(trained)
     times = np.linspace(0, 8, 200)
     with paper_style():
         figure = Figure(figsize=(7.0, 2.4), layout="constrained")
         panels = figure.subplots(1, 3)
-        _learning(panels[0], initial)
-        for axes, start, stop in (
-            (panels[1], 0 * times, times),
-            (panels[2], times, times + length),
+        _learning(panels[0], trained)
+        for axes, ends, own, place in (
+            (panels[1], (0 * times, times), start == 0, stop),
+            (panels[2], (times, times + LENGTH), _is_long(start, stop), start),
         ):
-            _, second = pathway_strengths(
-                60.0, strength=1.0, initial=initial, start=start, stop=stop
-            )
+            _, second = exact_strengths(60.0, start=ends[0], stop=ends[1])
             axes.plot(times, np.asarray(second), color=_COLORS["blur"])
+            axes.errorbar(
+                place[own],
+                strengths[own].mean(axis=1),
+                np.abs(_extremes(strengths[own])),
+                fmt="o",
+                markersize=3,
+                color="0.25",
+            )
             axes.axhline(0.5, color="0.0", linestyle="--", linewidth=0.9, zorder=0)
             axes.set_ylim(0, 0.54)
-            axes.set_xlim(0, times[-1])
+            axes.set_xlim(-0.15, times[-1])
         panels[1].set_ylabel("kept by the second pathway")
         panels[1].set_xlabel("deficit from 0 to time")
-        panels[2].set_xlabel(f"deficit of length {length:g} from time")
+        panels[2].set_xlabel(f"deficit of length {LENGTH:g} from time")
     return figure
 
 
-def _learning(axes: Axes, initial: float) -> None:
+def _is_long(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    return np.isclose(stop - start, LENGTH)
+
+
+def _extremes(values: np.ndarray) -> np.ndarray:
+    """Least and largest of the networks less their mean, ``[2, num_windows]``."""
+    mean = values.mean(axis=1)
+    return np.stack([values.min(axis=1) - mean, values.max(axis=1) - mean])
+
+
+def _learning(axes: Axes, trained: xr.Dataset) -> None:
     """Both pathways over time, for one deficit."""
     times = np.linspace(0, 8, 200)
-    first, second = pathway_strengths(
-        times, strength=1.0, initial=initial, start=0.0, stop=1.0
-    )
-    whole, _ = pathway_strengths(
-        times, strength=1.0, initial=initial, start=0.0, stop=0.0
-    )
-    axes.axvspan(0, 1, color="0.93", linewidth=0)
-    axes.plot(times, np.asarray(first), color=_COLORS["flip"], label="first pathway")
-    axes.plot(times, np.asarray(second), color=_COLORS["blur"], label="second")
+    start, stop = trained["start"].values, trained["stop"].values
+    (window,) = np.flatnonzero((start == 0) & (stop == LENGTH))
+    own = trained["pathway_strength"].isel(window=window)
+    own = own.transpose("pathway", "seed", "epoch").values
+    exact = exact_strengths(times, start=0.0, stop=LENGTH)
+    whole, _ = exact_strengths(times, start=0.0, stop=0.0)
+    axes.axvspan(0, LENGTH, color="0.93", linewidth=0)
+    names = {"first pathway": _COLORS["flip"], "second": _COLORS["blur"]}
+    for (name, color), line, networks in zip(names.items(), exact, own, strict=True):
+        axes.plot(times, np.asarray(line), color=color, label=name)
+        axes.plot(
+            trained["time"].values,
+            networks.mean(axis=0),
+            "o",
+            markersize=2.5,
+            color="0.25",
+            label="trained" if name == "second" else None,
+        )
     axes.plot(
         times, np.asarray(whole), "--", color="0.0", linewidth=0.9, label="no deficit"
     )
