@@ -61,7 +61,8 @@ def _errors(runs: list[Run]) -> Figure:
                 1.0, color="0.15", linewidth=0.8, linestyle="--", label="β = 1"
             )
             critical = critical_betas(run.shares[max(run.shares)], run.num_classes)
-            if np.isfinite(critical).any():
+            # Of other priors the zero of the information is an arbitrary one.
+            if run.prior == "gaussian" and np.isfinite(critical).any():
                 axes.axvline(
                     np.nanmean(critical),
                     color="0.5",
@@ -95,7 +96,8 @@ def _information(runs: list[Run]) -> Figure:
                 color=share_color(share),
                 label=share_text(share),
             )
-        left.axhline(math.log(last.num_classes), color="0.15", linewidth=0.8)
+        if gaussian:
+            left.axhline(math.log(last.num_classes), color="0.15", linewidth=0.8)
         left.axvline(1.0, color="0.15", linewidth=0.8, linestyle="--")
         left.set_xscale("log")
         left.set_yscale("log")
