@@ -9,8 +9,11 @@ from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
 from ibjax.representations.distortion import rate_distortion
-from ibjax.representations.information import code_information
-from ibjax.representations.variational import Variational, predict
+from ibjax.representations.information import (
+    code_information,
+    code_information_bounds,
+)
+from ibjax.representations.variational import Variational, predict_each
 from ibjax.training.trainable import Variable
 
 __all__ = ["code_bounds", "code_mixture", "layer_of_code"]
@@ -18,6 +21,15 @@ __all__ = ["code_bounds", "code_mixture", "layer_of_code"]
 # One key for each: what one draws tells nothing of what another draws.
 _BOUNDS, _MIXTURE = 100, 101
 _ROWS_AT_ONCE = 1000
+_VALUES = (
+    "rate",
+    "rate_error",
+    "distortion",
+    "distortion_error",
+    "error_one_draw",
+    "error_one_draw_std",
+    "error",
+)
 
 
 def code_bounds(
@@ -26,8 +38,11 @@ def code_bounds(
     r"""What the code of a classifier costs and tells, on training and on test rows.
 
     For each split, ``train_`` and ``test_``: ``rate``, an upper bound on I(X;Z), and
-    ``distortion`` in nats, with one draw of every code; ``error_one_draw``, the share
-    of inputs whose class one draw misses, and ``error``, that of the mean of several
+    ``distortion`` in nats, with one draw of every code, and their standard errors over
+    rows, ``rate_error`` and ``distortion_error``; ``error_one_draw``, the share of
+    inputs whose class one draw misses, the mean of several draws, and
+    ``error_one_draw_std``, its standard deviation over draws of all rows: the noise of
+    the code, where seeds are that of training; ``error``, that of the mean of the
     draws' probabilities. As the estimator ``variational`` it returns the rate and H(Y)
     less the distortion, a lower bound on I(Z;Y), of the test rows, for the layer of the
     code; other layers are NaN. H(Y) is that of the test rows.
@@ -74,7 +89,8 @@ def code_bounds(
             values = _of_rows(
                 jax.random.fold_in(key, number), snapshot, rows, model, num_draws
             )
-            values[cost] = values.pop("rate")
+            for name in ("rate", "rate_error"):
+                values[name.replace("rate", cost)] = values.pop(name)
             found |= {f"{split}_{name}": value for name, value in values.items()}
         h_y = _entropy_of_rows(snapshot, num_train, min(num_test, most_rows))
         i_xt = found[f"test_{cost}"] + (h_y if of_classes else 0.0)
@@ -88,15 +104,22 @@ def code_bounds(
         for split in ("train", "test")
         for name, units, words in (
             (cost, "nats", f"{cost} of the code"),
+            (f"{cost}_error", "nats", f"standard error of the {cost} of the code"),
             ("distortion", "nats", "distortion of the code"),
+            ("distortion_error", "nats", "standard error of the distortion"),
             ("error_one_draw", "1", "share of wrong classes, one draw of the code,"),
+            (
+                "error_one_draw_std",
+                "1",
+                "standard deviation over draws of the share of wrong classes",
+            ),
             ("error", "1", f"share of wrong classes, mean of {num_draws} draws,"),
         )
     }
     return Probe(
         measure,
         {"variational": f"{bound} and H(Y) less the distortion of the code"},
-        {"code_bounds": {"draws": num_draws, "rows": most_rows}},
+        {"code_bounds": {"draws": num_draws, "rows": most_rows, "errors": True}},
         split_variables,
     )
 
@@ -107,7 +130,9 @@ def code_mixture(
     """I(X;Z) and I(Z;Y) of the code without a prior, as the estimator ``mixture``.
 
     See :func:`ibjax.representations.code_information`; the first measured inputs are
-    taken. Standard errors are ``mixture_i_xt_error`` and ``mixture_i_ty_error``.
+    taken. Standard errors are ``mixture_i_xt_error`` and ``mixture_i_ty_error``. Of the
+    same inputs and without a draw are the estimators ``kernel_lower`` and
+    ``kernel_upper``, see :func:`ibjax.representations.code_information_bounds`.
 
     Args:
       model: The network.
@@ -125,8 +150,8 @@ def code_mixture(
       >>> from ibjax.representations import variational
       >>> encoder = networks.mlp([12, 4], output="linear")
       >>> model = variational(encoder, networks.mlp([2, 2]), dim=2)
-      >>> code_mixture(model).labels
-      {'mixture': 'codes as a mixture of 2000 Gaussians'}
+      >>> list(code_mixture(model).labels)
+      ['mixture', 'kernel_lower', 'kernel_upper']
     """
     checks.instance("model", model, Variational)
     checks.count("num_samples", num_samples)
@@ -134,22 +159,27 @@ def code_mixture(
 
     def measure(snapshot):
         task = snapshot.measured
-        found = code_information(
-            jax.random.fold_in(snapshot.key, _MIXTURE),
-            model.encode(snapshot.params, task.x[:num_samples]),
-            task.labels[:num_samples],
-            num_classes=task.num_classes,
-        )
+        codes = model.encode(snapshot.params, task.x[:num_samples])
+        labels, num_classes = task.labels[:num_samples], task.num_classes
+        key = jax.random.fold_in(snapshot.key, _MIXTURE)
+        found = code_information(key, codes, labels, num_classes=num_classes)
+        bounds = code_information_bounds(codes, labels, num_classes=num_classes)
         return {
             "mixture": layer_of_code(model, found.i_xz, found.i_zy),
+            "kernel_lower": layer_of_code(model, bounds.i_xz_lower, bounds.i_zy_lower),
+            "kernel_upper": layer_of_code(model, bounds.i_xz_upper, bounds.i_zy_upper),
             "mixture_i_xt_error": found.i_xz_error,
             "mixture_i_ty_error": found.i_zy_error,
         }
 
     return Probe(
         measure,
-        {"mixture": f"codes as a mixture of {num_samples} Gaussians"},
-        {"code_mixture": num_samples},
+        {
+            "mixture": f"codes as a mixture of {num_samples} Gaussians",
+            "kernel_lower": f"lower bound by distances of {num_samples} Gaussians",
+            "kernel_upper": f"upper bound by distances of {num_samples} Gaussians",
+        },
+        {"code_mixture": num_samples, "kernel_bounds": True},
         {
             f"mixture_{name}_error": Variable((), "nats", f"standard error of {words}")
             for name, words in (("i_xt", "I(X;Z)"), ("i_ty", "I(Z;Y)"))
@@ -160,11 +190,10 @@ def code_mixture(
 
 
 def _of_rows(key, snapshot: Snapshot, rows, model, num_draws):
-    """Means over rows, a part of them at a time."""
+    """Means over rows and their standard errors, a part of the rows at a time."""
     size = min(_ROWS_AT_ONCE, len(rows))
     if not size:
-        names = ("rate", "distortion", "error_one_draw", "error")
-        return dict.fromkeys(names, jnp.float32(jnp.nan))
+        return dict.fromkeys(_VALUES, jnp.float32(jnp.nan))
     num_parts = -(-len(rows) // size)
     places = jnp.arange(num_parts * size).reshape(num_parts, size)
 
@@ -172,28 +201,29 @@ def _of_rows(key, snapshot: Snapshot, rows, model, num_draws):
         number, places = part
         weights = (places < len(rows)).astype(jnp.float32)
         batch = snapshot.task.batch(rows[jnp.minimum(places, len(rows) - 1)], weights)
-        key_bounds, key_one, key_mean = jax.random.split(
-            jax.random.fold_in(key, number), 3
-        )
+        key_bounds, key_draws = jax.random.split(jax.random.fold_in(key, number))
         bounds = rate_distortion(key_bounds, snapshot.params, batch, model=model)
+        found = predict_each(
+            key_draws, snapshot.params, batch.x, model=model, num_samples=num_draws
+        )
         label = jnp.argmax(batch.targets, axis=1)
+        wrong = jnp.argmax(found.probabilities, axis=1) != label
+        wrong_once = found.classes != label[None]
+        each = jnp.stack([bounds.rates, bounds.distortions, wrong])
+        each = jnp.concatenate([each, wrong_once.astype(each.dtype)])
+        mean = each @ weights / jnp.sum(weights)
+        squares = (each - mean[:, None]) ** 2 @ weights
+        return jnp.sum(weights), mean, squares
 
-        def error(key, num_samples):
-            p = predict(
-                key, snapshot.params, batch.x, model=model, num_samples=num_samples
-            )
-            wrong = jnp.argmax(p, axis=1) != label
-            return jnp.sum(wrong * weights) / jnp.sum(weights)
-
-        return jnp.sum(weights), {
-            "rate": bounds.rate,
-            "distortion": bounds.distortion,
-            "error_one_draw": error(key_one, 1),
-            "error": error(key_mean, num_draws),
-        }
-
-    sizes, values = lax.map(one_part, (jnp.arange(num_parts), places))
-    return jax.tree.map(lambda v: jnp.sum(v * sizes) / jnp.sum(sizes), values)
+    sizes, means, squares = lax.map(one_part, (jnp.arange(num_parts), places))
+    mean = sizes @ means / len(rows)
+    # Within parts and between them: of sums of squares little would be left.
+    squares = jnp.sum(squares, axis=0) + sizes @ (means - mean[None]) ** 2
+    errors = jnp.sqrt(squares / max(len(rows) - 1, 1) / len(rows))
+    once = mean[3:]
+    spread = jnp.std(once, ddof=1) if num_draws > 1 else jnp.nan
+    found = (mean[0], errors[0], mean[1], errors[1], jnp.mean(once), spread, mean[2])
+    return {n: jnp.asarray(v, jnp.float32) for n, v in zip(_VALUES, found, strict=True)}
 
 
 def _entropy_of_rows(snapshot: Snapshot, start: int, size: int) -> jax.Array:

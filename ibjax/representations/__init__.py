@@ -34,7 +34,12 @@ from ibjax.representations.gaussians import (
     relative_gaussian_kl,
 )
 from ibjax.representations.importances import DciScores, dci, importance_scores
-from ibjax.representations.information import CodeInformation, code_information
+from ibjax.representations.information import (
+    CodeInformation,
+    CodeInformationBounds,
+    code_information,
+    code_information_bounds,
+)
 from ibjax.representations.information_dropout import (
     ACTIVITY_PRIORS,
     InformationDropout,
@@ -96,10 +101,12 @@ from ibjax.representations.tags import (
 from ibjax.representations.variational import (
     COVARIANCES,
     Posterior,
+    Predictions,
     Variational,
     VariationalParams,
     encoder_width,
     predict,
+    predict_each,
     variational,
 )
 from ibjax.representations.votes import factor_score
@@ -115,6 +122,7 @@ __all__ = [
     "AttackCheck",
     "AttackChecks",
     "CodeInformation",
+    "CodeInformationBounds",
     "DciScores",
     "FactorGaps",
     "InformationDropout",
@@ -125,6 +133,7 @@ __all__ = [
     "NuisanceInequality",
     "NuisanceInformation",
     "Posterior",
+    "Predictions",
     "Predictor",
     "Prior",
     "RateDecomposition",
@@ -144,6 +153,7 @@ __all__ = [
     "check_attack",
     "class_prior",
     "code_information",
+    "code_information_bounds",
     "continuous_tagger",
     "dci",
     "discrete_tagger",
@@ -174,6 +184,7 @@ __all__ = [
     "nuisance_information",
     "pgd",
     "predict",
+    "predict_each",
     "rate_decomposition",
     "rate_distortion",
     "relative_gaussian_kl",

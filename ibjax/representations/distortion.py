@@ -37,12 +37,16 @@ class RateDistortion(NamedTuple):
       rate: Mean over inputs in nats, shape ``[]``.
       posterior: Distribution of every code.
       z: The codes drawn, ``[num_samples, k]``.
+      distortions: Of every input in nats, shape ``[num_samples]``.
+      rates: Of every input in nats, likewise.
     """
 
     distortion: jax.Array
     rate: jax.Array
     posterior: Posterior
     z: jax.Array
+    distortions: jax.Array
+    rates: jax.Array
 
 
 def rate_distortion(
@@ -103,13 +107,16 @@ def rate_distortion(
     z = posterior.sample(key_code)
     output = model.decode(params, z, key=key_decoder, training=training)
     if likelihood == "categorical":
+        # What is lowered is the mean: that of each, unless asked for, costs nothing.
         distortion = mean_loss(output, batch.targets, batch.weights)
+        each = optax.softmax_cross_entropy(output, batch.targets)
     else:
         target = batch.x if batch.targets is None else batch.targets
         each = _reconstruction(likelihood, output, target.reshape(len(z), -1))
         distortion = _mean(each, batch.weights)
     rates = model.prior.rate(params.prior, posterior, z, batch.targets)
-    return RateDistortion(distortion, _mean(rates, batch.weights), posterior, z)
+    rate = _mean(rates, batch.weights)
+    return RateDistortion(distortion, rate, posterior, z, each, rates)
 
 
 def _reconstruction(likelihood, output, target):

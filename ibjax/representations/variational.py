@@ -24,10 +24,12 @@ from ibjax.representations.priors import Prior, standard_prior
 __all__ = [
     "COVARIANCES",
     "Posterior",
+    "Predictions",
     "Variational",
     "VariationalParams",
     "encoder_width",
     "predict",
+    "predict_each",
     "variational",
 ]
 
@@ -277,29 +279,82 @@ def predict(
       >>> p.shape
       (7, 5)
     """
+    found = predict_each(key, params, x, model=model, num_samples=num_samples)
+    return found.probabilities
+
+
+class Predictions(NamedTuple):
+    """What a classifier says of inputs by several draws of their codes.
+
+    Attributes:
+      probabilities: Mean over draws, shape ``[num_inputs, num_classes]``.
+      classes: Class that each draw by itself makes likeliest, shape ``[num_samples,
+        num_inputs]``.
+    """
+
+    probabilities: jax.Array
+    classes: jax.Array
+
+
+def predict_each(
+    key: jax.Array,
+    params: VariationalParams,
+    x: jax.Array,
+    *,
+    model: Variational,
+    num_samples: int = 12,
+) -> Predictions:
+    """Probabilities of the classes as :func:`predict`, and what every draw says.
+
+    Args:
+      key: Draws the codes.
+      params: Parameters of ``model.network``.
+      x: Inputs, shape ``[num_inputs, ...]``.
+      model: The network, whose output must be logits.
+      num_samples: Draws of every code.
+
+    Returns:
+      Both.
+
+    Raises:
+      ValueError: If ``num_samples`` is not positive.
+
+    Example:
+      >>> from ibjax import networks
+      >>> encoder = networks.mlp([3, 4], output="linear")
+      >>> model = variational(encoder, networks.mlp([2, 5]), dim=2)
+      >>> params = model.network.init(jax.random.key(0))
+      >>> found = predict_each(jax.random.key(1), params, jnp.ones((7, 3)), model=model)
+      >>> found.classes.shape
+      (12, 7)
+    """
     checks.key("key", key)
     checks.count("num_samples", num_samples)
     checks.instance("model", model, Variational)
     checks.instance("params", params, VariationalParams)
     x = checks.shape("x", checks.jax_array("x", x), ("num_inputs", "*shape"))
     shapes_of("model", model.encode, params=params, x=x)
-    return _predict(key, params, x, model=model, num_samples=num_samples)
+    return _predict_each(key, params, x, model=model, num_samples=num_samples)
 
 
 @exact_jit(static_argnames=("model", "num_samples"))
-def _predict(key, params, x, *, model, num_samples):
+def _predict_each(key, params, x, *, model, num_samples):
     posterior = model.encode(params, x)
 
     def one_draw(key):
         return jax.nn.softmax(model.decode(params, posterior.sample(key)), axis=1)
 
+    def add(total, key):
+        p = one_draw(key)
+        return total + p, jnp.argmax(p, axis=1)
+
     # One draw after another: together they would hold all of them at once.
-    total, _ = lax.scan(
-        lambda total, key: (total + one_draw(key), None),
+    total, classes = lax.scan(
+        add,
         jnp.zeros(jax.eval_shape(one_draw, key).shape),
         jax.random.split(key, num_samples),
     )
-    return total / num_samples
+    return Predictions(total / num_samples, classes)
 
 
 def _deviations(raw: jax.Array) -> jax.Array:

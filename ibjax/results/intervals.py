@@ -25,6 +25,7 @@ __all__ = [
     "median_interval",
     "rank_correlation",
     "spread_ratio",
+    "variance_ratio",
 ]
 
 
@@ -293,6 +294,60 @@ def spread_ratio(
     factor = math.exp(quantile * error)
     again = partial(spread_ratio, first, last)
     return Estimate(value, value / factor, value * factor, count, again)
+
+
+def variance_ratio(
+    means: ArrayLike, stds: ArrayLike, *, num_draws: int, confidence: float = 0.95
+) -> Estimate:
+    r"""Variance between seeds over that of draws of one seed.
+
+    Every seed is measured by the mean and the deviation of several draws. The means
+    vary by the seeds and, a draw-th part, by the draws; for normal numbers the ratio F
+    of both mean squares has an F distribution, times one plus as many ratios as draws.
+
+    Args:
+      means: Mean over the draws of every seed, shape ``[num_seeds]``.
+      stds: Standard deviation over the draws of every seed, likewise. Seeds with a
+        value that is not finite are left out.
+      num_draws: Draws of every seed, at least two.
+      confidence: Coverage of the interval, in (0, 1).
+
+    Returns:
+      The estimate, which is negative where means vary less than draws make them. NaN
+      with fewer than two seeds or where no draw differs.
+
+    Raises:
+      ValueError: If the shapes differ or are not of rank 1, or there is one draw.
+
+    References:
+      Searle, Casella and McCulloch, `Variance components`, Wiley 1992, sec. 3.5.
+
+    Example:
+      >>> found = variance_ratio([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], num_draws=4)
+      >>> print(f"{found.value:.2f}")  # (4 / 0.25 - 1) / 4
+      3.75
+    """
+    means, stds = _floats("means", means), _floats("stds", stds)
+    _check_confidence(confidence)
+    checks.count("num_draws", num_draws, 2)
+    if means.ndim != 1 or means.shape != stds.shape:
+        raise ValueError(
+            "means and stds must have one shape [num_seeds], got "
+            f"{means.shape} and {stds.shape}"
+        )
+    kept = np.isfinite(means) & np.isfinite(stds)
+    means, stds = means[kept], stds[kept]
+    count = len(means)
+    within = float(np.mean(stds**2)) if count else 0.0
+    if count < 2 or within == 0.0:
+        return Estimate(math.nan, math.nan, math.nan, count)
+    f = num_draws * float(np.var(means, ddof=1)) / within
+    freedom = count - 1, count * (num_draws - 1)
+    tails = (1.0 + confidence) / 2.0, (1.0 - confidence) / 2.0
+    low, high = (f / float(special.fdtri(*freedom, tail)) for tail in tails)
+    value, low, high = ((ratio - 1) / num_draws for ratio in (f, low, high))
+    again = partial(variance_ratio, means, stds, num_draws=num_draws)
+    return Estimate(value, low, high, count, again)
 
 
 def _floats(name: str, values: ArrayLike) -> np.ndarray:

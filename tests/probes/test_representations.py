@@ -109,12 +109,39 @@ def test_numbers_are_those_of_the_parts(dataset):
         expected = jnp.mean(r.gaussian_kl(*posterior))
         value = cell[f"{split}_rate"].sel(seed=1, epoch=40)
         np.testing.assert_allclose(value, expected, rtol=1e-5)
+        error = np.std(r.gaussian_kl(*posterior), ddof=1) / np.sqrt(len(rows))
+        value = cell[f"{split}_rate_error"].sel(seed=1, epoch=40)
+        np.testing.assert_allclose(value, error, rtol=1e-4)
         p = r.predict(
             KEY, found.params, jnp.asarray(X[rows]), model=MODEL, num_samples=2000
         )
         wrong = np.mean(np.argmax(p, 1) != np.asarray(TASK.labels)[rows])
         # Of twelve draws a class that is nearly even may go either way.
         assert abs(cell[f"{split}_error"].sel(seed=1, epoch=40) - wrong) < 0.1
+        # Every draw of a row is wrong with a probability of its own; of 500 draws.
+        each = r.predict_each(
+            KEY, found.params, jnp.asarray(X[rows]), model=MODEL, num_samples=500
+        )
+        once = np.asarray(each.classes) != np.asarray(TASK.labels)[rows]
+        mean, std = once.mean(), np.std(np.mean(once, axis=1))
+        value = cell[f"{split}_error_one_draw"].sel(seed=1, epoch=40)
+        assert abs(value - mean) < 4 * std / np.sqrt(12) + 1e-6
+        # The deviation of twelve has a chi distribution: 0.4 to 1.7 of it but for 1e-3.
+        value = cell[f"{split}_error_one_draw_std"].sel(seed=1, epoch=40)
+        assert 0.4 * std <= value <= 1.7 * std
+        # With other draws of the codes it is one of these, but for 1 in 100.
+        errors = [_distortion_error(key, found.params, rows) for key in KEYS]
+        value = cell[f"{split}_distortion_error"].sel(seed=1, epoch=40)
+        assert min(errors) < value < max(errors)
+
+
+KEYS = jax.random.split(jax.random.key(5), 200)
+
+
+def _distortion_error(key, params, rows):
+    batch = TASK.batch(jnp.asarray(rows))
+    each = r.rate_distortion(key, params, batch, model=MODEL).distortions
+    return np.std(each, ddof=1) / np.sqrt(len(rows))
 
 
 def test_refusals():

@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ibjax.representations import Posterior, code_information
+from ibjax.estimators import kde
+from ibjax.representations import (
+    Posterior,
+    code_information,
+    code_information_bounds,
+)
 from tests.quadrature import information_through_noise
 
 KEY = jax.random.key(0)
@@ -48,6 +53,57 @@ def test_deviations_of_their_own_and_full_covariances():
     )
 
 
+def test_bounds_of_one_covariance_are_those_of_a_layer_with_noise():
+    mean = jnp.asarray(RNG.normal(size=(300, 3)), jnp.float32)
+    posterior = Posterior(mean, jnp.full(mean.shape, 0.5))
+    found = code_information_bounds(posterior, LABELS, num_classes=2)
+    lower, upper = kde.layer_information(
+        mean, LABELS, num_classes=2, noise_variance=0.25
+    )
+    expected = [lower.i_xt, upper.i_xt, lower.i_ty, upper.i_ty]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def _distances(mean, covariance):
+    """KL and Bhattacharyya of all pairs, by their definitions in float64."""
+    kl, near = np.zeros((2, len(mean), len(mean)))
+    for i, j in np.ndindex(kl.shape):
+        shift, own, other = mean[i] - mean[j], covariance[i], covariance[j]
+        middle = (own + other) / 2
+        logs = [np.linalg.slogdet(c)[1] for c in (own, other, middle)]
+        inverse = np.linalg.inv(other)
+        kl[i, j] = np.trace(inverse @ own) + shift @ inverse @ shift - len(shift)
+        kl[i, j] = (kl[i, j] + logs[1] - logs[0]) / 2
+        near[i, j] = shift @ np.linalg.inv(middle) @ shift / 8
+        near[i, j] += (logs[2] - (logs[0] + logs[1]) / 2) / 2
+    return kl, near
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_bounds_by_their_definition_enclose_the_information(is_full):
+    rng = np.random.default_rng(1)
+    mean, stds = rng.normal(size=(60, 2)), np.exp(rng.normal(size=(60, 2)) - 1)
+    factors = stds[:, :, None] * np.eye(2)
+    if is_full:
+        factors[:, 1, 0] = rng.normal(size=60) / 2
+    scale = factors if is_full else stds
+    posterior = Posterior(jnp.float32(mean), jnp.float32(scale))
+    labels = jnp.asarray((mean[:, 0] > 0.3).astype(int))
+    found = code_information_bounds(posterior, labels, num_classes=2)
+    bounds, same = [], np.equal.outer(labels, labels)
+    for distances in _distances(mean, factors @ factors.transpose(0, 2, 1))[::-1]:
+        near = np.exp(-distances)
+        bounds.append(-np.log(near.mean(1)).mean())
+        within = -np.log((near * same).sum(1) / same.sum(1)).mean()
+        bounds.append(bounds[-1] - within)
+    lower, lower_zy, upper, upper_zy = bounds
+    # Of float32, whose ratios of deviations reach 1e2 and are squared.
+    np.testing.assert_allclose(found, [lower, upper, lower_zy, upper_zy], rtol=1e-3)
+    drawn = code_information(KEY, posterior, labels, num_classes=2)
+    error = 4 * drawn.i_xz_error
+    assert found.i_xz_lower - error < drawn.i_xz < found.i_xz_upper + error
+
+
 def test_codes_apart_tell_inputs_and_labels():
     posterior = Posterior(1e3 * jnp.asarray(MEANS), jnp.full((300, 1), 1e-4))
     found = code_information(KEY, posterior, LABELS, num_classes=2)
@@ -64,6 +120,8 @@ def test_refusals():
         code_information(KEY, posterior, jnp.zeros(2, int), num_classes=2)
     with pytest.raises(ValueError, match="labels must lie in"):
         code_information(KEY, posterior, jnp.array([0, 1, 2]), num_classes=2)
+    with pytest.raises(ValueError, match="labels must have shape"):
+        code_information_bounds(posterior, jnp.zeros(2, int), num_classes=2)
     with pytest.raises(TypeError, match="labels must be integers"):
         code_information(KEY, posterior, jnp.zeros(3), num_classes=2)
 

@@ -15,6 +15,7 @@ from ibjax.results.intervals import (
     median_interval,
     rank_correlation,
     spread_ratio,
+    variance_ratio,
 )
 
 BIT = math.log(2.0)
@@ -122,6 +123,7 @@ def test_geometric_mean_is_that_of_scipy():
         fraction_interval(np.arange(12) < 5),
         rank_correlation(np.arange(8), [2, 1, 3, 5, 4, 8, 7, 6]),
         spread_ratio(np.arange(6.0) ** 2, [0.1, 0.2, 0.4, 0.2, 0.1, 0.3]),
+        variance_ratio([0.1, 0.5, 0.9], [0.1, 0.2, 0.3], num_draws=5),
     ],
 )
 def test_estimates_can_be_made_again_at_another_confidence(estimate):
@@ -217,3 +219,32 @@ def test_values_are_real_numbers():
         mean_estimate(["a", "b"])
     with pytest.raises(TypeError, match="first must hold real numbers"):
         rank_correlation([1j, 2], [1, 2])
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.3, 4.0])
+def test_variance_ratio_covers_the_truth(truth):
+    rng = np.random.default_rng(0)
+    covered, values = 0, []
+    for _ in range(400):
+        own = np.sqrt(truth) * rng.normal(size=(5, 1))
+        draws = own + rng.normal(size=(5, 12))
+        found = variance_ratio(draws.mean(1), draws.std(1, ddof=1), num_draws=12)
+        covered += found.low < truth < found.high
+        values.append(found.value)
+    # 380 expected, with a standard deviation of 4.4.
+    assert 366 <= covered <= 394
+    # The mean of F is df / (df - 2) of 55 degrees.
+    expected = ((1 + 12 * truth) * 55 / 53 - 1) / 12
+    error = np.std(values) / np.sqrt(400)
+    assert abs(np.mean(values) - expected) < 4 * error
+
+
+def test_variance_ratio_without_variance():
+    assert math.isnan(variance_ratio([1.0, 2.0], [0.0, 0.0], num_draws=3).value)
+    assert math.isnan(variance_ratio([1.0], [0.5], num_draws=3).value)
+    found = variance_ratio([1.0, np.nan, 2.0], [0.5, 0.5, 0.5], num_draws=3)
+    assert found.count == 2 and found.low < found.value < found.high
+    with pytest.raises(ValueError, match="one shape"):
+        variance_ratio([1.0, 2.0], [1.0], num_draws=3)
+    with pytest.raises(ValueError, match="num_draws must be a whole number"):
+        variance_ratio([1.0, 2.0], [1.0, 1.0], num_draws=1)

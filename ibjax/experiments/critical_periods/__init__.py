@@ -9,8 +9,8 @@ labels or noise for a part of their training: from the beginning on to an epoch,
 window of fixed length. All windows and seeds of a deficit are one program. Every
 network is judged on images as they are, equally many epochs after its deficit, and held
 against networks without one; beside it is the trace of the Fisher information over
-training. A last figure has two pathways of a deep linear network, by their exact dynamics
-and trained.
+training. A last figure has two pathways of a deep linear network, trained and by their
+exact dynamics.
 
 It is a miniature: 10,000 images in place of 50,000, networks of three convolutions in
 place of eight, 12 epochs after a deficit in place of 160, Adam at a fixed rate, no
