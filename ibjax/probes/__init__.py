@@ -35,7 +35,11 @@ from ibjax.probes.named import named_estimators
 from ibjax.probes.nuisance import drawn_information
 from ibjax.probes.probe import Probe
 from ibjax.probes.representations import code_bounds, code_mixture
-from ibjax.probes.robustness import accuracy_under_attack, attack_checks
+from ibjax.probes.robustness import (
+    accuracy_under_attack,
+    attack_checks,
+    minimal_perturbations,
+)
 from ibjax.probes.snapshot import Snapshot, take_snapshot
 from ibjax.probes.tags import tag_bounds
 from ibjax.probes.training import gradients, losses, objective_terms, squared_errors
@@ -61,6 +65,7 @@ __all__ = [
     "gradients",
     "kde_bounds",
     "losses",
+    "minimal_perturbations",
     "named_estimators",
     "nearest_neighbours",
     "objective_terms",

@@ -9,6 +9,7 @@ import numpy as np
 from ibjax.numerics import checks
 from ibjax.probes.probe import Probe
 from ibjax.probes.snapshot import Snapshot
+from ibjax.representations.minimal_attacks import minimal_l2
 from ibjax.representations.perturbations import Attack, as_attack
 from ibjax.representations.predictors import Predictor
 from ibjax.representations.robustness import (
@@ -18,10 +19,10 @@ from ibjax.representations.robustness import (
 )
 from ibjax.training.trainable import Variable
 
-__all__ = ["accuracy_under_attack", "attack_checks"]
+__all__ = ["accuracy_under_attack", "attack_checks", "minimal_perturbations"]
 
 # One key for each: what one draws tells nothing of what another draws.
-_CURVE, _CHECKS = 110, 111
+_CURVE, _CHECKS, _MINIMAL = 110, 111, 112
 
 
 def accuracy_under_attack(
@@ -66,8 +67,7 @@ def accuracy_under_attack(
 
     def measure(snapshot):
         x, labels = _inputs(snapshot, num_inputs)
-        drawn = Predictor(snapshot.params, snapshot.network)
-        mean = Predictor(snapshot.params, snapshot.network, noise=False)
+        drawn, mean = _predictors(snapshot)
         found = robust_accuracy(
             jax.random.fold_in(snapshot.key, _CURVE),
             drawn,
@@ -111,7 +111,9 @@ def attack_checks(
 
     Of the norm ``linf``, and of ``l2`` likewise, it measures ``check_linf_passed``, one
     or zero, ``check_linf_value`` and ``check_linf_limit`` over the dim
-    ``attack_check``. See :func:`ibjax.representations.check_attack`.
+    ``attack_check``. The attack is that of :func:`accuracy_under_attack`, with the
+    gradients of the network without noise besides. See
+    :func:`ibjax.representations.check_attack`.
 
     Args:
       radius: The radius, positive.
@@ -136,12 +138,14 @@ def attack_checks(
     name = f"check_{attack.norm}"
 
     def measure(snapshot):
+        drawn, mean = _predictors(snapshot)
         found = check_attack(
             jax.random.fold_in(snapshot.key, _CHECKS),
-            Predictor(snapshot.params, snapshot.network),
+            drawn,
             *_inputs(snapshot, num_inputs),
             radius,
             attack=attack,
+            sources=[mean],
         )
         values = {
             "passed": [check.passed.astype(jnp.float32) for check in found],
@@ -153,7 +157,7 @@ def attack_checks(
     dims = ("attack_check",)
     return Probe(
         measure,
-        parameters={name: [radius, num_inputs, repr(attack)]},
+        parameters={name: [radius, num_inputs, repr(attack), "mean too"]},
         variables={
             f"{name}_passed": Variable(dims, "1", "whether the attack passed"),
             f"{name}_value": Variable(dims, "1", "what decides it"),
@@ -163,6 +167,78 @@ def attack_checks(
         last_only=last_only,
         usually_last=True,
     )
+
+
+def minimal_perturbations(
+    *,
+    num_inputs: int = 200,
+    num_steps: int = 150,
+    num_searches: int = 7,
+    num_draws: int = 5,
+    last_only: bool = True,
+) -> Probe:
+    """How far the nearest inputs are that the network takes for another class.
+
+    It measures ``minimal_l2``, the Euclidean distances by the attack of Carlini and
+    Wagner over the dim ``attacked``: zero where the class is wrong already, infinite
+    where the attack found no point, which is no robustness. They are upper bounds. See
+    :func:`ibjax.representations.minimal_l2`.
+
+    Args:
+      num_inputs: Measured inputs to attack, the first ones.
+      num_steps: Steps of Adam for each weight of the margin.
+      num_searches: Weights of the margin.
+      num_draws: Draws that every step's gradient is averaged over.
+      last_only: Whether to measure at the last snapshot only.
+
+    Returns:
+      The probe.
+
+    Raises:
+      ValueError: If a number is not positive.
+
+    Example:
+      >>> minimal_perturbations().variables["minimal_l2"].dims
+      ('attacked',)
+    """
+    counts = {
+        "num_inputs": num_inputs,
+        "num_steps": num_steps,
+        "num_searches": num_searches,
+        "num_draws": num_draws,
+    }
+    for name, value in counts.items():
+        checks.count(name, value)
+    checks.flag("last_only", last_only)
+
+    def measure(snapshot):
+        found = minimal_l2(
+            jax.random.fold_in(snapshot.key, _MINIMAL),
+            _predictors(snapshot)[0],
+            *_inputs(snapshot, num_inputs),
+            num_steps=num_steps,
+            num_searches=num_searches,
+            num_draws=num_draws,
+        )
+        return {"minimal_l2": found.distance}
+
+    return Probe(
+        measure,
+        parameters={"minimal_l2": counts},
+        variables={
+            "minimal_l2": Variable(
+                ("attacked",), "1", "distance of the nearest input of another class"
+            )
+        },
+        last_only=last_only,
+        usually_last=True,
+    )
+
+
+def _predictors(snapshot: Snapshot) -> tuple[Predictor, Predictor]:
+    """The network with its noise, and without."""
+    drawn = Predictor(snapshot.params, snapshot.network)
+    return drawn, Predictor(snapshot.params, snapshot.network, noise=False)
 
 
 def _inputs(snapshot: Snapshot, num_inputs: int) -> tuple[jax.Array, jax.Array]:

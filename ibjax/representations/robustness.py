@@ -168,15 +168,12 @@ def robust_accuracy(
       >>> print(found.accuracy)
       [1.  0.5 0. ]
     """
-    checks.instance("sources", sources, list, tuple)
     attack = as_attack(attack)
     f, x, labels, _ = checked(key, log_probabilities, x, labels, 0.0, attack)
     radii = checks.shape("radii", checks.floats("radii", radii), ("num_radii",))
     if not checks.is_traced(radii) and not bool(jnp.all(radii >= 0)):
         raise ValueError(f"radii must not be negative or NaN, got {radii}")
-    others = tuple(
-        checked(key, source, x, labels, 0.0, attack)[0] for source in sources
-    )
+    others = _sources(key, sources, x, labels, attack)
     return _robust_accuracy(
         key, f, x, labels, radii.astype(x.dtype), others, attack=attack
     )
@@ -190,6 +187,7 @@ def check_attack(
     radius: float,
     *,
     attack: Attack | None = None,
+    sources: Sequence[LogProbabilities] = (),
 ) -> AttackChecks:
     """Hold an attack on a predictor against what it must pass to be believed.
 
@@ -201,6 +199,9 @@ def check_attack(
       radius: The radius, positive: best one where the accuracy is neither that without
         an attack nor zero. Half and twice of it are tried too.
       attack: Options.
+      sources: Further predictors whose gradients the attack follows too, as in
+        :func:`robust_accuracy`. The checks of draws and of gradients are of those of
+        the predictor itself.
 
     Returns:
       What was passed, with the numbers.
@@ -234,7 +235,13 @@ def check_attack(
     f, x, labels, radii = checked(key, log_probabilities, x, labels, radius, attack)
     if len(x) < 2:
         raise ValueError(f"x must hold at least 2 inputs, got {len(x)}")
-    return _check_attack(key, f, x, labels, radii, attack=attack)
+    others = _sources(key, sources, x, labels, attack)
+    return _check_attack(key, f, x, labels, radii, others, attack=attack)
+
+
+def _sources(key, sources, x, labels, attack) -> tuple[LogProbabilities, ...]:
+    checks.instance("sources", sources, list, tuple)
+    return tuple(checked(key, source, x, labels, 0.0, attack)[0] for source in sources)
 
 
 @exact_jit(static_argnames="attack")
@@ -256,7 +263,7 @@ def _robust_accuracy(key, f, x, labels, radii, others, *, attack):
 
 
 @exact_jit(static_argnames="attack")
-def _check_attack(key, f, x, labels, radii, *, attack):
+def _check_attack(key, f, x, labels, radii, others, *, attack):
     names = ("attack", "draws", "gradients", "random", "others")
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
     radius = radii[0]
@@ -266,13 +273,13 @@ def _check_attack(key, f, x, labels, radii, *, attack):
         size *= math.sqrt(math.prod(x.shape[1:]))
     tried = jnp.stack([radius / 2, radius, 2 * radius, jnp.full_like(radius, size)])
     half, full, double, unbounded = lax.map(
-        lambda r: _correct(keys["attack"], (f,), x, labels, r, attack)[0], tried
+        lambda r: _correct(keys["attack"], (f, *others), x, labels, r, attack)[0], tried
     )
     many = dataclasses.replace(attack, num_draws=_MORE_DRAWS * attack.num_draws)
-    more, _ = _correct(keys["draws"], (f,), x, labels, radius, many)
+    more, _ = _correct(keys["draws"], (f, *others), x, labels, radius, many)
     no_aim = jnp.full(labels.shape, -1)
     found = gradient(keys["gradients"], f, x, labels, no_aim, attack)
-    others = jnp.stack(
+    weaker = jnp.stack(
         [
             one_step(found, x, radii, attack),
             _random(keys["random"], f, x, labels, radii, attack),
@@ -280,7 +287,7 @@ def _check_attack(key, f, x, labels, radii, *, attack):
     )
     single, at_random = lax.map(
         lambda keyed: share_right(keyed[0], f, keyed[1], labels, attack),
-        (jax.random.split(keys["others"]), others),
+        (jax.random.split(keys["others"]), weaker),
     )
     axes = tuple(range(1, x.ndim))
     useful = jnp.isfinite(found).all(axis=axes) & (found != 0).any(axis=axes)

@@ -24,6 +24,7 @@ SETUP = RobustnessSetup(
     l2=(0.2, 0.6),
     steps=2,
     tries=1,
+    minimal_steps=3,
 )
 
 
@@ -33,7 +34,9 @@ def _cells(**options):
     return dataclasses.replace(SETUP, **options).cells(context)
 
 
-def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1), kind="vib"):
+def _dataset(
+    *, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1), kind="vib", nearest=None
+):
     """Two seeds of every price, with these errors and accuracies in percent."""
     jitter = 0.01 * np.array([-1, 1])
     everywhere = ("beta", "seed", "epoch")
@@ -55,6 +58,9 @@ def _dataset(*, errors, accuracy, passed=1.0, betas=(0.0, 1e-2, 1e-1), kind="vib
             f"accuracy_{norm}_clean": (everywhere, 1 - column(errors)),
             f"check_{norm}_passed": ((*everywhere, "attack_check"), checks),
         }
+    if nearest is not None:
+        distances = np.broadcast_to(nearest, (len(betas), 2, 1, len(nearest)))
+        variables["minimal_l2"] = ((*everywhere, "attacked"), distances)
     configuration = {"grid": {"beta": betas}, "cells": [{"kind": kind} for _ in betas]}
     return xr.Dataset(
         variables,
@@ -116,6 +122,26 @@ def test_claims_follow_the_numbers():
     assert _verdicts(same).count(("2", "does not hold")) == 4
 
 
+def test_the_nearest_of_another_class_is_held_against_the_ascent():
+    numbers = {"errors": [3.0] * 3, "accuracy": [50.0] * 3}
+    # Half are beyond 0.2, a quarter beyond 0.6, one of which was not found.
+    nearest = [0.0, 0.1, 0.3, np.inf]
+    weaker = _dataset(**numbers, nearest=nearest)
+    curves = curves_of(weaker)["l2"]
+    np.testing.assert_allclose(curves[0].minimal, [[50, 25], [50, 25]])
+    assert curves_of(weaker)["linf"][0].minimal is None
+    assert _verdicts(weaker).count(("5", "does not hold")) == 3
+    as_strong = _dataset(**numbers, nearest=[0.0, 0.1, 0.7, np.inf])
+    assert _verdicts(as_strong).count(("5", "holds")) == 3
+    panel = robustness_figures({"robustness": weaker})["robustness_curves"].axes[1]
+    crosses = [line for line in panel.lines if line.get_marker() == "x"]
+    np.testing.assert_allclose(crosses[0].get_ydata(), [50, 25])
+    # A network that diverged has no distances, and says nothing.
+    weaker["minimal_l2"] = weaker.minimal_l2.where(weaker.seed > 0)
+    claims = [c for c in robustness_claims({"": weaker}) if c.claim[0] == "5"]
+    assert [c.num_left_out for c in claims] == [1] * 3
+
+
 def test_networks_that_diverged_are_left_out():
     found = _dataset(errors=[3.0] * 3, accuracy=[20.0] * 3)
     for name in (*found.data_vars,):
@@ -168,7 +194,8 @@ def test_figure_begins_without_an_attack():
 def test_the_cell_measures_both_norms(kind):
     (cell,) = _cells(kind=kind)
     declared = {name for probe in cell.probes[2:] for name in probe.variables}
-    assert {"accuracy_linf", "accuracy_l2", "check_linf_passed"} < declared
+    expected = {"accuracy_linf", "accuracy_l2", "check_linf_passed", "minimal_l2"}
+    assert expected < declared
     assert cell.vary == {"beta": (0.0, 1e-2)} and cell.description["attacked"] == 10
 
 
@@ -180,6 +207,7 @@ def test_the_cell_measures_both_norms(kind):
         ({"attacked": 0.0}, r"attacked must lie in \(0, 1\]"),
         ({"linf": (0.0,)}, "linf must be one positive number"),
         ({"steps": 0}, "num_steps must be a whole number"),
+        ({"minimal_steps": -1}, "minimal-steps must be a whole number"),
     ],
 )
 def test_options_out_of_range(options, message):

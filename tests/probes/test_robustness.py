@@ -64,8 +64,9 @@ def test_checks_are_in_the_order_of_their_names():
     probe = probes.attack_checks(0.1, attack=ATTACK, num_inputs=12)
     found = probe(SNAPSHOT)
     assert _fits(probe, found)
+    mean = rep.Predictor(PARAMS, NETWORK, noise=False)
     expected = rep.check_attack(
-        jax.random.key(7), PREDICTOR, *INPUTS, 0.1, attack=ATTACK
+        jax.random.key(7), PREDICTOR, *INPUTS, 0.1, attack=ATTACK, sources=[mean]
     )
     names = list(probe.constants["attack_check"][1])
     for name in ("unbounded", "iterative", "radius", "draws", "gradients"):
@@ -76,6 +77,21 @@ def test_checks_are_in_the_order_of_their_names():
             np.testing.assert_allclose(recorded, float(value), atol=1e-6)
 
 
+def test_the_nearest_of_another_class_is_on_the_other_side_of_the_line():
+    probe = probes.minimal_perturbations(num_inputs=12, num_draws=1)
+    found = probe(SNAPSHOT)
+    assert found.keys() == probe.variables.keys()
+    x = np.asarray(INPUTS[0], np.float64)
+    (w, _), *_ = PARAMS
+    normal = np.asarray(w[1] - w[0], np.float64)
+    logit = x @ normal
+    right = (logit > 0) == np.asarray(INPUTS[1])
+    expected = np.where(right, np.abs(logit) / np.linalg.norm(normal), 0.0)
+    # Upper bounds, on the line to 0.2 %; 150 steps end a few degrees beside the normal.
+    assert (found["minimal_l2"] > 0.99 * expected - 1e-6).all()
+    np.testing.assert_allclose(found["minimal_l2"], expected, rtol=0.02, atol=1e-6)
+
+
 def test_numbers_out_of_range():
     with pytest.raises(ValueError, match="radii must be one number from 0 on"):
         probes.accuracy_under_attack([-0.1])
@@ -83,5 +99,7 @@ def test_numbers_out_of_range():
         probes.accuracy_under_attack([])
     with pytest.raises(ValueError, match="num_inputs must be a whole number"):
         probes.attack_checks(0.1, num_inputs=1)
+    with pytest.raises(ValueError, match="num_steps must be a whole number"):
+        probes.minimal_perturbations(num_steps=0)
     with pytest.raises(ValueError, match="radius must be one positive number"):
         probes.attack_checks(0.0)

@@ -14,7 +14,8 @@ every curve comes with the checks that its attack passed or failed.
 Attacked is the mean of twelve draws' probabilities, by gradients of twenty fresh draws
 at each step and, as many tries again, by those without noise; every point found is
 judged by fresh draws. Alemi et al. tried the attack of Carlini and Wagner with a number
-of steps that they do not tell, and counted what it did not find as robust.
+of steps that they do not tell, and counted what it did not find as robust. That attack
+is made too, in Euclidean length, and held against the ascent.
 
 The encoders are 784-128-128, smaller than published, and codes have 32 dimensions, as
 many as the last layer with dropout has units; a tenth of the test images is attacked.

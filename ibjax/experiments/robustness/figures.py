@@ -55,6 +55,10 @@ def _row(panels: Sequence[Axes], norms: dict[str, list[Robustness]]) -> None:
             _curve(axes, curve, colors[place], marker)
         axes.set_ylim(0, 100)
     handles, _ = panels[0].get_legend_handles_labels()
+    if any(c.minimal is not None for curves in norms.values() for c in curves):
+        crosses = Line2D([], [], color="0.4", linestyle="", marker="x", markersize=4)
+        crosses.set_label("nearest of another class")
+        handles.append(crosses)
     if any(any(c.failed.values()) for curves in norms.values() for c in curves):
         dotted = Line2D([], [], color="0.4", linestyle=":")
         dotted.set_label("attack failed a check")
@@ -63,6 +67,9 @@ def _row(panels: Sequence[Axes], norms: dict[str, list[Robustness]]) -> None:
 
 
 def _curve(axes, curve: Robustness, color: str, marker: str) -> None:
+    if curve.minimal is not None:
+        nearest = np.nanmean(curve.minimal, axis=0)
+        axes.plot(curve.radii, nearest, "x", markersize=4, color=color)
     radii = np.concatenate([[0.0], curve.radii])
     values = np.column_stack([curve.clean, curve.accuracy])
     intervals = [mean_interval(column) for column in values.T]

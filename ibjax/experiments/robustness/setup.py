@@ -34,6 +34,8 @@ class RobustnessSetup(Setup):
       attacked: Share of the test images that is attacked, the first ones.
       steps: Steps of an attack.
       tries: Starts of an attack, with noise and as many without.
+      minimal_steps: Steps of the attack that looks for the nearest input of another
+        class, for each of seven weights; 0 for no such attack.
     """
 
     grid_fields = ("beta",)
@@ -54,12 +56,14 @@ class RobustnessSetup(Setup):
     attacked: float = 0.1
     steps: int = 20
     tries: int = 2
+    minimal_steps: int = 150
 
     def check(self) -> None:
         """Check the fields; see the base class."""
         super().check()
         checks.count("dim", self.dim)
         checks.in_range("attacked", self.attacked, "(0, 1]")
+        checks.count("minimal-steps", self.minimal_steps, 0)
         for beta in self.beta:
             checks.not_negative("beta", beta)
         for name in rep.NORMS:
@@ -105,6 +109,11 @@ class RobustnessSetup(Setup):
                 probes.accuracy_under_attack(radii, **options),
                 probes.attack_checks(middle, **options),
             ]
+        if self.minimal_steps:
+            nearest = probes.minimal_perturbations(
+                num_inputs=num_inputs, num_steps=self.minimal_steps
+            )
+            measured.append(nearest)
         of_codes = {"initial_std": self.initial_std} if self.kind == "vib" else {}
         own = {
             "kind": self.kind,
@@ -114,6 +123,7 @@ class RobustnessSetup(Setup):
             "attacked": num_inputs,
             "steps": self.steps,
             "tries": self.tries,
+            "minimal_steps": self.minimal_steps,
             "epochs": context.snapshots[-1],
         }
         config = image_config(self, task, context.random_seed)
