@@ -110,7 +110,9 @@ def distance_map(
             x, y = places[chosen].T
             axes.scatter(x, y, s=12, color=color, label=kind)
         if len(found) > 1:
-            axes.legend(loc="upper right")
+            # A frame: its marks are no places.
+            corner = _emptiest_corner(places)
+            axes.legend(loc=corner, frameon=True, edgecolor="0.8", fancybox=False)
         away = _from_nearest(places)
         for name, place, (x, y) in zip(names, places, away, strict=True):
             axes.annotate(
@@ -127,6 +129,22 @@ def distance_map(
         axes.set_xlabel("distance along the first axis")
         axes.set_ylabel("along the second")
     return figure
+
+
+def _emptiest_corner(places: np.ndarray) -> str:
+    """The corner whose nearest place is the farthest."""
+    (left, lower), (right, upper) = places.min(axis=0), places.max(axis=0)
+    corners = {
+        "upper right": (right, upper),
+        "upper left": (left, upper),
+        "lower left": (left, lower),
+        "lower right": (right, lower),
+    }
+    distances = {
+        name: np.min(np.linalg.norm(places - corner, axis=1))
+        for name, corner in corners.items()
+    }
+    return max(distances, key=distances.get)
 
 
 def draw_matrix(axes: Axes, values: np.ndarray, names: list[str], form: str) -> None:

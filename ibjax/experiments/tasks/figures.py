@@ -55,7 +55,8 @@ def _mean(values: Any) -> np.ndarray:
 
 def _task2vec(found: Mapping[str, Any]) -> Figure:
     figure = distance_tree(_mean(found["distances"]), list(found["tasks"]))
-    figure.axes[0].set_title("distance of two samples' embeddings", loc="left")
+    with paper_style():
+        figure.axes[0].set_title("distance of two samples' embeddings", loc="left")
     return figure
 
 
