@@ -177,6 +177,7 @@ def _shared_values() -> dict[str, Any]:
         **{"network": network, "params": network.init(jax.random.key(0))},
         **{"dataset": dataset, "chain": None, "widths": [2, 3, _CLASSES]},
         **{"values": seeds, "first": seeds[:, 0], "last": seeds[:, 1]},
+        **{"means": seeds[:, 0], "stds": np.abs(seeds[:, 1]), "num_draws": 3},
         **{"second": seeds[:, 1], "epochs": np.arange(5), "threshold": 0.1},
         **{"true": np.array([True, False]), "epoch": 3, "num_epochs": 100},
         **{"logits": x, "targets": labels, "weights": np.ones(_NUM, np.float32)},
