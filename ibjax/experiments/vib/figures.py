@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import NullLocator
 
@@ -26,10 +27,15 @@ _NUM_PANELS = 4
 
 
 def vib_figures(dataset: xr.Dataset) -> dict[str, Figure]:
-    """The plane and the errors of all codes, and codes of two numbers, by name."""
+    """The plane, errors, bounds and noise of all codes, and codes of two numbers."""
     points = points_of(dataset)
     h_y = float(dataset.attrs["h_y"]) / NATS_PER_BIT
-    figures = {"vib_plane": _plane(points, h_y), "vib_errors": _errors(points, h_y)}
+    figures = {
+        "vib_plane": _plane(points, h_y),
+        "vib_errors": _errors(points, h_y),
+        "vib_bounds": _bounds(points, h_y),
+        "vib_noise": _noise(points),
+    }
     drawn = _drawn_cells(dataset)
     if drawn:
         figures["vib_codes"] = _codes(drawn)
@@ -143,6 +149,87 @@ def _errors(points: dict[str, list[Point]], h_y: float) -> Figure:
         panels[0].set_ylabel("wrong classes (%)")
         panels[0].legend(loc="upper left")
     return figure
+
+
+def _bounds(points: dict[str, list[Point]], h_y: float) -> Figure:
+    """Bounds on what codes cost and tell, above, and without a prior, by the price."""
+    rows = {"i_xz": "$I(X;Z)$ (bits)", "i_zy": "$I(Z;Y)$ (bits)"}
+    with paper_style():
+        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+        panels = figure.subplots(
+            2, len(points), sharex=True, sharey="row", squeeze=False
+        )
+        for column, (code, found) in zip(panels.T, points.items(), strict=True):
+            column[0].set_title(_title(code), loc="left")
+            for axes, name in zip(column, rows, strict=True):
+                _bounds_of(axes, found, name)
+            column[0].axhline(found[0].ceiling, color="0.5", linestyle=":")
+            column[0].set_yscale("symlog", linthresh=1.0, linscale=0.5)
+            column[0].yaxis.set_minor_locator(NullLocator())
+            column[1].axhline(h_y, color="0.5", linestyle=":")
+            column[1].set_xlabel("price of a nat of rate, β")
+            column[1].set_xscale("log")
+        for row, words in zip(panels, rows.values(), strict=True):
+            row[0].set_ylabel(words)
+            row[0].set_ylim(bottom=0)
+        handles, labels = panels[1, 0].get_legend_handles_labels()
+        ceiling = Line2D([], [], color="0.5", linestyle=":")
+        figure.legend(
+            [*handles, ceiling],
+            [*labels, "most there is"],
+            loc="outside upper center",
+            ncols=4,
+        )
+    return figure
+
+
+def _bounds_of(axes: Axes, found: list[Point], name: str) -> None:
+    betas = [p.beta for p in found]
+
+    def means(prefix):
+        return np.array([np.nanmean(p.values[f"{prefix}{name}"]) for p in found])
+
+    lower, upper = means("kernel_lower_"), means("kernel_upper_")
+    axes.fill_between(
+        betas, lower, upper, color=_GREEN, alpha=0.25, linewidth=0, label="kernels"
+    )
+    axes.plot(betas, means("mixture_"), "s-", color="0.15", label="without a prior")
+    axes.plot(betas, means(""), "o--", color=_BLUE, label="variational bound")
+
+
+def _noise(points: dict[str, list[Point]]) -> Figure:
+    """By how much the error of one draw varies, by network and by draw."""
+    with paper_style():
+        figure = Figure(figsize=(7.0, 2.5), layout="constrained")
+        panels = figure.subplots(1, len(points), sharey=True, squeeze=False)[0]
+        for axes, (code, found) in zip(panels, points.items(), strict=True):
+            betas = [p.beta for p in found]
+            of_networks, of_draws = np.transpose([_deviations(p) for p in found])
+            axes.plot(betas, of_networks, "o-", color=_BLUE, label="networks")
+            axes.plot(
+                betas, of_draws, "s--", color=_VERMILLION, label="draws of one network"
+            )
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.set_xlabel("price of a nat of rate, β")
+            axes.set_title(_title(code), loc="left")
+        panels[0].set_ylabel("deviation of the error (points)")
+        panels[0].legend(loc="upper left")
+    return figure
+
+
+def _deviations(p: Point) -> tuple[float, float]:
+    """Standard deviations in percentage points, over networks and over draws.
+
+    What draws add to the former is taken off; where nothing is left it is NaN.
+    """
+    errors = 100 * p.values["test_error_one_draw"]
+    draws = float(np.nanmean((100 * p.values["test_error_one_draw_std"]) ** 2))
+    kept = errors[np.isfinite(errors)]
+    if len(kept) < 2:
+        return np.nan, np.sqrt(draws)
+    own = float(np.var(kept, ddof=1)) - draws / p.num_draws
+    return np.sqrt(own) if own > 0 else np.nan, np.sqrt(draws)
 
 
 def _codes(cells: list[tuple[float, xr.Dataset]]) -> Figure:
