@@ -29,6 +29,7 @@ from ibjax.compilation import exact_jit, jit, on_cpu, sum_of_parts
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 from ibjax.weights.likelihood import batches_of, checked_samples
+from ibjax.weights.sample_gradients import SquaredGradients, squared_gradients
 
 __all__ = [
     "FisherTrace",
@@ -36,6 +37,10 @@ __all__ = [
     "fisher_trace",
     "fisher_vector_product",
 ]
+
+
+# Samples at once on a CPU, where more leave the cache.
+_SAMPLES_AT_ONCE = 8
 
 
 class FisherTrace(NamedTuple):
@@ -68,8 +73,8 @@ def fisher_diagonal(
         classes, integers of shape ``[num_samples]``; distributions over classes, shape
         ``[num_samples, num_classes]``, over which squares are averaged; or vectors,
         shape ``[num_samples, dim]``, for a linear output.
-      batch_size: Samples whose gradients are held at once, but on a CPU, where it is
-        one.
+      batch_size: Samples that go through the network at once, but on a CPU, where they
+        are eight at most.
 
     Returns:
       The diagonal, a tree like that of the trained parameters.
@@ -100,35 +105,61 @@ def fisher_diagonal(
 
 @jit(static_argnames=("likelihood", "batch_size"))
 def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
-    zeros = jax.tree.map(jnp.zeros_like, trainable)
+    def outputs(trainable, x):
+        return likelihood.outputs(kept, x)(trainable)
 
-    def add_squares(total, sample):
-        x, label, weight = sample
-        output, pullback = jax.vjp(likelihood.outputs(kept, x[None]), trainable)
-        weights, gradients = likelihood.directions(output[0], label)
+    if on_cpu():
+        batch_size = min(batch_size, _SAMPLES_AT_ONCE)
+    sums = squared_gradients(outputs, trainable, x)
+    if sums is None:
+        sums = _one_by_one(outputs, trainable)
+
+    def directions_of(output, labels, weights):
+        shares, gradients = jax.vmap(likelihood.directions)(output, labels)
+        # Of a gradient along a root times a direction the square is its share.
+        roots = jnp.sqrt(weights[:, None].astype(shares.dtype) * shares)
+        return roots[..., None] * gradients
+
+    def add_batch(totals, batch):
+        return sums.add(totals, directions_of, *batch), None
+
+    def sum_of_part(*part):
+        batches = batches_of(x, labels, batch_size, *part)
+        return lax.scan(add_batch, sums.zeros, batches)[0]
+
+    total = sums.tree(sum_of_parts(sum_of_part))
+    return jax.tree.map(lambda t: t / len(x), total)
+
+
+def _one_by_one(function, weights) -> SquaredGradients:
+    """Sums of squared gradients, each of which is made."""
+    zeros = jax.tree.map(jnp.zeros_like, weights)
+
+    def add_sample(total, directions_of, sample):
+        x, *more = jax.tree.map(lambda leaf: leaf[None], sample)
+        output, pullback = jax.vjp(lambda w: function(w, x), weights)
 
         # Direction by direction: one gradient a sample is held, not one a class.
         def add(total, direction):
-            share, gradient = direction
-            (found,) = pullback(gradient[None])
+            (found,) = pullback(direction[None])
             # Inputs may be float64 where parameters are not.
             return jax.tree.map(
-                lambda t, g: t + share.astype(t.dtype) * g**2, total, found
+                lambda t, g: t + g.astype(t.dtype) ** 2, total, found
             ), None
 
-        return lax.scan(add, total, (weight * weights, gradients))[0]
+        (directions,) = directions_of(output, *more)
+        return lax.scan(add, total, directions)[0]
 
-    def add_batch(total, batch):
+    def add(total, directions_of, *batch):
         if on_cpu():
             # There a product of many small matrices is slower than one after another.
-            return lax.scan(lambda t, s: (add_squares(t, s), None), total, batch)
-        found = jax.vmap(add_squares, (None, 0))(zeros, batch)
-        return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found), None
+            return lax.scan(
+                lambda t, s: (add_sample(t, directions_of, s), None), total, batch
+            )[0]
+        found = jax.vmap(lambda s: add_sample(zeros, directions_of, s))(batch)
+        return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found)
 
-    def sum_of_part(*part):
-        return lax.scan(add_batch, zeros, batches_of(x, labels, batch_size, *part))[0]
-
-    return jax.tree.map(lambda t: t / len(x), sum_of_parts(sum_of_part))
+    return SquaredGradients(add, zeros, lambda totals: totals)
 
 
 def fisher_trace(
