@@ -13,6 +13,9 @@ _SMALL = 0.1
 _NUM_TERMS = 16
 
 
+# Training on a divergence asks for derivatives alone, short ones where those of the
+# series are not.
+@jax.custom_jvp
 def x_minus_log1p(x: jax.Array) -> jax.Array:
     """Difference ``x - log(1 + x)``, to a few roundings where x is small too.
 
@@ -25,11 +28,13 @@ def x_minus_log1p(x: jax.Array) -> jax.Array:
     powers = range(_NUM_TERMS + 1, 1, -1)
     coefficients = jnp.array([(-1.0) ** n / n for n in powers], x.dtype)
     series = near**2 * jnp.polyval(coefficients, near)
-    # The derivative of a logarithm that is not chosen must not be infinite.
-    far = jnp.where(is_small, 1.0, x)
-    return jnp.where(is_small, series, far - jnp.log1p(far))
+    return jnp.where(is_small, series, x - jnp.log1p(x))
 
 
+x_minus_log1p.defjvps(lambda tangent, _, x: tangent * (x / (1 + x)))
+
+
+@jax.custom_jvp
 def expm1_minus_x(x: jax.Array) -> jax.Array:
     """Difference ``e^x - 1 - x``, to a few roundings where x is small too.
 
@@ -40,6 +45,9 @@ def expm1_minus_x(x: jax.Array) -> jax.Array:
     is_small = jnp.abs(x) < _SMALL
     near = x_minus_log1p(jnp.expm1(jnp.where(is_small, x, 0.0)))
     return jnp.where(is_small, near, jnp.expm1(x) - x)
+
+
+expm1_minus_x.defjvps(lambda tangent, _, x: tangent * jnp.expm1(x))
 
 
 def square_minus_log(a: jax.Array, b: jax.Array) -> jax.Array:
