@@ -91,7 +91,7 @@ def digit_distances(
         return training.train(key, probe_task, network, config, num_epochs=epochs)[:-1]
 
     many = in_blocks(_embeddings(network, config, hidden, x.shape[1], num))
-    forms = {"fisher": [], "variational": []}
+    forms: dict[str, list[dict[str, Any]]] = {"fisher": [], "variational": []}
     for seed in range(seeds):
         key = jax.random.fold_in(jax.random.key(1), seed)
         rng = np.random.default_rng(seed)
