@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from flax import linen
 
+from benchmarks.fault_campaigns import arguments as campaign
 from ibjax import (
     TrainConfig,
     bottleneck,
@@ -577,6 +578,50 @@ def _tagger():
     )
 
 
+def _code():
+    encoder = networks.mlp((3, 4, 4), "relu", output="linear")
+    model = representations.variational(encoder, networks.mlp((2, 2)), dim=2)
+    attack = representations.Attack(
+        norm="l2", num_steps=2, num_tries=2, num_draws=2, box=(-9.0, 9.0)
+    )
+    return network_trainable(
+        _task(),
+        model.network,
+        CONFIG,
+        objective=representations.vib(model),
+        probes=[
+            probes.code_bounds(model, num_draws=2),
+            probes.code_mixture(model, num_samples=8),
+            probes.accuracy_under_attack([0.1], attack=attack, num_inputs=4),
+            probes.attack_checks(0.1, attack=attack, num_inputs=4),
+            probes.minimal_perturbations(num_inputs=4, num_steps=2, num_searches=2),
+            probes.drawn_information(
+                lambda params, x, key: model.encode(params, x).sample(key),
+                {"label": np.arange(24) % 3},
+                num_steps=2,
+            ),
+        ],
+    )
+
+
+def _information_dropout():
+    model = representations.with_information_dropout(
+        networks.mlp((3, 4, 2), "relu"), prior="log-uniform"
+    )
+    return network_trainable(
+        _task(),
+        model.network,
+        CONFIG,
+        objective=representations.information_dropout(model),
+        probes=[probes.dropout_information(model)],
+    )
+
+
+def _curvature():
+    measured = [probes.curvature(num_samples=8, hessian_samples=8, num_steps=3)]
+    return _of_network("few units", measured)
+
+
 # Together they hold every probe.
 SWEEPS = {
     "mlp": lambda: _of_network(
@@ -631,6 +676,9 @@ SWEEPS = {
     ),
     "copies": lambda: copies(_task(), NETWORKS["few units"](), CONFIG),
     "tags": _tagger,
+    "code": _code,
+    "information dropout": _information_dropout,
+    "curvature": _curvature,
     "varied numbers": _varied,
     "deficits": _with_deficit,
 }
@@ -706,3 +754,63 @@ def test_precision_that_was_asked_for_is_kept(name):
         text = _text(jax.jit(function), *arguments)
     products = [s for s in text.splitlines() if _FLOAT_PRODUCT.search(s)]
     assert products and not any("HIGHEST" in line for line in products)
+
+
+# In NumPy and float64: of few numbers, once, or by another library.
+_IN_NUMPY = {
+    "representations.dci",
+    "representations.importance_scores",
+    "weights.asymmetric_task_distance",
+    "weights.cross_entropy_terms",
+    "weights.embedding_distances",
+    "weights.joint_information",
+    "weights.passage_time",
+    "weights.reachability",
+    "weights.structure_function",
+    "weights.structure_of_table",
+    "weights.sufficient_point",
+    "weights.task_complexity",
+    "weights.task_distance",
+    "weights.task_distances",
+}
+
+
+def _is_array(leaf) -> bool:
+    if isinstance(leaf, np.ndarray):
+        return leaf.dtype.kind in "fiub"
+    return isinstance(leaf, jax.Array)
+
+
+def _traced(arguments) -> dict:
+    """Those of the arguments that are arrays, as shapes, floats as float32."""
+
+    def shape(leaf):
+        floats = jnp.issubdtype(leaf.dtype, jnp.floating)
+        return _shape(*leaf.shape, dtype=jnp.float32 if floats else leaf.dtype)
+
+    found = {}
+    for name, value in arguments.items():
+        leaves = jax.tree.leaves(value)
+        if leaves and all(map(_is_array, leaves)):
+            found[name] = jax.tree.map(shape, value)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ["attribution", "representations", "weights"])
+def test_functions_of_rooms(room):
+    functions, given = campaign.public_functions(), campaign.good_arguments()
+    names = [name for name in functions if name.split(".")[0] == room]
+    assert len(names) > 15
+    for name in sorted(set(names) - _IN_NUMPY):
+        traced = _traced(given[name])
+        others = {k: v for k, v in given[name].items() if k not in traced}
+
+        def arrays(traced, name=name, others=others):
+            found = jax.tree.leaves(functions[name](**traced, **others))
+            return [leaf for leaf in found if isinstance(leaf, jax.Array)]
+
+        # Functions that are given may broadcast as NumPy does.
+        with jax.numpy_rank_promotion("allow"):
+            text = _text(jax.jit(arrays), traced)
+        assert not _faults(text), name
