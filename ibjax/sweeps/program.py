@@ -255,11 +255,12 @@ def within_memory(layout: Layout) -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        fewer = f"a block of {layout.block // 2} takes half" if layout.block > 1 else ""
+        half = layout.block // 2
+        fewer = f"; a block of {half} (--block {half}) takes half" if half else ""
         raise MemoryError(
             f"out of memory with {layout.block} networks at once on "
-            f"{layout.devices[0].device_kind}{fewer and '; '}{fewer}; what is saved "
-            "stays, and goes on with another block too"
+            f"{layout.devices[0].device_kind}{fewer}; what is saved stays, and goes on "
+            "with another block too"
         ) from error
 
 

@@ -381,7 +381,7 @@ def test_a_device_without_memory_left_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr(program.Traced, "compile", compile_)
     with pytest.raises(
-        MemoryError, match="4 networks at once.*a block of 2 takes half"
+        MemoryError, match=r"4 networks at once.*a block of 2 \(--block 2\) takes half"
     ):
         sweep(
             jax.random.key(0),
