@@ -6,9 +6,9 @@ Linen has modules that are plain descriptions, nnx has objects: of either,
 
 import contextlib
 import inspect
-import itertools
 import operator
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -40,15 +40,14 @@ class Calls(NamedTuple):
 
     Attributes:
       init: ``init(key) -> params``.
-      outputs: ``outputs(params, x, key, training) -> (returned, by_name)``.
-      replaced: ``replaced(params, x, name, value) -> returned``: what the module
-        returns with ``value`` for the output of the submodule ``name``.
+      outputs: ``outputs(params, x, key, training, changes) -> (returned, by_name)``:
+        what the module returns, and outputs of its submodules. ``changes``, by name of
+        a submodule, are functions of its output whose values take its place.
       state: How state is kept apart from what is trained, None without any.
     """
 
     init: Callable
     outputs: Callable
-    replaced: Callable
     state: NetworkState | None
 
 
@@ -71,41 +70,29 @@ def linen_calls(module, example_input, state, *, named: bool) -> Calls:
         # What is sown while a module is initialised is no variable of its own.
         return {k: v for k, v in variables.items() if k != "intermediates"}
 
-    def outputs(params, x, key, training):
+    def outputs(params, x, key, training, changes):
         extra = {"capture_intermediates": True} if named else {}
         mutable = ["intermediates"] if named else []
-        returned, changed = module.apply(
-            params,
-            x,
-            **_flags(signature, training),
-            rngs=_streams(key),
-            # A batch's statistics are computed in training, and dropped here.
-            mutable=[*mutable, *(state if training else ())],
-            **extra,
-        )
+        with linen.intercept_methods(_changing(changes)):
+            returned, changed = module.apply(
+                params,
+                x,
+                **_flags(signature, training),
+                rngs=_streams(key),
+                # A batch's statistics are computed in training, and dropped here.
+                mutable=[*mutable, *(state if training else ())],
+                **extra,
+            )
         found = flatten_dict(dict(changed.get("intermediates", {})), sep="/")
         found.pop("__call__", None)  # The output itself.
         return returned, _calls_by_name(
             {path.removesuffix("/__call__"): values for path, values in found.items()}
         )
 
-    def replaced(params, x, name, value):
-        place, number = _path_and_call(name)
-        calls = itertools.count()
-
-        def intercept(next_call, args, kwargs, context):
-            is_call = context.method_name == "__call__"
-            if not is_call or "/".join(context.module.path) != place:
-                return next_call(*args, **kwargs)
-            return value if next(calls) == number else next_call(*args, **kwargs)
-
-        with linen.intercept_methods(intercept):
-            return module.apply(params, x, **_flags(signature, False))
-
     found = set(jax.eval_shape(init, jax.random.key(0)))
     _check_state(sorted(found - {"params"}), state, "collections")
     if not state:
-        return Calls(init, outputs, replaced, None)
+        return Calls(init, outputs, None)
 
     def split(params):
         kept = {name: params[name] for name in state}
@@ -122,7 +109,24 @@ def linen_calls(module, example_input, state, *, named: bool) -> Calls:
         return {name: changed[name] for name in state}
 
     merge = lambda trainable, kept: {**trainable, **kept}  # noqa: E731
-    return Calls(init, outputs, replaced, NetworkState(split, merge, update))
+    return Calls(init, outputs, NetworkState(split, merge, update))
+
+
+def _changing(changes: dict[str, Callable]) -> Callable:
+    """Interceptor of linen that changes outputs of calls."""
+    by_call = _by_call(changes)
+    calls: Counter[str] = Counter()
+
+    def intercept(next_call, args, kwargs, context):
+        result = next_call(*args, **kwargs)
+        if context.method_name != "__call__":
+            return result
+        path = "/".join(context.module.path)
+        change = by_call.get((path, calls[path]))
+        calls[path] += 1
+        return result if change is None else change(result)
+
+    return intercept
 
 
 def nnx_calls(make, state) -> Calls:
@@ -177,9 +181,9 @@ def nnx_calls(make, state) -> Calls:
                 nnx.reseed(model, **keys)
         return model
 
-    def call(model, x, training):
+    def call(model, x, training, changes):
         # Recorded always: flax warns of what is sown otherwise.
-        with _recorded(model) as found:
+        with _recorded(model, _by_call(changes)) as found:
             returned = model(x, **_flags(signature, training))
         found.pop("", None)  # The output itself.
         return returned, _calls_by_name(found)
@@ -187,10 +191,10 @@ def nnx_calls(make, state) -> Calls:
     def statistics(model):
         return jax.tree.leaves(nnx.state(model, nnx.Any(*state))) if state else []
 
-    def outputs(params, x, key, training):
+    def outputs(params, x, key, training, changes):
         model = built(params, key, training)
         before = statistics(model)
-        found = call(model, x, training)
+        found = call(model, x, training, changes)
         if not training and any(map(operator.is_not, before, statistics(model))):
             raise ValueError(
                 "module must leave its statistics in evaluation, where no input may "
@@ -199,23 +203,17 @@ def nnx_calls(make, state) -> Calls:
             )
         return found
 
-    def replaced(params, x, name, value):
-        model = built(params, None, False)
-        with _recorded(model, (*_path_and_call(name), value)):
-            return model(x, **_flags(signature, False))
-
     if not state:
-        return Calls(init, outputs, replaced, None)
+        return Calls(init, outputs, None)
 
     def update(params, x, key):
         model = built(params, key, True)
-        call(model, x, True)
+        call(model, x, True, {})
         return nnx.state(model, nnx.Any(*state))
 
     return Calls(
         init,
         outputs,
-        replaced,
         NetworkState(lambda params: params, lambda *params: params, update),
     )
 
@@ -246,10 +244,10 @@ def _calls_by_name(found: dict[str, Sequence[Any]]) -> dict[str, Any]:
     }
 
 
-def _path_and_call(name: str) -> tuple[str, int]:
-    """Path of a submodule and number of its call, from a layer's name."""
-    path, _, number = name.partition(":")
-    return path, int(number or 0)
+def _by_call(changes: dict[str, Callable]) -> dict[tuple[str, int], Callable]:
+    """Changes by path of a submodule and number of its call, from layers' names."""
+    parts = {name.partition(":"): change for name, change in changes.items()}
+    return {(path, int(call or 0)): change for (path, _, call), change in parts.items()}
 
 
 def _stream_names(model: nnx.Module) -> set[str]:
@@ -259,11 +257,11 @@ def _stream_names(model: nnx.Module) -> set[str]:
 
 @contextlib.contextmanager
 def _recorded(
-    model: nnx.Module, replacement: tuple[str, int, Any] | None = None
+    model: nnx.Module, changes: dict[tuple[str, int], Callable]
 ) -> Iterator[dict[str, list[Any]]]:
     """Outputs of all calls of submodules, and what they sow, by path, in their order.
 
-    A ``replacement`` (path, number of the call, value) takes the place of one output.
+    Some are changed, by path and number of the call.
 
     The classes' calls are wrapped for that time: outputs inside lists of submodules are
     lost by ``nnx.capture`` of flax 0.12.
@@ -285,10 +283,10 @@ def _recorded(
             finally:
                 running.discard(id(self))
             place = paths[id(self)]
-            found.setdefault(place, []).append(result)
-            if replacement and (place, len(found[place]) - 1) == replacement[:2]:
-                return replacement[2]
-            return result
+            own = found.setdefault(place, [])
+            change = changes.get((place, len(own)))
+            own.append(result if change is None else change(result))
+            return own[-1]
 
         return wrapped
 

@@ -28,6 +28,8 @@ from ibjax.numerics.digests import program_digest
 
 __all__ = ["from_flax"]
 
+_NOTHING: dict[int, Callable] = {}
+
 
 def from_flax(
     module: linen.Module | Callable[[nnx.Rngs], nnx.Module],
@@ -110,15 +112,19 @@ def from_flax(
     else:
         calls = nnx_calls(module, state)
 
-    def activities(params, x, key=None, training=False):
-        returned, by_name = calls.outputs(params, x, key, training)
+    def activities(params, x, key=None, training=False, changes=_NOTHING):
+        named = {layers[number]: change for number, change in changes.items()}
+        returned, by_name = calls.outputs(params, x, key, training, named)
         if layers is None:
             return _returned_layers(returned)
         return (*_named_layers(layers, by_name), _array(returned, "output"))
 
-    def activations(params, x, *, key=None, training=False):
-        found = activities(params, x, key, training)
+    def changed(params, x, changes, *, key=None, training=False):
+        found = activities(params, x, key, training, changes)
         return tuple(t.reshape(t.shape[0], -1) for t in found)
+
+    def activations(params, x, *, key=None, training=False):
+        return changed(params, x, _NOTHING, key=key, training=training)
 
     def trained(params):
         return params if calls.state is None else calls.state.split(params)[0]
@@ -158,6 +164,7 @@ def from_flax(
         output=output,
         state=state,
         resume=resume,
+        changed=None if layers is None else full_precision(changed),
     )
 
 
@@ -185,7 +192,9 @@ def _resume(calls: Calls, layers, shapes, example_input, activities) -> Callable
     """The network from an activity of one of the named layers on."""
 
     def replaced(params, x, number, t):
-        return _array(calls.replaced(params, x, layers[number], t), "output")
+        changes = {layers[number]: lambda _: t}
+        returned, _ = calls.outputs(params, x, None, False, changes)
+        return _array(returned, "output")
 
     @functools.cache
     def check(number):
@@ -222,7 +231,9 @@ def _check_training(calls: Calls, shapes, example_input) -> None:
     key = jax.random.key(0)
     try:
         jax.eval_shape(
-            lambda params, x: calls.outputs(params, x, key, True), shapes, example_input
+            lambda params, x: calls.outputs(params, x, key, True, {}),
+            shapes,
+            example_input,
         )
         state = calls.state
         if state is not None:

@@ -93,6 +93,10 @@ class Network(NamedTuple):
         activities ``t [num_samples, *shape]`` of layer ``number``; ValueError where the
         output depends on the inputs around that layer too. None for a network that is
         a chain, or cannot be cut.
+      changed: ``changed(params, x, changes, *, key=None, training=False)``: as
+        ``activations``, with functions of layers' activities ``[num_samples, *shape]``
+        by their numbers, whose values take the place of these on the way on. None for a
+        network that is a chain, or whose layers have no names.
     """
 
     init: Callable[[jax.Array], Params]
@@ -105,6 +109,7 @@ class Network(NamedTuple):
     state: NetworkState | None = None
     activate: Callable[[int, jax.Array], jax.Array] | None = None
     resume: Callable[[Params, int, jax.Array], jax.Array] | None = None
+    changed: Callable[..., tuple[jax.Array, ...]] | None = None
 
     @property
     def layer_names(self) -> tuple[str, ...]:

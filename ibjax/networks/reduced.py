@@ -119,6 +119,7 @@ def reduced(
         layer=None,
         activate=None,
         resume=network.resume and _resume(network, by_number),
+        changed=None,
     )
 
 

@@ -1,10 +1,10 @@
 r"""Information dropout: noise on activities that a network learns to size, at a price.
 
-Layers of a chain network get multiplicative log-normal noise, :math:`z = f(x)
-e^{\alpha(x) \epsilon}`, whose deviation :math:`\alpha(x) = 0.001 + a\,
-\mathrm{sigmoid}(\text{a linear map of what the layer reads})` is learned. What a unit
-then tells, in nats, is its divergence from a prior, and the objective charges for it:
-a network keeps the units that its task needs and drowns the others.
+Layers get multiplicative log-normal noise, :math:`z = f(x) e^{\alpha(x) \epsilon}`,
+whose deviation :math:`\alpha(x) = 0.001 + a\, \mathrm{sigmoid}(\text{a linear map of
+what the layer reads})` is learned. What a unit then tells, in nats, is its divergence
+from a prior, and the objective charges for it: a network keeps the units that its task
+needs and drowns the others.
 """
 
 import math
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from ibjax.compilation import full_precision
 from ibjax.networks.convolutional import convolve, in_parts
 from ibjax.networks.dropout import chosen_layers, kernel_shapes
-from ibjax.networks.network import Network
+from ibjax.networks.network import Network, NetworkState
 from ibjax.numerics import checks
 from ibjax.numerics.calls import shapes_of
 from ibjax.representations.log_normal import log_normal_kl, log_uniform_kl, noise_of
@@ -75,7 +75,7 @@ class InformationDropout(NamedTuple):
     Attributes:
       network: All of it, for training and sweeps. Without a key the noise is one; with
         one it is drawn, in training and afterwards.
-      run: ``run(params, x, *, key=None) -> NoisyPass``.
+      run: ``run(params, x, *, key=None, training=False) -> NoisyPass``.
       divergences: ``divergences(params, noisy_pass)``: nats of every unit of every
         noisy layer, ``[num_samples, units]`` each.
       layers: Numbers of the noisy layers.
@@ -111,8 +111,10 @@ def with_information_dropout(
 ) -> InformationDropout:
     r"""A network with learned multiplicative log-normal noise on some layers.
 
-    The noise of a fully connected layer is sized by a linear map of the whole input of
-    the layer, that of a convolution by one more convolution of the same kernel.
+    In a chain the noise of a fully connected layer is sized by a linear map of the
+    whole input of the layer, that of a convolution by one more convolution of the same
+    kernel. In a flax module, whose layers may be anything, it is sized by a linear map
+    of the layer's own activity along its last axis, at every place by itself.
 
     Without a key the noise is one and the network is ``network``. The mean of the noise
     in training, however, is :math:`e^{\alpha^2 / 2}`, up to 1.28 at 0.7, so that later
@@ -122,11 +124,12 @@ def with_information_dropout(
 
     Args:
       network: A chain of fully connected layers and convolutions without padding, such
-        as :func:`ibjax.networks.mlp` makes. Activities of noisy layers must not be
-        negative (ReLU) for the log-uniform prior, and be positive (softplus) for the
-        log-normal one.
+        as :func:`ibjax.networks.mlp` makes; or a flax module with named layers,
+        ``from_flax(..., layers=)``, whose statistics of batches are those without the
+        noise. Activities of noisy layers must not be negative (ReLU) for the
+        log-uniform prior, and be positive (softplus) for the log-normal one.
       layers: Numbers of the noisy layers, the first is 0; by default all with weights
-        but the output.
+        but the output, or all named ones.
       prior: One of :data:`ACTIVITY_PRIORS`.
       max_alpha: Largest deviation of the logarithm of the noise, but 0.001.
       unit_mean: Whether the mean of the noise is one. Its median is one otherwise.
@@ -135,8 +138,8 @@ def with_information_dropout(
       The network and its parts.
 
     Raises:
-      ValueError: If the network is no such chain, or has noise or dropout of its own, a
-        layer cannot have noise, or an option is out of range.
+      ValueError: If the network is no such one, or a chain with noise or dropout of its
+        own, a layer cannot have noise, or an option is out of range.
 
     References:
       Achille and Soatto, `Information dropout: learning optimal representations through
@@ -155,60 +158,25 @@ def with_information_dropout(
     checks.flag("unit_mean", unit_mean)
     checks.one_of("prior", prior, ACTIVITY_PRIORS)
     max_alpha = checks.positive("max_alpha", max_alpha)
-    shapes = kernel_shapes(network)
-    if any(layer.is_random for layer in network.layers):
+    checks.instance("network", network, Network)
+    if network.layer is None and network.changed is None:
         raise ValueError(
-            "network must have no noise or dropout of its own, got "
-            f"{network.description}"
+            "network must be a chain of layers or name its flax module's submodules, "
+            f"from_flax(..., layers=), got {network.description}"
         )
-    chosen = chosen_layers(layers, shapes)
-    widths = [network.layers[number].width for number in chosen]
-    map_shapes = [_map_shape(shapes[n], network.layers[n].width) for n in chosen]
+    if network.changed is None:
+        chosen, map_shapes, run = _of_chain(network, layers, max_alpha, unit_mean)
+    else:
+        chosen, map_shapes, run = _of_named(network, layers, max_alpha, unit_mean)
     largest = _LEAST_ALPHA + max_alpha
-    num_layers = len(network.layers)
-    # Patches of many images at once would fill the memory.
-    has_images = any(len(shape) == 4 for shape in shapes)
 
     def init(key):
         alphas = tuple((jnp.zeros(shape), jnp.zeros(shape[-1])) for shape in map_shapes)
         own = (jnp.zeros(()), jnp.zeros(())) if prior == "log-normal" else ()
         return InformationDropoutParams(network.init(key), alphas, (own,) * len(chosen))
 
-    def run_part(params, x, normal):
-        t = x.reshape(x.shape[0], -1)
-        found, activities, alphas = [], [], []
-        start = 0
-        for number in range(num_layers):
-            before, t = t, network.layer(params.network, number, t)
-            if number in chosen:
-                place = len(alphas)
-                raw = _linear(*params.alphas[place], before, network.layers[number])
-                alpha = _LEAST_ALPHA + max_alpha * jax.nn.sigmoid(raw)
-                activities.append(t)
-                alphas.append(alpha)
-                if normal is not None:
-                    own = normal[:, start : start + widths[place]]
-                    t = t * noise_of(own, alpha, unit_mean)
-                    start += widths[place]
-            found.append(t)
-        return (*found, *activities, *alphas)
-
-    def run(params, x, *, key=None):
-        def part_of(number, part):
-            if key is None:
-                return run_part(params, part, None)
-            # One draw for all layers, and a key for each part of the rows.
-            own = jax.random.fold_in(key, number)
-            return run_part(params, part, jax.random.normal(own, (len(part), total)))
-
-        total = sum(widths)
-        flat = in_parts(part_of, x) if has_images else part_of(0, x)
-        stops = num_layers, num_layers + len(chosen)
-        return NoisyPass(flat[: stops[0]], flat[stops[0] : stops[1]], flat[stops[1] :])
-
     def activations(params, x, *, key=None, training=False):
-        del training  # The noise is the network's own.
-        return run(params, x, key=key).layers
+        return run(params, x, key=key, training=training).layers
 
     def divergences(params, noisy):
         if prior == "log-uniform":
@@ -241,7 +209,9 @@ def with_information_dropout(
             f"{largest:g}{', mean one' if unit_mean else ''}"
         ),
         output=network.output,
-        layer=lambda params, number, t: network.layer(params.network, number, t),
+        layer=network.layer
+        and (lambda params, number, t: network.layer(params.network, number, t)),
+        state=network.state and _state_of(network.state),
     )
     return InformationDropout(
         whole, full_precision(run), full_precision(divergences), chosen, largest, prior
@@ -283,7 +253,7 @@ def information_dropout(model: InformationDropout, *, beta: float = 1e-4) -> Obj
     beta = checks.not_negative("beta", beta)
 
     def loss(params, batch, key, *, beta=beta):
-        noisy = model.run(params, batch.x, key=key)
+        noisy = model.run(params, batch.x, key=key, training=True)
         total = jnp.sum(batch.weights)
         information = sum(
             jnp.sum(jnp.sum(nats, axis=1) * batch.weights) / total
@@ -345,6 +315,117 @@ def information_map(
         for nats, shape in zip(
             model.divergences(params, noisy), model.shapes, strict=True
         )
+    )
+
+
+def _alpha(raw: jax.Array, max_alpha: jax.Array) -> jax.Array:
+    return _LEAST_ALPHA + max_alpha * jax.nn.sigmoid(raw)
+
+
+def _of_chain(network: Network, layers, max_alpha, unit_mean):
+    """Numbers of noisy layers, shapes of what sizes their noise, and a pass."""
+    shapes = kernel_shapes(network)
+    if any(layer.is_random for layer in network.layers):
+        raise ValueError(
+            "network must have no noise or dropout of its own, got "
+            f"{network.description}"
+        )
+    chosen = chosen_layers(layers, shapes)
+    widths = [network.layers[number].width for number in chosen]
+    num_layers, total = len(network.layers), sum(widths)
+    # Patches of many images at once would fill the memory.
+    has_images = any(len(shape) == 4 for shape in shapes)
+
+    def run_part(params, x, normal):
+        t = x.reshape(x.shape[0], -1)
+        found, activities, alphas = [], [], []
+        start = 0
+        for number in range(num_layers):
+            before, t = t, network.layer(params.network, number, t)
+            if number in chosen:
+                place = len(alphas)
+                raw = _linear(*params.alphas[place], before, network.layers[number])
+                alpha = _alpha(raw, max_alpha)
+                activities.append(t)
+                alphas.append(alpha)
+                if normal is not None:
+                    own = normal[:, start : start + widths[place]]
+                    t = t * noise_of(own, alpha, unit_mean)
+                    start += widths[place]
+            found.append(t)
+        return (*found, *activities, *alphas)
+
+    def run(params, x, *, key=None, training=False):
+        del training  # The noise is the network's own.
+
+        def part_of(number, part):
+            if key is None:
+                return run_part(params, part, None)
+            # One draw for all layers, and a key for each part of the rows.
+            own = jax.random.fold_in(key, number)
+            return run_part(params, part, jax.random.normal(own, (len(part), total)))
+
+        flat = in_parts(part_of, x) if has_images else part_of(0, x)
+        stops = num_layers, num_layers + len(chosen)
+        return NoisyPass(flat[: stops[0]], flat[stops[0] : stops[1]], flat[stops[1] :])
+
+    map_shapes = [_map_shape(shapes[n], network.layers[n].width) for n in chosen]
+    return chosen, map_shapes, run
+
+
+def _of_named(network: Network, layers, max_alpha, unit_mean):
+    """The same of a network whose layers are changed on the way."""
+    shapes = [layer.shape for layer in network.layers]
+    chosen = chosen_layers(layers, shapes)
+
+    def run(params, x, *, key=None, training=False):
+        key_noise = key_own = key
+        if key is not None:
+            key_noise, key_own = jax.random.split(key)
+        found: dict[int, tuple[jax.Array, jax.Array]] = {}
+
+        def change(place, number):
+            w, b = params.alphas[place]
+
+            def noisy(t):
+                alpha = _alpha(t @ w + b.reshape(*[1] * (t.ndim - 1), -1), max_alpha)
+                found[number] = t.reshape(len(t), -1), alpha.reshape(len(t), -1)
+                if key is None:
+                    return t
+                own = jax.random.fold_in(key_noise, number)
+                return t * noise_of(jax.random.normal(own, t.shape), alpha, unit_mean)
+
+            return noisy
+
+        changes = {pair[1]: change(*pair) for pair in enumerate(chosen)}
+        found_layers = network.changed(
+            params.network, x, changes, key=key_own, training=training
+        )
+        missing = [network.layer_names[n] for n in chosen if n not in found]
+        if missing:
+            raise ValueError(
+                "layers must be submodules, whose outputs can be changed, and not what "
+                f"is sown, got {', '.join(missing)}"
+            )
+        activities, alphas = zip(*(found[number] for number in chosen), strict=True)
+        return NoisyPass(found_layers, activities, alphas)
+
+    return chosen, [(shapes[n][-1], shapes[n][-1]) for n in chosen], run
+
+
+def _state_of(state: NetworkState) -> NetworkState:
+    """State of the network itself; the noise has none."""
+
+    def split(params):
+        trained, kept = state.split(params.network)
+        return params._replace(network=trained), kept
+
+    return NetworkState(
+        split,
+        lambda trained, kept: trained._replace(
+            network=state.merge(trained.network, kept)
+        ),
+        lambda params, x, key: state.update(params.network, x, key),
     )
 
 

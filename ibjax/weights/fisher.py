@@ -116,9 +116,7 @@ def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
 
     def directions_of(output, labels, weights):
         shares, gradients = jax.vmap(likelihood.directions)(output, labels)
-        # Of a gradient along a root times a direction the square is its share.
-        roots = jnp.sqrt(weights[:, None].astype(shares.dtype) * shares)
-        return roots[..., None] * gradients
+        return weights[:, None] * shares, gradients
 
     def add_batch(totals, batch):
         return sums.add(totals, directions_of, *batch), None
@@ -140,15 +138,18 @@ def _one_by_one(function, weights) -> SquaredGradients:
         output, pullback = jax.vjp(lambda w: function(w, x), weights)
 
         # Direction by direction: one gradient a sample is held, not one a class.
-        def add(total, direction):
+        def add(total, weighted):
+            share, direction = weighted
             (found,) = pullback(direction[None])
             # Inputs may be float64 where parameters are not.
             return jax.tree.map(
-                lambda t, g: t + g.astype(t.dtype) ** 2, total, found
+                lambda t, g: t + share.astype(t.dtype) * g.astype(t.dtype) ** 2,
+                total,
+                found,
             ), None
 
-        (directions,) = directions_of(output, *more)
-        return lax.scan(add, total, directions)[0]
+        (shares,), (directions,) = directions_of(output, *more)
+        return lax.scan(add, total, (shares, directions))[0]
 
     def add(total, directions_of, *batch):
         if on_cpu():

@@ -72,7 +72,8 @@ class SquaredGradients(NamedTuple):
       add: ``add(totals, directions_of, x, *more)``: totals with a batch added. For
         its outputs ``[num_samples, dim]`` and whatever there is more of every sample
         ``directions_of(outputs, *more)`` gives directions, ``[num_samples,
-        num_directions, dim]``, along each of which the gradient is squared.
+        num_directions, dim]``, along each of which the gradient is squared, and before
+        them what each square counts, ``[num_samples, num_directions]``.
       zeros: Totals of no sample.
       tree: From totals to a tree like that of the weights.
     """
@@ -128,24 +129,27 @@ def squared_gradients(
             has_aux=True,
         )
 
-        def add_direction(totals, direction):
+        def add_direction(totals, weighted):
+            shares, direction = weighted
             slopes, gradients = pullback(direction)
             of_products = [
-                _add_product(total, product, a, d)
+                _add_product(total, product, shares, a, d)
                 for total, product, a, d in zip(
                     totals[0], products.values(), activities, slopes, strict=True
                 )
             ]
             of_others = [
-                total + jnp.sum(gradient**2, axis=0)
+                total + jnp.tensordot(shares, gradient**2, 1)
                 for total, gradient in zip(totals[1], gradients, strict=True)
             ]
             return (of_products, of_others), None
 
-        directions = jnp.swapaxes(directions_of(output, *more), 0, 1)
-        if len(directions) == 1:
-            return add_direction(totals, directions[0])[0]
-        return lax.scan(add_direction, totals, directions)[0]
+        shares, directions = directions_of(output, *more)
+        # Inputs may be float64 where parameters are not.
+        weighted = shares.T.astype(output.dtype), jnp.swapaxes(directions, 0, 1)
+        if len(shares.T) == 1:
+            return add_direction(totals, jax.tree.map(lambda own: own[0], weighted))[0]
+        return lax.scan(add_direction, totals, weighted)[0]
 
     def as_tree(totals):
         found = dict(zip(others, totals[1], strict=True))
@@ -160,20 +164,21 @@ def squared_gradients(
     return SquaredGradients(add, zeros, as_tree)
 
 
-def _add_product(total, product: _Product, activities, slopes):
+def _add_product(total, product: _Product, shares, activities, slopes):
     """Squares of the gradients of a batch, ``[outputs, inputs]``."""
     a, d = jax.vmap(product.rows)(activities, slopes)
     if a.shape[1] == 1:
-        return total + (d[:, 0] ** 2).T @ (a[:, 0] ** 2)
+        return total + (shares[:, None] * d[:, 0] ** 2).T @ (a[:, 0] ** 2)
     if on_cpu():
         # There a product of many small matrices is slower than one after another, and
         # slopes times activities faster than the other way round.
         def add(total, sample):
-            a, d = sample
-            return total + (d.T @ a) ** 2, None
+            share, a, d = sample
+            return total + share * (d.T @ a) ** 2, None
 
-        return lax.scan(add, total, (a, d))[0]
-    return total + jnp.sum(jnp.einsum("bro,bri->boi", d, a) ** 2, axis=0)
+        return lax.scan(add, total, (shares, a, d))[0]
+    squares = jnp.einsum("bro,bri->boi", d, a) ** 2
+    return total + jnp.tensordot(shares, squares, 1)
 
 
 def _sizes(product: _Product) -> tuple[int, int]:

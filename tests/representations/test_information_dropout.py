@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen, nnx
 from scipy import stats
 
 from ibjax import TrainConfig, datasets, networks, probes, sweep
@@ -149,3 +150,134 @@ def test_information_falls_with_its_price():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class _Relu(linen.Module):
+    """A submodule whose output is an activity, so that it can have noise."""
+
+    @linen.compact
+    def __call__(self, x):
+        return jax.nn.relu(x)
+
+
+class _Linen(linen.Module):
+    """Places with channels, statistics of batches, and a path around a noisy layer."""
+
+    @linen.compact
+    def __call__(self, x, training):
+        x = linen.Dense(4, name="first")(x.reshape(len(x), 3, 4))
+        x = linen.BatchNorm(use_running_average=not training)(x)
+        t = _Relu(name="places")(x)
+        t = _Relu(name="units")(linen.Dense(5)(t.reshape(len(t), -1)))
+        self.sow("intermediates", "sown", t)
+        around = jnp.mean(x, axis=1)
+        return linen.Dense(2, name="last")(jnp.concatenate([t, around], axis=1))
+
+
+class _Nnx(nnx.Module):
+    def __init__(self, rngs):
+        self.parts = nnx.List(
+            [nnx.Linear(12, 6, rngs=rngs), nnx.Linear(6, 2, rngs=rngs)]
+        )
+        self.relu = _NnxRelu()
+
+    def __call__(self, x):
+        return self.parts[1](self.relu(self.parts[0](x)))
+
+
+class _NnxRelu(nnx.Module):
+    def __call__(self, x):
+        return jax.nn.relu(x)
+
+
+def _linen(layers=("places", "units")):
+    x = np.zeros((1, 12), np.float32)
+    return networks.from_flax(_Linen(), x, layers=layers, state="batch_stats")
+
+
+def _nnx():
+    return networks.from_flax(_Nnx, np.zeros((1, 12), np.float32), layers=["relu"])
+
+
+X = jax.random.normal(jax.random.key(3), (40, 12))
+
+
+@pytest.mark.parametrize("make", [_linen, _nnx])
+def test_layers_of_flax_modules_have_noise_that_goes_on(make):
+    network = make()
+    model = r.with_information_dropout(network)
+    params = model.network.init(KEY)
+    alphas = [
+        tuple(jax.random.normal(jax.random.key(n), leaf.shape) for leaf in pair)
+        for n, pair in enumerate(params.alphas)
+    ]
+    params = params._replace(alphas=tuple(alphas))
+    run = jax.jit(model.run)
+    plain = network.activations(params.network, X)
+    for found, expected in zip(run(params, X).layers, plain, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    noisy = run(params, X, key=jax.random.key(1))
+    for number, (t, alpha, (w, b)) in enumerate(
+        zip(noisy.activities, noisy.alphas, alphas, strict=True)
+    ):
+        own = np.asarray(t).reshape(-1, len(b))
+        raw = own @ np.asarray(w) + np.asarray(b)
+        expected = 0.001 + 0.7 * jax.nn.sigmoid(raw)
+        np.testing.assert_allclose(alpha.reshape(own.shape), expected, rtol=1e-4)
+        known = np.asarray(t) > 0
+        logs = np.log(np.asarray(noisy.layers[number], np.float64)[known] / t[known])
+        standard = logs / np.asarray(alpha)[known]
+        assert stats.kstest(standard, stats.norm.cdf).pvalue > 0.001
+    # What comes after reads the noisy layers.
+    *_, last, output = noisy.layers
+    assert np.abs(output - plain[-1]).max() > 0.01
+    with jax.numpy_rank_promotion("allow"):
+        if make is _linen:
+            own = params.network["params"]
+            means = params.network["batch_stats"]["BatchNorm_0"]
+            x = X.reshape(40, 3, 4) @ own["first"]["kernel"] + own["first"]["bias"]
+            x = (x - means["mean"]) / jnp.sqrt(means["var"] + 1e-5)
+            x = x * own["BatchNorm_0"]["scale"] + own["BatchNorm_0"]["bias"]
+            read = jnp.concatenate([last, jnp.mean(x, axis=1)], axis=1)
+            w, b = own["last"]["kernel"], own["last"]["bias"]
+        else:
+            own = params.network["parts"][1]
+            read, (w, b) = last, (own[name].get_value() for name in ("kernel", "bias"))
+        np.testing.assert_allclose(output, read @ w + b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_flax_module_with_noise_is_swept_and_keeps_its_statistics():
+    model = r.with_information_dropout(_linen(), layers=[1])
+    assert model.layer_names == ("units (5)",) and model.shapes == ((5,),)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 12)).astype(np.float32)
+    task = datasets.make_task(x, (x[:, 0] > 0).astype(int))
+    found = sweep(
+        KEY,
+        task,
+        model.network,
+        TrainConfig(learning_rate=0.02, batch_size=30),
+        objective=r.information_dropout(model),
+        vary={"beta": [1e-4, 1.0]},
+        num_seeds=2,
+        snapshots=[0, 40],
+        probes=[probes.dropout_information(model), probes.losses],
+    ).isel(epoch=-1)
+    held = found.layer_information.sum("noisy_layer")
+    assert (held.sel(beta=1.0) < 0.2 * held.sel(beta=1e-4)).all()
+    assert (found.test_accuracy.sel(beta=1e-4) > 0.7).all()
+
+
+def test_what_is_sown_has_no_noise():
+    model = r.with_information_dropout(_linen(["sown"]))
+    with pytest.raises(ValueError, match="layers must be submodules.*sown"):
+        model.run(model.network.init(KEY), X)
+    nameless = networks.from_flax(_Returned(), np.zeros((1, 12), np.float32))
+    with pytest.raises(ValueError, match="name its flax module's submodules"):
+        r.with_information_dropout(nameless)
+
+
+class _Returned(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return (linen.Dense(2)(x),)

@@ -20,6 +20,7 @@ def _normal(*shape):
 X = _normal(6, 12)
 # Three directions of a sample of three outputs, as its label would weigh them.
 DIRECTIONS = _normal(6, 3, 3)
+SHARES = jnp.asarray(RNG.uniform(size=(6, 3)), jnp.float32)
 
 
 def _dense(w, x):
@@ -94,7 +95,7 @@ def _expected(function, weights):
 
     def squares(leaf):
         found = np.einsum("nco,no...->nc...", DIRECTIONS, leaf, dtype=np.float64)
-        return np.sum(found**2, axis=(0, 1))
+        return np.einsum("nc,nc...->...", SHARES, found**2)
 
     return jax.tree.map(squares, jacobian)
 
@@ -109,10 +110,10 @@ def test_sums_are_those_of_all_gradients(name, platform):
     def found(weights):
         with compiling_for(platform):
             sums = squared_gradients(function, weights, X)
-            halves = zip(jnp.split(X, 2), jnp.split(DIRECTIONS, 2), strict=True)
             totals = sums.zeros
-            for x, directions in halves:
-                totals = sums.add(totals, lambda output, own: own, x, directions)
+            for half in (slice(0, 3), slice(3, 6)):
+                batch = X[half], SHARES[half], DIRECTIONS[half]
+                totals = sums.add(totals, lambda output, *own: own, *batch)
             return sums.tree(totals)
 
     jax.tree.map(
