@@ -52,8 +52,8 @@ def labelled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of a task by name, of :data:`LABELLINGS` or as ``90°``.
 
-    All tasks are of the same images but ``other digits``; of ``half`` of them, each
-    twice; and ``0 to 4``, the first images of these classes.
+    All tasks are of the same images but ``other digits``; of these ``half`` has one
+    half, each twice, and ``0 to 4`` those of five classes, over and over.
 
     Args:
       rng: Draws random labels.
@@ -64,19 +64,28 @@ def labelled(
     Returns:
       Images and classes.
 
+    Raises:
+      ValueError: If there are not twice as many images.
+
     Example:
       >>> from ibjax.experiments.tasks.images import loaded
       >>> rng, task = np.random.default_rng(0), loaded("digits", 8)
       >>> labelled(rng, "parity", task, 6)[1].tolist()
       [0, 1, 0, 1, 0, 1]
     """
+    if 2 * num_samples > task.num_samples:
+        raise ValueError(
+            f"samples must be at most half of {task.num_samples} images, got "
+            f"{num_samples}"
+        )
     rows = np.arange(num_samples)
     if name == "other digits":
         rows += num_samples
     elif name == "half":
         rows //= 2
     elif name == "0 to 4":
-        rows = np.flatnonzero(np.asarray(task.labels) < 5)[:num_samples]
+        of_five = np.flatnonzero(np.asarray(task.labels)[:num_samples] < 5)
+        rows = np.resize(of_five, num_samples)
     x, labels = np.asarray(task.x)[rows], np.asarray(task.labels)[rows]
     if name.endswith("°"):
         return rotated(x, float(name[:-1]), image_side(task)), labels
