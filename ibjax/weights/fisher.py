@@ -182,7 +182,7 @@ def fisher_trace(
       x: Inputs, shape ``[num_samples, ...]``.
       network: The network.
       labels: Labels, as :func:`fisher_diagonal` takes them.
-      batch_size: Samples whose gradients are held at once.
+      batch_size: As in :func:`fisher_diagonal`.
 
     Returns:
       The traces.

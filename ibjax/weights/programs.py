@@ -19,13 +19,10 @@ from jax import lax
 __all__ = ["Rules", "Sign", "Weight", "run_program"]
 
 # Equations that hold a program, and under which name.
-_INNER = {
-    "jit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
+_INNER = {"jit": "jaxpr", "closed_call": "call_jaxpr", "remat2": "jaxpr"}
+# Such with derivatives of their own, which a program that is run by itself has not.
+_CUSTOM = {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+_PRODUCTS = ("dot_general", "conv_general_dilated")
 
 
 class Sign(NamedTuple):
@@ -69,6 +66,8 @@ class Rules(NamedTuple):
       settled: ``settled(value)``: what the first two returned, as numbers.
       in_loops: Whether they serve a loop of several steps, which all have the same
         weights; else its weights are drawn before.
+      in_custom: Whether they serve products within functions with derivatives of their
+        own, which are then those of the products.
     """
 
     product: Callable
@@ -76,6 +75,7 @@ class Rules(NamedTuple):
     drawn: Callable
     settled: Callable
     in_loops: bool
+    in_custom: bool = True
 
 
 def run_program(program: Any, values: Sequence[Any], rules: Rules) -> list[Any]:
@@ -135,11 +135,13 @@ def _bind(equation, values) -> list[Any]:
 
 def _with_weights(equation, values, rules: Rules) -> list[Any]:
     name = equation.primitive.name
-    if name in _INNER:
+    inner = equation.params.get((_INNER | _CUSTOM).get(name))
+    if inner is not None and not isinstance(inner, jax.extend.core.ClosedJaxpr):
+        inner = jax.extend.core.ClosedJaxpr(inner, ())
+    if name in _INNER or (
+        name in _CUSTOM and rules.in_custom and _has_product(inner.jaxpr)
+    ):
         values = [v if isinstance(v, Weight) else rules.settled(v) for v in values]
-        inner = equation.params[_INNER[name]]
-        if not isinstance(inner, jax.extend.core.ClosedJaxpr):
-            inner = jax.extend.core.ClosedJaxpr(inner, ())
         return run_program(inner, values, rules)
     if name == "scan":
         found = _in_loop(equation, values, rules)
@@ -153,7 +155,7 @@ def _with_weights(equation, values, rules: Rules) -> list[Any]:
         weight, other = values if is_first else values[::-1]
         if name == "add":
             return [rules.add(weight, other)]
-        if name in ("dot_general", "conv_general_dilated") and weight.is_whole:
+        if name in _PRODUCTS and weight.is_whole:
             found = rules.product(
                 lambda *pair: _bind(equation, pair if is_first else pair[::-1])[0],
                 equation,
@@ -166,6 +168,18 @@ def _with_weights(equation, values, rules: Rules) -> list[Any]:
     return _bind(
         equation,
         [rules.drawn(v) if isinstance(v, Weight) else rules.settled(v) for v in values],
+    )
+
+
+def _has_product(jaxpr) -> bool:
+    """Whether there is a product in a program, or in one within it."""
+    inner = (
+        getattr(equation.params.get(name), "jaxpr", equation.params.get(name))
+        for equation in jaxpr.eqns
+        for name in ("jaxpr", "call_jaxpr")
+    )
+    return any(e.primitive.name in _PRODUCTS for e in jaxpr.eqns) or any(
+        _has_product(program) for program in inner if program is not None
     )
 
 

@@ -5,8 +5,10 @@ is a product too, :math:`a^T d`, of the activities and of the slopes d of what i
 lowered with respect to the product. A dense layer has one row of each for a sample, and
 the sum over samples of the squared gradients is one product more,
 :math:`\sum (a^2)^T d^2`; a convolution has as many rows as places, whose products are
-squared sample by sample. Slopes come from one pass backwards through a batch. Arrays
-that are used otherwise, as biases are, have gradients for every sample.
+squared sample by sample, where it is such a product of patches, as
+:func:`ibjax.networks.convolutional.convolve` makes it. Slopes come from one pass
+backwards through a batch. Arrays that are used otherwise, as biases are, have gradients
+for every sample.
 """
 
 import math
@@ -34,12 +36,14 @@ class _Product(NamedTuple):
 
     Attributes:
       shape: Shape of the product for one sample.
+      dtype: Type of the product.
       contracted: Axes of the array, and of the activities, that are summed over.
       is_first: Whether the array is the first factor.
       places: Which entry of the network's array is where in the product's.
     """
 
     shape: tuple[int, ...]
+    dtype: Any
     contracted: tuple[tuple[int, ...], tuple[int, ...]]
     is_first: bool
     places: np.ndarray
@@ -110,17 +114,15 @@ def squared_gradients(
     def run(taps, own, x):
         """Output of one sample, and the activities that its products are of."""
         rules, activities = _tapped(products, dict(zip(products, taps, strict=True)))
-        values = list(means)
+        values: list[Any] = [_weight(leaf, mean) for leaf, mean in enumerate(means)]
         for leaf, value in zip(others, own, strict=True):
             values[leaf] = value
-        (output,) = run_program(
-            program, [_weight(leaf, v) for leaf, v in enumerate(values)] + [x], rules
-        )
+        (output,) = run_program(program, [*values, x], rules)
         return output[0], [activities[leaf] for leaf in products]
 
     def add(totals, directions_of, x, *more):
         num = len(x)
-        taps = [jnp.zeros((num, *p.shape), x.dtype) for p in products.values()]
+        taps = [jnp.zeros((num, *p.shape), p.dtype) for p in products.values()]
         own = [jnp.broadcast_to(means[n][None], (num, *means[n].shape)) for n in others]
         output, pullback, activities = jax.vjp(
             lambda taps, own: jax.vmap(run)(taps, own, x[:, None]),
@@ -139,14 +141,13 @@ def squared_gradients(
                 )
             ]
             of_others = [
-                total + jnp.tensordot(shares, gradient**2, 1)
+                total + jnp.tensordot(shares.astype(total.dtype), gradient**2, 1)
                 for total, gradient in zip(totals[1], gradients, strict=True)
             ]
             return (of_products, of_others), None
 
         shares, directions = directions_of(output, *more)
-        # Inputs may be float64 where parameters are not.
-        weighted = shares.T.astype(output.dtype), jnp.swapaxes(directions, 0, 1)
+        weighted = shares.T, jnp.swapaxes(directions, 0, 1)
         if len(shares.T) == 1:
             return add_direction(totals, jax.tree.map(lambda own: own[0], weighted))[0]
         return lax.scan(add_direction, totals, weighted)[0]
@@ -166,7 +167,9 @@ def squared_gradients(
 
 def _add_product(total, product: _Product, shares, activities, slopes):
     """Squares of the gradients of a batch, ``[outputs, inputs]``."""
-    a, d = jax.vmap(product.rows)(activities, slopes)
+    rows = jax.vmap(product.rows)(activities, slopes)
+    # Of inputs of float64, and of layers of bfloat16, parameters may be float32.
+    shares, a, d = (array.astype(total.dtype) for array in (shares, *rows))
     if a.shape[1] == 1:
         return total + (shares[:, None] * d[:, 0] ** 2).T @ (a[:, 0] ** 2)
     if on_cpu():
@@ -200,7 +203,7 @@ def _products(program, means: Sequence[jax.Array], x) -> dict[int, _Product]:
     def product(bind, equation, weight, other, is_first):
         uses[weight.leaf] += 1
         out = bind(weight.mean, other)
-        described = _described(equation, weight, is_first, out.shape)
+        described = _described(equation, weight, is_first, out)
         if described is None:
             uses[weight.leaf] += 1
         else:
@@ -221,7 +224,7 @@ def _products(program, means: Sequence[jax.Array], x) -> dict[int, _Product]:
     return {leaf: found[leaf] for leaf in sorted(found) if uses[leaf] == 1}
 
 
-def _described(equation, weight: Weight, is_first, shape) -> _Product | None:
+def _described(equation, weight: Weight, is_first, out) -> _Product | None:
     if equation.primitive.name != "dot_general":
         return None
     contracted, batched = equation.params["dimension_numbers"]
@@ -229,7 +232,8 @@ def _described(equation, weight: Weight, is_first, shape) -> _Product | None:
         return None
     pair = contracted if is_first else contracted[::-1]
     (sign,) = weight.signs
-    return _Product(shape, tuple(map(tuple, pair)), is_first, sign.places)
+    axes = tuple(map(tuple, pair))
+    return _Product(out.shape, out.dtype, axes, is_first, sign.places)
 
 
 def _tapped(products: dict[int, _Product], taps: dict[int, jax.Array]):
@@ -255,4 +259,5 @@ def _rules(product: Callable, otherwise: Callable) -> Rules:
         settled=lambda value: value,
         # Every step of a loop would have taps of its own.
         in_loops=False,
+        in_custom=False,
     )

@@ -56,7 +56,7 @@ def task2vec(
       x: Inputs of the task, shape ``[num_samples, ...]``.
       network: The probe network.
       output_axis: See :func:`filter_means`.
-      batch_size: Samples whose gradients are held at once.
+      batch_size: As in :func:`ibjax.weights.fisher_diagonal`.
 
     Returns:
       Mean Fisher information of the weights of every filter of all layers but the last,

@@ -211,3 +211,30 @@ def test_the_law_of_a_recurrent_layer_is_that_of_drawn_weights(key):
     for a, b in pairs:
         error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / num)
         assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) < 4.5 * error)
+
+
+@jax.custom_vjp
+def _rounded(w):
+    return jnp.round(4 * w) / 4
+
+
+# Straight through: its own derivative would be zero.
+_rounded.defvjp(lambda w: (_rounded(w), None), lambda _, g: (g,))
+
+
+def test_functions_with_derivatives_of_their_own_keep_them():
+    mean = {"w": jnp.ones((3, 2)), "b": jnp.array([0.3, -0.4])}
+    posterior = weights.init_posterior(mean, std=0.1)
+    x = jnp.ones((5, 3))
+
+    def total(posterior):
+        layers = local_activations(
+            jax.random.key(0),
+            lambda w, x: x @ w["w"] + _rounded(w["b"])[None],
+            posterior,
+            x,
+        )
+        return jnp.sum(layers)
+
+    gradient = jax.grad(total)(posterior)
+    np.testing.assert_allclose(gradient.mean["b"], [5.0, 5.0])

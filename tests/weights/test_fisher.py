@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 from jax.flatten_util import ravel_pytree
 
 from ibjax import networks, weights
@@ -432,3 +432,56 @@ def test_labels_of_a_diverged_model_have_no_fisher_information():
     found = weights.fisher_diagonal(diverged, X, network=NETWORK)
     assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(found))
     assert np.isnan(weights.fisher_trace(diverged, X, network=NETWORK).total)
+
+
+class _Convolution(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = jnp.tanh(linen.Conv(4, (2, 2))(x.reshape(-1, 4, 3, 1)))
+        return linen.Dense(3)(x.reshape(len(x), -1))
+
+
+class _HalfPrecision(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        t = jnp.tanh(linen.Dense(9, dtype=jnp.bfloat16)(x))
+        return linen.Dense(3)(t.astype(jnp.float32))
+
+
+class _Integers(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(3)(jnp.tanh(linen.Dense(9)(x.astype(jnp.float32))))
+
+
+@pytest.mark.parametrize(
+    "module, x, rtol",
+    [
+        (_Convolution(), RNG.normal(size=(5, 12)).astype(np.float32), 1e-5),
+        # Of products of eight bits, which two programs round differently.
+        (_HalfPrecision(), RNG.normal(size=(5, 12)).astype(np.float32), 0.05),
+        (_Integers(), np.arange(60).reshape(5, 12) % 3, 1e-5),
+    ],
+)
+def test_layers_of_flax_and_inputs_of_other_types(module, x, rtol):
+    network = networks.from_flax(module, x, layers=[])
+    params = network.init(jax.random.key(0))
+    found = weights.fisher_diagonal(params, x, network=network, batch_size=3)
+
+    def log_probabilities(params, x):
+        return jax.nn.log_softmax(network.activations(params, x[None])[-1][0])
+
+    expected = jax.tree.map(jnp.zeros_like, params)
+    for row in jnp.asarray(x):
+        p = jnp.exp(log_probabilities(params, row))
+        gradients = jax.jacrev(log_probabilities)(params, row)
+        expected = jax.tree.map(
+            lambda total, g, p=p: total + jnp.tensordot(p, g**2, 1) / len(x),
+            expected,
+            gradients,
+        )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * b.max()),
+        found,
+        expected,
+    )

@@ -43,6 +43,19 @@ def _scaled(w, x):
     return jnp.tanh((x * w["scale"][None] + w["scale"][None]) @ w["in"]) @ w["out"]
 
 
+@jax.custom_vjp
+def _rounded(w):
+    return jnp.round(4 * w) / 4
+
+
+# Its own derivative would be zero.
+_rounded.defvjp(lambda w: (_rounded(w), None), lambda _, g: (g,))
+
+
+def _quantised(w, x):
+    return jnp.tanh(x @ w["in"]) @ w["out"] + _rounded(w["bias"])[None]
+
+
 def _tied(w, x):
     """An array that is used twice, one in a loop, and one in one product."""
     t = jnp.tanh(x @ w["in"])
@@ -73,6 +86,11 @@ CASES = {
     "scaled": (
         _scaled,
         {"scale": _normal(12), "in": _normal(12, 9), "out": _normal(9, 3)},
+        {"in", "out"},
+    ),
+    "quantised": (
+        _quantised,
+        {"in": _normal(12, 9), "out": _normal(9, 3), "bias": _normal(3)},
         {"in", "out"},
     ),
     "tied": (
