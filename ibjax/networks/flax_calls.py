@@ -32,7 +32,7 @@ _TRAINING_ARGUMENTS = {
 # Linen's streams of random numbers, all drawn from the one key of a step.
 _STREAMS = ("dropout", "noise", "sample")
 # Recording the outputs of nnx submodules changes their classes for a moment.
-_recording = threading.Lock()
+_recording = threading.RLock()
 
 
 class Calls(NamedTuple):

@@ -94,6 +94,8 @@ def from_flax(
         checks.instance("layers", layers, list, tuple)
         for number, name in enumerate(layers):
             checks.instance(f"layers[{number}]", name, str)
+        if len(set(layers)) < len(layers):
+            raise ValueError(f"layers must name each layer once, got {list(layers)}")
     checks.instance("state", state, str, type, list, tuple)
     if isinstance(module, nnx.Module):
         raise TypeError(

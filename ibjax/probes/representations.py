@@ -176,8 +176,8 @@ def code_mixture(
         measure,
         {
             "mixture": f"codes as a mixture of {num_samples} Gaussians",
-            "kernel_lower": f"lower bound by distances of {num_samples} Gaussians",
-            "kernel_upper": f"upper bound by distances of {num_samples} Gaussians",
+            "kernel_lower": f"Bhattacharyya distances of {num_samples} Gaussians",
+            "kernel_upper": f"KL distances of {num_samples} Gaussians",
         },
         {"code_mixture": num_samples, "kernel_bounds": True},
         {

@@ -175,6 +175,7 @@ def minimal_perturbations(
     num_steps: int = 150,
     num_searches: int = 7,
     num_draws: int = 5,
+    box: tuple[float, float] = (0.0, 1.0),
     last_only: bool = True,
 ) -> Probe:
     """How far the nearest inputs are that the network takes for another class.
@@ -189,13 +190,15 @@ def minimal_perturbations(
       num_steps: Steps of Adam for each weight of the margin.
       num_searches: Weights of the margin.
       num_draws: Draws that every step's gradient is averaged over.
+      box: Least and largest value of an input's entries; inputs outside of it have no
+        distance, NaN.
       last_only: Whether to measure at the last snapshot only.
 
     Returns:
       The probe.
 
     Raises:
-      ValueError: If a number is not positive.
+      ValueError: If a number is not positive, or the box empty.
 
     Example:
       >>> minimal_perturbations().variables["minimal_l2"].dims
@@ -209,22 +212,27 @@ def minimal_perturbations(
     }
     for name, value in counts.items():
         checks.count(name, value)
+    low, high = Attack(box=box).box
     checks.flag("last_only", last_only)
 
     def measure(snapshot):
+        x, labels = _inputs(snapshot, num_inputs)
         found = minimal_l2(
             jax.random.fold_in(snapshot.key, _MINIMAL),
             _predictors(snapshot)[0],
-            *_inputs(snapshot, num_inputs),
+            jnp.clip(x, low, high),
+            labels,
             num_steps=num_steps,
             num_searches=num_searches,
             num_draws=num_draws,
+            box=(low, high),
         )
-        return {"minimal_l2": found.distance}
+        inside = ((x >= low) & (x <= high)).reshape(len(x), -1).all(axis=1)
+        return {"minimal_l2": jnp.where(inside, found.distance, jnp.nan)}
 
     return Probe(
         measure,
-        parameters={"minimal_l2": counts},
+        parameters={"minimal_l2": {**counts, "box": [low, high]}},
         variables={
             "minimal_l2": Variable(
                 ("attacked",), "1", "distance of the nearest input of another class"

@@ -159,7 +159,7 @@ class CodeInformationBounds(NamedTuple):
 def code_information_bounds(
     posterior: Posterior, labels: ArrayLike, *, num_classes: int
 ) -> CodeInformationBounds:
-    r"""Bounds on I(X;Z) and I(Z;Y) by pairwise distances of Gaussians, without a draw.
+    r"""Bounds on I(X;Z) by pairwise distances of Gaussians, and I(Z;Y) by these.
 
     :math:`-\frac1N \sum_i \log \frac1N \sum_j e^{-D(q_i, q_j)}` is at least I(X;Z) for
     the KL divergence D, and at most I(X;Z) for the Bhattacharyya distance. They are
@@ -203,8 +203,8 @@ def _bounds(posterior, labels, num_classes):
         same = labels == labels[number]
 
         def held(each):
-            # Its own distance is zero, and none is less.
-            each = jnp.where(jnp.arange(num_samples) == number, 0.0, each)
+            # Its own distance is zero, if it is a number, and none is less.
+            each = jnp.where(jnp.arange(num_samples) == number, 0.0 * each, each)
             each = -jnp.maximum(each, 0.0)
             within = logsumexp(jnp.where(same, each, -jnp.inf))
             return (
@@ -244,7 +244,6 @@ def _distances(posterior: Posterior):
 
         return diagonal
     volumes = jnp.sum(jnp.log(jnp.diagonal(scale, axis1=1, axis2=2)), axis=1)
-    identity = jnp.eye(mean.shape[1], dtype=scale.dtype)
 
     def full(number):
         shift = (mean[number][None] - mean)[..., None]
@@ -254,11 +253,35 @@ def _distances(posterior: Posterior):
         shift = solve_triangular(scale, shift, lower=True)
         kl = jnp.sum(shift**2, axis=(1, 2)) + jnp.sum(factor**2, axis=(1, 2))
         kl = (kl - mean.shape[1]) / 2 + volumes - volumes[number]
-        middle = (factor @ factor.mT + identity[None]) / 2
-        root = lax.linalg.cholesky(middle)
+        root = _root_of_sum(factor) / jnp.sqrt(2.0)
         between = solve_triangular(root, shift, lower=True)
         logs = jnp.sum(jnp.log(jnp.diagonal(root, axis1=1, axis2=2)), axis=1)
         near = jnp.sum(between**2, axis=(1, 2)) / 8
         return kl, near + logs - (volumes[number] - volumes) / 2
 
     return full
+
+
+def _root_of_sum(factors: jax.Array) -> jax.Array:
+    """Lower triangular roots of :math:`F F^T + 1`, by orthogonal columns.
+
+    The sum itself would lose the one beside a large factor.
+    """
+    size = factors.shape[-1]
+    ones = jnp.broadcast_to(jnp.eye(size, dtype=factors.dtype)[None], factors.shape)
+    columns = jnp.concatenate([factors.mT, ones], axis=1)
+
+    def step(number, state):
+        columns, rows = state
+        own = columns[:, :, number]
+        length = jnp.sqrt(jnp.sum(own**2, axis=1))[:, None]
+        own = own / length
+        along = jnp.einsum("ni,nij->nj", own, columns)
+        later = jnp.arange(size)[None] > number
+        along = jnp.where(later, along, 0.0)
+        columns = columns - own[:, :, None] * along[:, None]
+        row = jnp.where(jnp.arange(size)[None] == number, length, along)
+        return columns, rows.at[:, number].set(row)
+
+    _, rows = lax.fori_loop(0, size, step, (columns, jnp.zeros_like(factors)))
+    return rows.mT

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax.core.tracers import current_trace
 
 from ibjax.compilation import full_precision
 from ibjax.networks.convolutional import convolve, in_parts
@@ -139,7 +140,8 @@ def with_information_dropout(
 
     Raises:
       ValueError: If the network is no such one, or a chain with noise or dropout of its
-        own, a layer cannot have noise, or an option is out of range.
+        own, a layer cannot have noise, or an option is out of range; where it is first
+        run, of a layer that is sown, or within a transformation of a flax module.
 
     References:
       Achille and Soatto, `Information dropout: learning optimal representations through
@@ -212,6 +214,8 @@ def with_information_dropout(
         layer=network.layer
         and (lambda params, number, t: network.layer(params.network, number, t)),
         state=network.state and _state_of(network.state),
+        resume=network.resume
+        and (lambda params, number, t: network.resume(params.network, number, t)),
     )
     return InformationDropout(
         whole, full_precision(run), full_precision(divergences), chosen, largest, prior
@@ -383,11 +387,18 @@ def _of_named(network: Network, layers, max_alpha, unit_mean):
         if key is not None:
             key_noise, key_own = jax.random.split(key)
         found: dict[int, tuple[jax.Array, jax.Array]] = {}
+        level = current_trace()
 
         def change(place, number):
             w, b = params.alphas[place]
 
             def noisy(t):
+                if current_trace() != level:
+                    raise ValueError(
+                        "layers must be called by the module itself and not within a "
+                        "transformation of it (remat, jit, scan), got "
+                        f"{network.layer_names[number]}"
+                    )
                 alpha = _alpha(t @ w + b.reshape(*[1] * (t.ndim - 1), -1), max_alpha)
                 found[number] = t.reshape(len(t), -1), alpha.reshape(len(t), -1)
                 if key is None:

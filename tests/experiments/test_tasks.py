@@ -82,7 +82,8 @@ def test_claims_follow_the_numbers():
     assert {claim.verdict for claim in found} == {"holds"}
     opposite = tasks_claims(_found(-1.0))
     others = {c.claim.partition(".")[0] for c in opposite if c.verdict != "holds"}
-    assert others >= {*"2456789", "10", "11", "12", "14", "15"}
+    # The third is of what tasks hold alone, which is the same.
+    assert others >= {*"2456789", "10", "11", "12", "13", "14", "15"}
 
 
 def test_distances_are_differences_of_information():

@@ -92,6 +92,16 @@ def test_the_nearest_of_another_class_is_on_the_other_side_of_the_line():
     np.testing.assert_allclose(found["minimal_l2"], expected, rtol=0.02, atol=1e-6)
 
 
+def test_inputs_outside_of_the_box_have_no_distance():
+    probe = probes.minimal_perturbations(num_inputs=12, num_draws=1, box=(0.3, 1.0))
+    outside = (np.asarray(INPUTS[0]) < 0.3).any(axis=1)
+    assert 0 < outside.sum() < 12
+    found = probe(SNAPSHOT)["minimal_l2"]
+    np.testing.assert_array_equal(np.isnan(found), outside)
+    with pytest.raises(ValueError, match="box"):
+        probes.minimal_perturbations(box=(1.0, 0.0))
+
+
 def test_numbers_out_of_range():
     with pytest.raises(ValueError, match="radii must be one number from 0 on"):
         probes.accuracy_under_attack([-0.1])

@@ -104,6 +104,26 @@ def test_bounds_by_their_definition_enclose_the_information(is_full):
     assert found.i_xz_lower - error < drawn.i_xz < found.i_xz_upper + error
 
 
+def test_bounds_of_deviations_over_many_decades():
+    rng = np.random.default_rng(2)
+    mean, factors = rng.normal(size=(80, 2)), np.zeros((80, 2, 2))
+    factors[:, 0, 0] = 10 ** rng.uniform(-2, 2, 80)
+    factors[:, 1, 1] = 10 ** rng.uniform(-4, 0, 80)
+    factors[:, 1, 0] = rng.normal(size=80)
+    posterior = Posterior(jnp.float32(mean), jnp.float32(factors))
+    labels = jnp.arange(80) % 2
+    found = code_information_bounds(posterior, labels, num_classes=2)
+    kl, near = _distances(mean, factors @ factors.transpose(0, 2, 1))
+    for bound, distances in ((found.i_xz_lower, near), (found.i_xz_upper, kl)):
+        np.testing.assert_allclose(
+            bound, -np.log(np.exp(-distances).mean(1)).mean(), rtol=1e-3
+        )
+    # Of what is no number nothing is known, be it the only one.
+    alone = Posterior(jnp.full((1, 2), jnp.nan), jnp.ones((1, 2)))
+    bounds = code_information_bounds(alone, jnp.zeros(1, int), num_classes=2)
+    assert np.isnan(bounds.i_xz_lower) and np.isnan(bounds.i_xz_upper)
+
+
 def test_codes_apart_tell_inputs_and_labels():
     posterior = Posterior(1e3 * jnp.asarray(MEANS), jnp.full((300, 1), 1e-4))
     found = code_information(KEY, posterior, LABELS, num_classes=2)

@@ -281,3 +281,36 @@ class _Returned(linen.Module):
     @linen.compact
     def __call__(self, x):
         return (linen.Dense(2)(x),)
+
+
+class _Lifted(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = linen.remat(_Relu)(name="units")(linen.Dense(5)(x))
+        return linen.Dense(2)(x)
+
+
+def test_layers_within_transformations_of_a_module_are_refused():
+    network = networks.from_flax(
+        _Lifted(), np.zeros((1, 12), np.float32), layers=["units"]
+    )
+    model = r.with_information_dropout(network)
+    params = model.network.init(KEY)
+    with pytest.raises(ValueError, match="not within a transformation.*units"):
+        model.run(params, X, key=KEY)
+
+
+def test_a_change_may_run_the_network_and_the_output_goes_on_from_a_layer():
+    network = _nnx()
+    params = network.init(KEY)
+    # The layer's activities of other inputs.
+    found = network.changed(
+        params, X, {0: lambda t: network.activations(params, -X)[0]}
+    )
+    expected = network.activations(params, -X)
+    np.testing.assert_allclose(found[-1], expected[-1], rtol=1e-5, atol=1e-6)
+    model = r.with_information_dropout(network)
+    own = model.network.init(KEY)
+    layers = model.network.activations(own, X)
+    output = model.network.from_layer(own, 0, layers[0])
+    np.testing.assert_allclose(output, layers[-1], rtol=1e-5, atol=1e-6)

@@ -130,7 +130,8 @@ def linear_figure(trained: xr.Dataset) -> Figure:
 
     Returns:
       The figure: strengths over time, then what is kept against the end of a deficit
-      and against its beginning. Lines are exact; marks are means over the networks.
+      and against its beginning. Lines are exact; marks are means over the networks,
+      and bars reach to the least and the largest of them.
     """
     start, stop = trained["start"].values, trained["stop"].values
     strengths = kept(trained)

@@ -67,6 +67,8 @@ def points_of(dataset: xr.Dataset) -> dict[str, list[Point]]:
         }
         for estimator in ("variational", "mixture", "kernel_lower", "kernel_upper"):
             prefix = "" if estimator == "variational" else f"{estimator}_"
+            if estimator not in code["estimator"]:
+                continue  # Of a run before there were bounds by kernels.
             for name, short in (("i_xt", "i_xz"), ("i_ty", "i_zy")):
                 chosen = code[name].sel(estimator=estimator)
                 values[prefix + short] = chosen.values / NATS_PER_BIT
@@ -106,9 +108,8 @@ def vib_claims(dataset: xr.Dataset) -> list[Claim]:
        of one draw: the ratio of both variances is above one, at the least price, at
        1e-3 and at the largest.
     8. (Ours.) The bound on I(Z;Y) is within a quarter of a bit of what the code itself
-       tells, at the price 1e-3.
-    9. (Ours.) Bounds by kernels are closer than the rate: at the price 1e-3 the upper
-       one on I(X;Z) is below it by more than a bit.
+       tells of the inputs that statement 6 is of, at the price 1e-3, and left out as it
+       is. A decoder has to make do without knowing these inputs.
 
     Args:
       dataset: Dataset of :class:`ibjax.experiments.vib.setup.VibSetup`, over several
@@ -212,39 +213,20 @@ def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
             )
         )
     for p in {p.beta: p for p in (least, good, points[-1])}.values():
-        ratio = variance_ratio(
-            p.values["test_error_one_draw"],
-            p.values["test_error_one_draw_std"],
-            num_draws=p.num_draws,
-        )
+        spread = p.values.get("test_error_one_draw_std")
+        if spread is None or p.num_draws < 2:
+            continue
+        errors = p.values["test_error_one_draw"]
         claims.append(
             decide(
                 f"7. {code}: networks differ more than draws of one, beta {p.beta:g}",
                 "variance of networks' errors over that of draws",
-                ratio,
+                variance_ratio(errors, spread, num_draws=p.num_draws),
                 num_seeds=num_seeds,
                 above=1.0,
                 added=True,
             )
         )
-    claims.append(
-        claim(
-            f"8. {code}: the bound tells what the code tells, beta {good.beta:g}",
-            "I(Z;Y) without a prior less its bound, bits",
-            good.values["mixture_i_zy"] - good.values["i_zy"],
-            below=0.25,
-            added=True,
-        )
-    )
-    claims.append(
-        claim(
-            f"9. {code}: kernels bound I(X;Z) closer than the rate, beta {good.beta:g}",
-            "rate less the upper bound by kernels, bits",
-            good.values["i_xz"] - good.values["kernel_upper_i_xz"],
-            above=1.0,
-            added=True,
-        )
-    )
     if np.nanmean(good.values["mixture_i_xz"]) < good.ceiling - 1:
         claims.append(
             claim(
@@ -252,6 +234,16 @@ def _claims_of(code: str, points: list[Point], h_y: float) -> list[Claim]:
                 "rate less I(X;Z) without a prior, bits",
                 good.values["i_xz"] - good.values["mixture_i_xz"],
                 above=1.0,
+            )
+        )
+        claims.append(
+            claim(
+                f"8. {code}: the bound tells what the code tells of "
+                f"{2**good.ceiling:.0f} inputs, beta {good.beta:g}",
+                "I(Z;Y) without a prior less its bound, bits",
+                good.values["mixture_i_zy"] - good.values["i_zy"],
+                below=0.25,
+                added=True,
             )
         )
     return claims
