@@ -138,9 +138,8 @@ def _with_weights(equation, values, rules: Rules) -> list[Any]:
     inner = equation.params.get((_INNER | _CUSTOM).get(name))
     if inner is not None and not isinstance(inner, jax.extend.core.ClosedJaxpr):
         inner = jax.extend.core.ClosedJaxpr(inner, ())
-    if name in _INNER or (
-        name in _CUSTOM and rules.in_custom and _has_product(inner.jaxpr)
-    ):
+    is_served = name in _INNER or rules.in_custom
+    if inner is not None and is_served and (name in _INNER or _has_product(inner)):
         values = [v if isinstance(v, Weight) else rules.settled(v) for v in values]
         return run_program(inner, values, rules)
     if name == "scan":
@@ -171,15 +170,12 @@ def _with_weights(equation, values, rules: Rules) -> list[Any]:
     )
 
 
-def _has_product(jaxpr) -> bool:
+def _has_product(program) -> bool:
     """Whether there is a product in a program, or in one within it."""
-    inner = (
-        getattr(equation.params.get(name), "jaxpr", equation.params.get(name))
-        for equation in jaxpr.eqns
-        for name in ("jaxpr", "call_jaxpr")
-    )
-    return any(e.primitive.name in _PRODUCTS for e in jaxpr.eqns) or any(
-        _has_product(program) for program in inner if program is not None
+    equations = getattr(program, "jaxpr", program).eqns
+    within = (e.params.get(n) for e in equations for n in ("jaxpr", "call_jaxpr"))
+    return any(e.primitive.name in _PRODUCTS for e in equations) or any(
+        _has_product(inner) for inner in within if inner is not None
     )
 
 
