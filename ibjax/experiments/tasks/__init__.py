@@ -17,7 +17,7 @@ first of CIFAR-10's photographs too, 16 by 16 pixels, where they are there: each
 against all others.
 
 Images are MNIST's, averaged to 14 by 14 pixels, networks 100 units wide. The full run
-has 325 networks on 400 and 800 images, and takes 16 minutes on one core with the
+has 325 networks on 400 and 800 images, and takes ten minutes of a processor with the
 photographs. MNIST is looked for in ``$IBJAX_DATA`` and ``~/.cache/ibjax``; without it
 the networks learn scikit-learn's digits of 8 by 8 pixels.
 """

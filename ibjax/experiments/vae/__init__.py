@@ -12,9 +12,8 @@ are held against the factors by several scores of disentanglement.
 
 Networks are dense, 256-128-16 and 8-128-256, five for each setting, and far smaller
 than published ones, as are the images; the discrepancy has a kernel of a bandwidth that
-is the root of the code's dimensions. 40 epochs are 1,440 steps, a trial of what takes
-hundreds of times as many in the papers (12 minutes beside other work on two cores);
-``--epochs`` trains longer.
+is the root of the code's dimensions. 200 epochs are 7,200 steps, of which papers take a
+hundred times as many (20 minutes of a processor); ``--epochs`` trains longer.
 """
 
 from ibjax.experiments.experiment import Experiment, Part, Scale
@@ -24,7 +23,7 @@ from ibjax.experiments.vae.setup import CapacitySetup, VaeSetup
 
 __all__ = ["EXPERIMENT"]
 
-_FULL, _QUICK = Scale(5, 40, 4), Scale(2, 3, 2)
+_FULL, _QUICK = Scale(5, 200, 4), Scale(2, 3, 2)
 
 _PARTS = {
     "vae": Part(
