@@ -40,8 +40,8 @@ _WINDOWS = (
 _INITIAL = 1e-3
 _HIDDEN, _SEEDS = 400, 5
 _STEP, _TIME, _EVERY = 0.02, 20.0, 25
-# A network's share of its own initial strengths is off by 2 % (of 400 units each), and
-# the step by as much of a time constant.
+# Of 400 units strengths at the start have a deviation of 7 %, and the share of one of
+# two of 0.025; the step adds as much of a time constant. Twice that.
 _NEAR = 0.05
 
 
