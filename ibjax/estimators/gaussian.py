@@ -76,6 +76,9 @@ def mutual_information(
     covariance; the estimate can then be below zero. Components that do not vary, or
     depend on others of the same variable, say nothing and are left out.
 
+    Many estimates at once are for :func:`ibjax.compilation.for_each`: as ``jax.vmap``
+    makes them, decompositions can wait for each other for ever on a CPU (jaxlib 0.10).
+
     Args:
       x: Samples, shape ``[num_samples, dim_x]``, floating.
       y: Samples that belong to them, shape ``[num_samples, dim_y]``, floating.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
+from ibjax.compilation import for_each
 from ibjax.estimators import gaussian
 
 NUM_SAMPLES = 300
@@ -68,7 +69,7 @@ def test_bias_and_standard_error_of_gaussians():
     truth = -np.log(1 - rho**2) / 2
     data = rng.normal(size=(1500, 40, 5)).astype(np.float32)
     data[..., 3] = rho * data[..., 0] + np.sqrt(1 - rho**2) * data[..., 3]
-    found = jax.vmap(gaussian.mutual_information)(data[..., :3], data[..., 3:])
+    found = jax.jit(for_each(gaussian.mutual_information))(data[..., :3], data[..., 3:])
     values = np.asarray(found.value, np.float64)
     error = values.std() / np.sqrt(len(values))
     assert abs(values.mean() - truth) < 3 * error
@@ -93,7 +94,7 @@ def test_entropy(pair):
 
     rng = np.random.default_rng(0)
     data = rng.normal(size=(2000, 8, 3)).astype(np.float32)
-    found = jax.vmap(gaussian.entropy)(data)
+    found = jax.jit(for_each(gaussian.entropy))(data)
     values = np.asarray(found.value, np.float64)
     error = values.std() / np.sqrt(len(values))
     assert abs(values.mean() - 1.5 * np.log(2 * np.pi * np.e)) < 3 * error
@@ -162,7 +163,7 @@ def test_units_and_mean(pair):
 def test_traced_limits(pair):
     x, y = pair
     broken = np.where(np.arange(NUM_SAMPLES)[:, None] == 3, np.float32(np.nan), y)
-    found = jax.vmap(gaussian.mutual_information)(
+    found = jax.jit(for_each(gaussian.mutual_information))(
         np.stack([x, x, x]), np.stack([x[:, :2], broken, y])
     )
     np.testing.assert_array_equal(np.isnan(found.value), [True, True, False])
