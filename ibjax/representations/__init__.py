@@ -43,8 +43,6 @@ from ibjax.representations.information import (
 from ibjax.representations.information_dropout import (
     ACTIVITY_PRIORS,
     InformationDropout,
-    InformationDropoutParams,
-    NoisyPass,
     information_dropout,
     information_map,
     with_information_dropout,
@@ -58,6 +56,7 @@ from ibjax.representations.log_normal import (
     log_uniform_kl,
 )
 from ibjax.representations.minimal_attacks import MinimalPerturbation, minimal_l2
+from ibjax.representations.noisy_passes import InformationDropoutParams, NoisyPass
 from ibjax.representations.nuisance import (
     NuisanceInequality,
     NuisanceInformation,

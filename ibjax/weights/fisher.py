@@ -29,7 +29,7 @@ from ibjax.compilation import exact_jit, jit, on_cpu, sum_of_parts
 from ibjax.networks.network import Network, Params
 from ibjax.numerics import checks
 from ibjax.weights.likelihood import batches_of, checked_samples
-from ibjax.weights.sample_gradients import SquaredGradients, squared_gradients
+from ibjax.weights.sample_gradients import squared_gradients
 
 __all__ = [
     "FisherTrace",
@@ -111,8 +111,6 @@ def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
     if on_cpu():
         batch_size = min(batch_size, _SAMPLES_AT_ONCE)
     sums = squared_gradients(outputs, trainable, x)
-    if sums is None:
-        sums = _one_by_one(outputs, trainable)
 
     def directions_of(output, labels, weights):
         shares, gradients = jax.vmap(likelihood.directions)(output, labels)
@@ -127,40 +125,6 @@ def _diagonal(trainable, kept, x, labels, likelihood, batch_size):
 
     total = sums.tree(sum_of_parts(sum_of_part))
     return jax.tree.map(lambda t: t / len(x), total)
-
-
-def _one_by_one(function, weights) -> SquaredGradients:
-    """Sums of squared gradients, each of which is made."""
-    zeros = jax.tree.map(jnp.zeros_like, weights)
-
-    def add_sample(total, directions_of, sample):
-        x, *more = jax.tree.map(lambda leaf: leaf[None], sample)
-        output, pullback = jax.vjp(lambda w: function(w, x), weights)
-
-        # Direction by direction: one gradient a sample is held, not one a class.
-        def add(total, weighted):
-            share, direction = weighted
-            (found,) = pullback(direction[None])
-            # Inputs may be float64 where parameters are not.
-            return jax.tree.map(
-                lambda t, g: t + share.astype(t.dtype) * g.astype(t.dtype) ** 2,
-                total,
-                found,
-            ), None
-
-        (shares,), (directions,) = directions_of(output, *more)
-        return lax.scan(add, total, (shares, directions))[0]
-
-    def add(total, directions_of, *batch):
-        if on_cpu():
-            # There a product of many small matrices is slower than one after another.
-            return lax.scan(
-                lambda t, s: (add_sample(t, directions_of, s), None), total, batch
-            )[0]
-        found = jax.vmap(lambda s: add_sample(zeros, directions_of, s))(batch)
-        return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found)
-
-    return SquaredGradients(add, zeros, lambda totals: totals)
 
 
 def fisher_trace(

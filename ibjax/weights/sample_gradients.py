@@ -89,8 +89,11 @@ class SquaredGradients(NamedTuple):
 
 def squared_gradients(
     function: Callable, weights: Any, x: jax.Array
-) -> SquaredGradients | None:
+) -> SquaredGradients:
     """Sums of squared gradients of a function of weights and of inputs.
+
+    Gradients are made one by one where most parameters are used otherwise than once in
+    a product.
 
     Args:
       function: ``function(weights, x)``: outputs ``[num_samples, dim]`` of inputs
@@ -99,17 +102,24 @@ def squared_gradients(
       x: Inputs, of which shape and type count alone.
 
     Returns:
-      How to sum them; None where most parameters are used otherwise than once in a
-      product.
+      How to sum them.
     """
-    means, tree = jax.tree.flatten(weights)
+    means = jax.tree.leaves(weights)
     one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
     program = jax.make_jaxpr(function)(weights, one)
     products = _products(program, means, one)
-    others = [leaf for leaf in range(len(means)) if leaf not in products]
     size = sum(mean.size for mean in means)
-    if sum(means[leaf].size for leaf in others) > _MOST_OTHERS * size:
-        return None
+    if sum(means[leaf].size for leaf in products) < (1 - _MOST_OTHERS) * size:
+        return _one_by_one(function, weights)
+    return _by_products(program, weights, products)
+
+
+def _by_products(
+    program: Any, weights: Any, products: dict[int, _Product]
+) -> SquaredGradients:
+    """Sums of which most are products themselves."""
+    means, tree = jax.tree.flatten(weights)
+    others = [leaf for leaf in range(len(means)) if leaf not in products]
 
     def run(taps, own, x):
         """Output of one sample, and the activities that its products are of."""
@@ -163,6 +173,40 @@ def squared_gradients(
         [jnp.zeros_like(means[leaf]) for leaf in others],
     )
     return SquaredGradients(add, zeros, as_tree)
+
+
+def _one_by_one(function: Callable, weights: Any) -> SquaredGradients:
+    """Sums of squared gradients, each of which is made."""
+    zeros = jax.tree.map(jnp.zeros_like, weights)
+
+    def add_sample(total, directions_of, sample):
+        x, *more = jax.tree.map(lambda leaf: leaf[None], sample)
+        output, pullback = jax.vjp(lambda w: function(w, x), weights)
+
+        # Direction by direction: one gradient a sample is held, not one a class.
+        def add(total, weighted):
+            share, direction = weighted
+            (found,) = pullback(direction[None])
+            # Inputs may be float64 where parameters are not.
+            return jax.tree.map(
+                lambda t, g: t + share.astype(t.dtype) * g.astype(t.dtype) ** 2,
+                total,
+                found,
+            ), None
+
+        (shares,), (directions,) = directions_of(output, *more)
+        return lax.scan(add, total, (shares, directions))[0]
+
+    def add(total, directions_of, *batch):
+        if on_cpu():
+            # There a product of many small matrices is slower than one after another.
+            return lax.scan(
+                lambda t, s: (add_sample(t, directions_of, s), None), total, batch
+            )[0]
+        found = jax.vmap(lambda s: add_sample(zeros, directions_of, s))(batch)
+        return jax.tree.map(lambda t, f: t + jnp.sum(f, axis=0), total, found)
+
+    return SquaredGradients(add, zeros, lambda totals: totals)
 
 
 def _add_product(total, product: _Product, shares, activities, slopes):

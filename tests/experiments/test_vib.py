@@ -19,6 +19,14 @@ from ibjax.sweeps import sweep_grid
 
 SETUP = VibSetup(code=("2-full",), beta=(1e-3, 3.0), hidden="8", initial_std=0.5)
 PRICES = (1e-5, 1e-3, 0.3, 1.0)
+# As published, by price: see _changed.
+PUBLISHED = {
+    "rates": [30, 12, 2, 0.1],
+    "errors": [1.6, 1.3, 20, 80],
+    "one_draw": [1.6, 1.4, 30, 85],
+    "train": [0.1, 0.5, 20, 80],
+    "told": [3.1, 3.2, 1.9, 0.05],
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +97,7 @@ def _first_letters(dataset, verdict):
 
 
 def test_claims_follow_the_numbers(dataset):
-    published = _changed(
-        dataset,
-        rates=[30, 12, 2, 0.1],
-        errors=[1.6, 1.3, 20, 80],
-        one_draw=[1.6, 1.4, 30, 85],
-        train=[0.1, 0.5, 20, 80],
-        told=[3.1, 3.2, 1.9, 0.05],
-    )
+    published = _changed(dataset, **PUBLISHED)
     (points,) = points_of(published).values()
     assert [point.beta for point in points] == list(PRICES)
     # What is asked of the other prices against the best one is not asked of it.
@@ -114,18 +115,11 @@ def test_claims_follow_the_numbers(dataset):
 
 
 def test_two_kinds_of_noise_and_looseness_are_told(dataset):
-    numbers = {
-        "rates": [30, 12, 2, 0.1],
-        "errors": [1.6, 1.3, 20, 80],
-        "one_draw": [1.6, 1.4, 30, 85],
-        "train": [0.1, 0.5, 20, 80],
-        "told": [3.1, 3.2, 1.9, 0.05],
-    }
     # Networks differ by 0.14 % of their errors: at the largest price by 0.12 points.
     for draws, verdict in ((1e-5, "holds"), (10.0, "does not hold")):
-        found = vib_claims(_changed(dataset, **numbers, draws=draws))
+        found = vib_claims(_changed(dataset, **PUBLISHED, draws=draws))
         assert [c.verdict for c in found if c.claim[0] == "7"] == [verdict] * 3
-    changed = _changed(dataset, **numbers, draws=0.06)
+    changed = _changed(dataset, **PUBLISHED, draws=0.06)
     axes = vib_figures(changed)["vib_noise"].axes[0]
     of_networks, of_draws = (line.get_ydata() for line in axes.lines)
     expected = np.sqrt(2 * (85 * 1e-3) ** 2 - 0.06**2 / 12)
@@ -162,17 +156,10 @@ def test_runs_before_and_of_one_draw_have_fewer_claims(dataset):
 
 
 def test_what_a_prior_costs_is_told_below_the_ceiling_alone(dataset):
-    numbers = {
-        "rates": [30, 12, 2, 0.1],
-        "errors": [1.6, 1.3, 20, 80],
-        "one_draw": [1.6, 1.4, 30, 85],
-        "train": [0.1, 0.5, 20, 80],
-        "told": [3.1, 3.2, 1.9, 0.05],
-    }
-    below = _changed(dataset, **numbers, held=[6.6, 5.0, 2, 0.1])
+    below = _changed(dataset, **PUBLISHED, held=[6.6, 5.0, 2, 0.1])
     assert _first_letters(below, "holds") == "1222345567778"
     # Of 100 inputs no more than 6.6 bits can be told.
-    at_ceiling = _changed(dataset, **numbers, held=[6.6, 6.0, 2, 0.1])
+    at_ceiling = _changed(dataset, **PUBLISHED, held=[6.6, 6.0, 2, 0.1])
     assert "6" not in _first_letters(at_ceiling, "holds")
     # A network that diverged is left out, and no claim with it.
     below.test_rate.values[1, 0] = np.nan

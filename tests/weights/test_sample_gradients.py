@@ -119,9 +119,9 @@ def _expected(function, weights):
 
 
 @pytest.mark.parametrize("platform", ["cpu", "cuda"])
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[2]])
+@pytest.mark.parametrize("name", CASES)
 def test_sums_are_those_of_all_gradients(name, platform):
-    function, weights, _ = CASES[name]
+    function, weights, products = CASES[name]
 
     # The path of another platform, which runs here too.
     @jax.jit
@@ -134,8 +134,10 @@ def test_sums_are_those_of_all_gradients(name, platform):
                 totals = sums.add(totals, lambda output, *own: own, *batch)
             return sums.tree(totals)
 
+    # Made one by one they are sums that may cancel, known to a rounding of the largest.
+    known = 0.0 if products else np.finfo(np.float32).eps
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5),
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=known * b.max()),
         found(weights),
         _expected(function, weights),
     )
@@ -144,14 +146,16 @@ def test_sums_are_those_of_all_gradients(name, platform):
 @pytest.mark.parametrize("name", CASES)
 def test_arrays_of_one_product_are_told_from_others(name):
     function, weights, products = CASES[name]
-    found = squared_gradients(function, weights, X)
-    assert (found is None) == (products is None)
-    if products is not None:
-        of_products, of_others = found.zeros
-        assert len(of_products) == len(products)
-        assert sum(leaf.size for leaf in of_products) == sum(
-            weights[name].size for name in products
-        )
-        assert [leaf.shape for leaf in of_others] == [
-            weights[name].shape for name in sorted(weights.keys() - products)
-        ]
+    zeros = squared_gradients(function, weights, X).zeros
+    if products is None:
+        # One by one: totals are built as the weights are.
+        assert jax.tree.map(jnp.shape, zeros) == jax.tree.map(jnp.shape, weights)
+        return
+    of_products, of_others = zeros
+    assert len(of_products) == len(products)
+    assert sum(leaf.size for leaf in of_products) == sum(
+        weights[name].size for name in products
+    )
+    assert [leaf.shape for leaf in of_others] == [
+        weights[name].shape for name in sorted(weights.keys() - products)
+    ]
